@@ -1,0 +1,159 @@
+//! Frames to messages, within limits (RFC 6455 §5.4).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::config::Config;
+use crate::error::ProtocolError;
+use crate::event::Message;
+use crate::frame::{FrameHeader, OpCode, Payload};
+use crate::utf8::{Utf8, Utf8Error};
+
+/// The message being put together. Its memory grows with the bytes that arrived, never with a
+/// length that was only announced.
+#[derive(Debug, Default)]
+pub(crate) struct Assembler {
+    message: Option<Partial>,
+    /// The announced length of the message: all headers so far.
+    announced: u64,
+    /// Whether the frame in progress is the last one of its message.
+    fin: bool,
+}
+
+#[derive(Debug)]
+enum Partial {
+    Text { text: String, utf8: Utf8 },
+    Binary(Vec<u8>),
+    UncheckedText(Vec<u8>),
+}
+
+impl Assembler {
+    /// A data frame begins.
+    pub(crate) fn begin(
+        &mut self,
+        header: &FrameHeader,
+        config: &Config,
+    ) -> Result<(), ProtocolError> {
+        // "The fragments of one message MUST NOT be interleaved" (§5.4).
+        let message = match (header.opcode, &self.message) {
+            (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
+            (OpCode::Continuation, Some(_)) => None,
+            (opcode, Some(_)) => return Err(ProtocolError::ExpectedContinuation { opcode }),
+            (OpCode::Text, None) if config.validate_utf8 => {
+                Some(Partial::Text { text: String::new(), utf8: Utf8::default() })
+            }
+            (OpCode::Text, None) => Some(Partial::UncheckedText(Vec::new())),
+            (_, None) => Some(Partial::Binary(Vec::new())),
+        };
+        if let Some(limit) = config.max_frame_size
+            && header.length > limit as u64
+        {
+            return Err(ProtocolError::FrameTooLarge { length: header.length, limit });
+        }
+        // Both are below 2^63: the sum cannot overflow.
+        let announced = self.announced + header.length;
+        let limit = config.max_message_size;
+        if announced > limit as u64 {
+            return Err(ProtocolError::MessageTooLarge { length: announced, limit });
+        }
+        if message.is_some() {
+            self.message = message;
+        }
+        self.announced = announced;
+        self.fin = header.fin;
+        Ok(())
+    }
+
+    /// Payload of that frame; the message, if it is complete.
+    pub(crate) fn push(&mut self, payload: Payload<'_>) -> Result<Option<Message>, ProtocolError> {
+        let announced = usize::try_from(self.announced).unwrap_or(usize::MAX);
+        if let Some(message) = &mut self.message {
+            message.append(payload, announced)?;
+        }
+        if !(payload.last && self.fin) {
+            return Ok(None);
+        }
+        self.announced = 0;
+        self.message.take().map(Partial::finish).transpose()
+    }
+
+    /// Drops what there is: the connection is over.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Partial {
+    #[inline]
+    fn append(&mut self, payload: Payload<'_>, announced: usize) -> Result<(), ProtocolError> {
+        match self {
+            Self::Binary(bytes) | Self::UncheckedText(bytes) => {
+                let more = room(bytes.len(), bytes.capacity(), payload.bytes.len(), announced);
+                bytes.reserve_exact(more);
+                match payload.mask {
+                    Some(mut mask) => mask.append(payload.bytes, bytes),
+                    None => bytes.extend_from_slice(payload.bytes),
+                }
+                Ok(())
+            }
+            Self::Text { text, utf8 } => {
+                let more = room(text.len(), text.capacity(), payload.bytes.len(), announced);
+                text.reserve_exact(more);
+                append_text(payload, text, utf8)
+                    .map_err(|Utf8Error { offset }| ProtocolError::InvalidUtf8 { offset })
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Message, ProtocolError> {
+        Ok(match self {
+            Self::Binary(bytes) => Message::Binary(freeze(bytes)),
+            Self::UncheckedText(bytes) => Message::UncheckedText(freeze(bytes)),
+            Self::Text { utf8, .. } if !utf8.is_complete() => {
+                return Err(ProtocolError::TruncatedUtf8);
+            }
+            Self::Text { mut text, .. } => {
+                text.shrink_to_fit();
+                Message::Text(ByteString::from(text))
+            }
+        })
+    }
+}
+
+/// Unmasks in blocks that stay in the first-level cache and validates each there, so that every
+/// byte of text is fetched from memory once.
+fn append_text(payload: Payload<'_>, text: &mut String, utf8: &mut Utf8) -> Result<(), Utf8Error> {
+    let Some(mut mask) = payload.mask else { return utf8.append(payload.bytes, text) };
+    if payload.bytes.len() <= SMALL_BLOCK {
+        let mut block = [0; SMALL_BLOCK];
+        return utf8.append(mask.copy(payload.bytes, &mut block), text);
+    }
+    let mut block = [0; LARGE_BLOCK];
+    for piece in payload.bytes.chunks(LARGE_BLOCK) {
+        utf8.append(mask.copy(piece, &mut block), text)?;
+    }
+    Ok(())
+}
+
+/// How much to reserve for `arriving` bytes: at least twice what is there, so that copying stays
+/// linear, but no more than was announced, so that a whole message fits exactly.
+fn room(length: usize, capacity: usize, arriving: usize, announced: usize) -> usize {
+    let needed = length + arriving;
+    if needed <= capacity {
+        return 0;
+    }
+    needed.max(announced.min(2 * length)) - length
+}
+
+fn freeze(mut bytes: Vec<u8>) -> Bytes {
+    // Nothing to do for a message in one frame. A fragmented one gives its slack back, so that the
+    // gauge counts what is really held.
+    bytes.shrink_to_fit();
+    Bytes::from(bytes)
+}
+
+const SMALL_BLOCK: usize = 128;
+const LARGE_BLOCK: usize = 4096;

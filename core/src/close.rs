@@ -1,0 +1,149 @@
+//! Close codes, close frames and their validity.
+
+use core::fmt;
+
+use bytestring::ByteString;
+
+use crate::error::{ControlError, ProtocolError};
+use crate::frame::MAX_CONTROL_PAYLOAD;
+use crate::utf8;
+
+/// Why a connection ends, as a number (RFC 6455 §7.4 and IANA's registry).
+///
+/// ```
+/// use tidegate_core::CloseCode;
+///
+/// assert_eq!(CloseCode::NORMAL, CloseCode::from(1000));
+/// assert!(CloseCode::from(4000).is_sendable());
+/// assert!(!CloseCode::NO_STATUS.is_sendable());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CloseCode(u16);
+
+impl CloseCode {
+    /// 1000: the purpose of the connection is fulfilled.
+    pub const NORMAL: Self = Self(1000);
+    /// 1001: a server goes down, a browser leaves the page.
+    pub const GOING_AWAY: Self = Self(1001);
+    /// 1002: the other end broke the protocol.
+    pub const PROTOCOL_ERROR: Self = Self(1002);
+    /// 1003: a kind of data that the application cannot take. Tidegate never sends it by itself.
+    pub const UNSUPPORTED_DATA: Self = Self(1003);
+    /// 1005: the close frame had no code. Never on the wire.
+    pub const NO_STATUS: Self = Self(1005);
+    /// 1006: the connection ended without a close frame. Never on the wire.
+    pub const ABNORMAL: Self = Self(1006);
+    /// 1007: data that contradicts its type, such as text that is not UTF-8.
+    pub const INVALID_PAYLOAD: Self = Self(1007);
+    /// 1008: the application's rules were broken.
+    pub const POLICY_VIOLATION: Self = Self(1008);
+    /// 1009: a message too big to process.
+    pub const MESSAGE_TOO_BIG: Self = Self(1009);
+    /// 1010: a client misses an extension that it needs.
+    pub const EXTENSION_REQUIRED: Self = Self(1010);
+    /// 1011: a server met a condition it did not expect.
+    pub const INTERNAL_ERROR: Self = Self(1011);
+    /// 1012: the server restarts.
+    pub const SERVICE_RESTART: Self = Self(1012);
+    /// 1013: the server is overloaded, try again later.
+    pub const TRY_AGAIN_LATER: Self = Self(1013);
+    /// 1014: a gateway got a bad answer.
+    pub const BAD_GATEWAY: Self = Self(1014);
+    /// 1015: TLS failed. Never on the wire.
+    pub const TLS_HANDSHAKE: Self = Self(1015);
+
+    /// Whether the code may stand in a close frame: 1000 to 1003, 1007 to 1014 (1012 to 1014 were
+    /// registered after the RFC) and 3000 to 4999 (RFC 6455 §7.4).
+    pub const fn is_sendable(self) -> bool {
+        matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
+    }
+
+    /// The number.
+    pub const fn as_u16(self) -> u16 {
+        self.0
+    }
+}
+
+impl From<u16> for CloseCode {
+    fn from(code: u16) -> Self {
+        Self(code)
+    }
+}
+
+impl From<CloseCode> for u16 {
+    fn from(code: CloseCode) -> Self {
+        code.0
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CloseCode({})", self.0)
+    }
+}
+
+/// What a close frame says: a code and a reason for people to read.
+///
+/// A close frame with an empty body is one with [`CloseCode::NO_STATUS`] and no reason.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_structs, reason = "RFC 6455 gives a close frame these two parts")]
+pub struct CloseFrame {
+    /// The code; [`CloseCode::NO_STATUS`] if the frame has none.
+    pub code: CloseCode,
+    /// The reason, at most 123 bytes; empty if the frame has none.
+    pub reason: ByteString,
+}
+
+impl CloseFrame {
+    /// A close frame with an empty body.
+    pub const EMPTY: Self =
+        Self { code: CloseCode::NO_STATUS, reason: ByteString::from_static("") };
+
+    /// A code and a reason. Whether they may be sent is checked when they are.
+    pub fn new(code: CloseCode, reason: impl Into<ByteString>) -> Self {
+        Self { code, reason: reason.into() }
+    }
+
+    /// Whether the frame may be sent: a code that is allowed and a reason that fits.
+    pub(crate) fn check(&self) -> Result<(), ControlError> {
+        if !self.code.is_sendable() {
+            Err(ControlError::InvalidCode { code: self.code })
+        } else if self.reason.len() > MAX_REASON {
+            Err(ControlError::ReasonTooLong { length: self.reason.len() })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Reads the body of a close frame (RFC 6455 §5.5.1: empty, or a code and a reason in UTF-8).
+    pub(crate) fn parse(payload: &[u8]) -> Result<Self, ProtocolError> {
+        match payload.split_first_chunk::<2>() {
+            None if payload.is_empty() => Ok(Self::EMPTY),
+            None => Err(ProtocolError::TruncatedCloseCode),
+            Some((code, reason)) => {
+                let code = CloseCode(u16::from_be_bytes(*code));
+                if !code.is_sendable() {
+                    return Err(ProtocolError::InvalidCloseCode { code: code.0 });
+                }
+                let reason =
+                    utf8::from_utf8(reason).map_err(|_| ProtocolError::InvalidCloseReason)?;
+                Ok(Self { code, reason: reason.into() })
+            }
+        }
+    }
+}
+
+impl From<CloseCode> for CloseFrame {
+    fn from(code: CloseCode) -> Self {
+        Self { code, reason: ByteString::new() }
+    }
+}
+
+/// What a control frame has left for the reason behind the code.
+pub(crate) const MAX_REASON: usize = MAX_CONTROL_PAYLOAD - 2;

@@ -1,0 +1,279 @@
+//! What a connection is set up with. Each default says why it is what it is.
+
+use core::mem::size_of;
+use core::time::Duration;
+
+use crate::error::ConfigError;
+use crate::frame::{MAX_CONTROL_PAYLOAD, MAX_HEADER};
+use crate::gauge::Watermarks;
+use crate::inbox;
+use crate::outbox;
+
+/// The settings of a connection, checked. Share one `Arc<Config>` between connections.
+///
+/// ```
+/// use core::time::Duration;
+/// use tidegate_core::{Config, Watermarks};
+///
+/// let config = Config::builder()
+///     .max_message_size(64 * 1024)
+///     .byte_marks(Watermarks::new(128 * 1024, 32 * 1024)?)
+///     .ping_interval(Duration::from_secs(20))
+///     .build()?;
+/// assert!(config.memory_bound() < 512 * 1024);
+/// # Ok::<(), tidegate_core::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub(crate) message_marks: Watermarks,
+    pub(crate) byte_marks: Watermarks,
+    pub(crate) send_marks: Watermarks,
+    pub(crate) max_message_size: usize,
+    pub(crate) max_frame_size: Option<usize>,
+    pub(crate) validate_utf8: bool,
+    pub(crate) surface_control: bool,
+    pub(crate) pong_policy: PongPolicy,
+    pub(crate) ping_interval: Option<Duration>,
+    pub(crate) pong_timeout: Option<Duration>,
+    pub(crate) close_timeout: Option<Duration>,
+    pub(crate) write_timeout: Option<Duration>,
+}
+
+/// When a ping is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum PongPolicy {
+    /// As soon as it is decoded: a pong says that the peer's bytes arrived. The default, and what
+    /// RFC 6455 §5.5.2 asks for ("as soon as is practical").
+    #[default]
+    OnReceipt,
+    /// When the application has taken every message that came before the ping: a pong says that
+    /// the application makes progress. Of several pings between two messages the newest is
+    /// answered (RFC 6455 §5.5.3).
+    InOrder,
+    /// By the application: each ping is an [`Event::Ping`](crate::Event::Ping), to be answered by
+    /// [`Connection::pong`](crate::Connection::pong).
+    Manual,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            // Enough to keep a busy application fed, few enough that a slow one is not far behind.
+            message_marks: Watermarks::literal(16, 4),
+            // Four reads of 64 KiB; the low mark leaves one to work on while the socket wakes up.
+            byte_marks: Watermarks::literal(256 * 1024, 64 * 1024),
+            // What one vectored write to a default socket buffer takes.
+            send_marks: Watermarks::literal(64 * 1024, 16 * 1024),
+            // Larger than almost every real message; a peer cannot make us hold more than twice it.
+            max_message_size: 1024 * 1024,
+            max_frame_size: None,
+            validate_utf8: true,
+            surface_control: false,
+            pong_policy: PongPolicy::OnReceipt,
+            // Twice within the 60 s after which nginx and most load balancers cut an idle stream.
+            ping_interval: Some(Duration::from_secs(30)),
+            // A phone that changes networks is back by then; a dead peer is found within a minute.
+            pong_timeout: Some(Duration::from_secs(30)),
+            // Several round trips around the world and a retransmission.
+            close_timeout: Some(Duration::from_secs(10)),
+            write_timeout: None,
+        }
+    }
+}
+
+impl Config {
+    /// Begins with the defaults.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder { config: Self::default() }
+    }
+
+    /// Begins with these settings.
+    pub fn to_builder(&self) -> ConfigBuilder {
+        ConfigBuilder { config: self.clone() }
+    }
+
+    /// The most memory that a connection holds, whatever the peer sends, in bytes:
+    ///
+    /// ```text
+    ///   byte_marks.high                    messages below the mark
+    /// + max_message_size                   the one that crossed it
+    /// + max_message_size                   the one being assembled
+    /// + READ_SIZE                          input behind a closed gate
+    /// + send_marks.high                    output below its mark
+    /// + pongs, the close frame and what a queued event costs by itself
+    /// ```
+    ///
+    /// It holds if input comes in reads of at most [`READ_SIZE`](crate::READ_SIZE), and while the
+    /// gate is closed none comes at all: what a caller hands over against
+    /// [`wants_input`](crate::Connection::wants_input) is on its own account. So is the message
+    /// with which the application crosses the send mark. `usize::MAX` if a mark is
+    /// [`Watermarks::UNLIMITED`].
+    ///
+    /// With the defaults this is about 2.4 MiB; an idle connection holds no buffer at all.
+    pub fn memory_bound(&self) -> usize {
+        let events = self.message_marks.high().saturating_mul(inbox::EVENT_OVERHEAD);
+        let answers = match self.pong_policy {
+            PongPolicy::InOrder => self.message_marks.high().saturating_add(1),
+            PongPolicy::OnReceipt | PongPolicy::Manual => 0,
+        };
+        [
+            self.byte_marks.high(),
+            self.max_message_size,
+            self.max_message_size,
+            crate::READ_SIZE,
+            self.send_marks.high(),
+            events,
+            answers.saturating_mul(inbox::EVENT_OVERHEAD + MAX_CONTROL_PAYLOAD),
+            outbox::CONTROL_BOUND,
+            MAX_CONTROL_PAYLOAD + MAX_HEADER,
+            size_of::<crate::Connection>() + FIXED_OVERHEAD,
+        ]
+        .into_iter()
+        .fold(0, usize::saturating_add)
+    }
+
+    /// The marks on the number of queued messages. Default: 16 and 4.
+    pub fn message_marks(&self) -> Watermarks {
+        self.message_marks
+    }
+
+    /// The marks on the bytes of queued messages. Default: 256 KiB and 64 KiB.
+    pub fn byte_marks(&self) -> Watermarks {
+        self.byte_marks
+    }
+
+    /// The marks on the bytes of output. Default: 64 KiB and 16 KiB.
+    pub fn send_marks(&self) -> Watermarks {
+        self.send_marks
+    }
+
+    /// The longest message that is received, in bytes. Default: 1 MiB.
+    pub fn max_message_size(&self) -> usize {
+        self.max_message_size
+    }
+}
+
+/// Builds a [`Config`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct ConfigBuilder {
+    config: Config,
+}
+
+impl ConfigBuilder {
+    /// The marks on the number of messages that are decoded and not taken. Surfaced pings and pongs
+    /// count as messages. Default: 16 and 4.
+    pub fn message_marks(mut self, marks: Watermarks) -> Self {
+        self.config.message_marks = marks;
+        self
+    }
+
+    /// The marks on the payload bytes of messages that are decoded and not taken. Default: 256 KiB
+    /// and 64 KiB.
+    pub fn byte_marks(mut self, marks: Watermarks) -> Self {
+        self.config.byte_marks = marks;
+        self
+    }
+
+    /// The marks on the bytes of output that the transport has not taken. Default: 64 KiB and
+    /// 16 KiB.
+    pub fn send_marks(mut self, marks: Watermarks) -> Self {
+        self.config.send_marks = marks;
+        self
+    }
+
+    /// The longest message that is received, in bytes, all fragments together; a longer one fails
+    /// the connection with 1009 as soon as a header announces it. Default: 1 MiB.
+    pub fn max_message_size(mut self, bytes: usize) -> Self {
+        self.config.max_message_size = bytes;
+        self
+    }
+
+    /// The longest payload of one data frame, in bytes; a longer one fails the connection with
+    /// 1009. `None`, the default, leaves it to `max_message_size`. Control frames are not
+    /// concerned: RFC 6455 limits them to 125 bytes.
+    pub fn max_frame_size(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.config.max_frame_size = bytes.into();
+        self
+    }
+
+    /// Whether text is checked to be UTF-8 (RFC 6455 §8.1). Default: yes. If not, text arrives as
+    /// [`Message::UncheckedText`](crate::Message::UncheckedText).
+    pub fn validate_utf8(mut self, validate: bool) -> Self {
+        self.config.validate_utf8 = validate;
+        self
+    }
+
+    /// Whether pings and pongs become events too. Default: no. They count as messages then, and a
+    /// peer that sends many of them closes the gate.
+    pub fn surface_control(mut self, surface: bool) -> Self {
+        self.config.surface_control = surface;
+        self
+    }
+
+    /// When a ping is answered. Default: [`PongPolicy::OnReceipt`].
+    pub fn pong_policy(mut self, policy: PongPolicy) -> Self {
+        self.config.pong_policy = policy;
+        self
+    }
+
+    /// How often a ping is sent. Default: 30 s; `None`: never.
+    pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.config.ping_interval = interval.into();
+        self
+    }
+
+    /// How long after a ping nothing may come from the peer until the connection is given up.
+    /// Any byte counts as a sign of life. While the gate is closed the time stands still: the
+    /// answer may be waiting behind what we do not read. Default: 30 s; `None`: for ever.
+    pub fn pong_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.config.pong_timeout = timeout.into();
+        self
+    }
+
+    /// How long the closing handshake and the end of the stream behind it may take, altogether.
+    /// Default: 10 s; `None`: for ever, which lets a peer keep the connection.
+    pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.config.close_timeout = timeout.into();
+        self
+    }
+
+    /// How long the peer may take nothing while output waits, until the connection is given up.
+    /// It takes this long at least and twice as long at most. Default: `None`, for ever (the
+    /// keepalive finds a peer that is gone, and a peer may be slow).
+    pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.config.write_timeout = timeout.into();
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::ZeroDuration`] and [`ConfigError::ZeroLimit`]. Marks are checked when they
+    /// are made, by [`Watermarks::new`].
+    pub fn build(self) -> Result<Config, ConfigError> {
+        let config = self.config;
+        for (setting, duration) in [
+            ("ping_interval", config.ping_interval),
+            ("pong_timeout", config.pong_timeout),
+            ("close_timeout", config.close_timeout),
+            ("write_timeout", config.write_timeout),
+        ] {
+            if duration.is_some_and(|duration| duration.is_zero()) {
+                return Err(ConfigError::ZeroDuration { setting });
+            }
+        }
+        if config.max_message_size == 0 {
+            return Err(ConfigError::ZeroLimit { setting: "max_message_size" });
+        }
+        if config.max_frame_size == Some(0) {
+            return Err(ConfigError::ZeroLimit { setting: "max_frame_size" });
+        }
+        Ok(config)
+    }
+}
+
+/// Boxes for rare parts, the generator of masking keys, and what an allocator adds to each.
+const FIXED_OVERHEAD: usize = 2 * 1024;

@@ -1,0 +1,383 @@
+//! A connection: owns the parts and routes between them.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use chacha20::ChaCha12Rng;
+use chacha20::rand_core::SeedableRng;
+
+use crate::assembler::Assembler;
+use crate::close::CloseFrame;
+use crate::config::Config;
+use crate::error::{ChunkError, ControlError, SendError};
+use crate::event::{Chunk, Closed, Event, Message, MessageKind};
+use crate::frame::{Decoder, HeaderRules, OpCode};
+use crate::inbox::Inbox;
+use crate::keepalive::Keepalive;
+use crate::outbox::Outbox;
+use crate::output::Output;
+use crate::phase::{Phase, Step};
+use crate::role::Role;
+use crate::sending::Sending;
+use crate::stash::Stash;
+use crate::stats::Stats;
+use crate::timers::{Timer, TimerTable};
+use crate::timestamp::Timestamp;
+
+/// A WebSocket connection behind its opening handshake: bytes, time and wishes in; events, bytes
+/// and a deadline out.
+///
+/// The names tell the direction. `handle_*` takes the outside in. Plain verbs are the
+/// application's wishes. `poll_*` gives something out, or `None`; ask again after any other call.
+/// Everything else only looks. The calls may come in any order: the state is consistent after
+/// each of them, and a call that comes late only delays.
+///
+/// ```
+/// use bytes::Buf;
+/// use tidegate_core::{Config, Connection, Event, Message, Timestamp};
+///
+/// let now = Timestamp::ZERO;
+/// let mut server = Connection::server(now, Config::default());
+///
+/// server.handle_input(now, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"); // from the socket
+/// assert_eq!(server.poll_event(), Some(Event::Message(Message::text("Hello"))));
+///
+/// server.send("Hello yourself")?;
+/// assert_eq!(server.output().chunk(), b"\x81\x0eHello yourself"); // to the socket
+/// # Ok::<(), tidegate_core::SendError>(())
+/// ```
+///
+/// # Time
+///
+/// Calls that need the time take it; it never runs backwards. A deadline that begins while the
+/// application takes an event begins at the next call that tells the time: until then
+/// [`poll_timeout`](Self::poll_timeout) is a time that has passed, so that this call is made.
+#[derive(Debug)]
+pub struct Connection {
+    pub(crate) role: Role,
+    pub(crate) config: Arc<Config>,
+    pub(crate) now: Timestamp,
+
+    pub(crate) decoder: Decoder,
+    pub(crate) receiving: Receiving,
+    pub(crate) assembler: Assembler,
+    pub(crate) inbox: Inbox,
+    pub(crate) stash: Stash,
+    /// The stream has ended; it counts when the stash is decoded.
+    pub(crate) end_of_stream: bool,
+
+    pub(crate) sending: Sending,
+    pub(crate) output: Output,
+
+    pub(crate) phase: Phase,
+    pub(crate) ending: Ending,
+    pub(crate) timers: TimerTable,
+    pub(crate) keepalive: Keepalive,
+    pub(crate) stats: Stats,
+}
+
+/// The frame whose payload is arriving.
+#[derive(Debug)]
+pub(crate) enum Receiving {
+    Data,
+    Control { opcode: OpCode, payload: Vec<u8> },
+}
+
+/// How the connection ended, as far as it is known.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    Undecided { sent: Option<CloseFrame> },
+    Decided { closed: Closed, reported: bool },
+}
+
+/// What to do with the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "a caller must handle every one")]
+pub enum Transport {
+    /// Go on reading and writing as [`Connection::wants_input`] and [`Connection::wants_output`]
+    /// say.
+    KeepOpen,
+    /// All is written: shut the writing side down (TCP FIN), then read and discard until the
+    /// stream ends or the instruction is `Close`. Closing at once could make the system reset the
+    /// connection and take our last words back from the peer (RFC 6455 §7.1.1). What is read may be
+    /// handed over, or not; the end of the stream should be.
+    ShutdownWrite,
+    /// Close the transport now, whatever is left.
+    Close,
+}
+
+impl Connection {
+    /// A server's end, from negotiated parameters: behind an opening handshake made elsewhere, or
+    /// an extended CONNECT (RFC 8441), which has none.
+    pub fn server(now: Timestamp, config: impl Into<Arc<Config>>) -> Self {
+        Self::new(now, Role::Server, config.into(), None)
+    }
+
+    /// A client's end, from negotiated parameters.
+    ///
+    /// The masking keys are generated from `seed`. It must be unpredictable (RFC 6455 §10.3): take
+    /// it from the operating system.
+    pub fn client(now: Timestamp, config: impl Into<Arc<Config>>, seed: [u8; 32]) -> Self {
+        let keys = Box::new(ChaCha12Rng::from_seed(seed));
+        Self::new(now, Role::Client, config.into(), Some(keys))
+    }
+
+    pub(crate) fn new(
+        now: Timestamp,
+        role: Role,
+        config: Arc<Config>,
+        keys: Option<Box<ChaCha12Rng>>,
+    ) -> Self {
+        let rules = HeaderRules { sender: role.peer(), allow_rsv1: false };
+        let mut timers = TimerTable::default();
+        if let Some(interval) = config.ping_interval {
+            timers.set(Timer::Ping, now + interval);
+        }
+        Self {
+            role,
+            now,
+            decoder: Decoder::new(rules),
+            receiving: Receiving::Data,
+            assembler: Assembler::default(),
+            inbox: Inbox::new(config.message_marks, config.byte_marks),
+            stash: Stash::default(),
+            end_of_stream: false,
+            sending: Sending::default(),
+            output: Output::new(Outbox::new(config.send_marks, keys)),
+            phase: Phase::Open,
+            ending: Ending::Undecided { sent: None },
+            timers,
+            keepalive: Keepalive::default(),
+            stats: Stats::default(),
+            config,
+        }
+    }
+
+    /// Takes bytes that came from the transport, all of them, in any pieces.
+    ///
+    /// Decodes as far as the gate allows and keeps the rest. While
+    /// [`wants_input`](Self::wants_input) is false, everything is kept: nothing is lost, and the
+    /// memory is the caller's choice.
+    pub fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
+        self.tick(now);
+        if input.is_empty() || self.end_of_stream || self.phase == Phase::Cut {
+            return;
+        }
+        self.stats.bytes_in += input.len() as u64;
+        // Any byte is a sign of life.
+        self.timers.clear(Timer::Pong);
+        self.receive(input);
+        self.timers.tick(self.now);
+    }
+
+    /// Takes the end of the stream: the peer has shut its writing side down, or the transport has
+    /// failed. What came before it is still decoded and delivered.
+    pub fn handle_eof(&mut self, now: Timestamp) {
+        self.tick(now);
+        if !self.end_of_stream {
+            self.end_of_stream = true;
+            if self.stash.is_empty() {
+                self.end();
+                self.timers.tick(self.now);
+            }
+        }
+    }
+
+    /// Takes the time, and does what is due. To be called when
+    /// [`poll_timeout`](Self::poll_timeout) is reached; other calls do no harm.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.tick(now);
+        self.expire();
+        self.timers.tick(self.now);
+    }
+
+    /// Accepts a message, whole, whatever its size, if the outbox is open.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], which gives the message back: the outbox is full, the connection is closing,
+    /// or a message in chunks is not finished.
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        let message = message.into();
+        if self.phase != Phase::Open {
+            return Err(SendError::Closed(message));
+        }
+        if self.sending.is_unfinished() {
+            return Err(SendError::Unfinished(message));
+        }
+        if self.output.outbox.is_full() {
+            return Err(SendError::Full(message));
+        }
+        let opcode = match message.kind() {
+            MessageKind::Text => OpCode::Text,
+            MessageKind::Binary => OpCode::Binary,
+        };
+        self.output.outbox.push_data(true, false, opcode, message.into_bytes());
+        self.stats.messages_out += 1;
+        self.watch_output();
+        Ok(())
+    }
+
+    /// Accepts a part of a message, which goes out as a fragment. The message begins with the first
+    /// chunk and ends with the one that is `last`; meanwhile only control frames go in between.
+    ///
+    /// # Errors
+    ///
+    /// [`ChunkError`], which gives the chunk back. Text is checked to be UTF-8 as it comes, and at
+    /// the end to be complete.
+    pub fn send_chunk(&mut self, chunk: Chunk) -> Result<(), ChunkError> {
+        if self.phase != Phase::Open {
+            return Err(ChunkError::Closed(chunk));
+        }
+        if self.output.outbox.is_full() {
+            return Err(ChunkError::Full(chunk));
+        }
+        let chunk = self.sending.check(chunk, self.config.validate_utf8)?;
+        self.stats.messages_out += u64::from(chunk.last);
+        self.output.outbox.push_data(chunk.last, false, chunk.opcode, chunk.payload);
+        self.watch_output();
+        Ok(())
+    }
+
+    /// Sends a ping. Its pong gives [`latency`](Self::latency), and is an event if control frames
+    /// are surfaced.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError`]: over 125 bytes, too many pings waiting, or closing.
+    pub fn ping(&mut self, now: Timestamp, payload: impl Into<Bytes>) -> Result<(), ControlError> {
+        let payload = Self::control_payload(payload.into())?;
+        if self.phase != Phase::Open {
+            return Err(ControlError::Closed);
+        }
+        self.tick(now);
+        self.output.outbox.push_ping(payload.clone())?;
+        self.watch_output();
+        self.keepalive.sent(payload, now);
+        self.timers.tick(self.now);
+        Ok(())
+    }
+
+    /// Sends a pong: the answer to a ping by [`PongPolicy::Manual`](crate::PongPolicy::Manual), or
+    /// a heartbeat that nobody asked for (RFC 6455 §5.5.3). Of more than sixteen that wait, the
+    /// oldest give way.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError`]: over 125 bytes, or closing.
+    pub fn pong(&mut self, payload: impl Into<Bytes>) -> Result<(), ControlError> {
+        let payload = Self::control_payload(payload.into())?;
+        if self.phase != Phase::Open {
+            return Err(ControlError::Closed);
+        }
+        self.output.outbox.push_pong(payload);
+        self.watch_output();
+        Ok(())
+    }
+
+    /// Begins the closing handshake: a Close with this code and reason, or an empty one, goes out
+    /// behind what was accepted before. Messages go on arriving; take events until
+    /// [`Event::Closed`].
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError`]: a code that must not be sent, a reason over 123 bytes, or closing already.
+    pub fn close(
+        &mut self,
+        now: Timestamp,
+        frame: impl Into<Option<CloseFrame>>,
+    ) -> Result<(), ControlError> {
+        let frame = frame.into();
+        frame.as_ref().map_or(Ok(()), CloseFrame::check)?;
+        if self.phase != Phase::Open {
+            return Err(ControlError::Closed);
+        }
+        self.tick(now);
+        self.step(Step::LocalClose, frame.unwrap_or(CloseFrame::EMPTY), None);
+        self.timers.tick(self.now);
+        Ok(())
+    }
+
+    /// Gives the connection up: nothing more is sent or decoded, and the transport is to be closed
+    /// at once. What was decoded can still be taken.
+    pub fn abort(&mut self) {
+        self.cut(crate::Failure::Aborted);
+        self.stash = Stash::default();
+        self.end();
+    }
+
+    /// Gives the next event, if there is one. There may be another one at once; after a `None`,
+    /// after the next `handle_*`.
+    ///
+    /// Taking an event may open the gate, and then decodes what was kept: there may be new output
+    /// and a new deadline.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let event = self.take_event();
+        if event.is_none() { self.take_closed() } else { event }
+    }
+
+    /// What waits to be written. See [`Output`].
+    pub fn output(&mut self) -> &mut Output {
+        self.output.outbox.commit();
+        &mut self.output
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing else happens
+    /// before. Changes with every call that is not a getter. A time that has passed means now.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.timers.next(self.now)
+    }
+
+    /// Whether to read from the transport: the gate is open, nothing is kept undecoded, and more
+    /// bytes could still matter. Otherwise do not poll it: that is what slows the peer down.
+    ///
+    /// Changes to false in `handle_*`, and back to true when events are taken.
+    pub fn wants_input(&self) -> bool {
+        let matters = matches!(self.phase, Phase::Open | Phase::Closing | Phase::Closed);
+        matters && self.inbox.is_open() && self.stash.is_empty() && !self.end_of_stream
+    }
+
+    /// Whether there is something to write.
+    pub fn wants_output(&self) -> bool {
+        !self.output.outbox.is_empty()
+    }
+
+    /// Whether [`send`](Self::send) would accept a message.
+    pub fn can_send(&self) -> bool {
+        self.phase == Phase::Open && !self.output.outbox.is_full() && !self.sending.is_unfinished()
+    }
+
+    /// What to do with the transport. Changes with every call that is not a getter, and with
+    /// writing.
+    pub fn transport(&self) -> Transport {
+        match self.phase {
+            Phase::Cut => Transport::Close,
+            Phase::Open | Phase::Closing => Transport::KeepOpen,
+            Phase::Closed | Phase::Failed | Phase::Ended if self.wants_output() => {
+                Transport::KeepOpen
+            }
+            // "The server MUST close the underlying TCP connection immediately; the client SHOULD
+            // wait for the server" (RFC 6455 §7.1.1).
+            Phase::Closed if self.role == Role::Client => Transport::KeepOpen,
+            Phase::Closed | Phase::Failed => Transport::ShutdownWrite,
+            Phase::Ended => Transport::Close,
+        }
+    }
+
+    /// How the connection ended, once that is decided; the event may still be behind messages.
+    pub fn closed(&self) -> Option<&Closed> {
+        match &self.ending {
+            Ending::Decided { closed, .. } => Some(closed),
+            Ending::Undecided { .. } => None,
+        }
+    }
+
+    fn control_payload(payload: Bytes) -> Result<Bytes, ControlError> {
+        if payload.len() > crate::frame::MAX_CONTROL_PAYLOAD {
+            return Err(ControlError::PayloadTooLong { length: payload.len() });
+        }
+        Ok(payload)
+    }
+}

@@ -1,0 +1,357 @@
+//! What can go wrong, sorted by who is to blame: the peer ([`ProtocolError`]), the configuration
+//! ([`ConfigError`]) or the caller ([`SendError`], [`ControlError`]).
+
+use core::fmt;
+
+use crate::close::CloseCode;
+use crate::event::{Chunk, Message};
+use crate::frame::OpCode;
+
+/// How the peer broke the protocol. Each kind has the close code that the peer is told.
+///
+/// It never says how long something was that has not arrived: the same bytes give the same error
+/// in whatever pieces they come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A reserved bit is set that no negotiated extension uses here (RFC 6455 §5.2).
+    ReservedBits {
+        /// The three bits as they stand in the first byte of the header: 0x40, 0x20, 0x10.
+        bits: u8,
+    },
+    /// The opcode is one of the reserved ones (RFC 6455 §5.2).
+    UnknownOpcode {
+        /// 0x3 to 0x7 or 0xB to 0xF.
+        opcode: u8,
+    },
+    /// A client's frame is not masked (RFC 6455 §5.1).
+    Unmasked,
+    /// A server's frame is masked (RFC 6455 §5.1).
+    Masked,
+    /// The payload length is not in its shortest form (RFC 6455 §5.2).
+    NonMinimalLength {
+        /// The length.
+        length: u64,
+    },
+    /// The most significant bit of a 64-bit length is set (RFC 6455 §5.2).
+    LengthOverflow,
+    /// A control frame is fragmented (RFC 6455 §5.5).
+    FragmentedControl {
+        /// Its opcode.
+        opcode: OpCode,
+    },
+    /// A control frame announces more than 125 bytes (RFC 6455 §5.5).
+    OversizedControl {
+        /// Its opcode.
+        opcode: OpCode,
+    },
+    /// A continuation frame came where no message was begun (RFC 6455 §5.4).
+    UnexpectedContinuation,
+    /// A new message began before the last one was finished (RFC 6455 §5.4).
+    ExpectedContinuation {
+        /// The opcode of the frame that came instead.
+        opcode: OpCode,
+    },
+    /// A data frame is longer than `max_frame_size`.
+    FrameTooLarge {
+        /// The length that its header announces.
+        length: u64,
+        /// The limit: `ConfigBuilder::max_frame_size`.
+        limit: usize,
+    },
+    /// A message is longer than `max_message_size`.
+    MessageTooLarge {
+        /// Its length as far as it is announced.
+        length: u64,
+        /// The limit: `ConfigBuilder::max_message_size`.
+        limit: usize,
+    },
+    /// A text message is not UTF-8 (RFC 6455 §8.1).
+    InvalidUtf8 {
+        /// Where in the message the sequence begins that cannot be continued.
+        offset: u64,
+    },
+    /// A text message ends inside a character (RFC 6455 §8.1).
+    TruncatedUtf8,
+    /// The reason of a close frame is not UTF-8 (RFC 6455 §5.5.1).
+    InvalidCloseReason,
+    /// A close frame has a code that must not be sent (RFC 6455 §7.4).
+    InvalidCloseCode {
+        /// The code.
+        code: u16,
+    },
+    /// A close frame has a body of one byte, too short for a code (RFC 6455 §5.5.1).
+    TruncatedCloseCode,
+}
+
+impl ProtocolError {
+    /// The close code that tells the peer what it did (RFC 6455 §7.4.1).
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::InvalidUtf8 { .. } | Self::TruncatedUtf8 | Self::InvalidCloseReason => {
+                CloseCode::INVALID_PAYLOAD
+            }
+            Self::FrameTooLarge { .. } | Self::MessageTooLarge { .. } => CloseCode::MESSAGE_TOO_BIG,
+            Self::ReservedBits { .. }
+            | Self::UnknownOpcode { .. }
+            | Self::Unmasked
+            | Self::Masked
+            | Self::NonMinimalLength { .. }
+            | Self::LengthOverflow
+            | Self::FragmentedControl { .. }
+            | Self::OversizedControl { .. }
+            | Self::UnexpectedContinuation
+            | Self::ExpectedContinuation { .. }
+            | Self::InvalidCloseCode { .. }
+            | Self::TruncatedCloseCode => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+
+    /// A few words for the reason of the close frame: short, and without what is ours to know.
+    pub(crate) const fn close_reason(&self) -> &'static str {
+        match self {
+            Self::ReservedBits { .. } => "reserved bit set",
+            Self::UnknownOpcode { .. } => "unknown opcode",
+            Self::Unmasked => "unmasked frame",
+            Self::Masked => "masked frame",
+            Self::NonMinimalLength { .. } => "length not in shortest form",
+            Self::LengthOverflow => "length over 63 bits",
+            Self::FragmentedControl { .. } => "fragmented control frame",
+            Self::OversizedControl { .. } => "control frame over 125 bytes",
+            Self::UnexpectedContinuation => "unexpected continuation",
+            Self::ExpectedContinuation { .. } => "expected continuation",
+            Self::FrameTooLarge { .. } => "frame too large",
+            Self::MessageTooLarge { .. } => "message too large",
+            Self::InvalidUtf8 { .. } | Self::TruncatedUtf8 => "invalid UTF-8",
+            Self::InvalidCloseReason => "invalid UTF-8 in close reason",
+            Self::InvalidCloseCode { .. } => "invalid close code",
+            Self::TruncatedCloseCode => "truncated close code",
+        }
+    }
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::ReservedBits { bits } => {
+                write!(
+                    f,
+                    "the peer set reserved bits {bits:#04x} that no negotiated extension uses"
+                )
+            }
+            Self::UnknownOpcode { opcode } => {
+                write!(f, "the peer used the reserved opcode {opcode:#x}")
+            }
+            Self::Unmasked => f.write_str("the client sent an unmasked frame"),
+            Self::Masked => f.write_str("the server sent a masked frame"),
+            Self::NonMinimalLength { length } => {
+                write!(f, "the peer coded the length {length} in more bytes than it needs")
+            }
+            Self::LengthOverflow => f.write_str("the peer set the top bit of a 64-bit length"),
+            Self::FragmentedControl { opcode } => {
+                write!(f, "the peer fragmented a {opcode} frame; control frames come whole")
+            }
+            Self::OversizedControl { opcode } => {
+                write!(f, "the peer sent a {opcode} frame of more than the 125 bytes allowed")
+            }
+            Self::UnexpectedContinuation => {
+                f.write_str("the peer sent a continuation frame outside a message")
+            }
+            Self::ExpectedContinuation { opcode } => {
+                write!(f, "the peer sent a {opcode} frame before it had finished a message")
+            }
+            Self::FrameTooLarge { length, limit } => {
+                write!(f, "the peer sent a frame of {length} bytes, max_frame_size is {limit}")
+            }
+            Self::MessageTooLarge { length, limit } => {
+                write!(
+                    f,
+                    "the peer sent a message of at least {length} bytes, max_message_size is {limit}"
+                )
+            }
+            Self::InvalidUtf8 { offset } => {
+                write!(f, "the peer sent text that is not UTF-8 from byte {offset} on")
+            }
+            Self::TruncatedUtf8 => {
+                f.write_str("the peer sent a text message that ends inside a character")
+            }
+            Self::InvalidCloseReason => {
+                f.write_str("the peer sent a close reason that is not UTF-8")
+            }
+            Self::InvalidCloseCode { code } => {
+                write!(f, "the peer sent the close code {code}, which must not be sent")
+            }
+            Self::TruncatedCloseCode => {
+                f.write_str("the peer sent a close frame of one byte; a close code has two")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ProtocolError {}
+
+/// A configuration that contradicts itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A low mark is above its high mark: what stopped would never go on in order.
+    LowAboveHigh {
+        /// The high mark.
+        high: usize,
+        /// The low mark.
+        low: usize,
+    },
+    /// A high mark is zero: nothing could ever pass.
+    HighIsZero,
+    /// A time limit is zero: it would be over before it began.
+    ZeroDuration {
+        /// The setting.
+        setting: &'static str,
+    },
+    /// A limit on a size or a number is zero: nothing could ever pass.
+    ZeroLimit {
+        /// The setting.
+        setting: &'static str,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LowAboveHigh { high, low } => {
+                write!(f, "the low mark {low} is above the high mark {high}")
+            }
+            Self::HighIsZero => f.write_str("a high mark of 0 lets nothing pass, the least is 1"),
+            Self::ZeroDuration { setting } => {
+                write!(f, "{setting} is zero; leave it out to have none")
+            }
+            Self::ZeroLimit { setting } => write!(f, "{setting} of 0 lets nothing pass"),
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+/// A message that was not accepted. It comes back with the error, nothing was sent, and the
+/// connection is as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The outbox is at its high mark: try again when
+    /// [`can_send`](crate::Connection::can_send) is true.
+    Full(Message),
+    /// The connection is closing or closed: no data follows a Close (RFC 6455 §5.5.1).
+    Closed(Message),
+    /// A message in chunks is not finished: nothing may come between its fragments but control
+    /// frames (RFC 6455 §5.4).
+    Unfinished(Message),
+}
+
+impl SendError {
+    /// The message, to be sent again or elsewhere.
+    pub fn into_message(self) -> Message {
+        match self {
+            Self::Full(message) | Self::Closed(message) | Self::Unfinished(message) => message,
+        }
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => FULL,
+            Self::Closed(_) => CLOSED,
+            Self::Unfinished(_) => "a message in chunks is not finished yet",
+        })
+    }
+}
+
+impl core::error::Error for SendError {}
+
+/// A chunk that was not accepted. Nothing was sent, and the connection is as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChunkError {
+    /// The outbox is at its high mark: try again when
+    /// [`can_send`](crate::Connection::can_send) is true.
+    Full(Chunk),
+    /// The connection is closing or closed.
+    Closed(Chunk),
+    /// The message in progress is of the other kind, text or binary.
+    WrongKind(Chunk),
+    /// The chunk continues a text message into something that is not UTF-8.
+    InvalidUtf8(Chunk),
+}
+
+impl ChunkError {
+    /// The chunk, to be sent again or elsewhere.
+    pub fn into_chunk(self) -> Chunk {
+        match self {
+            Self::Full(chunk)
+            | Self::Closed(chunk)
+            | Self::WrongKind(chunk)
+            | Self::InvalidUtf8(chunk) => chunk,
+        }
+    }
+}
+
+impl fmt::Display for ChunkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => FULL,
+            Self::Closed(_) => CLOSED,
+            Self::WrongKind(_) => "the message in progress is of the other kind",
+            Self::InvalidUtf8(_) => "the chunk makes the text message something else than UTF-8",
+        })
+    }
+}
+
+impl core::error::Error for ChunkError {}
+
+/// A ping, pong or close that was not accepted. Nothing was sent, and the connection is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// The payload is longer than the 125 bytes of a control frame (RFC 6455 §5.5).
+    PayloadTooLong {
+        /// Its length.
+        length: usize,
+    },
+    /// The reason is longer than the 123 bytes that a close frame has left (RFC 6455 §5.5).
+    ReasonTooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// The close code must not be sent (RFC 6455 §7.4).
+    InvalidCode {
+        /// The code.
+        code: CloseCode,
+    },
+    /// As many pings as are kept already wait to be sent.
+    Full,
+    /// The connection is closing or closed.
+    Closed,
+}
+
+impl fmt::Display for ControlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PayloadTooLong { length } => {
+                write!(f, "a control frame carries 125 bytes at most, not {length}")
+            }
+            Self::ReasonTooLong { length } => {
+                write!(f, "a close reason has 123 bytes at most, not {length}")
+            }
+            Self::InvalidCode { code } => {
+                write!(f, "the close code {code} must not be sent; 1000 and 3000 to 4999 may")
+            }
+            Self::Full => f.write_str("too many pings wait to be sent"),
+            Self::Closed => f.write_str(CLOSED),
+        }
+    }
+}
+
+impl core::error::Error for ControlError {}
+
+const FULL: &str = "the outbox is full: the peer, or the network, takes less than is sent";
+const CLOSED: &str = "the connection is closing or closed";

@@ -1,0 +1,263 @@
+//! What comes out of a connection: messages, control frames if asked for, and the end.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::close::{CloseCode, CloseFrame};
+use crate::error::ProtocolError;
+
+/// Something that happened, in the order in which it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A whole message.
+    Message(Message),
+    /// The peer pinged. Only if the configuration surfaces control frames or leaves the answer to
+    /// the application.
+    Ping(Bytes),
+    /// The peer sent a pong. Only if the configuration surfaces control frames.
+    Pong(Bytes),
+    /// The connection is over. Exactly one, and the last event.
+    Closed(Closed),
+}
+
+/// A message. Cheap to clone: clones share the payload.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Message {
+    /// Text, known to be UTF-8.
+    Text(ByteString),
+    /// Bytes.
+    Binary(Bytes),
+    /// Text that nobody has checked. It arrives only if `ConfigBuilder::validate_utf8` is off; sent,
+    /// it goes out as text as it is, and the caller vouches for it (for proxies).
+    UncheckedText(Bytes),
+}
+
+impl Message {
+    /// A text message.
+    pub fn text(text: impl Into<ByteString>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// A binary message.
+    pub fn binary(bytes: impl Into<Bytes>) -> Self {
+        Self::Binary(bytes.into())
+    }
+
+    /// Whether this goes over the wire as text or as binary.
+    pub const fn kind(&self) -> MessageKind {
+        match self {
+            Self::Text(_) | Self::UncheckedText(_) => MessageKind::Text,
+            Self::Binary(_) => MessageKind::Binary,
+        }
+    }
+
+    /// The text, if this is text that is known to be UTF-8.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) | Self::UncheckedText(_) => None,
+        }
+    }
+
+    /// The payload, whatever the kind.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) | Self::UncheckedText(bytes) => bytes,
+        }
+    }
+
+    /// The payload, whatever the kind, without a copy.
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Text(text) => text.into_bytes(),
+            Self::Binary(bytes) | Self::UncheckedText(bytes) => bytes,
+        }
+    }
+
+    /// The length of the payload in bytes.
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether the payload is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+macro_rules! message_from {
+    ($variant:ident: $($source:ty),+) => {$(
+        impl From<$source> for Message {
+            fn from(payload: $source) -> Self {
+                Self::$variant(payload.into())
+            }
+        }
+    )+};
+}
+message_from!(Text: &str, String, ByteString);
+message_from!(Binary: Vec<u8>, Bytes, &'static [u8]);
+
+/// Text or binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "RFC 6455 knows two kinds of message")]
+pub enum MessageKind {
+    /// UTF-8.
+    Text,
+    /// Any bytes.
+    Binary,
+}
+
+/// A part of a message, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_structs, reason = "plain data that callers build and take apart")]
+pub struct Chunk {
+    /// What the message is; the same in all its chunks.
+    pub kind: MessageKind,
+    /// The payload of this part. Text may be cut inside a character.
+    pub payload: Bytes,
+    /// Whether the message ends here.
+    pub last: bool,
+}
+
+/// How a connection ended. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Closed(Arc<Ending>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Ending {
+    received: Option<CloseFrame>,
+    sent: Option<CloseFrame>,
+    by_peer: bool,
+    failure: Option<Failure>,
+}
+
+impl Closed {
+    pub(crate) fn clean(received: CloseFrame, sent: CloseFrame, by_peer: bool) -> Self {
+        Self(Arc::new(Ending {
+            received: Some(received),
+            sent: Some(sent),
+            by_peer,
+            failure: None,
+        }))
+    }
+
+    pub(crate) fn failed(failure: Failure, sent: Option<CloseFrame>) -> Self {
+        let by_peer = matches!(failure, Failure::EndOfStream | Failure::Protocol(_));
+        Self(Arc::new(Ending { received: None, sent, by_peer, failure: Some(failure) }))
+    }
+
+    /// The close code of the connection (RFC 6455 §7.1.5): the one received;
+    /// [`CloseCode::NO_STATUS`] if the peer's Close had none, [`CloseCode::ABNORMAL`] if no Close
+    /// was received.
+    pub fn code(&self) -> CloseCode {
+        self.0.received.as_ref().map_or(CloseCode::ABNORMAL, |frame| frame.code)
+    }
+
+    /// The reason received; empty if there was none.
+    pub fn reason(&self) -> &str {
+        self.0.received.as_ref().map_or("", |frame| &frame.reason)
+    }
+
+    /// Whether both ends sent a Close and received one.
+    pub fn is_clean(&self) -> bool {
+        self.0.failure.is_none()
+    }
+
+    /// Whether the peer began: by its Close, by ending the stream, or by breaking the protocol.
+    pub fn is_by_peer(&self) -> bool {
+        self.0.by_peer
+    }
+
+    /// The peer's Close.
+    pub fn received(&self) -> Option<&CloseFrame> {
+        self.0.received.as_ref()
+    }
+
+    /// Our Close, if one was sent or queued.
+    pub fn sent(&self) -> Option<&CloseFrame> {
+        self.0.sent.as_ref()
+    }
+
+    /// What went wrong, unless the connection was closed cleanly.
+    pub fn failure(&self) -> Option<Failure> {
+        self.0.failure
+    }
+}
+
+impl fmt::Debug for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ending { received, sent, by_peer, failure } = &*self.0;
+        f.debug_struct("Closed")
+            .field("received", received)
+            .field("sent", sent)
+            .field("by_peer", by_peer)
+            .field("failure", failure)
+            .finish()
+    }
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.failure() {
+            Some(failure) => failure.fmt(f),
+            None if self.reason().is_empty() => write!(f, "closed with code {}", self.code()),
+            None => write!(f, "closed with code {}: {}", self.code(), self.reason()),
+        }
+    }
+}
+
+/// Why a connection ended without a clean closing handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The peer broke the protocol.
+    Protocol(ProtocolError),
+    /// The stream ended before a Close had come.
+    EndOfStream,
+    /// Nothing came from the peer for `pong_timeout` after a ping.
+    KeepaliveTimeout,
+    /// The peer took nothing for `write_timeout` while output waited.
+    WriteTimeout,
+    /// The closing handshake was not finished within `close_timeout`.
+    CloseTimeout,
+    /// The application gave the connection up.
+    Aborted,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protocol(error) => error.fmt(f),
+            Self::EndOfStream => f.write_str("the stream ended without a closing handshake"),
+            Self::KeepaliveTimeout => {
+                f.write_str("the peer sent nothing within pong_timeout after a ping")
+            }
+            Self::WriteTimeout => f.write_str("the peer took no output within write_timeout"),
+            Self::CloseTimeout => {
+                f.write_str("the closing handshake was not finished within close_timeout")
+            }
+            Self::Aborted => f.write_str("the application aborted the connection"),
+        }
+    }
+}
+
+impl core::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Protocol(error) => Some(error),
+            Self::EndOfStream
+            | Self::KeepaliveTimeout
+            | Self::WriteTimeout
+            | Self::CloseTimeout
+            | Self::Aborted => None,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Level, high, low and hysteresis: the only place that compares with a watermark.
+
+use crate::error::ConfigError;
+
+/// Two marks on a level: at or above `high` something stops, at or below `low` it goes on.
+///
+/// Two, because one mark for both would start and stop at every message.
+///
+/// ```
+/// use tidegate_core::Watermarks;
+///
+/// let marks = Watermarks::new(16, 4)?;
+/// assert_eq!((marks.high(), marks.low()), (16, 4));
+/// assert!(Watermarks::new(4, 16).is_err());
+/// assert!(Watermarks::new(0, 0).is_err());
+/// # Ok::<(), tidegate_core::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Watermarks {
+    high: usize,
+    low: usize,
+}
+
+impl Watermarks {
+    /// No marks: the level may rise without limit and nothing ever stops.
+    ///
+    /// Memory is then bounded only by what the peer sends. It is meant for experiments, and for
+    /// one of two marks when the other one bounds enough.
+    pub const UNLIMITED: Self = Self { high: usize::MAX, low: usize::MAX };
+
+    /// Marks at `high` and `low`, in the unit of the level they are for.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::LowAboveHigh`] and [`ConfigError::HighIsZero`] (nothing could ever pass).
+    pub const fn new(high: usize, low: usize) -> Result<Self, ConfigError> {
+        if high == 0 {
+            Err(ConfigError::HighIsZero)
+        } else if low > high {
+            Err(ConfigError::LowAboveHigh { high, low })
+        } else {
+            Ok(Self { high, low })
+        }
+    }
+
+    /// Marks that are known to be valid when the program is compiled.
+    pub(crate) const fn literal(high: usize, low: usize) -> Self {
+        assert!(high >= 1 && low <= high, "valid marks");
+        Self { high, low }
+    }
+
+    /// The level at which something stops (`>=`).
+    pub const fn high(self) -> usize {
+        self.high
+    }
+
+    /// The level at which it goes on (`<=`).
+    pub const fn low(self) -> usize {
+        self.low
+    }
+}
+
+/// A level under two marks. It owns every addition and subtraction, so it cannot drift.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gauge {
+    level: usize,
+    peak: usize,
+    marks: Watermarks,
+}
+
+impl Gauge {
+    pub(crate) const fn new(marks: Watermarks) -> Self {
+        Self { level: 0, peak: 0, marks }
+    }
+
+    pub(crate) fn add(&mut self, amount: usize) {
+        self.level = self.level.saturating_add(amount);
+        self.peak = self.peak.max(self.level);
+    }
+
+    pub(crate) fn subtract(&mut self, amount: usize) {
+        debug_assert!(amount <= self.level, "a gauge gives back only what it took");
+        self.level = self.level.saturating_sub(amount);
+    }
+
+    pub(crate) const fn level(&self) -> usize {
+        self.level
+    }
+
+    pub(crate) const fn peak(&self) -> usize {
+        self.peak
+    }
+
+    /// At or above the high mark: time to stop.
+    pub(crate) const fn is_high(&self) -> bool {
+        self.level >= self.marks.high && self.marks.high != usize::MAX
+    }
+
+    /// At or below the low mark: time to go on.
+    pub(crate) const fn is_low(&self) -> bool {
+        self.level <= self.marks.low
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stops_exactly_at_high_and_goes_on_exactly_at_low() {
+        let mut gauge = Gauge::new(Watermarks::literal(90, 60));
+        gauge.add(89);
+        assert!(!gauge.is_high());
+        gauge.add(1);
+        assert!(gauge.is_high());
+        gauge.subtract(29);
+        assert!(!gauge.is_low(), "61 is above 60");
+        gauge.subtract(1);
+        assert!(gauge.is_low());
+        assert_eq!((gauge.level(), gauge.peak()), (60, 90));
+    }
+
+    #[test]
+    fn unlimited_never_stops() {
+        let mut gauge = Gauge::new(Watermarks::UNLIMITED);
+        gauge.add(usize::MAX);
+        assert!(!gauge.is_high());
+        assert!(gauge.is_low());
+    }
+}

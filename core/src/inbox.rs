@@ -1,0 +1,159 @@
+//! Events that the application has not taken, their two gauges, and the gate.
+
+use alloc::collections::VecDeque;
+use core::mem::size_of;
+
+use bytes::Bytes;
+
+use crate::event::{Event, Message};
+use crate::gauge::{Gauge, Watermarks};
+
+/// The queue of decoded events. The gate closes when the number or the bytes of what is queued
+/// reach their high mark, and opens when both are back at the low one.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    queue: VecDeque<Item>,
+    messages: Gauge,
+    bytes: Gauge,
+    gate: Gate,
+    times_closed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    Open,
+    Closed,
+}
+
+#[derive(Debug)]
+enum Item {
+    Message(Message),
+    Ping(Bytes),
+    Pong(Bytes),
+    /// A ping to be answered once everything before it is taken. Not an event.
+    Answer(Bytes),
+}
+
+/// What the application takes.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) event: Event,
+    /// The gate opened: decoding goes on.
+    pub(crate) opened: bool,
+}
+
+impl Inbox {
+    pub(crate) const fn new(messages: Watermarks, bytes: Watermarks) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            messages: Gauge::new(messages),
+            bytes: Gauge::new(bytes),
+            gate: Gate::Open,
+            times_closed: 0,
+        }
+    }
+
+    pub(crate) fn push_message(&mut self, message: Message) {
+        self.count(message.len());
+        self.queue.push_back(Item::Message(message));
+    }
+
+    pub(crate) fn push_ping(&mut self, payload: Bytes) {
+        self.count(payload.len());
+        self.queue.push_back(Item::Ping(payload));
+    }
+
+    pub(crate) fn push_pong(&mut self, payload: Bytes) {
+        self.count(payload.len());
+        self.queue.push_back(Item::Pong(payload));
+    }
+
+    /// Keeps an answer until everything before it is taken; a newer one replaces an older one at
+    /// the same place (RFC 6455 §5.5.3), so there is at most one for each event.
+    pub(crate) fn push_answer(&mut self, payload: Bytes) {
+        if let Some(Item::Answer(last)) = self.queue.back_mut() {
+            *last = payload;
+        } else {
+            self.queue.push_back(Item::Answer(payload));
+        }
+    }
+
+    /// The answer to a ping, if everything before it is taken.
+    pub(crate) fn pop_answer(&mut self) -> Option<Bytes> {
+        if let Some(Item::Answer(payload)) = self.queue.front_mut() {
+            let payload = core::mem::take(payload);
+            self.queue.pop_front();
+            Some(payload)
+        } else {
+            None
+        }
+    }
+
+    /// The next event. Answers that are due must have been popped.
+    pub(crate) fn pop(&mut self) -> Option<Taken> {
+        let (event, length) = match self.queue.pop_front()? {
+            Item::Message(message) => {
+                let length = message.len();
+                (Event::Message(message), length)
+            }
+            Item::Ping(payload) => {
+                let length = payload.len();
+                (Event::Ping(payload), length)
+            }
+            Item::Pong(payload) => {
+                let length = payload.len();
+                (Event::Pong(payload), length)
+            }
+            Item::Answer(payload) => {
+                debug_assert!(false, "an answer that is due is popped before the next event");
+                (Event::Ping(payload), 0)
+            }
+        };
+        self.messages.subtract(1);
+        self.bytes.subtract(length);
+        if self.queue.is_empty() && self.queue.capacity() > KEPT_CAPACITY {
+            self.queue = VecDeque::new();
+        }
+        let opened = self.gate == Gate::Closed && self.messages.is_low() && self.bytes.is_low();
+        if opened {
+            self.gate = Gate::Open;
+        }
+        Some(Taken { event, opened })
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.gate == Gate::Open
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages.level() == 0
+    }
+
+    pub(crate) const fn messages(&self) -> &Gauge {
+        &self.messages
+    }
+
+    pub(crate) const fn bytes(&self) -> &Gauge {
+        &self.bytes
+    }
+
+    pub(crate) const fn times_closed(&self) -> u64 {
+        self.times_closed
+    }
+
+    fn count(&mut self, length: usize) {
+        self.messages.add(1);
+        self.bytes.add(length);
+        if self.gate == Gate::Open && (self.messages.is_high() || self.bytes.is_high()) {
+            self.gate = Gate::Closed;
+            self.times_closed += 1;
+        }
+    }
+}
+
+/// What a queued event costs beside its payload: its place in a queue that may have just doubled,
+/// the allocator's header, and the counter that a shared payload gets.
+pub(crate) const EVENT_OVERHEAD: usize = 4 * size_of::<Item>() + 64;
+
+/// A queue that once held many events does not keep their places for ever.
+const KEPT_CAPACITY: usize = 4;

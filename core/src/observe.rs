@@ -1,0 +1,69 @@
+//! What can be seen of a connection from outside.
+
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::phase::Phase;
+use crate::role::Role;
+use crate::stats::Stats;
+
+impl Connection {
+    /// Whether a Close was sent or received, or the connection has failed: nothing can be sent.
+    pub fn is_closing(&self) -> bool {
+        self.phase != Phase::Open
+    }
+
+    /// Which end this is.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// How many events are decoded and not taken, [`Event::Closed`] apart.
+    pub fn queued_messages(&self) -> usize {
+        self.inbox.messages().level()
+    }
+
+    /// How many bytes of payload are decoded and not taken.
+    pub fn queued_bytes(&self) -> usize {
+        self.inbox.bytes().level()
+    }
+
+    /// How many bytes of output wait.
+    pub fn queued_output(&self) -> usize {
+        self.output.outbox.level()
+    }
+
+    /// Whether the gate is open: fewer messages are queued than the marks allow.
+    pub fn is_gate_open(&self) -> bool {
+        self.inbox.is_open()
+    }
+
+    /// Counters so far.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            bytes_out: self.output.total(),
+            times_closed: self.inbox.times_closed(),
+            peak_messages: self.inbox.messages().peak(),
+            peak_bytes: self.inbox.bytes().peak(),
+            peak_output: self.output.outbox.peak(),
+            ..self.stats
+        }
+    }
+
+    /// How long the newest answered ping took.
+    pub fn latency(&self) -> Option<Duration> {
+        self.keepalive.latency()
+    }
+
+    /// Whether the newest ping has not been answered.
+    pub fn is_ping_outstanding(&self) -> bool {
+        self.keepalive.is_outstanding()
+    }
+}

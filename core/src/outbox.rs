@@ -1,0 +1,301 @@
+//! Bytes out: frames in order, a gauge over them, a ring of pongs and a slot for the close frame.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use chacha20::ChaCha12Rng;
+use chacha20::rand_core::Rng;
+
+use crate::close::CloseFrame;
+use crate::error::ControlError;
+use crate::frame::{
+    EncodedHeader, FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER, Mask, OpCode, encode_header,
+};
+use crate::gauge::{Gauge, Watermarks};
+use crate::wire::Wire;
+
+/// Where frames wait. What the transport is shown is committed to the [`Wire`] and keeps its order;
+/// everything else gives way to control frames.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    wire: Wire,
+    /// Data frames, whole, in order.
+    queue: VecDeque<Waiting>,
+    /// The masked frame of which a part is on the wire: nothing may come in between.
+    unfinished: Option<Unfinished>,
+    pongs: VecDeque<Bytes>,
+    pings: VecDeque<Bytes>,
+    close: Option<CloseFrame>,
+    gauge: Gauge,
+    is_full: bool,
+    /// Generates masking keys; a server has none.
+    keys: Option<Box<ChaCha12Rng>>,
+    has_progressed: bool,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    /// Small frames, ready and back to back.
+    Small(Vec<u8>),
+    /// A large payload, kept as the caller gave it.
+    Large { header: EncodedHeader, payload: Bytes, mask: Option<Mask> },
+}
+
+#[derive(Debug)]
+struct Unfinished {
+    payload: Bytes,
+    mask: Mask,
+}
+
+impl Outbox {
+    pub(crate) const fn new(marks: Watermarks, keys: Option<Box<ChaCha12Rng>>) -> Self {
+        Self {
+            wire: Wire::new(),
+            queue: VecDeque::new(),
+            unfinished: None,
+            pongs: VecDeque::new(),
+            pings: VecDeque::new(),
+            close: None,
+            gauge: Gauge::new(marks),
+            is_full: false,
+            keys,
+            has_progressed: false,
+        }
+    }
+
+    /// Bytes that go out before everything else: what is left of the opening handshake.
+    #[expect(dead_code, reason = "the opening handshake hands its rest over")]
+    pub(crate) fn push_raw(&mut self, bytes: Vec<u8>) {
+        self.gauge.add(bytes.len());
+        self.wire.push_owned(bytes);
+    }
+
+    /// Accepts a data frame, whatever its length.
+    pub(crate) fn push_data(&mut self, fin: bool, rsv1: bool, opcode: OpCode, payload: Bytes) {
+        let mask = self.next_mask();
+        let header = FrameHeader { fin, rsv1, opcode, mask, length: payload.len() as u64 };
+        let header = encode_header(header);
+        self.gauge.add(header.as_slice().len() + payload.len());
+        self.is_full |= self.gauge.is_high();
+        if payload.len() >= LARGE {
+            self.queue.push_back(Waiting::Large { header, payload, mask });
+            return;
+        }
+        let buffer = match self.queue.back_mut() {
+            Some(Waiting::Small(buffer)) if buffer.len() < SEGMENT => buffer,
+            _ => {
+                let buffer = self.wire.take_spare();
+                self.queue.push_back(Waiting::Small(buffer));
+                match self.queue.back_mut() {
+                    Some(Waiting::Small(buffer)) => buffer,
+                    _ => return,
+                }
+            }
+        };
+        append_frame(&header, &payload, mask, buffer);
+    }
+
+    /// Keeps a pong. Beyond sixteen the oldest gives way: the newest ping is the one that must be
+    /// answered (RFC 6455 §5.5.3).
+    pub(crate) fn push_pong(&mut self, payload: Bytes) {
+        if self.pongs.len() == CONTROL_RING {
+            self.pongs.pop_front();
+        }
+        self.pongs.push_back(payload);
+    }
+
+    pub(crate) fn push_ping(&mut self, payload: Bytes) -> Result<(), ControlError> {
+        if self.pings.len() == CONTROL_RING {
+            return Err(ControlError::Full);
+        }
+        self.pings.push_back(payload);
+        Ok(())
+    }
+
+    /// The Close goes out behind the data that was accepted before it.
+    pub(crate) fn push_close(&mut self, frame: CloseFrame) {
+        self.close = Some(frame);
+    }
+
+    /// The connection failed: the Close goes out at the next frame boundary, and nothing else.
+    pub(crate) fn fail(&mut self, frame: CloseFrame) {
+        self.queue.clear();
+        self.pings.clear();
+        self.close = Some(frame);
+        self.recount();
+    }
+
+    /// The transport is gone: nothing goes out any more.
+    pub(crate) fn clear(&mut self) {
+        self.queue = VecDeque::new();
+        self.pings = VecDeque::new();
+        self.pongs = VecDeque::new();
+        self.unfinished = None;
+        self.close = None;
+        self.wire = Wire::new();
+        self.recount();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wire.remaining() == 0
+            && self.unfinished.is_none()
+            && self.queue.is_empty()
+            && self.pongs.is_empty()
+            && self.pings.is_empty()
+            && self.close.is_none()
+    }
+
+    /// Whether the level reached the high mark and has not been back at the low one.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    pub(crate) const fn level(&self) -> usize {
+        self.gauge.level()
+    }
+
+    pub(crate) const fn peak(&self) -> usize {
+        self.gauge.peak()
+    }
+
+    /// Whether the transport has taken anything since this was last asked.
+    pub(crate) fn take_progress(&mut self) -> bool {
+        core::mem::take(&mut self.has_progressed)
+    }
+
+    pub(crate) const fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// The transport has taken `count` bytes of the wire.
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.wire.advance(count);
+        self.gauge.subtract(count);
+        self.has_progressed |= count > 0;
+        if self.gauge.is_low() {
+            self.is_full = false;
+        }
+        if self.wire.remaining() == 0 {
+            self.commit();
+        }
+    }
+
+    /// Puts frames on the wire until it holds a window full: control frames first, then data, and
+    /// the Close behind all of it.
+    pub(crate) fn commit(&mut self) {
+        self.continue_masked();
+        if self.unfinished.is_some() || self.wire.remaining() >= WINDOW {
+            return;
+        }
+        self.commit_control();
+        while self.wire.remaining() < WINDOW && self.unfinished.is_none() {
+            match self.queue.pop_front() {
+                Some(Waiting::Small(frames)) => self.wire.push_owned(frames),
+                Some(Waiting::Large { header, payload, mask }) => {
+                    self.wire.append(header.as_slice());
+                    if let Some(mask) = mask {
+                        self.unfinished = Some(Unfinished { payload, mask });
+                        self.continue_masked();
+                    } else {
+                        self.wire.push_shared(payload);
+                    }
+                }
+                None => break,
+            }
+        }
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+            if self.unfinished.is_none()
+                && let Some(frame) = self.close.take()
+            {
+                self.commit_close(&frame);
+            }
+        }
+    }
+
+    /// A large payload is masked as it goes out, a window at a time, not copied as a whole.
+    fn continue_masked(&mut self) {
+        let Some(frame) = &mut self.unfinished else { return };
+        while self.wire.remaining() < WINDOW && !frame.payload.is_empty() {
+            let piece = frame.payload.split_to(frame.payload.len().min(WINDOW));
+            let mut masked = Vec::with_capacity(piece.len());
+            frame.mask.append(&piece, &mut masked);
+            self.wire.push_owned(masked);
+        }
+        if frame.payload.is_empty() {
+            self.unfinished = None;
+        }
+    }
+
+    fn commit_control(&mut self) {
+        if self.pongs.is_empty() && self.pings.is_empty() {
+            return;
+        }
+        for payload in core::mem::take(&mut self.pongs) {
+            self.commit_frame(OpCode::Pong, &payload);
+        }
+        for payload in core::mem::take(&mut self.pings) {
+            self.commit_frame(OpCode::Ping, &payload);
+        }
+    }
+
+    fn commit_close(&mut self, frame: &CloseFrame) {
+        let mut body = Vec::new();
+        if frame.code.is_sendable() {
+            body.extend_from_slice(&frame.code.as_u16().to_be_bytes());
+            body.extend_from_slice(frame.reason.as_bytes());
+        }
+        self.commit_frame(OpCode::Close, &body);
+    }
+
+    fn commit_frame(&mut self, opcode: OpCode, payload: &[u8]) {
+        let mask = self.next_mask();
+        let header =
+            FrameHeader { fin: true, rsv1: false, opcode, mask, length: payload.len() as u64 };
+        let mut frame = Vec::with_capacity(MAX_HEADER + payload.len());
+        append_frame(&encode_header(header), payload, mask, &mut frame);
+        self.gauge.add(frame.len());
+        self.wire.append(&frame);
+    }
+
+    fn next_mask(&mut self) -> Option<Mask> {
+        self.keys.as_mut().map(|keys| Mask::new(keys.next_u32().to_ne_bytes()))
+    }
+
+    /// What is left after a queue was dropped.
+    fn recount(&mut self) {
+        let left =
+            self.wire.remaining() + self.unfinished.as_ref().map_or(0, |frame| frame.payload.len());
+        self.gauge.subtract(self.gauge.level() - left);
+        self.is_full &= !self.gauge.is_low();
+    }
+}
+
+fn append_frame(header: &EncodedHeader, payload: &[u8], mask: Option<Mask>, out: &mut Vec<u8>) {
+    out.reserve(header.as_slice().len() + payload.len());
+    out.extend_from_slice(header.as_slice());
+    match mask {
+        Some(mut mask) => mask.append(payload, out),
+        None => out.extend_from_slice(payload),
+    }
+}
+
+/// From this size on a payload is not copied behind its header.
+const LARGE: usize = 8 * 1024;
+
+/// Small frames share buffers of about this size.
+const SEGMENT: usize = 16 * 1024;
+
+/// How much is committed to the transport at a time: what a large vectored write takes. A pong
+/// waits for this much data at most, and for the end of the frame that is on the wire.
+const WINDOW: usize = 64 * 1024;
+
+/// How many pongs wait: each of a normal burst is answered (Autobahn sends ten).
+const CONTROL_RING: usize = 16;
+
+/// The most that control frames hold: both rings, their places and the close frame, waiting and
+/// committed.
+pub(crate) const CONTROL_BOUND: usize =
+    2 * (2 * CONTROL_RING * (MAX_CONTROL_PAYLOAD + MAX_HEADER + 64) + MAX_CONTROL_PAYLOAD);

@@ -1,0 +1,307 @@
+//! What a connection does inside: frames to their parts, steps to their consequences.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::close::CloseFrame;
+use crate::config::PongPolicy;
+use crate::connection::{Connection, Ending, Receiving};
+use crate::error::ProtocolError;
+use crate::event::{Closed, Event, Failure};
+use crate::frame::{FrameHeader, OpCode, Part, Payload};
+use crate::phase::{Outcome, Phase, Step};
+use crate::stash::Stash;
+use crate::timers::Timer;
+use crate::timestamp::Timestamp;
+
+impl Connection {
+    /// A time has come in. It never runs backwards.
+    pub(crate) fn tick(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        self.timers.tick(self.now);
+    }
+
+    /// Decodes input as far as the gate allows and keeps the rest.
+    pub(crate) fn receive(&mut self, input: &[u8]) {
+        let mut rest = input;
+        if self.stash.is_empty() {
+            self.decode(&mut rest);
+        }
+        if self.phase.decodes() && !rest.is_empty() {
+            self.stash.push(rest);
+        }
+    }
+
+    fn decode(&mut self, input: &mut &[u8]) {
+        while self.inbox.is_open() && self.phase.decodes() {
+            let done = match self.decoder.decode(input) {
+                Ok(None) => return,
+                Ok(Some(Part::Header(header))) => self.begin_frame(&header),
+                Ok(Some(Part::Payload(payload))) => self.frame_payload(payload),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = done {
+                self.violation(error);
+            }
+        }
+    }
+
+    fn begin_frame(&mut self, header: &FrameHeader) -> Result<(), ProtocolError> {
+        if header.opcode.is_control() {
+            self.receiving = Receiving::Control { opcode: header.opcode, payload: Vec::new() };
+            Ok(())
+        } else {
+            self.receiving = Receiving::Data;
+            self.assembler.begin(header, &self.config)
+        }
+    }
+
+    fn frame_payload(&mut self, payload: Payload<'_>) -> Result<(), ProtocolError> {
+        match &mut self.receiving {
+            Receiving::Data => {
+                if let Some(message) = self.assembler.push(payload)? {
+                    self.stats.messages_in += 1;
+                    self.inbox.push_message(message);
+                }
+                Ok(())
+            }
+            Receiving::Control { opcode, payload: received } => {
+                match payload.mask {
+                    Some(mut mask) => mask.append(payload.bytes, received),
+                    None => received.extend_from_slice(payload.bytes),
+                }
+                if !payload.last {
+                    return Ok(());
+                }
+                let (opcode, received) = (*opcode, core::mem::take(received));
+                self.control_frame(opcode, received)
+            }
+        }
+    }
+
+    fn control_frame(&mut self, opcode: OpCode, payload: Vec<u8>) -> Result<(), ProtocolError> {
+        match opcode {
+            OpCode::Ping => self.received_ping(payload.into()),
+            OpCode::Pong => self.received_pong(payload.into()),
+            OpCode::Close => {
+                let frame = CloseFrame::parse(&payload)?;
+                // "It SHOULD echo the status code it received" (RFC 6455 §5.5.1).
+                let reply = CloseFrame::from(frame.code);
+                self.step(Step::PeerClose, reply, Some(frame));
+            }
+            OpCode::Continuation | OpCode::Text | OpCode::Binary => {}
+        }
+        Ok(())
+    }
+
+    fn received_ping(&mut self, payload: Bytes) {
+        self.stats.pings_in += 1;
+        let policy = self.config.pong_policy;
+        if self.phase.answers_pings() {
+            match policy {
+                PongPolicy::OnReceipt => self.answer(payload.clone()),
+                PongPolicy::InOrder if self.inbox.is_empty() => self.answer(payload.clone()),
+                PongPolicy::InOrder => self.inbox.push_answer(payload.clone()),
+                PongPolicy::Manual => {}
+            }
+        }
+        if self.config.surface_control || policy == PongPolicy::Manual {
+            self.inbox.push_ping(payload);
+        }
+    }
+
+    fn received_pong(&mut self, payload: Bytes) {
+        self.stats.pongs_in += 1;
+        self.keepalive.received(&payload, self.now);
+        if self.config.surface_control {
+            self.inbox.push_pong(payload);
+        }
+    }
+
+    fn answer(&mut self, payload: Bytes) {
+        self.output.outbox.push_pong(payload);
+        self.watch_output();
+    }
+
+    /// Takes the next event of the inbox and goes on decoding if that opened the gate.
+    pub(crate) fn take_event(&mut self) -> Option<Event> {
+        let taken = self.inbox.pop()?;
+        while let Some(answer) = self.inbox.pop_answer() {
+            if self.phase.answers_pings() {
+                self.answer(answer);
+            }
+        }
+        if taken.opened {
+            self.opened();
+        }
+        Some(taken.event)
+    }
+
+    /// Gives out the end, once, when nothing can come before it any more.
+    pub(crate) fn take_closed(&mut self) -> Option<Event> {
+        match &mut self.ending {
+            Ending::Decided { closed, reported: reported @ false } if self.stash.is_empty() => {
+                *reported = true;
+                Some(Event::Closed(closed.clone()))
+            }
+            Ending::Decided { .. } | Ending::Undecided { .. } => None,
+        }
+    }
+
+    /// The gate opened: old input goes first.
+    fn opened(&mut self) {
+        // While the gate was closed the pong may have been waiting unread: its time begins afresh.
+        if self.timers.is_set(Timer::Pong)
+            && let Some(timeout) = self.config.pong_timeout
+        {
+            self.timers.begin(Timer::Pong, timeout);
+        }
+        let stash = core::mem::take(&mut self.stash);
+        let mut rest = stash.bytes();
+        self.decode(&mut rest);
+        let left = if self.phase.decodes() { rest.len() } else { 0 };
+        self.stash = stash.keep_last(left);
+        if self.stash.is_empty() && (self.end_of_stream || self.phase == Phase::Cut) {
+            self.end();
+        }
+    }
+
+    /// The stream has ended and all of it is decoded.
+    pub(crate) fn end(&mut self) {
+        self.step(Step::EndOfStream, CloseFrame::EMPTY, None);
+    }
+
+    fn violation(&mut self, error: ProtocolError) {
+        self.assembler.reset();
+        let frame = CloseFrame::new(error.close_code(), error.close_reason());
+        if self.phase == Phase::Open {
+            self.output.outbox.fail(frame.clone());
+        }
+        self.decide(Failure::Protocol(error), Step::Violation, frame);
+    }
+
+    /// Cuts the stream: a time limit has passed, or the application gives up.
+    pub(crate) fn cut(&mut self, failure: Failure) {
+        self.decide(failure, Step::Cut, CloseFrame::EMPTY);
+        self.output.outbox.clear();
+        if self.stash.is_empty() {
+            self.end();
+        }
+    }
+
+    fn decide(&mut self, failure: Failure, step: Step, close: CloseFrame) {
+        let moved = self.phase.on(step);
+        if let (Some(Outcome::Unclean), Ending::Undecided { sent }) =
+            (moved.outcome, &mut self.ending)
+        {
+            let sent = if moved.send_close { Some(close) } else { sent.take() };
+            let closed = Closed::failed(failure, sent);
+            self.ending = Ending::Decided { closed, reported: false };
+        }
+        self.enter(moved.phase);
+    }
+
+    /// Moves on by the table: `close` goes out if the table says so, `received` is the peer's.
+    pub(crate) fn step(&mut self, step: Step, close: CloseFrame, received: Option<CloseFrame>) {
+        let was_open = self.phase == Phase::Open;
+        let moved = self.phase.on(step);
+        if let Ending::Undecided { sent } = &mut self.ending {
+            if moved.send_close {
+                *sent = Some(close.clone());
+                self.output.outbox.push_close(close);
+            }
+            match (moved.outcome, received) {
+                (Some(Outcome::Clean), Some(received)) => {
+                    let sent = sent.take().unwrap_or(CloseFrame::EMPTY);
+                    let closed = Closed::clean(received, sent, was_open);
+                    self.ending = Ending::Decided { closed, reported: false };
+                }
+                (Some(_), _) => {
+                    let closed = Closed::failed(Failure::EndOfStream, sent.take());
+                    self.ending = Ending::Decided { closed, reported: false };
+                    self.output.outbox.clear();
+                }
+                (None, _) => {}
+            }
+        }
+        self.enter(moved.phase);
+    }
+
+    /// Takes up a phase: its timers, and what it no longer needs.
+    fn enter(&mut self, phase: Phase) {
+        if self.phase == phase {
+            return;
+        }
+        self.phase = phase;
+        for timer in [Timer::Ping, Timer::Pong, Timer::Write] {
+            self.timers.clear(timer);
+        }
+        if matches!(phase, Phase::Cut | Phase::Ended) && !self.wants_output() {
+            self.timers.clear(Timer::Close);
+        } else if let Some(timeout) = self.config.close_timeout
+            && !self.timers.is_set(Timer::Close)
+        {
+            // One limit for the handshake and for the end of the stream behind it.
+            self.timers.begin(Timer::Close, timeout);
+        }
+        if !phase.decodes() {
+            self.stash = Stash::default();
+            self.assembler.reset();
+        }
+    }
+
+    /// Does what is due.
+    pub(crate) fn expire(&mut self) {
+        let now = self.now;
+        if self.timers.expire(Timer::Ping, now) {
+            self.keepalive_ping();
+        }
+        if self.timers.expire(Timer::Pong, now) {
+            if self.inbox.is_open() {
+                self.cut(Failure::KeepaliveTimeout);
+            } else if let Some(timeout) = self.config.pong_timeout {
+                // The pong may be waiting behind our own closed gate: the peer is not to blame.
+                self.timers.set(Timer::Pong, now + timeout);
+            }
+        }
+        if self.timers.expire(Timer::Write, now) && self.wants_output() {
+            if self.output.outbox.take_progress() {
+                self.watch_output();
+            } else {
+                self.cut(Failure::WriteTimeout);
+            }
+        }
+        if self.timers.expire(Timer::Close, now) {
+            self.cut(Failure::CloseTimeout);
+        }
+    }
+
+    fn keepalive_ping(&mut self) {
+        let payload = self.keepalive.next_payload();
+        // If sixteen pings wait already, the peer takes nothing: one more would tell nothing.
+        if self.output.outbox.push_ping(payload.clone()).is_ok() {
+            self.watch_output();
+            self.keepalive.sent(payload, self.now);
+        }
+        if let Some(timeout) = self.config.pong_timeout
+            && !self.timers.is_set(Timer::Pong)
+        {
+            self.timers.set(Timer::Pong, self.now + timeout);
+        }
+        if let Some(interval) = self.config.ping_interval {
+            self.timers.set(Timer::Ping, self.now + interval);
+        }
+    }
+
+    /// There is output: the peer has `write_timeout` to take some of it.
+    pub(crate) fn watch_output(&mut self) {
+        if let Some(timeout) = self.config.write_timeout
+            && self.phase == Phase::Open
+            && !self.timers.is_set(Timer::Write)
+        {
+            self.output.outbox.take_progress();
+            self.timers.begin(Timer::Write, timeout);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Counters of a connection.
+
+/// What a connection has done so far, as one cheap snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Messages decoded.
+    pub messages_in: u64,
+    /// Messages accepted for sending; one in chunks counts when its last chunk is.
+    pub messages_out: u64,
+    /// Bytes handed over by the caller.
+    pub bytes_in: u64,
+    /// Bytes taken by the transport.
+    pub bytes_out: u64,
+    /// How often the gate closed.
+    pub times_closed: u64,
+    /// The most messages that were queued at once.
+    pub peak_messages: usize,
+    /// The most payload bytes that were queued at once.
+    pub peak_bytes: usize,
+    /// The most bytes of output that waited at once.
+    pub peak_output: usize,
+    /// Pings decoded.
+    pub pings_in: u64,
+    /// Pongs decoded.
+    pub pongs_in: u64,
+}

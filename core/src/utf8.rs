@@ -1,0 +1,187 @@
+//! Incremental UTF-8 validation that fails at the first byte that cannot be continued.
+
+use alloc::string::String;
+
+/// The state between two pieces of one text: the beginning of a character, if the last piece ended
+/// inside one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Utf8 {
+    partial: [u8; 4],
+    length: usize,
+    /// Bytes of the text that are known to be good.
+    validated: u64,
+}
+
+/// The text cannot be UTF-8, whatever follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Utf8Error {
+    /// Where in the text the sequence begins that cannot be continued.
+    pub(crate) offset: u64,
+}
+
+impl Utf8 {
+    /// Validates the next piece and appends what is complete to `out`; the beginning of a character
+    /// is kept for the next piece.
+    pub(crate) fn append(&mut self, piece: &[u8], out: &mut String) -> Result<(), Utf8Error> {
+        self.validate(piece, |text| out.push_str(text))
+    }
+
+    /// Validates the next piece.
+    pub(crate) fn check(&mut self, piece: &[u8]) -> Result<(), Utf8Error> {
+        self.validate(piece, |_| ())
+    }
+
+    /// Whether the text so far ends with a whole character.
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.length == 0
+    }
+
+    fn validate(
+        &mut self,
+        mut piece: &[u8],
+        mut accept: impl FnMut(&str),
+    ) -> Result<(), Utf8Error> {
+        while self.length > 0 {
+            let Some((&byte, rest)) = piece.split_first() else { return Ok(()) };
+            piece = rest;
+            let Some(slot) = self.partial.get_mut(self.length) else { return Err(self.error(0)) };
+            *slot = byte;
+            self.length += 1;
+            let character = self.partial.get(..self.length).unwrap_or_default();
+            match core::str::from_utf8(character) {
+                Ok(text) => {
+                    accept(text);
+                    self.validated += self.length as u64;
+                    self.length = 0;
+                }
+                Err(error) if error.error_len().is_some() => return Err(self.error(0)),
+                Err(_) => {}
+            }
+        }
+
+        let (whole, tail) = split_at_last_character(piece);
+        match from_utf8(whole) {
+            Ok(text) => accept(text),
+            Err(()) => {
+                let valid = core::str::from_utf8(whole).map_or_else(|e| e.valid_up_to(), str::len);
+                return Err(self.error(valid));
+            }
+        }
+        self.validated += whole.len() as u64;
+        // The tail begins with a lead byte and is shorter than that promises; it may be wrong all
+        // the same, as ED A0 is.
+        if core::str::from_utf8(tail).is_err_and(|error| error.error_len().is_some()) {
+            return Err(self.error(0));
+        }
+        for (slot, byte) in self.partial.iter_mut().zip(tail) {
+            *slot = *byte;
+        }
+        self.length = tail.len();
+        Ok(())
+    }
+
+    fn error(&self, valid: usize) -> Utf8Error {
+        Utf8Error { offset: self.validated + valid as u64 }
+    }
+}
+
+/// The text, if it is UTF-8.
+///
+/// Below the size from which vector instructions pay, the standard library is faster.
+pub(crate) fn from_utf8(bytes: &[u8]) -> Result<&str, ()> {
+    if bytes.len() < SIMD_FROM {
+        core::str::from_utf8(bytes).map_err(|_| ())
+    } else {
+        simdutf8::basic::from_utf8(bytes).map_err(|_| ())
+    }
+}
+
+/// Cuts before a character that the bytes end in the middle of; the tail has at most three bytes.
+fn split_at_last_character(bytes: &[u8]) -> (&[u8], &[u8]) {
+    for (back, byte) in bytes.iter().rev().take(3).enumerate() {
+        let needed = match byte {
+            0x80..=0xBF => continue,
+            0xC0..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xFF => 4,
+            0x00..=0x7F => 1,
+        };
+        return if needed > back + 1 {
+            bytes.split_at(bytes.len() - back - 1)
+        } else {
+            (bytes, &[])
+        };
+    }
+    (bytes, &[])
+}
+
+const SIMD_FROM: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    /// Byte by byte by the standard library: fails at the first byte after which nothing helps.
+    fn naive(bytes: &[u8]) -> Result<String, usize> {
+        for end in 1..=bytes.len() {
+            if let Err(error) = core::str::from_utf8(&bytes[..end])
+                && error.error_len().is_some()
+            {
+                return Err(end);
+            }
+        }
+        Ok(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    fn nearly_utf8() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            8 => any::<char>().prop_map(|c| String::from(c).into_bytes()),
+            4 => "[ -~]{0,80}".prop_map(String::into_bytes),
+            1 => proptest::collection::vec(any::<u8>(), 1..4),
+            1 => prop_oneof![
+                Just(b"\xED\xA0\x80".to_vec()),
+                Just(b"\xF4\x90".to_vec()),
+                Just(b"\xE2\x82".to_vec()),
+                Just(b"\xC0\x80".to_vec()),
+                Just(b"\xF8\x88".to_vec()),
+            ],
+        ];
+        proptest::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn agrees_with_the_standard_library_in_any_pieces(
+            bytes in nearly_utf8(),
+            size in 1usize..90,
+        ) {
+            let mut text = String::new();
+            let mut utf8 = Utf8::default();
+            let mut taken = 0;
+            let mut failed = false;
+            for piece in bytes.chunks(size) {
+                taken += piece.len();
+                if utf8.append(piece, &mut text).is_err() {
+                    failed = true;
+                    break;
+                }
+            }
+            match naive(&bytes) {
+                Ok(expected) => {
+                    prop_assert!(!failed);
+                    prop_assert_eq!(utf8.is_complete(), core::str::from_utf8(&bytes).is_ok());
+                    if utf8.is_complete() {
+                        prop_assert_eq!(text, expected);
+                    }
+                }
+                Err(end) => {
+                    prop_assert!(failed);
+                    prop_assert!(end <= taken && taken - end < size, "fails in the piece with the bad byte");
+                }
+            }
+        }
+    }
+}
