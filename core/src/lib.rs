@@ -28,6 +28,8 @@ mod timestamp;
 mod utf8;
 mod wire;
 
+#[cfg(feature = "driver")]
+pub mod driver;
 pub mod frame;
 
 pub use crate::close::{CloseCode, CloseFrame};
