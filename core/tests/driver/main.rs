@@ -1,0 +1,8 @@
+//! The driver on streams and clocks that do what the test says.
+#![cfg(feature = "driver")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod ends;
+mod invariants;
+mod mock;
+mod pair;
