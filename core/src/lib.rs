@@ -31,6 +31,7 @@ mod wire;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod frame;
+pub mod handshake;
 
 pub use crate::close::{CloseCode, CloseFrame};
 pub use crate::config::{Config, ConfigBuilder, PongPolicy};
