@@ -7,7 +7,7 @@ use bytestring::ByteString;
 
 use super::clock::Clock;
 use super::error::Error;
-use super::poll::Goal;
+use super::poll::{Driven, Goal};
 use super::stream::ByteStream;
 use super::websocket::{End, WebSocket};
 use crate::{CloseCode, CloseFrame, Closed, ControlError};
@@ -66,7 +66,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
 
     /// Begins the closing handshake, if nobody has.
     pub(super) fn begin_close(&mut self, frame: CloseFrame) -> Result<(), Error> {
-        match self.connection.close(self.clock.now(), frame) {
+        match self.connection.close(self.link.clock.now(), frame) {
             Ok(()) | Err(ControlError::Closed) => Ok(()),
             Err(error) => Err(Error::Control(error)),
         }
@@ -112,7 +112,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
 }
 
 /// An error of the transport is told by every call that fails because of it.
-fn copy(error: &io::Error) -> io::Error {
+pub(super) fn copy(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),

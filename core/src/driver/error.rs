@@ -4,6 +4,7 @@ use core::fmt;
 use std::io;
 
 use super::url::UrlError;
+use crate::handshake::{AcceptError, HandshakeError, RequestError, Response};
 use crate::{ChunkError, Closed, ControlError};
 
 /// Why a call failed.
@@ -27,6 +28,18 @@ pub enum Error {
     Control(ControlError),
     /// The address is not one that can be connected to.
     Url(UrlError),
+    /// The request cannot be made.
+    Request(RequestError),
+    /// The answer to a request cannot be given. The client was told that something went wrong.
+    Accept(AcceptError),
+    /// The opening handshake failed.
+    Handshake {
+        /// Why.
+        error: HandshakeError,
+        /// The server's answer, if it gave one: its status, its headers and the beginning of its
+        /// body.
+        response: Option<Box<Response>>,
+    },
     /// The operating system gave no random bytes for the masking keys.
     Entropy(getrandom::Error),
 }
@@ -42,6 +55,9 @@ impl fmt::Display for Error {
             Self::Chunk(error) => error.fmt(f),
             Self::Control(error) => error.fmt(f),
             Self::Url(error) => error.fmt(f),
+            Self::Request(error) => error.fmt(f),
+            Self::Accept(error) => error.fmt(f),
+            Self::Handshake { error, .. } => write!(f, "the opening handshake failed: {error}"),
             Self::Entropy(error) => {
                 write!(f, "the operating system gave no random bytes: {error}")
             }
@@ -56,6 +72,9 @@ impl core::error::Error for Error {
             Self::Chunk(error) => Some(error),
             Self::Control(error) => Some(error),
             Self::Url(error) => Some(error),
+            Self::Request(error) => Some(error),
+            Self::Accept(error) => Some(error),
+            Self::Handshake { error, .. } => Some(error),
             Self::Entropy(error) => Some(error),
             Self::Closed(_) | Self::Closing | Self::Unfinished | Self::NotReady => None,
         }
@@ -71,6 +90,12 @@ impl From<io::Error> for Error {
 impl From<UrlError> for Error {
     fn from(error: UrlError) -> Self {
         Self::Url(error)
+    }
+}
+
+impl From<RequestError> for Error {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
     }
 }
 

@@ -24,7 +24,12 @@
 mod buffer;
 mod clock;
 mod close;
+mod connect;
 mod error;
+#[cfg(feature = "futures-io")]
+mod futures;
+mod handshake;
+mod link;
 mod poll;
 mod send;
 mod sink;
@@ -33,7 +38,11 @@ mod url;
 mod websocket;
 
 pub use clock::Clock;
+pub use connect::{Options, connect};
 pub use error::Error;
+#[cfg(feature = "futures-io")]
+pub use futures::FuturesStream;
+pub use handshake::{Incoming, client};
 pub use stream::ByteStream;
 pub use url::{Url, UrlError};
 pub use websocket::WebSocket;

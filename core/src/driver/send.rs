@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::clock::Clock;
 use super::error::Error;
-use super::poll::Goal;
+use super::poll::{Driven, Goal};
 use super::stream::ByteStream;
 use super::websocket::WebSocket;
 use crate::{Chunk, ChunkError, ControlError, Message, SendError};
@@ -119,7 +119,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         poll_fn(|cx| {
             self.poll_until(cx, |socket| {
                 if !is_sent {
-                    let now = socket.clock.now();
+                    let now = socket.link.clock.now();
                     match socket.connection.ping(now, payload.to_vec()) {
                         Ok(()) => {
                             is_sent = true;

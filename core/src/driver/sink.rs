@@ -11,7 +11,7 @@ use futures_sink::Sink;
 
 use super::clock::Clock;
 use super::error::Error;
-use super::poll::Goal;
+use super::poll::{Driven, Goal};
 use super::stream::ByteStream;
 use super::websocket::WebSocket;
 use crate::{CloseCode, CloseFrame, Message, SendError};

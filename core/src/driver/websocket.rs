@@ -6,7 +6,8 @@ use core::time::Duration;
 
 use super::clock::Clock;
 use super::error::Error;
-use super::poll::{Goal, Link};
+use super::link::Link;
+use super::poll::{Driven, Goal};
 use super::sink::Tasks;
 use super::stream::ByteStream;
 use crate::{Closed, Connection, Event, Message, Stats};
@@ -23,23 +24,12 @@ use crate::{Closed, Connection, Event, Message, Stats};
 /// It is also a `Stream` of `Result<Message, Error>` and a `Sink<Message>`.
 #[derive(Debug)]
 pub struct WebSocket<S, C> {
-    pub(super) link: Link<S>,
-    pub(super) clock: C,
+    pub(super) link: Link<S, C>,
     pub(super) connection: Connection,
+    subprotocol: Option<Box<str>>,
     pub(super) end: End,
     pub(super) tasks: Tasks,
     pub(super) pings: u64,
-}
-
-/// How far the end has come towards the application.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// There may be more events.
-    Ahead,
-    /// All events are taken.
-    Drained,
-    /// The application was told how it ended.
-    Reported,
 }
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
@@ -47,10 +37,18 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// The connection must have been made with times of this clock.
     pub fn from_connection(stream: S, clock: C, connection: Connection) -> Self {
+        Self::from_link(Link::new(stream, clock), connection, None)
+    }
+
+    pub(super) fn from_link(
+        link: Link<S, C>,
+        connection: Connection,
+        subprotocol: Option<&str>,
+    ) -> Self {
         Self {
-            link: Link::new(stream),
-            clock,
+            link,
             connection,
+            subprotocol: subprotocol.map(Box::from),
             end: End::Ahead,
             tasks: Tasks::default(),
             pings: 0,
@@ -145,6 +143,11 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         &self.connection
     }
 
+    /// The subprotocol that was agreed on, if one was.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
     /// How the connection ended, once that is decided; messages may still have to be received.
     pub fn closed(&self) -> Option<&Closed> {
         self.connection.closed()
@@ -212,4 +215,25 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             event => event,
         }
     }
+}
+
+impl<S: ByteStream, C: Clock> Driven for WebSocket<S, C> {
+    type Stream = S;
+    type Clock = C;
+    type Machine = Connection;
+
+    fn parts(&mut self) -> (&mut Link<S, C>, &mut Connection) {
+        (&mut self.link, &mut self.connection)
+    }
+}
+
+/// How far the end has come towards the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// There may be more events.
+    Ahead,
+    /// All events are taken.
+    Drained,
+    /// The application was told how it ended.
+    Reported,
 }
