@@ -48,7 +48,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<Measured, Error> {
-    let server = Arc::new(Server::default());
+    let server = Arc::new(Server::new());
     let url = match &options.url {
         Some(url) => url.clone(),
         None => {
@@ -119,7 +119,7 @@ impl Reader<'_> {
             self.look();
         }
         self.measured.elapsed = self.begun.elapsed();
-        self.measured.waited = Duration::from_micros(self.server.waited_micros());
+        self.measured.waited = self.server.waited();
         self.measured.sent = self.server.sent();
         Ok(())
     }

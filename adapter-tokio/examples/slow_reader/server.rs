@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use core::time::Duration;
 use std::time::Instant;
 
 use tidegate_tokio::{CloseCode, Error};
@@ -10,17 +11,30 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 /// What the server tells, and is told.
-#[derive(Default)]
 pub(crate) struct Server {
+    origin: Instant,
     /// Messages that the socket has taken.
     sent: AtomicU64,
     /// How long it has waited for the socket to take them, in microseconds.
     waited: AtomicU64,
+    /// Since when it waits, in microseconds; 0 if it does not.
+    waits_since: AtomicU64,
     begin: Notify,
     end: AtomicBool,
 }
 
 impl Server {
+    pub(crate) fn new() -> Self {
+        Self {
+            origin: Instant::now(),
+            sent: AtomicU64::new(0),
+            waited: AtomicU64::new(0),
+            waits_since: AtomicU64::new(0),
+            begin: Notify::new(),
+            end: AtomicBool::new(false),
+        }
+    }
+
     /// Begins to send.
     pub(crate) fn begin(&self) {
         self.begin.notify_one();
@@ -35,8 +49,17 @@ impl Server {
         self.sent.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn waited_micros(&self) -> u64 {
-        self.waited.load(Ordering::Relaxed)
+    /// How long it has waited for its socket.
+    pub(crate) fn waited(&self) -> Duration {
+        let current = match self.waits_since.load(Ordering::Relaxed) {
+            0 => 0,
+            since => self.micros() - since,
+        };
+        Duration::from_micros(self.waited.load(Ordering::Relaxed) + current)
+    }
+
+    fn micros(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     /// Serves one client.
@@ -53,10 +76,11 @@ impl Server {
             if self.end.load(Ordering::Relaxed) {
                 break;
             }
-            let begun = Instant::now();
+            let begun = self.micros();
+            self.waits_since.store(begun, Ordering::Relaxed);
             socket.send(message(number, size)).await?;
-            let waited = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.waited.fetch_add(waited, Ordering::Relaxed);
+            self.waits_since.store(0, Ordering::Relaxed);
+            self.waited.fetch_add(self.micros() - begun, Ordering::Relaxed);
             self.sent.fetch_add(1, Ordering::Relaxed);
         }
         socket.close(CloseCode::NORMAL, "that was all").await.map(|_| ())

@@ -99,12 +99,13 @@ fn what_came_before_a_fault_is_delivered_first() {
             let message = ready(poll(&count, socket.recv())).unwrap();
             assert_eq!(message, Some(Message::binary(vec![number])));
         }
-        match ready(poll(&count, socket.recv())).unwrap_err() {
-            Error::Io(error) => assert!(is_fault && error.kind() == ErrorKind::ConnectionReset),
-            Error::Closed(closed) => {
-                assert!(!is_fault && closed.failure() == Some(Failure::EndOfStream));
-            }
-            other => panic!("{other}"),
+        let error = ready(poll(&count, socket.recv())).unwrap_err();
+        if is_fault {
+            assert!(matches!(error, Error::Io(error)
+                if error.kind() == ErrorKind::ConnectionReset));
+        } else {
+            assert!(matches!(error, Error::Closed(closed)
+                if closed.failure() == Some(Failure::EndOfStream)));
         }
         assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None);
         assert_eq!(ready(poll(&count, socket.next_event())).unwrap(), None);

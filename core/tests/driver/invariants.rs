@@ -1,9 +1,9 @@
 //! The invariants of the loop, one by one.
 
+use core::pin::Pin;
+use core::task::{Context, Waker};
+use core::time::Duration;
 use std::io::ErrorKind;
-use std::pin::Pin;
-use std::task::{Context, Waker};
-use std::time::Duration;
 
 use futures_core::Stream as _;
 use futures_sink::Sink as _;

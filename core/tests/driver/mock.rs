@@ -1,49 +1,50 @@
 //! A stream and a clock in the test's hand.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use alloc::sync::Arc;
+use alloc::task::Wake;
+use core::cell::RefCell;
+use core::pin::Pin;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::{Context, Poll, Waker};
 use std::io::{self, ErrorKind, IoSlice};
-use std::pin::Pin;
-use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
 
 use tidegate_core::driver::{ByteStream, Clock, WebSocket};
 use tidegate_core::{Config, Connection, Timestamp};
 
-pub type Socket = WebSocket<Stream, Time>;
+pub(crate) type Socket = WebSocket<Stream, Time>;
 
 /// What happened to the stream, and what will.
 #[derive(Debug, Default)]
-pub struct State {
+pub(crate) struct State {
     /// What reads give, in order; then they wait.
-    pub input: VecDeque<Read>,
+    pub(crate) input: VecDeque<Read>,
     /// Given for ever, if it is not empty.
-    pub endless: Vec<u8>,
+    pub(crate) endless: Vec<u8>,
     /// How many bytes writes take before they wait.
-    pub room: usize,
-    pub write_fault: Option<ErrorKind>,
-    pub takes_nothing: bool,
-    pub flush_waits: bool,
+    pub(crate) room: usize,
+    pub(crate) write_fault: Option<ErrorKind>,
+    pub(crate) takes_nothing: bool,
+    pub(crate) flush_waits: bool,
 
-    pub written: Vec<u8>,
-    pub reads: usize,
-    pub writes: usize,
-    pub flushes: usize,
-    pub shutdowns: usize,
-    pub is_dropped: bool,
-    pub reader: Option<Waker>,
-    pub writer: Option<Waker>,
+    pub(crate) written: Vec<u8>,
+    pub(crate) reads: usize,
+    pub(crate) writes: usize,
+    pub(crate) flushes: usize,
+    pub(crate) shutdowns: usize,
+    pub(crate) is_dropped: bool,
+    pub(crate) reader: Option<Waker>,
+    pub(crate) writer: Option<Waker>,
 
-    pub now: Timestamp,
-    pub alarm: Option<(Timestamp, Waker)>,
+    pub(crate) now: Timestamp,
+    pub(crate) alarm: Option<(Timestamp, Waker)>,
     /// The timer fires at once, whatever the clock says.
-    pub is_timer_early: bool,
+    pub(crate) is_timer_early: bool,
 }
 
 #[derive(Debug)]
-pub enum Read {
+pub(crate) enum Read {
     Data(Vec<u8>),
     End,
     Fault(ErrorKind),
@@ -51,26 +52,26 @@ pub enum Read {
 
 /// The test's side.
 #[derive(Clone, Debug)]
-pub struct Net(pub Rc<RefCell<State>>);
+pub(crate) struct Net(pub(crate) Rc<RefCell<State>>);
 
 #[derive(Debug)]
-pub struct Stream(Rc<RefCell<State>>);
+pub(crate) struct Stream(Rc<RefCell<State>>);
 
 #[derive(Debug)]
-pub struct Time(Rc<RefCell<State>>);
+pub(crate) struct Time(Rc<RefCell<State>>);
 
 impl Net {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Rc::new(RefCell::new(State { room: usize::MAX, ..State::default() })))
     }
 
     /// A server's socket with these settings.
-    pub fn server(&self, config: Config) -> Socket {
+    pub(crate) fn server(&self, config: Config) -> Socket {
         self.socket(Connection::server(Timestamp::ZERO, config))
     }
 
     /// A client's socket with these settings.
-    pub fn client(&self, config: Config) -> Socket {
+    pub(crate) fn client(&self, config: Config) -> Socket {
         self.socket(Connection::client(Timestamp::ZERO, config, [7; 32]))
     }
 
@@ -78,7 +79,7 @@ impl Net {
         WebSocket::from_connection(Stream(self.0.clone()), Time(self.0.clone()), connection)
     }
 
-    pub fn push(&self, read: Read) {
+    pub(crate) fn push(&self, read: Read) {
         let mut state = self.0.borrow_mut();
         state.input.push_back(read);
         if let Some(waker) = state.reader.take() {
@@ -86,11 +87,11 @@ impl Net {
         }
     }
 
-    pub fn data(&self, bytes: impl Into<Vec<u8>>) {
+    pub(crate) fn data(&self, bytes: impl Into<Vec<u8>>) {
         self.push(Read::Data(bytes.into()));
     }
 
-    pub fn set_room(&self, room: usize) {
+    pub(crate) fn set_room(&self, room: usize) {
         let mut state = self.0.borrow_mut();
         state.room = room;
         if let Some(waker) = state.writer.take() {
@@ -98,12 +99,12 @@ impl Net {
         }
     }
 
-    pub fn set_now(&self, now: Timestamp) {
+    pub(crate) fn set_now(&self, now: Timestamp) {
         self.0.borrow_mut().now = now;
     }
 
     /// Time passes, and the timer fires.
-    pub fn fire(&self, now: Timestamp) {
+    pub(crate) fn fire(&self, now: Timestamp) {
         let mut state = self.0.borrow_mut();
         state.now = now;
         if let Some((_, waker)) = state.alarm.take_if(|(deadline, _)| *deadline <= now) {
@@ -111,12 +112,12 @@ impl Net {
         }
     }
 
-    pub fn written(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.borrow_mut().written)
+    pub(crate) fn written(&self) -> Vec<u8> {
+        core::mem::take(&mut self.0.borrow_mut().written)
     }
 
-    pub fn reads(&self) -> usize {
-        std::mem::take(&mut self.0.borrow_mut().reads)
+    pub(crate) fn reads(&self) -> usize {
+        core::mem::take(&mut self.0.borrow_mut().reads)
     }
 }
 
@@ -211,15 +212,15 @@ impl Clock for Time {
 
 /// Counts how often a task is woken.
 #[derive(Debug, Default)]
-pub struct Count(AtomicUsize);
+pub(crate) struct Count(AtomicUsize);
 
 impl Count {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self::default())
     }
 
     /// How often since this was last asked.
-    pub fn take(&self) -> usize {
+    pub(crate) fn take(&self) -> usize {
         self.0.swap(0, Ordering::Relaxed)
     }
 }
@@ -231,14 +232,14 @@ impl Wake for Count {
 }
 
 /// Polls a future once.
-pub fn poll<F: Future>(count: &Arc<Count>, future: F) -> Poll<F::Output> {
+pub(crate) fn poll<F: Future>(count: &Arc<Count>, future: F) -> Poll<F::Output> {
     let waker = Waker::from(count.clone());
-    let mut future = std::pin::pin!(future);
+    let mut future = core::pin::pin!(future);
     future.as_mut().poll(&mut Context::from_waker(&waker))
 }
 
 /// Polls a future once that is kept.
-pub fn poll_pinned<F: Future + ?Sized>(
+pub(crate) fn poll_pinned<F: Future + ?Sized>(
     count: &Arc<Count>,
     future: &mut Pin<Box<F>>,
 ) -> Poll<F::Output> {
@@ -247,7 +248,7 @@ pub fn poll_pinned<F: Future + ?Sized>(
 }
 
 /// What a poll that does not wait gives.
-pub fn ready<T: std::fmt::Debug>(poll: Poll<T>) -> T {
+pub(crate) fn ready<T: core::fmt::Debug>(poll: Poll<T>) -> T {
     match poll {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("it waits"),
@@ -255,7 +256,7 @@ pub fn ready<T: std::fmt::Debug>(poll: Poll<T>) -> T {
 }
 
 /// A client's frame with a mask that changes nothing.
-pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match u8::try_from(payload.len()) {
         Ok(length) if length < 126 => frame.push(0x80 | length),

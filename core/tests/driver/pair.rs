@@ -1,12 +1,12 @@
 //! Two sockets on a pipe that takes and gives a few bytes at a time, each polled only when woken:
 //! a lost wake-up stops the test, and a task that wakes itself in vain runs out of polls.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use core::cell::RefCell;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
 use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 
 use tidegate_core::driver::{ByteStream, Clock, WebSocket};
 use tidegate_core::{CloseCode, Config, Connection, Message, Timestamp, Watermarks};
@@ -182,7 +182,7 @@ fn run(tasks: [Pin<Box<dyn Future<Output = ()>>>; 2]) {
                 *woken = false;
                 continue;
             };
-            if std::mem::take(woken) {
+            if core::mem::take(woken) {
                 polls += 1;
                 assert!(polls < 1_000_000, "tasks are woken in vain");
                 if poll_pinned(count, running).is_ready() {
@@ -211,7 +211,7 @@ async fn with_cancelling(mut socket: WebSocket<End, NoTime>) {
         polls = polls % 3 + 1;
         let mut left = polls;
         let mut receiving = Box::pin(socket.recv());
-        let received = std::future::poll_fn(|cx| match receiving.as_mut().poll(cx) {
+        let received = core::future::poll_fn(|cx| match receiving.as_mut().poll(cx) {
             Poll::Ready(received) => Poll::Ready(Some(received)),
             Poll::Pending if left == 0 => Poll::Ready(None),
             Poll::Pending => {
@@ -227,7 +227,7 @@ async fn with_cancelling(mut socket: WebSocket<End, NoTime>) {
                 // Accepted whole; the flush is cancelled at its first wait.
                 socket.feed(message).await.unwrap();
                 let mut flushing = Box::pin(socket.flush());
-                std::future::poll_fn(|cx| {
+                core::future::poll_fn(|cx| {
                     let _ = flushing.as_mut().poll(cx);
                     Poll::Ready(())
                 })
