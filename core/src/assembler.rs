@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use crate::compression::{Compression, Sink};
 use crate::config::Config;
 use crate::error::ProtocolError;
 use crate::event::Message;
@@ -22,6 +23,8 @@ pub(crate) struct Assembler {
     announced: u64,
     /// Whether the frame in progress is the last one of its message.
     fin: bool,
+    /// Whether the message is compressed (RFC 7692 §6).
+    compressed: bool,
 }
 
 #[derive(Debug)]
@@ -49,9 +52,17 @@ impl Assembler {
             (OpCode::Text, None) => Some(Partial::UncheckedText(Vec::new())),
             (_, None) => Some(Partial::Binary(Vec::new())),
         };
-        let announced = check_limits(header, self.announced, config)?;
+        // Of a compressed message only the inflated size counts, and that is not announced.
+        let compressed = if message.is_some() { header.rsv1 } else { self.compressed };
+        let announced = if compressed {
+            check_frame(header, config)?;
+            0
+        } else {
+            check_limits(header, self.announced, config)?
+        };
         if message.is_some() {
             self.message = message;
+            self.compressed = compressed;
         }
         self.announced = announced;
         self.fin = header.fin;
@@ -67,12 +78,24 @@ impl Assembler {
     }
 
     /// Payload of that frame; the message, if it is complete.
-    pub(crate) fn push(&mut self, payload: Payload<'_>) -> Result<Option<Message>, ProtocolError> {
-        let announced = usize::try_from(self.announced).unwrap_or(usize::MAX);
-        if let Some(message) = &mut self.message {
-            message.append(payload, announced)?;
+    pub(crate) fn push(
+        &mut self,
+        payload: Payload<'_>,
+        config: &Config,
+        compression: &mut Compression,
+    ) -> Result<Option<Message>, ProtocolError> {
+        let Some(message) = &mut self.message else { return Ok(None) };
+        let complete = payload.last && self.fin;
+        if self.compressed {
+            let mut sink = |inflated: &[u8]| message.append_inflated(inflated, config);
+            inflate(payload, compression, &mut sink)?;
+            if complete {
+                compression.finish(&mut sink)?;
+            }
+        } else {
+            message.append(payload, usize::try_from(self.announced).unwrap_or(usize::MAX))?;
         }
-        if !(payload.last && self.fin) {
+        if !complete {
             return Ok(None);
         }
         self.announced = 0;
@@ -155,6 +178,23 @@ impl Partial {
         }
     }
 
+    /// Appends what a compressed message inflates to, up to the limit and not a byte beyond.
+    fn append_inflated(&mut self, inflated: &[u8], config: &Config) -> Result<(), ProtocolError> {
+        let limit = config.max_message_size;
+        let length = match self {
+            Self::Binary(bytes) | Self::UncheckedText(bytes) => bytes.len(),
+            Self::Text { text, utf8 } => text.len() + utf8.pending(),
+        };
+        let allowed = inflated.len().min(limit - length.min(limit));
+        let (bytes, excess) = inflated.split_at(allowed);
+        self.append(Payload { bytes, mask: None, last: false }, limit)?;
+        if excess.is_empty() {
+            Ok(())
+        } else {
+            Err(ProtocolError::MessageTooLarge { length: limit as u64 + 1, limit })
+        }
+    }
+
     fn finish(self) -> Result<Message, ProtocolError> {
         Ok(match self {
             Self::Binary(bytes) => Message::Binary(freeze(bytes)),
@@ -177,11 +217,7 @@ fn check_limits(
     announced: u64,
     config: &Config,
 ) -> Result<u64, ProtocolError> {
-    if let Some(limit) = config.max_frame_size
-        && header.length > limit as u64
-    {
-        return Err(ProtocolError::FrameTooLarge { length: header.length, limit });
-    }
+    check_frame(header, config)?;
     // Both are below 2^63: the sum cannot overflow.
     let announced = announced + header.length;
     let limit = config.max_message_size;
@@ -189,6 +225,33 @@ fn check_limits(
         return Err(ProtocolError::MessageTooLarge { length: announced, limit });
     }
     Ok(announced)
+}
+
+#[inline]
+fn check_frame(header: &FrameHeader, config: &Config) -> Result<(), ProtocolError> {
+    match config.max_frame_size {
+        Some(limit) if header.length > limit as u64 => {
+            Err(ProtocolError::FrameTooLarge { length: header.length, limit })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Inflates payload as it stands on the wire.
+fn inflate(
+    payload: Payload<'_>,
+    compression: &mut Compression,
+    sink: Sink<'_>,
+) -> Result<(), ProtocolError> {
+    if payload.bytes.is_empty() {
+        return Ok(());
+    }
+    let Some(mut mask) = payload.mask else { return compression.inflate(payload.bytes, sink) };
+    let mut block = [0; LARGE_BLOCK];
+    for piece in payload.bytes.chunks(LARGE_BLOCK) {
+        compression.inflate(mask.copy(piece, &mut block), sink)?;
+    }
+    Ok(())
 }
 
 fn invalid_utf8(Utf8Error { offset }: Utf8Error) -> ProtocolError {

@@ -80,7 +80,8 @@ impl Connection {
     fn frame_payload(&mut self, payload: Payload<'_>) -> Result<(), ProtocolError> {
         match &mut self.receiving {
             Receiving::Data => {
-                if let Some(message) = self.assembler.push(payload)? {
+                let message = self.assembler.push(payload, &self.config, &mut self.compression)?;
+                if let Some(message) = message {
                     self.received_message(message);
                 }
                 Ok(())
