@@ -124,6 +124,7 @@ mod wishes;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 pub mod frame;
+pub mod handshake;
 
 pub use crate::close::{CloseCode, CloseFrame};
 pub use crate::compression::Compress;
