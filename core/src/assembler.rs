@@ -73,6 +73,7 @@ impl Assembler {
     #[inline]
     pub(crate) fn is_whole(&self, header: &FrameHeader) -> bool {
         header.fin
+            && !header.rsv1
             && matches!(header.opcode, OpCode::Text | OpCode::Binary)
             && self.message.is_none()
     }

@@ -1,5 +1,8 @@
 //! The seam between a connection and permessage-deflate.
 
+#[cfg(feature = "deflate")]
+use alloc::boxed::Box;
+
 use bytes::Bytes;
 
 #[cfg(feature = "deflate")]
@@ -25,7 +28,7 @@ pub enum Compress {
 #[derive(Debug, Default)]
 pub(crate) struct Compression {
     #[cfg(feature = "deflate")]
-    negotiated: Option<alloc::boxed::Box<Negotiated>>,
+    negotiated: Option<Box<Negotiated>>,
 }
 
 /// Payload as it goes out.
@@ -57,7 +60,7 @@ impl Compression {
             Role::Client => (client, server),
         };
         Self {
-            negotiated: Some(alloc::boxed::Box::new(Negotiated {
+            negotiated: Some(Box::new(Negotiated {
                 inflater: Inflater::new(theirs.0, theirs.1, options.pool.clone()),
                 compressor: Compressor::new(ours.0, ours.1, options),
                 chunks: false,

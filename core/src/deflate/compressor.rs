@@ -6,8 +6,9 @@ use core::fmt;
 
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Status};
 
-use super::context::{DeflateContext, DeflatePool, DeflateSettings};
+use super::context::{DeflateContext, DeflateSettings};
 use super::options::DeflateOptions;
+use super::pool::DeflatePool;
 
 /// Compresses the messages of one direction.
 pub(crate) struct Compressor {

@@ -5,7 +5,8 @@ use core::fmt;
 
 use zlib_rs::{InflateFlush, Status};
 
-use super::context::{DeflatePool, InflateContext};
+use super::context::InflateContext;
+use super::pool::DeflatePool;
 use crate::error::ProtocolError;
 
 /// Inflates the messages of one direction.

@@ -5,10 +5,11 @@ mod context;
 mod inflater;
 mod negotiation;
 mod options;
+mod pool;
 
-pub use self::context::DeflatePool;
 pub use self::negotiation::{ClientWindow, DeflateOffer, DeflateParams};
 pub use self::options::DeflateOptions;
+pub use self::pool::DeflatePool;
 
 pub(crate) use self::compressor::Compressor;
 pub(crate) use self::inflater::Inflater;

@@ -59,6 +59,15 @@ impl Default for DeflateParams {
 }
 
 impl DeflateOffer {
+    /// Whether the windows are of a size that there is.
+    pub(crate) fn is_valid(self) -> bool {
+        let client = match self.client_max_window_bits {
+            ClientWindow::AtMost(bits) => Some(bits),
+            ClientWindow::NotOffered | ClientWindow::Any => None,
+        };
+        [self.server_max_window_bits, client].iter().flatten().all(|bits| (8..=15).contains(bits))
+    }
+
     /// The element of `Sec-WebSocket-Extensions` that offers this.
     pub(crate) fn to_header(self) -> String {
         let mut header = String::from(NAME);
@@ -113,16 +122,20 @@ impl DeflateParams {
     }
 
     fn accept_one(self, offer: &Parsed) -> Option<(Self, String)> {
+        // A window that there is not is taken as the nearest that there is.
+        let wished = |bits: u8| bits.clamp(8, 15);
+        let (most_server, most_client) =
+            (wished(self.server_max_window_bits), wished(self.client_max_window_bits));
         let server_bits = match offer.server_bits {
-            None => self.server_max_window_bits,
-            Some(Bits::Value(bits)) => bits.min(self.server_max_window_bits),
+            None => most_server,
+            Some(Bits::Value(bits)) => bits.min(most_server),
             Some(Bits::NoValue) => return None,
         };
         // Only a client that offered to may be told to limit its window (§7.1.2.2).
         let client_bits = match offer.client_bits {
             None => None,
-            Some(Bits::NoValue) => Some(self.client_max_window_bits),
-            Some(Bits::Value(bits)) => Some(bits.min(self.client_max_window_bits)),
+            Some(Bits::NoValue) => Some(most_client),
+            Some(Bits::Value(bits)) => Some(bits.min(most_client)),
         };
         let agreed = Self {
             server_no_context_takeover: self.server_no_context_takeover

@@ -51,6 +51,7 @@
 mod answer;
 mod body;
 mod client;
+mod compression;
 mod deadline;
 mod error;
 mod extensions;
