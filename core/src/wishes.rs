@@ -120,7 +120,7 @@ impl Connection {
 
     /// Begins the closing handshake: a Close with this code and reason, or an empty one, goes out
     /// behind what was accepted before. Messages go on arriving; take events until
-    /// [`Event::Closed`].
+    /// [`Event::Closed`](crate::Event::Closed).
     ///
     /// # Errors
     ///

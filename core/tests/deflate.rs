@@ -117,7 +117,7 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
         proptest::collection::vec(any::<u8>(), 1..300),
         ("[a-f]{1,8}", 1usize..9000).prop_map(|(word, times)| word.repeat(times).into_bytes()),
         (any::<u64>(), 1usize..70_000).prop_map(|(mut state, length)| {
-            std::iter::repeat_with(|| {
+            core::iter::repeat_with(|| {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 b'a' + (state >> 60) as u8
             })

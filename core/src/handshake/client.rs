@@ -128,7 +128,7 @@ impl ClientHandshake {
 
     /// What waits to be written: show its bytes to the transport, then advance by as many as it
     /// took. Nothing after a failure.
-    pub fn output(&mut self) -> &mut impl Buf {
+    pub fn output(&mut self) -> &mut Bytes {
         &mut self.output
     }
 

@@ -149,7 +149,7 @@ impl ServerHandshake {
 
     /// What waits to be written: show its bytes to the transport, then advance by as many as it
     /// took.
-    pub fn output(&mut self) -> &mut impl Buf {
+    pub fn output(&mut self) -> &mut Bytes {
         &mut self.output
     }
 
