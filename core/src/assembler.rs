@@ -6,10 +6,12 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use crate::compression::{Compression, Sink};
 use crate::config::Config;
 use crate::error::ProtocolError;
 use crate::event::Message;
 use crate::frame::{FrameHeader, OpCode, Payload};
+use crate::mask::BLOCK;
 use crate::utf8::{Utf8, Utf8Error};
 
 /// The message being put together. Its memory grows with the bytes that arrived, never with a
@@ -21,6 +23,8 @@ pub(crate) struct Assembler {
     announced: u64,
     /// Whether the frame in progress is the last one of its message.
     fin: bool,
+    /// Whether the message is compressed (RFC 7692 §6).
+    compressed: bool,
 }
 
 #[derive(Debug)]
@@ -48,32 +52,51 @@ impl Assembler {
             (OpCode::Text, None) => Some(Partial::UncheckedText(Vec::new())),
             (_, None) => Some(Partial::Binary(Vec::new())),
         };
-        if let Some(limit) = config.max_frame_size
-            && header.length > limit as u64
-        {
-            return Err(ProtocolError::FrameTooLarge { length: header.length, limit });
-        }
-        // Both are below 2^63: the sum cannot overflow.
-        let announced = self.announced + header.length;
-        let limit = config.max_message_size;
-        if announced > limit as u64 {
-            return Err(ProtocolError::MessageTooLarge { length: announced, limit });
-        }
+        // Of a compressed message only the inflated size counts, and that is not announced.
+        let compressed = if message.is_some() { header.rsv1 } else { self.compressed };
+        let announced = if compressed {
+            check_frame(header, config)?;
+            0
+        } else {
+            check_limits(header, self.announced, config)?
+        };
         if message.is_some() {
             self.message = message;
+            self.compressed = compressed;
         }
         self.announced = announced;
         self.fin = header.fin;
         Ok(())
     }
 
+    /// Whether a frame is a message by itself, and one may begin.
+    #[inline]
+    pub(crate) fn is_whole(&self, header: &FrameHeader) -> bool {
+        header.fin
+            && !header.rsv1
+            && matches!(header.opcode, OpCode::Text | OpCode::Binary)
+            && self.message.is_none()
+    }
+
     /// Payload of that frame; the message, if it is complete.
-    pub(crate) fn push(&mut self, payload: Payload<'_>) -> Result<Option<Message>, ProtocolError> {
-        let announced = usize::try_from(self.announced).unwrap_or(usize::MAX);
-        if let Some(message) = &mut self.message {
-            message.append(payload, announced)?;
+    pub(crate) fn push(
+        &mut self,
+        payload: Payload<'_>,
+        config: &Config,
+        compression: &mut Compression,
+    ) -> Result<Option<Message>, ProtocolError> {
+        let Some(message) = &mut self.message else { return Ok(None) };
+        let complete = payload.last && self.fin;
+        if self.compressed {
+            let mut sink = |inflated: &[u8]| message.append_inflated(inflated, config);
+            inflate(payload, compression, &mut sink)?;
+            if complete {
+                compression.finish(&mut sink)?;
+            }
+        } else {
+            message.append(payload, usize::try_from(self.announced).unwrap_or(usize::MAX))?;
         }
-        if !(payload.last && self.fin) {
+        if !complete {
             return Ok(None);
         }
         self.announced = 0;
@@ -86,6 +109,58 @@ impl Assembler {
     }
 }
 
+/// A message that came in one frame, whole, at the beginning of `input`: one allocation, exactly as
+/// long.
+#[inline]
+pub(crate) fn whole(
+    header: &FrameHeader,
+    input: &[u8],
+    config: &Config,
+) -> Result<Message, ProtocolError> {
+    check_limits(header, 0, config)?;
+    let length = usize::try_from(header.length).unwrap_or(usize::MAX);
+    let checked = header.opcode == OpCode::Text && config.validate_utf8;
+    if let (Some(mask), Some(block)) = (header.mask, input.first_chunk::<BLOCK>())
+        && length <= BLOCK
+    {
+        let block = mask.block(block);
+        let payload = block.get(..length).unwrap_or_default();
+        return if checked { short_text(payload) } else { Ok(unchecked(header, payload.into())) };
+    }
+    let bytes = input.get(..length).unwrap_or_default();
+    let payload = Payload { bytes, mask: header.mask, last: true };
+    if checked {
+        let mut text = String::with_capacity(length);
+        let mut utf8 = Utf8::default();
+        append_text(payload, &mut text, &mut utf8).map_err(invalid_utf8)?;
+        if !utf8.is_complete() {
+            return Err(ProtocolError::TruncatedUtf8);
+        }
+        Ok(Message::Text(ByteString::from(text)))
+    } else {
+        let mut bytes = Vec::with_capacity(length);
+        append_bytes(payload, &mut bytes);
+        Ok(unchecked(header, bytes))
+    }
+}
+
+fn short_text(payload: &[u8]) -> Result<Message, ProtocolError> {
+    match core::str::from_utf8(payload) {
+        Ok(text) => Ok(Message::Text(ByteString::from(text))),
+        Err(error) if error.error_len().is_none() => Err(ProtocolError::TruncatedUtf8),
+        Err(error) => Err(ProtocolError::InvalidUtf8 { offset: error.valid_up_to() as u64 }),
+    }
+}
+
+fn unchecked(header: &FrameHeader, payload: Vec<u8>) -> Message {
+    let payload = Bytes::from(payload);
+    if header.opcode == OpCode::Text {
+        Message::UncheckedText(payload)
+    } else {
+        Message::Binary(payload)
+    }
+}
+
 impl Partial {
     #[inline]
     fn append(&mut self, payload: Payload<'_>, announced: usize) -> Result<(), ProtocolError> {
@@ -93,18 +168,31 @@ impl Partial {
             Self::Binary(bytes) | Self::UncheckedText(bytes) => {
                 let more = room(bytes.len(), bytes.capacity(), payload.bytes.len(), announced);
                 bytes.reserve_exact(more);
-                match payload.mask {
-                    Some(mut mask) => mask.append(payload.bytes, bytes),
-                    None => bytes.extend_from_slice(payload.bytes),
-                }
+                append_bytes(payload, bytes);
                 Ok(())
             }
             Self::Text { text, utf8 } => {
                 let more = room(text.len(), text.capacity(), payload.bytes.len(), announced);
                 text.reserve_exact(more);
-                append_text(payload, text, utf8)
-                    .map_err(|Utf8Error { offset }| ProtocolError::InvalidUtf8 { offset })
+                append_text(payload, text, utf8).map_err(invalid_utf8)
             }
+        }
+    }
+
+    /// Appends what a compressed message inflates to, up to the limit and not a byte beyond.
+    fn append_inflated(&mut self, inflated: &[u8], config: &Config) -> Result<(), ProtocolError> {
+        let limit = config.max_message_size;
+        let length = match self {
+            Self::Binary(bytes) | Self::UncheckedText(bytes) => bytes.len(),
+            Self::Text { text, utf8 } => text.len() + utf8.pending(),
+        };
+        let allowed = inflated.len().min(limit - length.min(limit));
+        let (bytes, excess) = inflated.split_at(allowed);
+        self.append(Payload { bytes, mask: None, last: false }, limit)?;
+        if excess.is_empty() {
+            Ok(())
+        } else {
+            Err(ProtocolError::MessageTooLarge { length: limit as u64 + 1, limit })
         }
     }
 
@@ -120,6 +208,62 @@ impl Partial {
                 Message::Text(ByteString::from(text))
             }
         })
+    }
+}
+
+/// The announced length of the message so far, if it is within the limits.
+#[inline]
+fn check_limits(
+    header: &FrameHeader,
+    announced: u64,
+    config: &Config,
+) -> Result<u64, ProtocolError> {
+    check_frame(header, config)?;
+    // Both are below 2^63: the sum cannot overflow.
+    let announced = announced + header.length;
+    let limit = config.max_message_size;
+    if announced > limit as u64 {
+        return Err(ProtocolError::MessageTooLarge { length: announced, limit });
+    }
+    Ok(announced)
+}
+
+#[inline]
+fn check_frame(header: &FrameHeader, config: &Config) -> Result<(), ProtocolError> {
+    match config.max_frame_size {
+        Some(limit) if header.length > limit as u64 => {
+            Err(ProtocolError::FrameTooLarge { length: header.length, limit })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Inflates payload as it stands on the wire.
+fn inflate(
+    payload: Payload<'_>,
+    compression: &mut Compression,
+    sink: Sink<'_>,
+) -> Result<(), ProtocolError> {
+    if payload.bytes.is_empty() {
+        return Ok(());
+    }
+    let Some(mut mask) = payload.mask else { return compression.inflate(payload.bytes, sink) };
+    let mut block = [0; LARGE_BLOCK];
+    for piece in payload.bytes.chunks(LARGE_BLOCK) {
+        compression.inflate(mask.copy(piece, &mut block), sink)?;
+    }
+    Ok(())
+}
+
+fn invalid_utf8(Utf8Error { offset }: Utf8Error) -> ProtocolError {
+    ProtocolError::InvalidUtf8 { offset }
+}
+
+#[inline]
+fn append_bytes(payload: Payload<'_>, bytes: &mut Vec<u8>) {
+    match payload.mask {
+        Some(mut mask) => mask.append(payload.bytes, bytes),
+        None => bytes.extend_from_slice(payload.bytes),
     }
 }
 

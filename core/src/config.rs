@@ -37,6 +37,8 @@ pub struct Config {
     pub(crate) pong_timeout: Option<Duration>,
     pub(crate) close_timeout: Option<Duration>,
     pub(crate) write_timeout: Option<Duration>,
+    #[cfg(feature = "deflate")]
+    pub(crate) deflate: Option<crate::deflate::DeflateOptions>,
 }
 
 /// When a ping is answered.
@@ -78,6 +80,8 @@ impl Default for Config {
             // Several round trips around the world and a retransmission.
             close_timeout: Some(Duration::from_secs(10)),
             write_timeout: None,
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
     }
 }
@@ -102,6 +106,7 @@ impl Config {
     /// + READ_SIZE                          input behind a closed gate
     /// + send_marks.high                    output below its mark
     /// + pongs, the close frame and what a queued event costs by itself
+    /// + 384 KiB for a compressor and an inflater, if compression is configured
     /// ```
     ///
     /// It holds if input comes in reads of at most [`READ_SIZE`](crate::READ_SIZE), and while the
@@ -128,9 +133,26 @@ impl Config {
             outbox::CONTROL_BOUND,
             MAX_CONTROL_PAYLOAD + MAX_HEADER,
             size_of::<crate::Connection>() + FIXED_OVERHEAD,
+            self.deflate_bound(),
         ]
         .into_iter()
         .fold(0, usize::saturating_add)
+    }
+
+    #[cfg(feature = "deflate")]
+    fn deflate_bound(&self) -> usize {
+        self.deflate.as_ref().map_or(0, |_| crate::deflate::CONTEXT_BOUND)
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    fn deflate_bound(&self) -> usize {
+        0
+    }
+
+    /// How messages are compressed, and what of it is offered or accepted. Default: not at all.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(&self) -> Option<&crate::deflate::DeflateOptions> {
+        self.deflate.as_ref()
     }
 
     /// The marks on the number of queued messages. Default: 16 and 4.
@@ -244,6 +266,14 @@ impl ConfigBuilder {
     /// keepalive finds a peer that is gone, and a peer may be slow).
     pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.config.write_timeout = timeout.into();
+        self
+    }
+
+    /// Compresses messages by permessage-deflate (RFC 7692) if the peer agrees: the opening
+    /// handshakes of the adapters offer or accept it by these options. Default: `None`.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, options: impl Into<Option<crate::deflate::DeflateOptions>>) -> Self {
+        self.config.deflate = options.into();
         self
     }
 

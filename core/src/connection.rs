@@ -4,21 +4,20 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use bytes::Bytes;
 use chacha20::ChaCha12Rng;
 use chacha20::rand_core::SeedableRng;
 
 use crate::assembler::Assembler;
 use crate::close::CloseFrame;
+use crate::compression::Compression;
 use crate::config::Config;
-use crate::error::{ChunkError, ControlError, SendError};
-use crate::event::{Chunk, Closed, Event, Message, MessageKind};
+use crate::event::{Closed, Event};
 use crate::frame::{Decoder, HeaderRules, OpCode};
 use crate::inbox::Inbox;
 use crate::keepalive::Keepalive;
 use crate::outbox::Outbox;
 use crate::output::Output;
-use crate::phase::{Phase, Step};
+use crate::phase::Phase;
 use crate::role::Role;
 use crate::sending::Sending;
 use crate::stash::Stash;
@@ -63,6 +62,7 @@ pub struct Connection {
     pub(crate) decoder: Decoder,
     pub(crate) receiving: Receiving,
     pub(crate) assembler: Assembler,
+    pub(crate) compression: Compression,
     pub(crate) inbox: Inbox,
     pub(crate) stash: Stash,
     /// The stream has ended; it counts when the stash is decoded.
@@ -124,6 +124,18 @@ impl Connection {
         Self::new(now, Role::Client, config.into(), Some(keys))
     }
 
+    /// Compresses by permessage-deflate with these parameters, which were negotiated: by the
+    /// opening handshake here, which calls this itself, or elsewhere. To be called before any
+    /// input.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(mut self, params: crate::deflate::DeflateParams) -> Self {
+        let options = self.config.deflate.clone().unwrap_or_default();
+        self.compression = Compression::new(self.role, params, &options);
+        self.decoder = Decoder::new(HeaderRules { sender: self.role.peer(), allow_rsv1: true });
+        self
+    }
+
     pub(crate) fn new(
         now: Timestamp,
         role: Role,
@@ -141,6 +153,7 @@ impl Connection {
             decoder: Decoder::new(rules),
             receiving: Receiving::Data,
             assembler: Assembler::default(),
+            compression: Compression::default(),
             inbox: Inbox::new(config.message_marks, config.byte_marks),
             stash: Stash::default(),
             end_of_stream: false,
@@ -191,121 +204,6 @@ impl Connection {
         self.tick(now);
         self.expire();
         self.timers.tick(self.now);
-    }
-
-    /// Accepts a message, whole, whatever its size, if the outbox is open.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError`], which gives the message back: the outbox is full, the connection is closing,
-    /// or a message in chunks is not finished.
-    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        let message = message.into();
-        if self.phase != Phase::Open {
-            return Err(SendError::Closed(message));
-        }
-        if self.sending.is_unfinished() {
-            return Err(SendError::Unfinished(message));
-        }
-        if self.output.outbox.is_full() {
-            return Err(SendError::Full(message));
-        }
-        let opcode = match message.kind() {
-            MessageKind::Text => OpCode::Text,
-            MessageKind::Binary => OpCode::Binary,
-        };
-        self.output.outbox.push_data(true, false, opcode, message.into_bytes());
-        self.stats.messages_out += 1;
-        self.watch_output();
-        Ok(())
-    }
-
-    /// Accepts a part of a message, which goes out as a fragment. The message begins with the first
-    /// chunk and ends with the one that is `last`; meanwhile only control frames go in between.
-    ///
-    /// # Errors
-    ///
-    /// [`ChunkError`], which gives the chunk back. Text is checked to be UTF-8 as it comes, and at
-    /// the end to be complete.
-    pub fn send_chunk(&mut self, chunk: Chunk) -> Result<(), ChunkError> {
-        if self.phase != Phase::Open {
-            return Err(ChunkError::Closed(chunk));
-        }
-        if self.output.outbox.is_full() {
-            return Err(ChunkError::Full(chunk));
-        }
-        let chunk = self.sending.check(chunk, self.config.validate_utf8)?;
-        self.stats.messages_out += u64::from(chunk.last);
-        self.output.outbox.push_data(chunk.last, false, chunk.opcode, chunk.payload);
-        self.watch_output();
-        Ok(())
-    }
-
-    /// Sends a ping. Its pong gives [`latency`](Self::latency), and is an event if control frames
-    /// are surfaced.
-    ///
-    /// # Errors
-    ///
-    /// [`ControlError`]: over 125 bytes, too many pings waiting, or closing.
-    pub fn ping(&mut self, now: Timestamp, payload: impl Into<Bytes>) -> Result<(), ControlError> {
-        let payload = Self::control_payload(payload.into())?;
-        if self.phase != Phase::Open {
-            return Err(ControlError::Closed);
-        }
-        self.tick(now);
-        self.output.outbox.push_ping(payload.clone())?;
-        self.watch_output();
-        self.keepalive.sent(payload, now);
-        self.timers.tick(self.now);
-        Ok(())
-    }
-
-    /// Sends a pong: the answer to a ping by [`PongPolicy::Manual`](crate::PongPolicy::Manual), or
-    /// a heartbeat that nobody asked for (RFC 6455 §5.5.3). Of more than sixteen that wait, the
-    /// oldest give way.
-    ///
-    /// # Errors
-    ///
-    /// [`ControlError`]: over 125 bytes, or closing.
-    pub fn pong(&mut self, payload: impl Into<Bytes>) -> Result<(), ControlError> {
-        let payload = Self::control_payload(payload.into())?;
-        if self.phase != Phase::Open {
-            return Err(ControlError::Closed);
-        }
-        self.output.outbox.push_pong(payload);
-        self.watch_output();
-        Ok(())
-    }
-
-    /// Begins the closing handshake: a Close with this code and reason, or an empty one, goes out
-    /// behind what was accepted before. Messages go on arriving; take events until
-    /// [`Event::Closed`].
-    ///
-    /// # Errors
-    ///
-    /// [`ControlError`]: a code that must not be sent, a reason over 123 bytes, or closing already.
-    pub fn close(
-        &mut self,
-        now: Timestamp,
-        frame: impl Into<Option<CloseFrame>>,
-    ) -> Result<(), ControlError> {
-        let frame = frame.into();
-        frame.as_ref().map_or(Ok(()), CloseFrame::check)?;
-        if self.phase != Phase::Open {
-            return Err(ControlError::Closed);
-        }
-        self.tick(now);
-        self.step(Step::LocalClose, frame.unwrap_or(CloseFrame::EMPTY), None);
-        self.timers.tick(self.now);
-        Ok(())
-    }
-
-    /// Gives the connection up: nothing more is sent or decoded, and the transport is to be closed
-    /// at once. What was decoded can still be taken.
-    pub fn abort(&mut self) {
-        self.cut(crate::Failure::Aborted);
-        self.stash = Stash::default();
-        self.end();
     }
 
     /// Gives the next event, if there is one. There may be another one at once; after a `None`,
@@ -372,12 +270,5 @@ impl Connection {
             Ending::Decided { closed, .. } => Some(closed),
             Ending::Undecided { .. } => None,
         }
-    }
-
-    fn control_payload(payload: Bytes) -> Result<Bytes, ControlError> {
-        if payload.len() > crate::frame::MAX_CONTROL_PAYLOAD {
-            return Err(ControlError::PayloadTooLong { length: payload.len() });
-        }
-        Ok(payload)
     }
 }

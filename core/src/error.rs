@@ -82,15 +82,21 @@ pub enum ProtocolError {
     },
     /// A close frame has a body of one byte, too short for a code (RFC 6455 §5.5.1).
     TruncatedCloseCode,
+    /// A compressed message is not DEFLATE, or refers to what was never sent (RFC 7692 §7.2.2).
+    InvalidDeflate,
+    /// A compressed message ends in the middle of a block (RFC 7692 §7.2.2).
+    TruncatedDeflate,
 }
 
 impl ProtocolError {
     /// The close code that tells the peer what it did (RFC 6455 §7.4.1).
     pub const fn close_code(&self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 { .. } | Self::TruncatedUtf8 | Self::InvalidCloseReason => {
-                CloseCode::INVALID_PAYLOAD
-            }
+            Self::InvalidUtf8 { .. }
+            | Self::TruncatedUtf8
+            | Self::InvalidCloseReason
+            | Self::InvalidDeflate
+            | Self::TruncatedDeflate => CloseCode::INVALID_PAYLOAD,
             Self::FrameTooLarge { .. } | Self::MessageTooLarge { .. } => CloseCode::MESSAGE_TOO_BIG,
             Self::ReservedBits { .. }
             | Self::UnknownOpcode { .. }
@@ -126,6 +132,8 @@ impl ProtocolError {
             Self::InvalidCloseReason => "invalid UTF-8 in close reason",
             Self::InvalidCloseCode { .. } => "invalid close code",
             Self::TruncatedCloseCode => "truncated close code",
+            Self::InvalidDeflate => "invalid compressed data",
+            Self::TruncatedDeflate => "truncated compressed data",
         }
     }
 }
@@ -184,6 +192,12 @@ impl fmt::Display for ProtocolError {
             Self::TruncatedCloseCode => {
                 f.write_str("the peer sent a close frame of one byte; a close code has two")
             }
+            Self::InvalidDeflate => {
+                f.write_str("the peer sent a compressed message that cannot be inflated")
+            }
+            Self::TruncatedDeflate => {
+                f.write_str("the peer sent a compressed message that ends inside a block")
+            }
         }
     }
 }
@@ -213,6 +227,17 @@ pub enum ConfigError {
         /// The setting.
         setting: &'static str,
     },
+    /// A value is outside of what there is.
+    OutOfRange {
+        /// The setting.
+        setting: &'static str,
+        /// Its value.
+        value: u8,
+        /// The least value.
+        least: u8,
+        /// The greatest value.
+        most: u8,
+    },
 }
 
 impl fmt::Display for ConfigError {
@@ -226,6 +251,9 @@ impl fmt::Display for ConfigError {
                 write!(f, "{setting} is zero; leave it out to have none")
             }
             Self::ZeroLimit { setting } => write!(f, "{setting} of 0 lets nothing pass"),
+            Self::OutOfRange { setting, value, least, most } => {
+                write!(f, "{setting} is {value}, it may be {least} to {most}")
+            }
         }
     }
 }

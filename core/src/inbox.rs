@@ -27,9 +27,7 @@ enum Gate {
 
 #[derive(Debug)]
 enum Item {
-    Message(Message),
-    Ping(Bytes),
-    Pong(Bytes),
+    Event(Event),
     /// A ping to be answered once everything before it is taken. Not an event.
     Answer(Bytes),
 }
@@ -53,19 +51,17 @@ impl Inbox {
         }
     }
 
+    #[inline]
     pub(crate) fn push_message(&mut self, message: Message) {
-        self.count(message.len());
-        self.queue.push_back(Item::Message(message));
+        self.push(message.len(), Event::Message(message));
     }
 
     pub(crate) fn push_ping(&mut self, payload: Bytes) {
-        self.count(payload.len());
-        self.queue.push_back(Item::Ping(payload));
+        self.push(payload.len(), Event::Ping(payload));
     }
 
     pub(crate) fn push_pong(&mut self, payload: Bytes) {
-        self.count(payload.len());
-        self.queue.push_back(Item::Pong(payload));
+        self.push(payload.len(), Event::Pong(payload));
     }
 
     /// Keeps an answer until everything before it is taken; a newer one replaces an older one at
@@ -90,24 +86,16 @@ impl Inbox {
     }
 
     /// The next event. Answers that are due must have been popped.
+    #[inline]
     pub(crate) fn pop(&mut self) -> Option<Taken> {
-        let (event, length) = match self.queue.pop_front()? {
-            Item::Message(message) => {
-                let length = message.len();
-                (Event::Message(message), length)
-            }
-            Item::Ping(payload) => {
-                let length = payload.len();
-                (Event::Ping(payload), length)
-            }
-            Item::Pong(payload) => {
-                let length = payload.len();
-                (Event::Pong(payload), length)
-            }
-            Item::Answer(payload) => {
-                debug_assert!(false, "an answer that is due is popped before the next event");
-                (Event::Ping(payload), 0)
-            }
+        let Item::Event(event) = self.queue.pop_front()? else {
+            debug_assert!(false, "an answer that is due is popped before the next event");
+            return None;
+        };
+        let length = match &event {
+            Event::Message(message) => message.len(),
+            Event::Ping(payload) | Event::Pong(payload) => payload.len(),
+            Event::Closed(_) => 0,
         };
         self.messages.subtract(1);
         self.bytes.subtract(length);
@@ -141,7 +129,9 @@ impl Inbox {
         self.times_closed
     }
 
-    fn count(&mut self, length: usize) {
+    #[inline]
+    fn push(&mut self, length: usize, event: Event) {
+        self.queue.push_back(Item::Event(event));
         self.messages.add(1);
         self.bytes.add(length);
         if self.gate == Gate::Open && (self.messages.is_high() || self.bytes.is_high()) {

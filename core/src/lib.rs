@@ -1,4 +1,95 @@
-//! The WebSocket protocol as a pure state machine.
+//! The WebSocket protocol as a pure state machine: bytes, time and entropy come in as arguments;
+//! events, bytes and a deadline come out. No sockets, no clock, no tasks, no `unsafe`.
+//!
+//! What it adds to the protocol is a **gate**. A [`Connection`] keeps the messages that the
+//! application has not taken, and [`wants_input`](Connection::wants_input) turns false when their
+//! number or their bytes reach a high mark, and true again when both are back at the low one. Who
+//! stops reading the socket meanwhile lets TCP slow the sender down: memory stays within
+//! [`Config::memory_bound`], and nothing is lost.
+//!
+//! # The loop
+//!
+//! This is all that an event loop does with a connection. Which sockets, threads or wake-ups are
+//! behind `stream` is its own business.
+//!
+//! ```
+//! use std::io::{self, ErrorKind, Read, Write};
+//! use bytes::Buf;
+//! use tidegate_core::{Connection, Event, READ_SIZE, Timestamp, Transport};
+//!
+//! /// The stream is ready, or the deadline has come. True: keep it; false: close it.
+//! fn turn<S: Read + Write>(
+//!     connection: &mut Connection,
+//!     stream: &mut S,       // non-blocking
+//!     buffer: &mut [u8],    // READ_SIZE long; one serves all connections of a thread
+//!     now: Timestamp,       // from one monotonic clock
+//! ) -> io::Result<bool> {
+//!     connection.handle_timeout(now);
+//!     loop {
+//!         while let Some(event) = connection.poll_event() {
+//!             match event {
+//!                 Event::Message(message) => drop(connection.send(message)), // an echo
+//!                 Event::Closed(closed) => println!("{closed}"),
+//!                 _ => {}
+//!             }
+//!         }
+//!         while connection.wants_output() {
+//!             match stream.write(connection.output().chunk()) {
+//!                 Ok(written) => connection.output().advance(written),
+//!                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+//!                 Err(error) => return Err(error),
+//!             }
+//!         }
+//!         if connection.transport() != Transport::KeepOpen {
+//!             return Ok(false);
+//!         }
+//!         if !connection.wants_input() {
+//!             return Ok(true); // the gate is closed: do not read, wait for the application
+//!         }
+//!         match stream.read(buffer) {
+//!             Ok(0) => connection.handle_eof(now),
+//!             Ok(length) => connection.handle_input(now, &buffer[..length]),
+//!             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+//!             Err(error) => return Err(error),
+//!         }
+//!     }
+//!     // and call again when the stream is readable (while wants_input), writable (while
+//!     // wants_output), or poll_timeout() is reached
+//! }
+//! # let mut buffer = vec![0; READ_SIZE];
+//! # let mut stream = io::Cursor::new(b"\x88\x80\0\0\0\0".to_vec());
+//! # let mut server = Connection::server(Timestamp::ZERO, tidegate_core::Config::default());
+//! # assert!(!turn(&mut server, &mut stream, &mut buffer, Timestamp::ZERO).unwrap());
+//! ```
+//!
+//! `examples/blocking.rs` (threads) and `examples/mio_echo.rs` (epoll, many connections) are
+//! complete. An application on tokio, smol or async-std takes the adapter crate of that name.
+//!
+//! # Guarantees
+//!
+//! - Same input, same output: no clock, no randomness, no global state.
+//! - A peer cannot cause a panic, and memory grows with bytes that arrived, never with lengths that
+//!   were only declared. Every bound is in [`Config`], on by default, and summed up by
+//!   [`Config::memory_bound`].
+//! - What was received before a fault is delivered before the fault. A violation of the protocol is
+//!   answered with the right close code and reported as a [`ProtocolError`].
+//! - The state is consistent after every call, in any order of calls. A call that comes late only
+//!   delays.
+//!
+//! # Layers
+//!
+//! | layer | modules |
+//! |---|---|
+//! | [`Connection`], [`Config`], [`Event`] | routing between the parts, nothing else |
+//! | [`handshake`] | the opening handshake of both roles, without I/O too |
+//! | inbox, outbox, assembler, phase, timers | the gate, output, messages, the closing handshake as a table, deadlines |
+//! | [`frame`] | headers, masking, a resumable decoder: public, free of allocations |
+//! | [`Timestamp`], [`Watermarks`], [`Role`], errors | what all of it stands on |
+//!
+//! # Features
+//!
+//! `std` (default): vectored output and run-time detection of the CPU. Without it the crate is
+//! `no_std` with `alloc`. `driver`: the poll loop that the runtime adapters share.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 
@@ -6,6 +97,7 @@ extern crate alloc;
 
 mod assembler;
 mod close;
+mod compression;
 mod config;
 mod connection;
 mod error;
@@ -27,13 +119,17 @@ mod timers;
 mod timestamp;
 mod utf8;
 mod wire;
+mod wishes;
 
+#[cfg(feature = "deflate")]
+pub mod deflate;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod frame;
 pub mod handshake;
 
 pub use crate::close::{CloseCode, CloseFrame};
+pub use crate::compression::Compress;
 pub use crate::config::{Config, ConfigBuilder, PongPolicy};
 pub use crate::connection::{Connection, Transport};
 pub use crate::error::{ChunkError, ConfigError, ControlError, ProtocolError, SendError};

@@ -25,7 +25,7 @@ impl Connection {
         &self.config
     }
 
-    /// How many events are decoded and not taken, [`Event::Closed`] apart.
+    /// How many events are decoded and not taken, [`Event::Closed`](crate::Event::Closed) apart.
     pub fn queued_messages(&self) -> usize {
         self.inbox.messages().level()
     }

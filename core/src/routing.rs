@@ -4,11 +4,12 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::assembler;
 use crate::close::CloseFrame;
 use crate::config::PongPolicy;
 use crate::connection::{Connection, Ending, Receiving};
 use crate::error::ProtocolError;
-use crate::event::{Closed, Event, Failure};
+use crate::event::{Closed, Event, Failure, Message};
 use crate::frame::{FrameHeader, OpCode, Part, Payload};
 use crate::phase::{Outcome, Phase, Step};
 use crate::stash::Stash;
@@ -35,16 +36,35 @@ impl Connection {
 
     fn decode(&mut self, input: &mut &[u8]) {
         while self.inbox.is_open() && self.phase.decodes() {
-            let done = match self.decoder.decode(input) {
-                Ok(None) => return,
-                Ok(Some(Part::Header(header))) => self.begin_frame(&header),
-                Ok(Some(Part::Payload(payload))) => self.frame_payload(payload),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = done {
-                self.violation(error);
+            match self.decode_step(input) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => self.violation(error),
             }
         }
+    }
+
+    /// Decodes a little more; false if more input is needed.
+    #[inline]
+    fn decode_step(&mut self, input: &mut &[u8]) -> Result<bool, ProtocolError> {
+        let assembler = &self.assembler;
+        let whole = self.decoder.decode_whole(input, |header| assembler.is_whole(header))?;
+        if let Some((header, input)) = whole {
+            self.received_message(assembler::whole(&header, input, &self.config)?);
+            return Ok(true);
+        }
+        match self.decoder.decode(input)? {
+            None => return Ok(false),
+            Some(Part::Header(header)) => self.begin_frame(&header)?,
+            Some(Part::Payload(payload)) => self.frame_payload(payload)?,
+        }
+        Ok(true)
+    }
+
+    #[inline]
+    fn received_message(&mut self, message: Message) {
+        self.stats.messages_in += 1;
+        self.inbox.push_message(message);
     }
 
     fn begin_frame(&mut self, header: &FrameHeader) -> Result<(), ProtocolError> {
@@ -60,9 +80,9 @@ impl Connection {
     fn frame_payload(&mut self, payload: Payload<'_>) -> Result<(), ProtocolError> {
         match &mut self.receiving {
             Receiving::Data => {
-                if let Some(message) = self.assembler.push(payload)? {
-                    self.stats.messages_in += 1;
-                    self.inbox.push_message(message);
+                let message = self.assembler.push(payload, &self.config, &mut self.compression)?;
+                if let Some(message) = message {
+                    self.received_message(message);
                 }
                 Ok(())
             }

@@ -36,6 +36,11 @@ impl Utf8 {
         self.length == 0
     }
 
+    /// How many bytes of an incomplete character are kept.
+    pub(crate) const fn pending(&self) -> usize {
+        self.length
+    }
+
     fn validate(
         &mut self,
         mut piece: &[u8],

@@ -4,6 +4,8 @@ use core::future::poll_fn;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
+use bytes::Bytes;
+
 use super::clock::Clock;
 use super::error::Error;
 use super::poll::{Driven, Goal};
@@ -142,6 +144,24 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             })
         })
         .await
+    }
+
+    /// Sends a pong: the answer to a ping that is left to the application
+    /// ([`PongPolicy::Manual`](crate::PongPolicy::Manual)), or a heartbeat that nobody asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Control`]: over 125 bytes. Otherwise as [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// The pong is sent by the calls that follow.
+    pub async fn pong(&mut self, payload: impl Into<Bytes>) -> Result<(), Error> {
+        match self.connection.pong(payload) {
+            Ok(()) => self.flush().await,
+            Err(ControlError::Closed) => Err(self.cannot_send()),
+            Err(error) => Err(Error::Control(error)),
+        }
     }
 
     /// Hands the message over as soon as there is room.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::compression::{Agreed, Wishes};
 use super::error::{AcceptError, HandshakeError, HeaderError};
 use super::headers::{check_added, write_field};
 use super::incoming::Request;
@@ -22,6 +23,7 @@ use super::incoming::Request;
 pub struct Acceptance {
     subprotocol: Option<String>,
     headers: Vec<(String, String)>,
+    wishes: Wishes,
 }
 
 impl Acceptance {
@@ -43,8 +45,21 @@ impl Acceptance {
         self
     }
 
-    /// The answer to this request (RFC 6455 §4.2.2).
-    pub(super) fn answer(self, request: &Request, accept: &str) -> Result<Vec<u8>, AcceptError> {
+    /// Accepts permessage-deflate with these wishes, if the client offers it and they fit: less
+    /// takeover and smaller windows than these, if the client asks for it, but not more. What is
+    /// agreed on is `ServerHandshake::deflate` then.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, wishes: crate::deflate::DeflateParams) -> Self {
+        self.wishes.deflate = Some(wishes);
+        self
+    }
+
+    /// The answer to this request (RFC 6455 §4.2.2), and what it agrees on.
+    pub(super) fn answer(
+        self,
+        request: &Request,
+        accept: &str,
+    ) -> Result<(Vec<u8>, Agreed), AcceptError> {
         let mut out = Vec::from(SWITCHING_PROTOCOLS);
         write_field("Sec-WebSocket-Accept", accept.as_bytes(), &mut out);
         if let Some(chosen) = self.subprotocol {
@@ -53,9 +68,13 @@ impl Acceptance {
             }
             write_field("Sec-WebSocket-Protocol", chosen.as_bytes(), &mut out);
         }
+        let (agreed, extensions) = self.wishes.accept(request.extensions());
+        if let Some(extensions) = extensions {
+            write_field("Sec-WebSocket-Extensions", extensions.as_bytes(), &mut out);
+        }
         write_added(&self.headers, &mut out)?;
         out.extend_from_slice(b"\r\n");
-        Ok(out)
+        Ok((out, agreed))
     }
 }
 

@@ -11,6 +11,7 @@ use chacha20::rand_core::{Rng, SeedableRng};
 
 use super::Limits;
 use super::body::Body;
+use super::compression::Agreed;
 use super::deadline::Deadline;
 use super::error::HandshakeError;
 use super::head::{Head, Part, malformed};
@@ -49,7 +50,7 @@ enum State {
     /// The head is arriving; the first line may have come.
     Receiving { head: Head, line: Option<StatusLine> },
     /// The server upgrades, and all is as it should be.
-    Open { response: Response },
+    Open { response: Response, agreed: Agreed },
     /// The server answered otherwise; its body may be arriving.
     Refused { failure: HandshakeError, response: Response, body: Body },
     /// It is over without an answer.
@@ -127,7 +128,7 @@ impl ClientHandshake {
 
     /// What waits to be written: show its bytes to the transport, then advance by as many as it
     /// took. Nothing after a failure.
-    pub fn output(&mut self) -> &mut impl Buf {
+    pub fn output(&mut self) -> &mut Bytes {
         &mut self.output
     }
 
@@ -143,11 +144,10 @@ impl ClientHandshake {
         now: Timestamp,
         config: impl Into<Arc<Config>>,
     ) -> Result<Connection, Self> {
-        if !self.is_open() {
-            return Err(self);
-        }
+        let State::Open { agreed, .. } = self.state else { return Err(self) };
         let start = self.now.max(now);
         let connection = Connection::new(start, Role::Client, config.into(), Some(self.keys));
+        let connection = agreed.apply(connection);
         Ok(super::hand_over(connection, now, self.output, &self.early, self.end_of_stream))
     }
 
@@ -155,8 +155,17 @@ impl ClientHandshake {
     /// upgrades. The body of a refusal grows as it comes in.
     pub fn response(&self) -> Option<&Response> {
         match &self.state {
-            State::Open { response } | State::Refused { response, .. } => Some(response),
+            State::Open { response, .. } | State::Refused { response, .. } => Some(response),
             State::Receiving { .. } | State::Failed { .. } => None,
+        }
+    }
+
+    /// The parameters of permessage-deflate, if the server agreed to it.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(&self) -> Option<crate::deflate::DeflateParams> {
+        match &self.state {
+            State::Open { agreed, .. } => agreed.deflate,
+            State::Receiving { .. } | State::Refused { .. } | State::Failed { .. } => None,
         }
     }
 
@@ -236,8 +245,8 @@ impl ClientHandshake {
         let limit = self.limits.max_body_bytes;
         let (failure, mut body) = if status == 101 {
             match response.check(&self.request, &self.accept) {
-                Ok(()) => {
-                    self.state = State::Open { response };
+                Ok(agreed) => {
+                    self.state = State::Open { response, agreed };
                     self.early.extend_from_slice(input);
                     return;
                 }

@@ -139,6 +139,8 @@ pub enum RequestError {
     DuplicateSubprotocol,
     /// The origin is empty, or has something else than visible ASCII.
     Origin,
+    /// A window of permessage-deflate is not of 8 to 15 bits.
+    WindowBits,
     /// A header field cannot be added.
     Header(HeaderError),
 }
@@ -151,6 +153,7 @@ impl fmt::Display for RequestError {
             Self::Subprotocol => "the name of a subprotocol is not a token",
             Self::DuplicateSubprotocol => "a subprotocol is offered twice",
             Self::Origin => "the origin is not visible ASCII",
+            Self::WindowBits => "a window of permessage-deflate has 8 to 15 bits",
             Self::Header(error) => return error.fmt(f),
         })
     }
@@ -164,7 +167,8 @@ impl core::error::Error for RequestError {
             | Self::Target
             | Self::Subprotocol
             | Self::DuplicateSubprotocol
-            | Self::Origin => None,
+            | Self::Origin
+            | Self::WindowBits => None,
         }
     }
 }

@@ -3,7 +3,8 @@
 use alloc::string::String;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, PAD, STANDARD};
 use sha1::{Digest, Sha1};
 
 /// A key of sixteen octets, as the header carries it.
@@ -11,10 +12,13 @@ pub(super) fn encode_key(octets: [u8; KEY_OCTETS]) -> String {
     STANDARD.encode(octets)
 }
 
-/// Whether this is base64 of exactly sixteen octets, in its one canonical form.
+/// Whether this is base64 of exactly sixteen octets, padded.
+///
+/// The last character has four bits to spare. A decoder may refuse ones in there (RFC 4648 §3.5),
+/// but keys that people type have them, and nothing depends on what the octets are.
 pub(super) fn is_key(value: &[u8]) -> bool {
     let mut octets = [0; KEY_OCTETS + 2];
-    STANDARD.decode_slice(value, &mut octets) == Ok(KEY_OCTETS)
+    LENIENT.decode_slice(value, &mut octets) == Ok(KEY_OCTETS)
 }
 
 /// What proves that the server read the key and speaks this protocol: the hash of the key as it
@@ -23,6 +27,9 @@ pub(super) fn accept_value(key: &[u8]) -> String {
     let hash = Sha1::new().chain_update(key).chain_update(GUID).finalize();
     STANDARD.encode(hash)
 }
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT_BITS);
+const LENIENT_BITS: GeneralPurposeConfig = PAD.with_decode_allow_trailing_bits(true);
 
 pub(super) const KEY_OCTETS: usize = 16;
 
@@ -42,6 +49,7 @@ mod tests {
     fn a_key_is_base64_of_sixteen_octets_and_nothing_else() {
         assert!(is_key(b"dGhlIHNhbXBsZSBub25jZQ=="));
         assert!(is_key(b"8PHy8/T19vf4+fr7/P3+/w=="));
+        assert!(is_key(b"dGhlIHNhbXBsZSBub25jZR=="), "bits beyond the last octet");
         for bad in [
             &b""[..],
             b"eHh4eHh4eHh4eHh4eHh4",         // 15 octets
@@ -50,7 +58,6 @@ mod tests {
             b"eHh4eHh4eHh4eHh4eHh4eHh4eHh4", // 21 octets
             b"dGhlIHNhbXBsZSBub25jZQ",       // no padding
             b"dGhlIHNhbXBsZSBub25jZQ=",      // half of it
-            b"dGhlIHNhbXBsZSBub25jZR==",     // bits beyond the last octet
             b"8PHy8_T19vf4-fr7_P3-_w==",     // the other alphabet
             b"!!!!!!!!!!!!!!!!!!!!!!==",
             b"dGhlIHNhbXBsZSBub25jZQ==,",

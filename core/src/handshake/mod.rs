@@ -11,30 +11,30 @@
 //! };
 //! use tidegate_core::{Config, Event, Message, Timestamp};
 //!
+//! // The network. A real one writes what it can and advances by as much.
+//! fn sent(output: &mut impl Buf) -> bytes::Bytes {
+//!     output.copy_to_bytes(output.remaining())
+//! }
+//!
 //! let now = Timestamp::ZERO;
 //! let request = ClientRequest::new("example.org", "/chat?room=1")?.subprotocol("chat")?;
 //! let seed = [7; 32]; // from the operating system: it must be unpredictable
 //! let mut client = ClientHandshake::new(now, request, Limits::default(), seed);
 //! let mut server = ServerHandshake::new(now, Limits::default());
 //!
-//! // The network. A real one writes what it can and advances by as much.
-//! let bytes = client.output().copy_to_bytes(client.output().remaining());
-//! server.handle_input(now, &bytes);
-//!
+//! server.handle_input(now, &sent(client.output()));
 //! let request = server.request().expect("it is complete");
 //! assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
 //! let chosen = request.select_subprotocol(&["superchat", "chat"]).expect("it was offered");
 //! server.accept(Acceptance::new().subprotocol(chosen))?;
 //!
-//! let bytes = server.output().copy_to_bytes(server.output().remaining());
-//! client.handle_input(now, &bytes);
+//! client.handle_input(now, &sent(server.output()));
 //! assert_eq!(client.response().and_then(|response| response.subprotocol()), Some("chat"));
 //!
 //! let mut client = client.into_connection(now, Config::default()).expect("it is open");
 //! let mut server = server.into_connection(now, Config::default()).expect("it was accepted");
 //! client.send("hello")?;
-//! let bytes = client.output().copy_to_bytes(client.output().remaining());
-//! server.handle_input(now, &bytes);
+//! server.handle_input(now, &sent(client.output()));
 //! assert_eq!(server.poll_event(), Some(Event::Message(Message::text("hello"))));
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
@@ -51,6 +51,7 @@
 mod answer;
 mod body;
 mod client;
+mod compression;
 mod deadline;
 mod error;
 mod extensions;

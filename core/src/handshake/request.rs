@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::compression::Offer;
 use super::error::RequestError;
 use super::headers::{Headers, check_added, is_authority, is_target_byte, is_token, write_field};
 
@@ -26,6 +27,7 @@ pub struct ClientRequest {
     subprotocols: Vec<String>,
     origin: Option<String>,
     headers: Headers,
+    offer: Offer,
 }
 
 impl ClientRequest {
@@ -44,7 +46,8 @@ impl ClientRequest {
             return Err(RequestError::Target);
         }
         let headers = Headers::default();
-        Ok(Self { host, target, subprotocols: Vec::new(), origin: None, headers })
+        let (subprotocols, origin) = (Vec::new(), None);
+        Ok(Self { host, target, subprotocols, origin, headers, offer: Offer::default() })
     }
 
     /// Offers a subprotocol, behind those that are offered already: the most preferred comes
@@ -90,6 +93,25 @@ impl ClientRequest {
         Ok(self)
     }
 
+    /// Offers permessage-deflate.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::WindowBits`].
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, offer: crate::deflate::DeflateOffer) -> Result<Self, RequestError> {
+        if !offer.is_valid() {
+            return Err(RequestError::WindowBits);
+        }
+        self.offer.deflate = Some(offer);
+        Ok(self)
+    }
+
+    /// What is offered beside.
+    pub(super) fn offer(&self) -> Offer {
+        self.offer
+    }
+
     /// The subprotocols that are offered, most preferred first.
     pub(super) fn subprotocols(&self) -> &[String] {
         &self.subprotocols
@@ -112,6 +134,9 @@ impl ClientRequest {
         if !self.subprotocols.is_empty() {
             let offered = self.subprotocols.join(", ");
             write_field("Sec-WebSocket-Protocol", offered.as_bytes(), &mut out);
+        }
+        if let Some(extensions) = self.offer.header() {
+            write_field("Sec-WebSocket-Extensions", extensions.as_bytes(), &mut out);
         }
         for (name, value) in self.headers.iter() {
             write_field(name, value, &mut out);

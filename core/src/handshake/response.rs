@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::compression::Agreed;
 use super::error::HandshakeError;
 use super::extensions;
 use super::head::{check_version, malformed};
@@ -61,7 +62,7 @@ impl Response {
         &self,
         request: &ClientRequest,
         accept: &str,
-    ) -> Result<(), HandshakeError> {
+    ) -> Result<Agreed, HandshakeError> {
         let headers = &self.headers;
         let mut protocols = headers.list("Upgrade");
         let is_websocket = protocols.next().is_some_and(|p| p.eq_ignore_ascii_case(b"websocket"));
@@ -74,10 +75,8 @@ impl Response {
         if headers.only("Sec-WebSocket-Accept") != Some(accept.as_bytes()) {
             return Err(HandshakeError::Accept);
         }
-        // No extension is offered, so none can be agreed to.
-        if !extensions::parse(headers)?.is_empty() {
-            return Err(HandshakeError::Extensions);
-        }
+        let extensions = extensions::parse(headers)?;
+        let agreed = request.offer().check(&extensions).ok_or(HandshakeError::Extensions)?;
         if headers.has("Sec-WebSocket-Protocol") {
             let chosen = headers.only("Sec-WebSocket-Protocol");
             let mut offered = request.subprotocols().iter();
@@ -85,7 +84,7 @@ impl Response {
                 return Err(HandshakeError::Subprotocol);
             }
         }
-        Ok(())
+        Ok(agreed)
     }
 }
 

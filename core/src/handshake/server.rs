@@ -8,6 +8,7 @@ use bytes::{Buf, Bytes};
 
 use super::Limits;
 use super::answer::{Acceptance, Rejection, refusal};
+use super::compression::Agreed;
 use super::deadline::Deadline;
 use super::error::{AcceptError, HandshakeError};
 use super::head::{Head, Part, malformed};
@@ -52,7 +53,7 @@ enum Decision {
     /// Nothing yet. The `Sec-WebSocket-Accept` that fits the key is ready.
     Awaited { accept: String },
     /// The 101 goes out.
-    Accepted,
+    Accepted { agreed: Agreed },
 }
 
 impl ServerHandshake {
@@ -124,8 +125,9 @@ impl ServerHandshake {
         let Decision::Awaited { accept } = decision else {
             return Err(AcceptError::NoRequest);
         };
-        self.output = acceptance.answer(request, accept)?.into();
-        *decision = Decision::Accepted;
+        let (answer, agreed) = acceptance.answer(request, accept)?;
+        self.output = answer.into();
+        *decision = Decision::Accepted { agreed };
         self.deadline = Deadline::pending(self.limits.timeout);
         Ok(())
     }
@@ -147,7 +149,7 @@ impl ServerHandshake {
 
     /// What waits to be written: show its bytes to the transport, then advance by as many as it
     /// took.
-    pub fn output(&mut self) -> &mut impl Buf {
+    pub fn output(&mut self) -> &mut Bytes {
         &mut self.output
     }
 
@@ -163,10 +165,9 @@ impl ServerHandshake {
         now: Timestamp,
         config: impl Into<Arc<Config>>,
     ) -> Result<Connection, Self> {
-        if !self.is_accepted() {
-            return Err(self);
-        }
+        let Some(agreed) = self.agreed() else { return Err(self) };
         let connection = Connection::new(self.now.max(now), Role::Server, config.into(), None);
+        let connection = agreed.apply(connection);
         Ok(super::hand_over(connection, now, self.output, &self.early, self.end_of_stream))
     }
 
@@ -180,7 +181,13 @@ impl ServerHandshake {
 
     /// Whether the request was accepted, and [`into_connection`](Self::into_connection) works.
     pub fn is_accepted(&self) -> bool {
-        matches!(self.state, State::Received { decision: Decision::Accepted, .. })
+        self.agreed().is_some()
+    }
+
+    /// The parameters of permessage-deflate, if it was accepted.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(&self) -> Option<crate::deflate::DeflateParams> {
+        self.agreed()?.deflate
     }
 
     /// Why there will be no connection, as soon as that is decided; the answer may still have to
@@ -222,6 +229,16 @@ impl ServerHandshake {
             State::Refused { .. } if self.wants_output() => Transport::KeepOpen,
             State::Refused { .. } if !self.end_of_stream => Transport::ShutdownWrite,
             State::Refused { .. } | State::Failed { .. } => Transport::Close,
+        }
+    }
+
+    fn agreed(&self) -> Option<Agreed> {
+        match &self.state {
+            State::Received { decision: Decision::Accepted { agreed }, .. } => Some(*agreed),
+            State::Received { decision: Decision::Awaited { .. }, .. }
+            | State::Receiving { .. }
+            | State::Refused { .. }
+            | State::Failed { .. } => None,
         }
     }
 

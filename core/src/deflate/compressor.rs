@@ -1,0 +1,124 @@
+//! Messages compressed, whole or chunk by chunk.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Status};
+
+use super::context::{DeflateContext, DeflateSettings};
+use super::options::DeflateOptions;
+use super::pool::DeflatePool;
+
+/// Compresses the messages of one direction.
+pub(crate) struct Compressor {
+    settings: DeflateSettings,
+    takeover: bool,
+    pool: Option<DeflatePool>,
+    min_size: usize,
+    /// There is one while a message is going out, and with takeover from the first message on.
+    context: Option<Box<DeflateContext>>,
+}
+
+impl Compressor {
+    /// `None` for a window of 256 bytes, which zlib cannot compress with: everything goes out
+    /// plain then, which is always allowed (RFC 7692 §6).
+    pub(crate) fn new(window_bits: u8, takeover: bool, options: &DeflateOptions) -> Option<Self> {
+        let settings =
+            DeflateSettings { level: options.level, mem_level: options.mem_level, window_bits };
+        let pool = options.pool.clone();
+        let min_size = options.min_size;
+        (window_bits >= 9).then_some(Self { settings, takeover, pool, min_size, context: None })
+    }
+
+    /// Whether a message of this length is worth compressing.
+    pub(crate) const fn is_worth(&self, length: usize) -> bool {
+        length >= self.min_size
+    }
+
+    /// A whole message compressed, or `None` if it goes out plain: it did not get shorter, and
+    /// nothing depends on the peer's having seen it.
+    pub(crate) fn message(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
+        let compressed = self.chunk(payload, true)?;
+        (self.takeover || compressed.len() < payload.len()).then_some(compressed)
+    }
+
+    /// A part of a message compressed, as a whole number of bytes that the peer can inflate at
+    /// once. `None` if the compressor failed, which a message begun can't be continued after.
+    pub(crate) fn chunk(&mut self, payload: &[u8], last: bool) -> Option<Vec<u8>> {
+        let settings = self.settings;
+        let pool = self.pool.as_ref();
+        let context = self.context.get_or_insert_with(|| {
+            let pooled = pool.and_then(|pool| pool.compressor(settings));
+            pooled.unwrap_or_else(|| Box::new(DeflateContext::new(settings)))
+        });
+        let mut compressed = context.run(payload)?;
+        if last {
+            // "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end" (RFC 7692 §7.2.1).
+            if let Some(stripped) = compressed.strip_suffix(&TAIL) {
+                compressed.truncate(stripped.len());
+            }
+            if compressed.is_empty() {
+                // Nothing to flush: the header of an empty stored block.
+                compressed.push(0x00);
+            }
+            if !self.takeover {
+                self.release();
+            }
+        }
+        Some(compressed)
+    }
+
+    /// Forgets the window: the next message refers to nothing before it.
+    fn release(&mut self) {
+        if let (Some(context), Some(pool)) = (self.context.take(), &self.pool) {
+            pool.return_compressor(context);
+        }
+    }
+}
+
+impl DeflateContext {
+    fn new(settings: DeflateSettings) -> Self {
+        let config = DeflateConfig {
+            level: i32::from(settings.level),
+            window_bits: -i32::from(settings.window_bits),
+            mem_level: i32::from(settings.mem_level),
+            ..DeflateConfig::default()
+        };
+        Self { deflate: Deflate::new_with_config(config), settings }
+    }
+
+    /// Compresses all of `input` and flushes to a byte boundary.
+    fn run(&mut self, mut input: &[u8]) -> Option<Vec<u8>> {
+        let mut compressed = Vec::with_capacity((input.len() / 4).clamp(16, BLOCK));
+        let mut block = [0; BLOCK];
+        loop {
+            let (total_in, total_out) = (self.deflate.total_in(), self.deflate.total_out());
+            let status = self.deflate.compress(input, &mut block, DeflateFlush::SyncFlush);
+            let taken = usize::try_from(self.deflate.total_in() - total_in).ok()?;
+            let given = usize::try_from(self.deflate.total_out() - total_out).ok()?;
+            compressed.extend_from_slice(block.get(..given)?);
+            input = input.get(taken..)?;
+            match status {
+                Ok(Status::Ok | Status::BufError) if given == BLOCK => {}
+                Ok(Status::Ok | Status::BufError) if input.is_empty() => return Some(compressed),
+                Ok(Status::Ok) if taken > 0 => {}
+                Ok(_) | Err(_) => return None,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compressor")
+            .field("settings", &self.settings)
+            .field("takeover", &self.takeover)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a sync flush ends with, and the wire leaves out.
+const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+
+const BLOCK: usize = 4096;

@@ -1,0 +1,119 @@
+//! The state of a compressor or of an inflater.
+
+use alloc::vec::Vec;
+
+use zlib_rs::{Deflate, Inflate};
+
+/// An inflater and the last bytes that it gave out.
+///
+/// The window must live on over a block with BFINAL set (RFC 7692 §7.2.2), which ends the stream
+/// for zlib: a new stream then gets the history as its dictionary.
+pub(super) struct InflateContext {
+    pub(super) inflate: Inflate,
+    pub(super) history: History,
+    /// A final block has just ended: the next byte begins a new stream.
+    pub(super) ended: bool,
+}
+
+/// The last bytes of a stream, as many as a window holds.
+#[derive(Debug)]
+pub(super) struct History {
+    bytes: Vec<u8>,
+    oldest: usize,
+    pub(super) window: usize,
+}
+
+/// A compressor.
+pub(super) struct DeflateContext {
+    pub(super) deflate: Deflate,
+    pub(super) settings: DeflateSettings,
+}
+
+/// What a compressor was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DeflateSettings {
+    pub(super) level: u8,
+    pub(super) mem_level: u8,
+    pub(super) window_bits: u8,
+}
+
+impl InflateContext {
+    pub(super) fn new(window_bits: u8) -> Self {
+        Self {
+            inflate: Inflate::new(false, window_bits),
+            history: History::new(1 << window_bits),
+            ended: false,
+        }
+    }
+
+    /// Goes on behind a final block, with the window as it was.
+    pub(super) fn restart(&mut self) -> Result<(), ()> {
+        self.inflate.reset(false);
+        self.ended = false;
+        match self.history.contiguous() {
+            [] => Ok(()),
+            window => self.inflate.set_dictionary(window).map(|_| ()).map_err(|_| ()),
+        }
+    }
+
+    /// Begins anew with an empty window.
+    pub(super) fn clear(&mut self) {
+        self.inflate.reset(false);
+        self.history.clear();
+        self.ended = false;
+    }
+}
+
+impl History {
+    const fn new(window: usize) -> Self {
+        Self { bytes: Vec::new(), oldest: 0, window }
+    }
+
+    pub(super) fn push(&mut self, output: &[u8]) {
+        let skipped = output.len().saturating_sub(self.window);
+        let output = output.get(skipped..).unwrap_or_default();
+        let room = self.window - self.bytes.len();
+        let (fill, mut rest) = output.split_at(room.min(output.len()));
+        self.bytes.extend_from_slice(fill);
+        while !rest.is_empty() {
+            let free = self.bytes.get_mut(self.oldest..).unwrap_or_default();
+            let (now, later) = rest.split_at(rest.len().min(free.len()));
+            for (slot, byte) in free.iter_mut().zip(now) {
+                *slot = *byte;
+            }
+            self.oldest = (self.oldest + now.len()) % self.window;
+            rest = later;
+        }
+    }
+
+    /// The bytes, oldest first.
+    fn contiguous(&mut self) -> &[u8] {
+        self.bytes.rotate_left(self.oldest);
+        self.oldest = 0;
+        &self.bytes
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.oldest = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn history_keeps_the_last_window_in_order() {
+        for size in [1, 3, 7, 16, 40] {
+            let mut history = History::new(16);
+            let all: Vec<u8> = (0..200).collect();
+            for piece in all.chunks(size) {
+                history.push(piece);
+            }
+            assert_eq!(history.contiguous(), &all[184..], "in pieces of {size}");
+            history.push(b"more");
+            assert_eq!(history.contiguous(), [&all[188..], b"more"].concat());
+        }
+    }
+}

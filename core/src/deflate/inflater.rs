@@ -1,0 +1,124 @@
+//! Messages inflated piece by piece, in bounded steps.
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use zlib_rs::{InflateFlush, Status};
+
+use super::context::InflateContext;
+use super::pool::DeflatePool;
+use crate::error::ProtocolError;
+
+/// Inflates the messages of one direction.
+pub(crate) struct Inflater {
+    window_bits: u8,
+    takeover: bool,
+    pool: Option<DeflatePool>,
+    /// There is one while a message is arriving, and with takeover from the first message on.
+    context: Option<Box<InflateContext>>,
+}
+
+impl Inflater {
+    pub(crate) fn new(window_bits: u8, takeover: bool, pool: Option<DeflatePool>) -> Self {
+        // A compressor that was told 256 bytes often uses 512, as zlib makes it do in silence.
+        Self { window_bits: window_bits.max(9), takeover, pool, context: None }
+    }
+
+    /// Inflates the next piece of a message and gives the result to `sink`, a block at a time, so
+    /// that a limit is noticed before more than a block is too much.
+    pub(crate) fn push(
+        &mut self,
+        input: &[u8],
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        let context = self.context.get_or_insert_with(|| {
+            let pooled = self.pool.as_ref().and_then(|pool| pool.inflater(self.window_bits));
+            pooled.unwrap_or_else(|| Box::new(InflateContext::new(self.window_bits)))
+        });
+        context.run(input, InflateFlush::NoFlush, sink).map(|_| ())
+    }
+
+    /// The message has ended: "append 4 octets of 0x00 0x00 0xff 0xff to the tail" (RFC 7692
+    /// §7.2.2). It must end at the boundary of a block then; one that ends exactly with a final
+    /// block is complete as it is.
+    pub(crate) fn finish(
+        &mut self,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), ProtocolError>,
+    ) -> Result<(), ProtocolError> {
+        let Some(context) = &mut self.context else {
+            return Err(ProtocolError::TruncatedDeflate);
+        };
+        if !context.ended {
+            // Told to stop at the end of a block, the inflater leaves the byte behind the tail
+            // alone if the tail ended one, and takes it if it is in the middle of something.
+            let left = context.run(&[0x00, 0x00, 0xFF, 0xFF, 0x00], InflateFlush::Block, sink)?;
+            if left != 1 {
+                return Err(ProtocolError::TruncatedDeflate);
+            }
+        }
+        if !self.takeover
+            && let (Some(context), Some(pool)) = (self.context.take(), &self.pool)
+        {
+            pool.return_inflater(context);
+        }
+        Ok(())
+    }
+}
+
+impl InflateContext {
+    /// Inflates `input`; how much of it was left.
+    fn run(
+        &mut self,
+        mut input: &[u8],
+        flush: InflateFlush,
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), ProtocolError>,
+    ) -> Result<usize, ProtocolError> {
+        let mut block = [0; BLOCK];
+        loop {
+            if self.ended {
+                if input.is_empty() {
+                    return Ok(0);
+                }
+                self.restart().map_err(|()| ProtocolError::InvalidDeflate)?;
+            }
+            let (total_in, total_out) = (self.inflate.total_in(), self.inflate.total_out());
+            let status = self.inflate.decompress(input, &mut block, flush);
+            let taken = usize::try_from(self.inflate.total_in() - total_in).unwrap_or(usize::MAX);
+            let given = usize::try_from(self.inflate.total_out() - total_out).unwrap_or(usize::MAX);
+            // What was inflated before a fault counts before it.
+            let output = block.get(..given).unwrap_or_default();
+            if !output.is_empty() {
+                sink(output)?;
+                self.history.push(output);
+            }
+            input = input.get(taken..).unwrap_or_default();
+            match status {
+                Err(_) => return Err(ProtocolError::InvalidDeflate),
+                Ok(Status::StreamEnd) => {
+                    self.ended = true;
+                    if flush == InflateFlush::Block {
+                        return Ok(input.len());
+                    }
+                }
+                Ok(Status::Ok | Status::BufError) => {
+                    let stopped = flush == InflateFlush::Block || input.is_empty();
+                    if (given < BLOCK && stopped) || (taken == 0 && given == 0) {
+                        return Ok(input.len());
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater")
+            .field("window_bits", &self.window_bits)
+            .field("takeover", &self.takeover)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How much is inflated at a time.
+const BLOCK: usize = 4096;

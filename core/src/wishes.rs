@@ -1,0 +1,158 @@
+//! What the application wishes: messages, control frames, the end.
+
+use bytes::Bytes;
+
+use crate::close::CloseFrame;
+use crate::compression::Compress;
+use crate::connection::Connection;
+use crate::error::{ChunkError, ControlError, SendError};
+use crate::event::{Chunk, Failure, Message, MessageKind};
+use crate::frame::{MAX_CONTROL_PAYLOAD, OpCode};
+use crate::phase::{Phase, Step};
+use crate::stash::Stash;
+use crate::timestamp::Timestamp;
+
+impl Connection {
+    /// Accepts a message, whole, whatever its size, if the outbox is open.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], which gives the message back: the outbox is full, the connection is closing,
+    /// or a message in chunks is not finished.
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.send_with(message, Compress::Auto)
+    }
+
+    /// As [`send`](Self::send), with a say in whether the message is compressed.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_with(
+        &mut self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), SendError> {
+        let message = message.into();
+        if self.phase != Phase::Open {
+            return Err(SendError::Closed(message));
+        }
+        if self.sending.is_unfinished() {
+            return Err(SendError::Unfinished(message));
+        }
+        if self.output.outbox.is_full() {
+            return Err(SendError::Full(message));
+        }
+        let opcode = match message.kind() {
+            MessageKind::Text => OpCode::Text,
+            MessageKind::Binary => OpCode::Binary,
+        };
+        let outgoing = self.compression.message(message.into_bytes(), compress);
+        self.output.outbox.push_data(true, outgoing.compressed, opcode, outgoing.payload);
+        self.stats.messages_out += 1;
+        self.watch_output();
+        Ok(())
+    }
+
+    /// Accepts a part of a message, which goes out as a fragment. The message begins with the first
+    /// chunk and ends with the one that is `last`; meanwhile only control frames go in between.
+    ///
+    /// # Errors
+    ///
+    /// [`ChunkError`], which gives the chunk back. Text is checked to be UTF-8 as it comes, and at
+    /// the end to be complete.
+    pub fn send_chunk(&mut self, chunk: Chunk) -> Result<(), ChunkError> {
+        if self.phase != Phase::Open {
+            return Err(ChunkError::Closed(chunk));
+        }
+        if self.output.outbox.is_full() {
+            return Err(ChunkError::Full(chunk));
+        }
+        let chunk = self.sending.check(chunk, self.config.validate_utf8)?;
+        self.stats.messages_out += u64::from(chunk.last);
+        let first = chunk.opcode != OpCode::Continuation;
+        let outgoing = self.compression.chunk(chunk.payload, first, chunk.last, Compress::Auto);
+        self.output.outbox.push_data(
+            chunk.last,
+            outgoing.compressed,
+            chunk.opcode,
+            outgoing.payload,
+        );
+        self.watch_output();
+        Ok(())
+    }
+
+    /// Sends a ping. Its pong gives [`latency`](Self::latency), and is an event if control frames
+    /// are surfaced.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError`]: over 125 bytes, too many pings waiting, or closing.
+    pub fn ping(&mut self, now: Timestamp, payload: impl Into<Bytes>) -> Result<(), ControlError> {
+        let payload = Self::control_payload(payload.into())?;
+        if self.phase != Phase::Open {
+            return Err(ControlError::Closed);
+        }
+        self.tick(now);
+        self.output.outbox.push_ping(payload.clone())?;
+        self.watch_output();
+        self.keepalive.sent(payload, now);
+        self.timers.tick(self.now);
+        Ok(())
+    }
+
+    /// Sends a pong: the answer to a ping by [`PongPolicy::Manual`](crate::PongPolicy::Manual), or
+    /// a heartbeat that nobody asked for (RFC 6455 §5.5.3). Of more than sixteen that wait, the
+    /// oldest give way.
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError`]: over 125 bytes, or closing.
+    pub fn pong(&mut self, payload: impl Into<Bytes>) -> Result<(), ControlError> {
+        let payload = Self::control_payload(payload.into())?;
+        if self.phase != Phase::Open {
+            return Err(ControlError::Closed);
+        }
+        self.output.outbox.push_pong(payload);
+        self.watch_output();
+        Ok(())
+    }
+
+    /// Begins the closing handshake: a Close with this code and reason, or an empty one, goes out
+    /// behind what was accepted before. Messages go on arriving; take events until
+    /// [`Event::Closed`](crate::Event::Closed).
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError`]: a code that must not be sent, a reason over 123 bytes, or closing already.
+    pub fn close(
+        &mut self,
+        now: Timestamp,
+        frame: impl Into<Option<CloseFrame>>,
+    ) -> Result<(), ControlError> {
+        let frame = frame.into();
+        frame.as_ref().map_or(Ok(()), CloseFrame::check)?;
+        if self.phase != Phase::Open {
+            return Err(ControlError::Closed);
+        }
+        self.tick(now);
+        self.step(Step::LocalClose, frame.unwrap_or(CloseFrame::EMPTY), None);
+        self.timers.tick(self.now);
+        Ok(())
+    }
+
+    /// Gives the connection up: nothing more is sent or decoded, and the transport is to be closed
+    /// at once. What was decoded can still be taken.
+    pub fn abort(&mut self) {
+        self.cut(Failure::Aborted);
+        self.stash = Stash::default();
+        self.end();
+    }
+
+    fn control_payload(payload: Bytes) -> Result<Bytes, ControlError> {
+        if payload.len() > MAX_CONTROL_PAYLOAD {
+            return Err(ControlError::PayloadTooLong { length: payload.len() });
+        }
+        Ok(payload)
+    }
+}

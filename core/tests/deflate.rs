@@ -1,0 +1,173 @@
+//! permessage-deflate between two cores and against the examples of RFC 7692.
+#![cfg(feature = "deflate")]
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use bytes::Buf;
+use proptest::prelude::*;
+use tidegate_core::deflate::{DeflateOptions, DeflateParams, DeflatePool};
+use tidegate_core::{
+    Chunk, Compress, Config, Connection, Event, Failure, Message, MessageKind, ProtocolError,
+    Timestamp, Watermarks,
+};
+
+const NOW: Timestamp = Timestamp::ZERO;
+
+fn config(options: DeflateOptions) -> Config {
+    Config::builder()
+        .deflate(options)
+        .message_marks(Watermarks::UNLIMITED)
+        .byte_marks(Watermarks::UNLIMITED)
+        .send_marks(Watermarks::UNLIMITED)
+        .ping_interval(None)
+        .build()
+        .unwrap()
+}
+
+fn client(params: DeflateParams) -> Connection {
+    Connection::client(NOW, config(DeflateOptions::default()), [1; 32]).with_deflate(params)
+}
+
+fn drain(connection: &mut Connection) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while connection.wants_output() {
+        let output = connection.output();
+        let length = output.chunk().len();
+        bytes.extend_from_slice(output.chunk());
+        output.advance(length);
+    }
+    bytes
+}
+
+/// "Hello" with BFINAL, "Hello" again by reference to the first: the window outlives the block.
+#[test]
+fn the_window_outlives_a_final_block() {
+    let mut client = client(DeflateParams::default());
+    client.handle_input(NOW, b"\xc1\x08\xf3\x48\xcd\xc9\xc9\x07\x00\x00");
+    client.handle_input(NOW, b"\xc1\x05\xf2\x00\x11\x00\x00");
+    for _ in 0..2 {
+        assert_eq!(client.poll_event(), Some(Event::Message(Message::text("Hello"))));
+    }
+}
+
+#[test]
+fn data_that_stops_inside_a_block_fails() {
+    for wire in [&b"\xc1\x00"[..], b"\xc1\x03\xf2\x48\xcd", b"\xc1\x06\xf2\x48\xcd\xc9\xc9\x07"] {
+        let mut client = client(DeflateParams::default());
+        client.handle_input(NOW, wire);
+        let failure = client.closed().unwrap().failure();
+        assert_eq!(failure, Some(Failure::Protocol(ProtocolError::TruncatedDeflate)), "{wire:x?}");
+    }
+}
+
+/// A pool serves connections without takeover, and what one leaves in a context no other sees.
+#[test]
+fn contexts_go_back_to_the_pool_clean() {
+    let params = DeflateParams {
+        server_no_context_takeover: true,
+        client_no_context_takeover: true,
+        ..DeflateParams::default()
+    };
+    let options = DeflateOptions::default().min_size(0).pool(DeflatePool::new(1));
+    for round in 0..3 {
+        let mut server = Connection::server(NOW, config(options.clone())).with_deflate(params);
+        let mut client =
+            Connection::client(NOW, config(options.clone()), [round; 32]).with_deflate(params);
+        for _ in 0..3 {
+            server.send("a secret that is long enough to refer to, a secret that is long").unwrap();
+            let wire = drain(&mut server);
+            assert!(wire.len() < 60, "compressed, and every time alike: {}", wire.len());
+            client.handle_input(NOW, &wire);
+            assert!(matches!(client.poll_event(), Some(Event::Message(_))));
+        }
+        client.handle_input(NOW, b"\xc1\x05\xf2\x00\x11\x00\x00"); // refers to nothing
+        let failure = client.closed().unwrap().failure();
+        assert_eq!(failure, Some(Failure::Protocol(ProtocolError::InvalidDeflate)));
+    }
+}
+
+#[test]
+fn never_and_always_are_obeyed() {
+    let mut server = Connection::server(NOW, config(DeflateOptions::default()))
+        .with_deflate(DeflateParams::default());
+    server.send_with("x", Compress::Always).unwrap();
+    server.send_with("y".repeat(500), Compress::Never).unwrap();
+    server.send("z").unwrap();
+    let wire = drain(&mut server);
+    assert_eq!(wire[0], 0xC1);
+    let plain = 2 + usize::from(wire[1]);
+    assert_eq!(wire[plain], 0x81);
+    assert_eq!(wire[plain + 4 + 500], 0x81, "below min_size");
+}
+
+fn params() -> impl Strategy<Value = DeflateParams> {
+    (any::<bool>(), any::<bool>(), 8u8..=15, 8u8..=15).prop_map(|(server, client, s, c)| {
+        DeflateParams {
+            server_no_context_takeover: server,
+            client_no_context_takeover: client,
+            server_max_window_bits: s,
+            client_max_window_bits: c,
+        }
+    })
+}
+
+/// Text that compresses well, with references far back, and bytes that do not compress.
+fn payload() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        Just(Vec::new()),
+        proptest::collection::vec(any::<u8>(), 1..300),
+        ("[a-f]{1,8}", 1usize..9000).prop_map(|(word, times)| word.repeat(times).into_bytes()),
+        (any::<u64>(), 1usize..70_000).prop_map(|(mut state, length)| {
+            core::iter::repeat_with(|| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                b'a' + (state >> 60) as u8
+            })
+            .take(length)
+            .collect()
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn random_messages_settings_and_splits_round_trip(
+        params in params(),
+        level in 1u8..=9,
+        mem_level in 1u8..=9,
+        messages in proptest::collection::vec((payload(), any::<bool>(), 1usize..20_000, 0u8..3), 1..6),
+        split in 1usize..40_000,
+        from_client: bool,
+        pooled: bool,
+    ) {
+        let mut options =
+            DeflateOptions::default().level(level).unwrap().mem_level(mem_level).unwrap();
+        if pooled {
+            options = options.pool(DeflatePool::new(2));
+        }
+        let server = Connection::server(NOW, config(options.clone())).with_deflate(params);
+        let client = Connection::client(NOW, config(options), [3; 32]).with_deflate(params);
+        let (mut from, mut to) = if from_client { (client, server) } else { (server, client) };
+        for (payload, in_chunks, size, compress) in messages {
+            if in_chunks {
+                let mut pieces = payload.chunks(size).peekable();
+                loop {
+                    let piece = pieces.next().unwrap_or_default().to_vec().into();
+                    let last = pieces.peek().is_none();
+                    let chunk = Chunk { kind: MessageKind::Binary, payload: piece, last };
+                    from.send_chunk(chunk).unwrap();
+                    if last {
+                        break;
+                    }
+                }
+            } else {
+                let compress = [Compress::Auto, Compress::Always, Compress::Never][compress as usize];
+                from.send_with(payload.clone(), compress).unwrap();
+            }
+            for piece in drain(&mut from).chunks(split) {
+                to.handle_input(NOW, piece);
+            }
+            prop_assert_eq!(to.closed(), None);
+            prop_assert_eq!(to.poll_event(), Some(Event::Message(Message::binary(payload))));
+        }
+    }
+}
