@@ -267,3 +267,17 @@ fn a_ping_measures() {
     let latency = ready(poll_pinned(&count, &mut pinging)).unwrap();
     assert_eq!(latency, Some(Duration::from_millis(42)));
 }
+
+#[test]
+fn events_that_are_skipped_do_not_stop_the_loop() {
+    let (net, count) = (Net::new(), Count::new());
+    let config = one_at_a_time().to_builder().surface_control(true).build().unwrap();
+    let mut socket = net.server(config);
+    // Each ping closes the gate, and taking it opens the gate for what was kept behind it.
+    net.data([masked(0x89, b"1"), masked(0x89, b"2"), masked(0x8a, b"3")].concat());
+    assert!(poll(&count, socket.recv()).is_pending());
+    assert_eq!(net.written(), b"\x8a\x011\x8a\x012");
+    net.data(masked(0x81, b"text"));
+    assert_eq!(count.take(), 1);
+    assert_eq!(ready(poll(&count, socket.recv())).unwrap(), Some(Message::text("text")));
+}
