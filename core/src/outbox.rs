@@ -118,14 +118,6 @@ impl Outbox {
         self.close = Some(frame);
     }
 
-    /// The connection failed: the Close goes out at the next frame boundary, and nothing else.
-    pub(crate) fn fail(&mut self, frame: CloseFrame) {
-        self.queue.clear();
-        self.pings.clear();
-        self.close = Some(frame);
-        self.recount();
-    }
-
     /// The transport is gone: nothing goes out any more.
     pub(crate) fn clear(&mut self) {
         self.queue = VecDeque::new();
@@ -134,7 +126,8 @@ impl Outbox {
         self.unfinished = None;
         self.close = None;
         self.wire = Wire::new();
-        self.recount();
+        self.gauge.subtract(self.gauge.level());
+        self.is_full = false;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -261,14 +254,6 @@ impl Outbox {
 
     fn next_mask(&mut self) -> Option<Mask> {
         self.keys.as_mut().map(|keys| Mask::new(keys.next_u32().to_ne_bytes()))
-    }
-
-    /// What is left after a queue was dropped.
-    fn recount(&mut self) {
-        let left =
-            self.wire.remaining() + self.unfinished.as_ref().map_or(0, |frame| frame.payload.len());
-        self.gauge.subtract(self.gauge.level() - left);
-        self.is_full &= !self.gauge.is_low();
     }
 }
 
