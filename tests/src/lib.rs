@@ -3,5 +3,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test fails on what it does not expect")]
 
 pub mod frames;
+pub mod link;
+pub mod pair;
 pub mod random;
 pub mod vectors;
