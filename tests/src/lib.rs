@@ -4,6 +4,7 @@
 
 pub mod frames;
 pub mod link;
+pub mod model;
 pub mod pair;
 pub mod random;
 pub mod vectors;
