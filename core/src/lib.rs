@@ -29,6 +29,7 @@ mod utf8;
 mod wire;
 
 pub mod frame;
+pub mod handshake;
 
 pub use crate::close::{CloseCode, CloseFrame};
 pub use crate::config::{Config, ConfigBuilder, PongPolicy};

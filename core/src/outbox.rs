@@ -69,7 +69,6 @@ impl Outbox {
     }
 
     /// Bytes that go out before everything else: what is left of the opening handshake.
-    #[expect(dead_code, reason = "the opening handshake hands its rest over")]
     pub(crate) fn push_raw(&mut self, bytes: Vec<u8>) {
         self.gauge.add(bytes.len());
         self.wire.push_owned(bytes);

@@ -1,0 +1,62 @@
+//! `Sec-WebSocket-Key` and the `Sec-WebSocket-Accept` that answers it (RFC 6455 §1.3).
+
+use alloc::string::String;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest, Sha1};
+
+/// A key of sixteen octets, as the header carries it.
+pub(super) fn encode_key(octets: [u8; KEY_OCTETS]) -> String {
+    STANDARD.encode(octets)
+}
+
+/// Whether this is base64 of exactly sixteen octets, in its one canonical form.
+pub(super) fn is_key(value: &[u8]) -> bool {
+    let mut octets = [0; KEY_OCTETS + 2];
+    STANDARD.decode_slice(value, &mut octets) == Ok(KEY_OCTETS)
+}
+
+/// What proves that the server read the key and speaks this protocol: the hash of the key as it
+/// was sent (not decoded) and of the protocol's own identifier.
+pub(super) fn accept_value(key: &[u8]) -> String {
+    let hash = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    STANDARD.encode(hash)
+}
+
+pub(super) const KEY_OCTETS: usize = 16;
+
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_the_rfc() {
+        assert_eq!(encode_key(*b"the sample nonce"), "dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(accept_value(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn a_key_is_base64_of_sixteen_octets_and_nothing_else() {
+        assert!(is_key(b"dGhlIHNhbXBsZSBub25jZQ=="));
+        assert!(is_key(b"8PHy8/T19vf4+fr7/P3+/w=="));
+        for bad in [
+            &b""[..],
+            b"eHh4eHh4eHh4eHh4eHh4",         // 15 octets
+            b"eHh4eHh4eHh4eHh4eHh4eHg=",     // 17 octets
+            b"eHh4eHh4eHh4eHh4eHh4eHh4",     // 18 octets
+            b"eHh4eHh4eHh4eHh4eHh4eHh4eHh4", // 21 octets
+            b"dGhlIHNhbXBsZSBub25jZQ",       // no padding
+            b"dGhlIHNhbXBsZSBub25jZQ=",      // half of it
+            b"dGhlIHNhbXBsZSBub25jZR==",     // bits beyond the last octet
+            b"8PHy8_T19vf4-fr7_P3-_w==",     // the other alphabet
+            b"!!!!!!!!!!!!!!!!!!!!!!==",
+            b"dGhlIHNhbXBsZSBub25jZQ==,",
+            b"dGhlIHNhbXBs ZSBub25jZQ==",
+        ] {
+            assert!(!is_key(bad), "{}", bad.escape_ascii());
+        }
+    }
+}

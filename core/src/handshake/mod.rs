@@ -1,0 +1,208 @@
+//! The opening handshake (RFC 6455 §4): heads of HTTP/1.1 in, a [`Connection`] out.
+//!
+//! Two machines of the same shape as [`Connection`]. A server decides about each valid request; a
+//! client offers and checks. Whatever has come behind the head when the handshake is over, and
+//! whatever has not been written, goes on to the connection.
+//!
+//! ```
+//! use bytes::Buf;
+//! use tidegate_core::handshake::{
+//!     Acceptance, ClientHandshake, ClientRequest, Limits, ServerHandshake,
+//! };
+//! use tidegate_core::{Config, Event, Message, Timestamp};
+//!
+//! // The network. A real one writes what it can and advances by as much.
+//! fn sent(output: &mut impl Buf) -> bytes::Bytes {
+//!     output.copy_to_bytes(output.remaining())
+//! }
+//!
+//! let now = Timestamp::ZERO;
+//! let request = ClientRequest::new("example.org", "/chat?room=1")?.subprotocol("chat")?;
+//! let seed = [7; 32]; // from the operating system: it must be unpredictable
+//! let mut client = ClientHandshake::new(now, request, Limits::default(), seed);
+//! let mut server = ServerHandshake::new(now, Limits::default());
+//!
+//! server.handle_input(now, &sent(client.output()));
+//! let request = server.request().expect("it is complete");
+//! assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
+//! let chosen = request.select_subprotocol(&["superchat", "chat"]).expect("it was offered");
+//! server.accept(Acceptance::new().subprotocol(chosen))?;
+//!
+//! client.handle_input(now, &sent(server.output()));
+//! assert_eq!(client.response().and_then(|response| response.subprotocol()), Some("chat"));
+//!
+//! let mut client = client.into_connection(now, Config::default()).expect("it is open");
+//! let mut server = server.into_connection(now, Config::default()).expect("it was accepted");
+//! client.send("hello")?;
+//! server.handle_input(now, &sent(client.output()));
+//! assert_eq!(server.poll_event(), Some(Event::Message(Message::text("hello"))));
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! # Strictness
+//!
+//! What is read is HTTP/1.1 to the letter: lines end with CRLF, there is no folded line, no blank
+//! before a colon, no control character. What is leniently read is how one request is seen as two
+//! (RFC 9112 §11). The same bytes have the same effect in whatever pieces they come.
+//!
+//! What is written cannot be broken out of: a name or a value that could end its line is refused
+//! where it is given.
+
+mod answer;
+mod body;
+mod client;
+mod deadline;
+mod error;
+mod extensions;
+mod head;
+mod headers;
+mod incoming;
+mod key;
+mod request;
+mod response;
+mod server;
+
+use core::time::Duration;
+
+use bytes::Bytes;
+
+pub use self::answer::{Acceptance, Rejection};
+pub use self::client::ClientHandshake;
+pub use self::error::{AcceptError, HandshakeError, HeaderError, RequestError};
+pub use self::extensions::Extension;
+pub use self::headers::Headers;
+pub use self::incoming::Request;
+pub use self::request::ClientRequest;
+pub use self::response::Response;
+pub use self::server::ServerHandshake;
+use crate::connection::Connection;
+use crate::error::ConfigError;
+use crate::timestamp::Timestamp;
+
+/// How much a peer may send, and how long it may take, until the connection is open.
+///
+/// ```
+/// use core::time::Duration;
+/// use tidegate_core::handshake::Limits;
+///
+/// let limits = Limits::default()
+///     .with_max_head_bytes(8 * 1024)?
+///     .with_timeout(Duration::from_secs(5))?;
+/// assert_eq!(limits.max_headers(), 100);
+/// # Ok::<(), tidegate_core::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    max_head_bytes: usize,
+    max_headers: usize,
+    max_body_bytes: usize,
+    timeout: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // Room for the largest cookies that browsers send, and what most servers allow.
+            max_head_bytes: 16 * 1024,
+            // Browsers send about fifteen, proxies add a few.
+            max_headers: 100,
+            // Enough of an error page to tell what it is.
+            max_body_bytes: 4 * 1024,
+            // Several round trips around the world and a retransmission.
+            timeout: Some(Duration::from_secs(10)),
+        }
+    }
+}
+
+impl Limits {
+    /// Sets the size of a head in bytes, its end included; a larger one fails. Of a client, all
+    /// interim responses count together with the final one. Default: 16 KiB.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::ZeroLimit`].
+    pub fn with_max_head_bytes(mut self, bytes: usize) -> Result<Self, ConfigError> {
+        self.max_head_bytes = not_zero("max_head_bytes", bytes)?;
+        Ok(self)
+    }
+
+    /// Sets the number of header fields in a head; more of them fail. Default: 100.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::ZeroLimit`].
+    pub fn with_max_headers(mut self, headers: usize) -> Result<Self, ConfigError> {
+        self.max_headers = not_zero("max_headers", headers)?;
+        Ok(self)
+    }
+
+    /// Sets how many bytes a client keeps of the body of a refusal. Default: 4 KiB; 0: it does not
+    /// wait for any.
+    pub fn with_max_body_bytes(mut self, bytes: usize) -> Self {
+        self.max_body_bytes = bytes;
+        self
+    }
+
+    /// Sets how long the peer may take: a server's until the request is complete, and again until
+    /// it has taken the answer (a refused one, until it has ended its side, too); a client's until
+    /// the response is complete. Default: 10 s; `None`: for ever, which lets a peer keep the
+    /// transport.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::ZeroDuration`].
+    pub fn with_timeout(
+        mut self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Self, ConfigError> {
+        self.timeout = timeout.into();
+        if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(ConfigError::ZeroDuration { setting: "timeout" });
+        }
+        Ok(self)
+    }
+
+    /// The size of a head in bytes. Default: 16 KiB.
+    pub fn max_head_bytes(&self) -> usize {
+        self.max_head_bytes
+    }
+
+    /// The number of header fields in a head. Default: 100.
+    pub fn max_headers(&self) -> usize {
+        self.max_headers
+    }
+
+    /// How many bytes a client keeps of the body of a refusal. Default: 4 KiB.
+    pub fn max_body_bytes(&self) -> usize {
+        self.max_body_bytes
+    }
+
+    /// How long the peer may take. Default: 10 s.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+}
+
+fn not_zero(setting: &'static str, value: usize) -> Result<usize, ConfigError> {
+    if value == 0 { Err(ConfigError::ZeroLimit { setting }) } else { Ok(value) }
+}
+
+/// What is left of the handshake goes to the connection: output goes first, and input is decoded
+/// up to the gate.
+fn hand_over(
+    mut connection: Connection,
+    now: Timestamp,
+    output: Bytes,
+    early: &[u8],
+    end_of_stream: bool,
+) -> Connection {
+    if !output.is_empty() {
+        connection.output.outbox.push_raw(output.into());
+        connection.watch_output();
+    }
+    connection.handle_input(now, early);
+    if end_of_stream {
+        connection.handle_eof(now);
+    }
+    connection
+}

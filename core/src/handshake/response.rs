@@ -1,0 +1,146 @@
+//! What a client sees of a response, and the checks that make it an upgrade (RFC 6455 §4.1).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::error::HandshakeError;
+use super::extensions;
+use super::head::{check_version, malformed};
+use super::headers::Headers;
+use super::request::ClientRequest;
+
+/// The final response to a request: its head, and the beginning of the body of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    status: u16,
+    reason: String,
+    headers: Headers,
+    pub(super) body: Vec<u8>,
+}
+
+/// The first line of a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StatusLine {
+    pub(super) status: u16,
+    reason: String,
+}
+
+impl Response {
+    pub(super) fn new(line: StatusLine, headers: Headers) -> Self {
+        Self { status: line.status, reason: line.reason, headers, body: Vec::new() }
+    }
+
+    /// The status: 101 if the server upgrades.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What the server calls the status; what is not UTF-8 is replaced. Nothing depends on it.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// All header fields.
+    pub fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// The beginning of the body, if the server refused, as far as it has come.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The subprotocol that the server chose, if it chose one.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.headers.get("Sec-WebSocket-Protocol")
+    }
+
+    /// Checks that the response is what the request asked for: the list of RFC 6455 §4.1, in its
+    /// order.
+    pub(super) fn check(
+        &self,
+        request: &ClientRequest,
+        accept: &str,
+    ) -> Result<(), HandshakeError> {
+        let headers = &self.headers;
+        let mut protocols = headers.list("Upgrade");
+        let is_websocket = protocols.next().is_some_and(|p| p.eq_ignore_ascii_case(b"websocket"));
+        if !is_websocket || protocols.next().is_some() {
+            return Err(HandshakeError::Upgrade);
+        }
+        if !headers.list_has("Connection", "upgrade") {
+            return Err(HandshakeError::Connection);
+        }
+        if headers.only("Sec-WebSocket-Accept") != Some(accept.as_bytes()) {
+            return Err(HandshakeError::Accept);
+        }
+        // No extension is offered, so none can be agreed to.
+        if !extensions::parse(headers)?.is_empty() {
+            return Err(HandshakeError::Extensions);
+        }
+        if headers.has("Sec-WebSocket-Protocol") {
+            let chosen = headers.only("Sec-WebSocket-Protocol");
+            let mut offered = request.subprotocols().iter();
+            if !offered.any(|offered| chosen == Some(offered.as_bytes())) {
+                return Err(HandshakeError::Subprotocol);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StatusLine {
+    /// `HTTP/1.1 SP status SP reason` (RFC 9112 §4). Servers are known to leave out the second
+    /// blank with the reason, and nothing can be misread without it.
+    pub(super) fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
+        let mut words = line.splitn(3, |byte| *byte == b' ');
+        check_version(words.next().unwrap_or_default())?;
+        let status = match words.next() {
+            Some([a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9']) => {
+                u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')
+            }
+            _ => return Err(malformed("status")),
+        };
+        let reason = String::from_utf8_lossy(words.next().unwrap_or_default()).into_owned();
+        Ok(Self { status, reason })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says so by failing")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_lines() {
+        for (line, status, reason) in [
+            (&b"HTTP/1.1 101 Switching Protocols"[..], 101, "Switching Protocols"),
+            (b"HTTP/1.1 404 ", 404, ""),
+            (b"HTTP/1.1 404", 404, ""),
+            (b"HTTP/1.1 999  x", 999, " x"),
+            (b"HTTP/1.1 500 \xe9", 500, "\u{fffd}"),
+        ] {
+            let parsed = StatusLine::parse(line).unwrap();
+            assert_eq!((parsed.status, &*parsed.reason), (status, reason));
+        }
+        for line in [
+            "HTTP/1.1",
+            "HTTP/1.1 ",
+            "HTTP/1.1  101 x",
+            "HTTP/1.1 1O1 x",
+            "HTTP/1.1 10",
+            "HTTP/1.1 1010",
+            "HTTP/1.1 099 x",
+            "HTTP/1.1\t101 x",
+            " HTTP/1.1 101 x",
+            "HTTP/2 101 x",
+            "ICY 200 OK",
+            "SSH-2.0",
+        ] {
+            let parsed = StatusLine::parse(line.as_bytes());
+            assert!(matches!(parsed, Err(HandshakeError::Malformed { .. })), "{line}: {parsed:?}");
+        }
+        let old = StatusLine::parse(b"HTTP/1.0 101 x");
+        assert_eq!(old, Err(HandshakeError::HttpVersion));
+    }
+}

@@ -1,0 +1,281 @@
+//! The client's side of the opening handshake: each rule by a literal head.
+#![allow(clippy::unwrap_used)]
+
+use core::time::Duration;
+
+use bytes::Buf;
+use tidegate_core::handshake::{
+    Acceptance, ClientHandshake, ClientRequest, HandshakeError, HeaderError, Limits, RequestError,
+    ServerHandshake,
+};
+use tidegate_core::{Config, Event, Message, Timestamp, Transport};
+
+const T0: Timestamp = Timestamp::ZERO;
+
+fn written(output: &mut impl Buf) -> Vec<u8> {
+    output.copy_to_bytes(output.remaining()).into()
+}
+
+fn offer() -> ClientRequest {
+    let request = ClientRequest::new("server.example.com", "/chat?x=1").unwrap();
+    request.subprotocol("chat").unwrap().subprotocol("superchat").unwrap()
+}
+
+/// A client that has sent its request, and the accept value that fits it.
+fn client() -> (ClientHandshake, String) {
+    client_with(Limits::default())
+}
+
+fn client_with(limits: Limits) -> (ClientHandshake, String) {
+    let mut client = ClientHandshake::new(T0, offer(), limits, [7; 32]);
+    let request = written(client.output());
+    let mut server = ServerHandshake::new(T0, Limits::default());
+    server.handle_input(T0, &request);
+    server.accept(Acceptance::new()).unwrap();
+    let answer = String::from_utf8(written(server.output())).unwrap();
+    let accept = answer.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Accept: "));
+    (client, accept.unwrap().into())
+}
+
+/// The answer that RFC 6455 §4.2.2 describes, with these lines behind its own.
+fn answer(accept: &str, more: &str) -> String {
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n{more}\r\n"
+    )
+}
+
+#[test]
+fn the_request() {
+    let request = offer().origin("https://a.test").unwrap().header("Cookie", "a=b; c").unwrap();
+    let mut client = ClientHandshake::new(T0, request, Limits::default(), [7; 32]);
+    assert!(client.wants_output() && client.wants_input());
+    let request = String::from_utf8(written(client.output())).unwrap();
+    let (before, rest) = request.split_once("Sec-WebSocket-Key: ").unwrap();
+    let (key, after) = rest.split_once("\r\n").unwrap();
+    assert_eq!(
+        before,
+        "GET /chat?x=1 HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
+         Connection: Upgrade\r\n"
+    );
+    assert_eq!(
+        after,
+        "Sec-WebSocket-Version: 13\r\nOrigin: https://a.test\r\n\
+         Sec-WebSocket-Protocol: chat, superchat\r\nCookie: a=b; c\r\n\r\n"
+    );
+    assert!(key.len() == 24 && key.ends_with("=="), "{key}");
+
+    let mut other = ClientHandshake::new(T0, offer(), Limits::default(), [8; 32]);
+    let other = String::from_utf8(written(other.output())).unwrap();
+    assert!(!other.contains(key), "another seed, another key");
+}
+
+#[test]
+fn a_request_cannot_be_split_or_contradict_the_handshake() {
+    for host in ["", "a b", "a/b", "a\r\nX: y", "a\0", "u@a", "a:b", "\u{e9}", "a?b"] {
+        assert_eq!(ClientRequest::new(host, "/"), Err(RequestError::Host), "{host:?}");
+    }
+    for target in ["", "chat", "*", "/a b", "/a\r\nX: y", "/\u{e9}", "/a#b", "/\t", "http://a/"] {
+        assert_eq!(ClientRequest::new("a", target), Err(RequestError::Target), "{target:?}");
+    }
+    for name in ["", "a b", "a,b", "a\r\nX: y", "\u{e9}", "\"a\""] {
+        assert_eq!(offer().subprotocol(name), Err(RequestError::Subprotocol), "{name:?}");
+    }
+    assert_eq!(offer().subprotocol("chat"), Err(RequestError::DuplicateSubprotocol));
+    for origin in ["", "a b", "a\r\nX: y"] {
+        assert_eq!(offer().origin(origin), Err(RequestError::Origin), "{origin:?}");
+    }
+    for (name, value, error) in [
+        ("X", "a\r\nY: b", HeaderError::Value),
+        ("X", "a\n", HeaderError::Value),
+        ("X\r\nY", "a", HeaderError::Name),
+        ("X Y", "a", HeaderError::Name),
+        ("host", "a", HeaderError::Reserved),
+        ("Origin", "a", HeaderError::Reserved),
+        ("UPGRADE", "a", HeaderError::Reserved),
+        ("Connection", "a", HeaderError::Reserved),
+        ("Content-Length", "5", HeaderError::Reserved),
+        ("Transfer-Encoding", "chunked", HeaderError::Reserved),
+        ("sec-websocket-key", "a", HeaderError::Reserved),
+        ("Sec-WebSocket-Extensions", "a", HeaderError::Reserved),
+    ] {
+        let added = offer().header(name, value);
+        assert_eq!(added, Err(RequestError::Header(error)), "{name:?}: {value:?}");
+    }
+}
+
+#[test]
+fn an_upgrade_opens_the_connection_with_what_came_behind_it() {
+    let (mut client, accept) = client();
+    let mut input = answer(&accept, "Sec-WebSocket-Protocol: superchat\r\n").into_bytes();
+    input.extend_from_slice(b"\x81\x05Hel");
+    client.handle_input(T0, &input);
+    client.handle_input(T0, b"lo");
+    assert!(client.is_open() && !client.wants_input() && client.poll_timeout().is_none());
+    let response = client.response().unwrap();
+    assert_eq!((response.status(), response.reason()), (101, "Switching Protocols"));
+    assert_eq!(response.subprotocol(), Some("superchat"));
+
+    let mut connection = client.into_connection(T0, Config::default()).unwrap();
+    assert_eq!(connection.poll_event(), Some(Event::Message(Message::text("Hello"))));
+    connection.send("a").unwrap();
+    assert_eq!(written(connection.output())[..2], *b"\x81\x81", "masked");
+}
+
+#[test]
+fn upgrades_that_are_valid() {
+    for (line, by) in [
+        ("Upgrade: websocket", "uPGRADE: WebSocket"),
+        ("Connection: Upgrade", "connection:keep-alive,UPGRADE\t"),
+        ("HTTP/1.1 101 Switching Protocols", "HTTP/1.1 101 "),
+        ("HTTP/1.1 101 Switching Protocols", "HTTP/1.1 101 Prot\u{e9}g\u{e9}"),
+        (
+            "HTTP/1.1 101 Switching Protocols",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n\
+             HTTP/1.1 101 Switching Protocols",
+        ),
+        ("Connection: Upgrade", "Connection: Upgrade\r\nSec-WebSocket-Protocol: chat"),
+    ] {
+        let (mut client, accept) = client();
+        client.handle_input(T0, answer(&accept, "").replace(line, by).as_bytes());
+        assert_eq!(client.failure(), None, "{by}");
+        assert!(client.is_open(), "{by}");
+    }
+}
+
+#[test]
+fn answers_that_are_not_valid() {
+    use HandshakeError::{Accept, Connection, Extensions, HttpVersion, Subprotocol, Upgrade};
+    let ok = "Connection: Upgrade";
+    for (line, by, failure) in [
+        ("HTTP/1.1 101", "HTTP/1.0 101", HttpVersion),
+        ("Upgrade: websocket\r\n", "", Upgrade),
+        ("Upgrade: websocket", "Upgrade: websockets", Upgrade),
+        ("Upgrade: websocket", "Upgrade: websocket, h2c", Upgrade),
+        ("Upgrade: websocket", "Upgrade: h2c, websocket", Upgrade),
+        ("Connection: Upgrade\r\n", "", Connection),
+        (ok, "Connection: close", Connection),
+        ("Sec-WebSocket-Accept", "X", Accept),
+        ("Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: x", Accept),
+        ("=\r\n", "=,\r\n", Accept),
+        ("=\r\n", "\r\n", Accept),
+        (ok, "Connection: Upgrade\r\nSec-WebSocket-Accept:", Accept),
+        (ok, "Connection: Upgrade\r\nSec-WebSocket-Extensions: permessage-deflate", Extensions),
+        (ok, "Connection: Upgrade\r\nSec-WebSocket-Extensions:", Extensions),
+        (ok, "Connection: Upgrade\r\nSec-WebSocket-Protocol: mqtt", Subprotocol),
+        (ok, "Connection: Upgrade\r\nSec-WebSocket-Protocol: Chat", Subprotocol),
+        (ok, "Connection: Upgrade\r\nSec-WebSocket-Protocol:", Subprotocol),
+        (ok, "Connection: Upgrade\r\nSec-WebSocket-Protocol: chat, superchat", Subprotocol),
+        (
+            ok,
+            "Connection: Upgrade\r\nSec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat",
+            Subprotocol,
+        ),
+    ] {
+        let (mut client, accept) = client();
+        let head = answer(&accept, "").replace(line, by);
+        assert_ne!(head, answer(&accept, ""));
+        client.handle_input(T0, head.as_bytes());
+        assert_eq!(client.failure(), Some(&failure), "{by}");
+        assert!(!client.is_open() && !client.wants_input() && !client.wants_output());
+        assert_eq!(client.transport(), Transport::Close);
+        assert!(client.into_connection(T0, Config::default()).is_err());
+    }
+}
+
+#[test]
+fn answers_that_are_no_http_fail_where_they_are() {
+    for input in [
+        "\r\n",
+        "SSH-2.0-OpenSSH_9.0\r\n",
+        "ICY 200 OK\r\n",
+        "HTTP/1.1 1O1 x\r\n",
+        "\x15\x03",
+        "H\n",
+    ] {
+        let (mut client, _) = client();
+        client.handle_input(T0, input.as_bytes());
+        let failure = *client.failure().unwrap();
+        assert!(matches!(failure, HandshakeError::Malformed { .. }), "{input:?}: {failure:?}");
+        assert_eq!(client.transport(), Transport::Close);
+    }
+}
+
+#[test]
+fn a_refusal_is_known_at_once_and_its_body_may_still_be_read() {
+    let (mut client, _) = client();
+    client
+        .handle_input(T0, b"HTTP/1.1 403 Go Away\r\nContent-Length: 5\r\nRetry-After: 9\r\n\r\nab");
+    assert_eq!(client.failure(), Some(&HandshakeError::Status { status: 403 }));
+    assert!(client.wants_input(), "three bytes are missing");
+    assert_eq!(client.transport(), Transport::KeepOpen);
+    let response = client.response().unwrap();
+    assert_eq!(
+        (response.status(), response.reason(), response.body()),
+        (403, "Go Away", &b"ab"[..])
+    );
+    assert_eq!(response.headers().get("retry-after"), Some("9"));
+    client.handle_input(T0, b"cdefg");
+    assert_eq!(client.response().unwrap().body(), b"abcde");
+    assert!(!client.wants_input() && client.poll_timeout().is_none());
+    assert_eq!(client.transport(), Transport::Close);
+}
+
+#[test]
+fn a_body_ends_with_the_stream_the_limit_or_the_time() {
+    let refusal = b"HTTP/1.1 500 \r\n\r\nabc";
+    let (mut ended, _) = client();
+    ended.handle_input(T0, refusal);
+    assert!(ended.wants_input());
+    ended.handle_eof(T0);
+    assert!(!ended.wants_input());
+
+    let (mut limited, _) = client_with(Limits::default().with_max_body_bytes(4));
+    limited.handle_input(T0, refusal);
+    assert!(limited.wants_input());
+    limited.handle_input(T0, b"defghi");
+    assert!(!limited.wants_input());
+    assert_eq!(limited.response().unwrap().body(), b"abcd");
+
+    let (mut late, _) = client();
+    late.handle_input(T0, refusal);
+    late.handle_timeout(late.poll_timeout().unwrap());
+    assert!(!late.wants_input());
+
+    for client in [ended, limited, late] {
+        assert_eq!(client.transport(), Transport::Close);
+        assert_eq!(client.failure(), Some(&HandshakeError::Status { status: 500 }));
+        assert_eq!(client.poll_timeout(), None);
+    }
+}
+
+#[test]
+fn interim_responses_are_on_the_same_account() {
+    let (mut client, _) = client_with(Limits::default().with_max_head_bytes(100).unwrap());
+    for _ in 0..4 {
+        client.handle_input(T0, b"HTTP/1.1 100 \r\n\r\n");
+    }
+    assert_eq!(client.failure(), None);
+    assert!(client.response().is_none());
+    for _ in 0..3 {
+        client.handle_input(T0, b"HTTP/1.1 100 \r\n\r\n");
+    }
+    let failure = HandshakeError::TooLarge { setting: "max_head_bytes", limit: 100 };
+    assert_eq!(client.failure(), Some(&failure));
+}
+
+#[test]
+fn the_end_of_the_stream_and_of_patience() {
+    let (mut client, accept) = client();
+    client.handle_input(T0, answer(&accept, "").strip_suffix('\n').unwrap().as_bytes());
+    client.handle_eof(T0);
+    assert_eq!(client.failure(), Some(&HandshakeError::EndOfStream));
+
+    let mut client = ClientHandshake::new(T0, offer(), Limits::default(), [7; 32]);
+    let end = client.poll_timeout().unwrap();
+    assert_eq!(end, T0 + Duration::from_secs(10));
+    client.handle_timeout(end);
+    assert_eq!(client.failure(), Some(&HandshakeError::Timeout));
+    assert!(!client.wants_output(), "nothing more is written");
+    assert_eq!(client.transport(), Transport::Close);
+}
