@@ -1,5 +1,6 @@
 //! Which error of the core is which class of the vectors: the only place that says so.
 
+use tidegate_core::handshake::HandshakeError;
 use tidegate_core::{Failure, ProtocolError};
 
 /// The class of a failed connection.
@@ -32,6 +33,30 @@ fn of_protocol_error(error: ProtocolError) -> &'static str {
         | ProtocolError::TruncatedUtf8
         | ProtocolError::InvalidCloseReason => "utf8",
         ProtocolError::FrameTooLarge { .. } | ProtocolError::MessageTooLarge { .. } => "too_big",
+        _ => "unknown",
+    }
+}
+
+/// The class of a failed handshake.
+pub(super) fn of_handshake_error(error: HandshakeError) -> &'static str {
+    match error {
+        HandshakeError::Malformed { .. } => "http.malformed",
+        HandshakeError::TooLarge { .. } => "http.too_large",
+        HandshakeError::Method => "http.method",
+        HandshakeError::HttpVersion => "http.http_version",
+        HandshakeError::Host => "http.host",
+        HandshakeError::Upgrade => "http.upgrade",
+        HandshakeError::Connection => "http.connection",
+        HandshakeError::Key => "http.key",
+        HandshakeError::Version => "http.ws_version",
+        HandshakeError::Body => "http.body",
+        HandshakeError::Extensions => "http.extensions",
+        HandshakeError::Subprotocol => "http.subprotocol",
+        HandshakeError::Status { .. } => "http.status",
+        HandshakeError::Accept => "http.accept",
+        HandshakeError::EndOfStream => "http.eof",
+        HandshakeError::Timeout => "timeout",
+        HandshakeError::Rejected { .. } => "rejected",
         _ => "unknown",
     }
 }

@@ -5,7 +5,9 @@ mod chunking;
 mod classes;
 mod expect;
 mod format;
+mod http;
 mod object;
+mod opening;
 mod runner;
 mod steps;
 

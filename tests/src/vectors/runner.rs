@@ -13,6 +13,7 @@ use super::chunking::Cut;
 use super::classes;
 use super::expect::{self, PingLog};
 use super::format::{Settings, Vector};
+use super::opening;
 use super::steps::{EventPattern, Step, Wish};
 use crate::frames::{Frame, opcode};
 
@@ -29,14 +30,14 @@ pub(super) fn replay(vector: &Vector) -> Vec<String> {
 
 fn replay_cut(vector: &Vector, cut: Cut) -> Result<(), String> {
     if vector.is_handshake {
-        return Err("the opening handshake is not built yet".into());
+        return opening::replay(vector, cut);
     }
     let config = config(&vector.settings)?;
     let connection = match vector.role {
         Role::Client => Connection::client(Timestamp::ZERO, config, SEED),
         Role::Server => Connection::server(Timestamp::ZERO, config),
     };
-    let mut session = Session::new(connection, Timestamp::ZERO, cut, &vector.settings);
+    let mut session = Session::new(connection, Timestamp::ZERO, cut, &vector.settings, &[]);
     for (index, step) in vector.steps.iter().enumerate() {
         session.step(step).map_err(|fault| format!("step {}: {fault}", index + 1))?;
     }
@@ -79,20 +80,17 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// A connection to which `early` was handed over with the end of its handshake.
     pub(super) fn new(
         connection: Connection,
         now: Timestamp,
         cut: Cut,
         settings: &Settings,
+        early: &[u8],
     ) -> Self {
-        Self {
-            connection,
-            now,
-            cut,
-            pings: PingLog::default(),
-            validates: settings.utf8_validation,
-            pinged: None,
-        }
+        let mut pings = PingLog::default();
+        pings.receive(early);
+        Self { connection, now, cut, pings, validates: settings.utf8_validation, pinged: None }
     }
 
     pub(super) fn step(&mut self, step: &Step) -> Result<(), String> {
