@@ -28,6 +28,8 @@ pub(crate) struct Outbox {
     pongs: VecDeque<Bytes>,
     pings: VecDeque<Bytes>,
     close: Option<CloseFrame>,
+    /// How much of the wire has to go out until the pings and pongs on it are gone.
+    control_on_wire: usize,
     gauge: Gauge,
     is_full: bool,
     /// Generates masking keys; a server has none.
@@ -58,6 +60,7 @@ impl Outbox {
             pongs: VecDeque::new(),
             pings: VecDeque::new(),
             close: None,
+            control_on_wire: 0,
             gauge: Gauge::new(marks),
             is_full: false,
             keys,
@@ -126,6 +129,7 @@ impl Outbox {
         self.unfinished = None;
         self.close = None;
         self.wire = Wire::new();
+        self.control_on_wire = 0;
         self.gauge.subtract(self.gauge.level());
         self.is_full = false;
     }
@@ -164,6 +168,7 @@ impl Outbox {
     /// The transport has taken `count` bytes of the wire.
     pub(crate) fn advance(&mut self, count: usize) {
         self.wire.advance(count);
+        self.control_on_wire = self.control_on_wire.saturating_sub(count);
         self.gauge.subtract(count);
         self.has_progressed |= count > 0;
         if self.gauge.is_low() {
@@ -200,6 +205,8 @@ impl Outbox {
         if self.queue.is_empty() {
             self.queue = VecDeque::new();
             if self.unfinished.is_none()
+                && self.pongs.is_empty()
+                && self.pings.is_empty()
                 && let Some(frame) = self.close.take()
             {
                 self.commit_close(&frame);
@@ -221,8 +228,10 @@ impl Outbox {
         }
     }
 
+    /// The next pings and pongs leave their rings when the last ones are gone: a transport that is
+    /// asked again and again and takes nothing must not let a flood of pings through to the wire.
     fn commit_control(&mut self) {
-        if self.pongs.is_empty() && self.pings.is_empty() {
+        if self.control_on_wire > 0 || (self.pongs.is_empty() && self.pings.is_empty()) {
             return;
         }
         for payload in core::mem::take(&mut self.pongs) {
@@ -231,6 +240,7 @@ impl Outbox {
         for payload in core::mem::take(&mut self.pings) {
             self.commit_frame(OpCode::Ping, &payload);
         }
+        self.control_on_wire = self.wire.remaining();
     }
 
     fn commit_close(&mut self, frame: &CloseFrame) {
