@@ -249,8 +249,13 @@ impl Connection {
     ///
     /// Changes to false in `handle_*`, and back to true when events are taken.
     pub fn wants_input(&self) -> bool {
-        let matters = matches!(self.phase, Phase::Open | Phase::Closing | Phase::Closed);
-        matters && self.inbox.is_open() && self.is_all_decoded() && !self.end_of_stream
+        let matters = match (self.phase, &self.held) {
+            (Phase::Open | Phase::Closing, Some(Held::Violation(_))) => false,
+            // Behind a Close only the end of the stream is awaited.
+            (Phase::Open | Phase::Closing | Phase::Closed, _) => true,
+            (Phase::Failed | Phase::Cut | Phase::Ended, _) => false,
+        };
+        matters && self.inbox.is_open() && self.stash.is_empty() && !self.end_of_stream
     }
 
     /// Whether there is something to write.

@@ -59,6 +59,10 @@ pub struct Model {
     /// Pongs that wait to be sent, at most sixteen.
     pub pongs: Vec<Vec<u8>>,
     is_close_decoded: bool,
+    /// The application has begun to close: nothing can be answered any more.
+    is_closing: bool,
+    /// The Close took effect: everything before it was taken, or cannot be answered.
+    is_closed: bool,
     is_closed_taken: bool,
     has_ended: bool,
 }
@@ -80,6 +84,8 @@ impl Model {
             times_closed: 0,
             pongs: Vec::new(),
             is_close_decoded: false,
+            is_closing: false,
+            is_closed: false,
             is_closed_taken: false,
             has_ended: false,
         }
@@ -94,6 +100,12 @@ impl Model {
     /// The stream ended.
     pub fn end(&mut self) {
         self.has_ended = true;
+    }
+
+    /// The application closes.
+    pub const fn close(&mut self) {
+        self.is_closing = true;
+        self.is_closed |= self.is_close_decoded;
     }
 
     /// The application takes an event.
@@ -138,6 +150,7 @@ impl Model {
     }
 
     fn take_closed(&mut self) -> Option<Taken> {
+        self.is_closed |= self.is_close_decoded;
         let is_over = self.is_close_decoded || (self.has_ended && self.pending.is_empty());
         if !is_over || self.is_closed_taken {
             return None;
@@ -160,7 +173,10 @@ impl Model {
                     self.queue.push(Queued::Event(Taken::Pong(payload), length));
                 }
                 Sent::Pong(_) => {}
-                Sent::Close => self.is_close_decoded = true,
+                Sent::Close => {
+                    self.is_close_decoded = true;
+                    self.is_closed = self.queued_messages() == 0 || self.is_closing;
+                }
             }
             // It closes when a count reaches its mark, not by what does not count.
             if self.queued_messages() == before {
@@ -194,8 +210,9 @@ impl Model {
     }
 
     fn answer(&mut self, payload: Vec<u8>) {
-        // Nothing is answered behind the peer's Close, nor when the stream has ended.
-        if self.is_close_decoded || (self.has_ended && self.pending.is_empty()) {
+        // Nothing is answered once the Close took effect, nor when the stream ended without one.
+        let is_cut = self.has_ended && self.pending.is_empty() && !self.is_close_decoded;
+        if self.is_closed || is_cut {
             return;
         }
         if self.pongs.len() == 16 {

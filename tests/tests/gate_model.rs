@@ -227,6 +227,7 @@ impl Both {
                 let close = CloseFrame::new(CloseCode::NORMAL, "");
                 let was_closing = self.core.is_closing();
                 assert_eq!(self.core.close(self.now, close).is_err(), was_closing);
+                self.model.close();
             }
         }
     }
