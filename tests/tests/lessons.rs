@@ -171,7 +171,7 @@ fn nothing_accumulates_behind_an_error() {
     assert_eq!(take_text(&mut connection).as_deref(), Some("before"));
     match connection.poll_event() {
         Some(Event::Closed(closed)) => {
-            assert!(matches!(closed.failure(), Some(Failure::Protocol(_))))
+            assert!(matches!(closed.failure(), Some(Failure::Protocol(_))));
         }
         other => panic!("{other:?}"),
     }
