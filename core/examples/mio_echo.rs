@@ -173,6 +173,10 @@ impl Peer {
         for _ in 0..READS_PER_TURN {
             self.application(now, config);
             self.write()?;
+            while self.can_go_on() {
+                self.application(now, config);
+                self.write()?;
+            }
             match self.transport() {
                 Transport::KeepOpen => {}
                 Transport::ShutdownWrite if !self.is_shut_down => {
@@ -223,6 +227,15 @@ impl Peer {
                 Some(_) => {}
                 None => return,
             }
+        }
+    }
+
+    /// Writing made room for the echo that waits. Nobody else would tell: with nothing to write and
+    /// the gate closed there is no interest registered, and so no event.
+    fn can_go_on(&self) -> bool {
+        match &self.state {
+            State::Open(connection) => self.unsent.is_some() && connection.can_send(),
+            State::Handshake(_) => false,
         }
     }
 

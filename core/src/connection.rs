@@ -11,6 +11,7 @@ use crate::assembler::Assembler;
 use crate::close::CloseFrame;
 use crate::compression::Compression;
 use crate::config::Config;
+use crate::error::ProtocolError;
 use crate::event::{Closed, Event};
 use crate::frame::{Decoder, HeaderRules, OpCode};
 use crate::inbox::Inbox;
@@ -65,6 +66,8 @@ pub struct Connection {
     pub(crate) compression: Compression,
     pub(crate) inbox: Inbox,
     pub(crate) stash: Stash,
+    /// What ends the connection, behind events that are not taken. Nothing after it is decoded.
+    pub(crate) held: Option<Held>,
     /// The stream has ended; it counts when the stash is decoded.
     pub(crate) end_of_stream: bool,
 
@@ -83,6 +86,13 @@ pub struct Connection {
 pub(crate) enum Receiving {
     Data,
     Control { opcode: OpCode, payload: Vec<u8> },
+}
+
+/// What ends the connection, once its turn has come.
+#[derive(Debug)]
+pub(crate) enum Held {
+    Close(CloseFrame),
+    Violation(ProtocolError),
 }
 
 /// How the connection ended, as far as it is known.
@@ -156,6 +166,7 @@ impl Connection {
             compression: Compression::default(),
             inbox: Inbox::new(config.message_marks, config.byte_marks),
             stash: Stash::default(),
+            held: None,
             end_of_stream: false,
             sending: Sending::default(),
             output: Output::new(Outbox::new(config.send_marks, keys)),
@@ -191,7 +202,7 @@ impl Connection {
         self.tick(now);
         if !self.end_of_stream {
             self.end_of_stream = true;
-            if self.stash.is_empty() {
+            if self.is_all_decoded() {
                 self.end();
                 self.timers.tick(self.now);
             }
@@ -210,10 +221,15 @@ impl Connection {
     /// after the next `handle_*`.
     ///
     /// Taking an event may open the gate, and then decodes what was kept: there may be new output
-    /// and a new deadline.
+    /// and a new deadline. A Close of the peer, or a fault, takes effect when the events before it
+    /// are taken and the next one is asked for; until then answers to them can be sent.
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.take_event();
-        if event.is_none() { self.take_closed() } else { event }
+        if event.is_some() {
+            return event;
+        }
+        self.release();
+        self.take_closed()
     }
 
     /// What waits to be written. See [`Output`].
@@ -233,7 +249,12 @@ impl Connection {
     ///
     /// Changes to false in `handle_*`, and back to true when events are taken.
     pub fn wants_input(&self) -> bool {
-        let matters = matches!(self.phase, Phase::Open | Phase::Closing | Phase::Closed);
+        let matters = match (self.phase, &self.held) {
+            (Phase::Open | Phase::Closing, Some(Held::Violation(_))) => false,
+            // Behind a Close only the end of the stream is awaited.
+            (Phase::Open | Phase::Closing | Phase::Closed, _) => true,
+            (Phase::Failed | Phase::Cut | Phase::Ended, _) => false,
+        };
         matters && self.inbox.is_open() && self.stash.is_empty() && !self.end_of_stream
     }
 

@@ -28,6 +28,8 @@ pub(crate) struct Outbox {
     pongs: VecDeque<Bytes>,
     pings: VecDeque<Bytes>,
     close: Option<CloseFrame>,
+    /// How much of the wire has to go out until the pings and pongs on it are gone.
+    control_on_wire: usize,
     gauge: Gauge,
     is_full: bool,
     /// Generates masking keys; a server has none.
@@ -58,6 +60,7 @@ impl Outbox {
             pongs: VecDeque::new(),
             pings: VecDeque::new(),
             close: None,
+            control_on_wire: 0,
             gauge: Gauge::new(marks),
             is_full: false,
             keys,
@@ -118,14 +121,6 @@ impl Outbox {
         self.close = Some(frame);
     }
 
-    /// The connection failed: the Close goes out at the next frame boundary, and nothing else.
-    pub(crate) fn fail(&mut self, frame: CloseFrame) {
-        self.queue.clear();
-        self.pings.clear();
-        self.close = Some(frame);
-        self.recount();
-    }
-
     /// The transport is gone: nothing goes out any more.
     pub(crate) fn clear(&mut self) {
         self.queue = VecDeque::new();
@@ -134,7 +129,9 @@ impl Outbox {
         self.unfinished = None;
         self.close = None;
         self.wire = Wire::new();
-        self.recount();
+        self.control_on_wire = 0;
+        self.gauge.subtract(self.gauge.level());
+        self.is_full = false;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -171,6 +168,7 @@ impl Outbox {
     /// The transport has taken `count` bytes of the wire.
     pub(crate) fn advance(&mut self, count: usize) {
         self.wire.advance(count);
+        self.control_on_wire = self.control_on_wire.saturating_sub(count);
         self.gauge.subtract(count);
         self.has_progressed |= count > 0;
         if self.gauge.is_low() {
@@ -207,6 +205,8 @@ impl Outbox {
         if self.queue.is_empty() {
             self.queue = VecDeque::new();
             if self.unfinished.is_none()
+                && self.pongs.is_empty()
+                && self.pings.is_empty()
                 && let Some(frame) = self.close.take()
             {
                 self.commit_close(&frame);
@@ -228,8 +228,10 @@ impl Outbox {
         }
     }
 
+    /// The next pings and pongs leave their rings when the last ones are gone: a transport that is
+    /// asked again and again and takes nothing must not let a flood of pings through to the wire.
     fn commit_control(&mut self) {
-        if self.pongs.is_empty() && self.pings.is_empty() {
+        if self.control_on_wire > 0 || (self.pongs.is_empty() && self.pings.is_empty()) {
             return;
         }
         for payload in core::mem::take(&mut self.pongs) {
@@ -238,6 +240,7 @@ impl Outbox {
         for payload in core::mem::take(&mut self.pings) {
             self.commit_frame(OpCode::Ping, &payload);
         }
+        self.control_on_wire = self.wire.remaining();
     }
 
     fn commit_close(&mut self, frame: &CloseFrame) {
@@ -261,14 +264,6 @@ impl Outbox {
 
     fn next_mask(&mut self) -> Option<Mask> {
         self.keys.as_mut().map(|keys| Mask::new(keys.next_u32().to_ne_bytes()))
-    }
-
-    /// What is left after a queue was dropped.
-    fn recount(&mut self) {
-        let left =
-            self.wire.remaining() + self.unfinished.as_ref().map_or(0, |frame| frame.payload.len());
-        self.gauge.subtract(self.gauge.level() - left);
-        self.is_full &= !self.gauge.is_low();
     }
 }
 

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use crate::assembler;
 use crate::close::CloseFrame;
 use crate::config::PongPolicy;
-use crate::connection::{Connection, Ending, Receiving};
+use crate::connection::{Connection, Ending, Held, Receiving};
 use crate::error::ProtocolError;
 use crate::event::{Closed, Event, Failure, Message};
 use crate::frame::{FrameHeader, OpCode, Part, Payload};
-use crate::phase::{Outcome, Phase, Step};
+use crate::phase::{Phase, Step};
 use crate::stash::Stash;
 use crate::timers::Timer;
 use crate::timestamp::Timestamp;
@@ -29,17 +29,22 @@ impl Connection {
         if self.stash.is_empty() {
             self.decode(&mut rest);
         }
-        if self.phase.decodes() && !rest.is_empty() {
+        if self.decodes() && !rest.is_empty() {
             self.stash.push(rest);
         }
     }
 
+    /// Whether input is decoded, now or when the gate opens.
+    pub(crate) fn decodes(&self) -> bool {
+        self.phase.decodes() && self.held.is_none()
+    }
+
     fn decode(&mut self, input: &mut &[u8]) {
-        while self.inbox.is_open() && self.phase.decodes() {
+        while self.inbox.is_open() && self.decodes() {
             match self.decode_step(input) {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(error) => self.violation(error),
+                Err(error) => self.hold(Held::Violation(error)),
             }
         }
     }
@@ -106,13 +111,37 @@ impl Connection {
             OpCode::Pong => self.received_pong(payload.into()),
             OpCode::Close => {
                 let frame = CloseFrame::parse(&payload)?;
-                // "It SHOULD echo the status code it received" (RFC 6455 §5.5.1).
-                let reply = CloseFrame::from(frame.code);
-                self.step(Step::PeerClose, reply, Some(frame));
+                self.hold(Held::Close(frame));
             }
             OpCode::Continuation | OpCode::Text | OpCode::Binary => {}
         }
         Ok(())
+    }
+
+    /// A Close or a fault has its turn like everything else: it takes effect when all that came
+    /// before it is taken. Until then answers to that can still be sent, if any can.
+    fn hold(&mut self, held: Held) {
+        self.stash = Stash::default();
+        self.held = Some(held);
+        if self.inbox.is_empty() || self.phase != Phase::Open {
+            self.release();
+        }
+    }
+
+    /// Everything before the Close or the fault is taken.
+    pub(crate) fn release(&mut self) {
+        match self.held.take() {
+            Some(Held::Close(frame)) => {
+                // "It SHOULD echo the status code it received" (RFC 6455 §5.5.1).
+                let reply = CloseFrame::from(frame.code);
+                self.step(Step::PeerClose, reply, Some(Cause::Received(frame)));
+            }
+            Some(Held::Violation(error)) => self.fail(error),
+            None => return,
+        }
+        if self.end_of_stream || self.phase == Phase::Cut {
+            self.end();
+        }
     }
 
     fn received_ping(&mut self, payload: Bytes) {
@@ -161,7 +190,9 @@ impl Connection {
     /// Gives out the end, once, when nothing can come before it any more.
     pub(crate) fn take_closed(&mut self) -> Option<Event> {
         match &mut self.ending {
-            Ending::Decided { closed, reported: reported @ false } if self.stash.is_empty() => {
+            Ending::Decided { closed, reported: reported @ false }
+                if self.stash.is_empty() && self.held.is_none() =>
+            {
                 *reported = true;
                 Some(Event::Closed(closed.clone()))
             }
@@ -180,69 +211,61 @@ impl Connection {
         let stash = core::mem::take(&mut self.stash);
         let mut rest = stash.bytes();
         self.decode(&mut rest);
-        let left = if self.phase.decodes() { rest.len() } else { 0 };
+        let left = if self.decodes() { rest.len() } else { 0 };
         self.stash = stash.keep_last(left);
-        if self.stash.is_empty() && (self.end_of_stream || self.phase == Phase::Cut) {
+        if self.is_all_decoded() && (self.end_of_stream || self.phase == Phase::Cut) {
             self.end();
         }
+    }
+
+    /// Whether nothing that was received waits for its turn.
+    pub(crate) fn is_all_decoded(&self) -> bool {
+        self.stash.is_empty() && self.held.is_none()
     }
 
     /// The stream has ended and all of it is decoded.
     pub(crate) fn end(&mut self) {
-        self.step(Step::EndOfStream, CloseFrame::EMPTY, None);
+        let is_early = self.closed().is_none();
+        self.step(Step::EndOfStream, CloseFrame::EMPTY, Some(Cause::Failure(Failure::EndOfStream)));
+        if is_early {
+            self.output.outbox.clear();
+        }
     }
 
-    fn violation(&mut self, error: ProtocolError) {
+    fn fail(&mut self, error: ProtocolError) {
         self.assembler.reset();
         let frame = CloseFrame::new(error.close_code(), error.close_reason());
-        if self.phase == Phase::Open {
-            self.output.outbox.fail(frame.clone());
-        }
-        self.decide(Failure::Protocol(error), Step::Violation, frame);
+        self.step(Step::Violation, frame, Some(Cause::Failure(Failure::Protocol(error))));
     }
 
     /// Cuts the stream: a time limit has passed, or the application gives up.
     pub(crate) fn cut(&mut self, failure: Failure) {
-        self.decide(failure, Step::Cut, CloseFrame::EMPTY);
+        self.step(Step::Cut, CloseFrame::EMPTY, Some(Cause::Failure(failure)));
         self.output.outbox.clear();
-        if self.stash.is_empty() {
+        if self.is_all_decoded() {
             self.end();
         }
     }
 
-    fn decide(&mut self, failure: Failure, step: Step, close: CloseFrame) {
-        let moved = self.phase.on(step);
-        if let (Some(Outcome::Unclean), Ending::Undecided { sent }) =
-            (moved.outcome, &mut self.ending)
-        {
-            let sent = if moved.send_close { Some(close) } else { sent.take() };
-            let closed = Closed::failed(failure, sent);
-            self.ending = Ending::Decided { closed, reported: false };
-        }
-        self.enter(moved.phase);
-    }
-
-    /// Moves on by the table: `close` goes out if the table says so, `received` is the peer's.
-    pub(crate) fn step(&mut self, step: Step, close: CloseFrame, received: Option<CloseFrame>) {
-        let was_open = self.phase == Phase::Open;
+    /// Moves on by the table. `close` goes out if the table says so, behind what was accepted
+    /// before; `cause` is how the connection ends if the table says that this decides it.
+    pub(crate) fn step(&mut self, step: Step, close: CloseFrame, cause: Option<Cause>) {
+        let by_peer = self.phase == Phase::Open;
         let moved = self.phase.on(step);
         if let Ending::Undecided { sent } = &mut self.ending {
             if moved.send_close {
                 *sent = Some(close.clone());
                 self.output.outbox.push_close(close);
             }
-            match (moved.outcome, received) {
-                (Some(Outcome::Clean), Some(received)) => {
-                    let sent = sent.take().unwrap_or(CloseFrame::EMPTY);
-                    let closed = Closed::clean(received, sent, was_open);
-                    self.ending = Ending::Decided { closed, reported: false };
-                }
-                (Some(_), _) => {
-                    let closed = Closed::failed(Failure::EndOfStream, sent.take());
-                    self.ending = Ending::Decided { closed, reported: false };
-                    self.output.outbox.clear();
-                }
-                (None, _) => {}
+            let sent = sent.clone();
+            if let (Some(_), Some(cause)) = (moved.outcome, cause) {
+                let closed = match cause {
+                    Cause::Received(frame) => {
+                        Closed::clean(frame, sent.unwrap_or(CloseFrame::EMPTY), by_peer)
+                    }
+                    Cause::Failure(failure) => Closed::failed(failure, sent),
+                };
+                self.ending = Ending::Decided { closed, reported: false };
             }
         }
         self.enter(moved.phase);
@@ -278,7 +301,7 @@ impl Connection {
             self.keepalive_ping();
         }
         if self.timers.expire(Timer::Pong, now) {
-            if self.inbox.is_open() {
+            if self.inbox.is_open() && self.held.is_none() {
                 self.cut(Failure::KeepaliveTimeout);
             } else if let Some(timeout) = self.config.pong_timeout {
                 // The pong may be waiting behind our own closed gate: the peer is not to blame.
@@ -324,4 +347,11 @@ impl Connection {
             self.timers.begin(Timer::Write, timeout);
         }
     }
+}
+
+/// What decides how a connection ends.
+#[derive(Debug)]
+pub(crate) enum Cause {
+    Received(CloseFrame),
+    Failure(Failure),
 }

@@ -137,6 +137,7 @@ impl Connection {
         }
         self.tick(now);
         self.step(Step::LocalClose, frame.unwrap_or(CloseFrame::EMPTY), None);
+        self.release();
         self.timers.tick(self.now);
         Ok(())
     }
@@ -144,9 +145,9 @@ impl Connection {
     /// Gives the connection up: nothing more is sent or decoded, and the transport is to be closed
     /// at once. What was decoded can still be taken.
     pub fn abort(&mut self) {
-        self.cut(Failure::Aborted);
         self.stash = Stash::default();
-        self.end();
+        self.held = None;
+        self.cut(Failure::Aborted);
     }
 
     fn control_payload(payload: Bytes) -> Result<Bytes, ControlError> {

@@ -1,1 +1,10 @@
-//! x
+//! What the tests of Tidegate are made of: wire vectors, a virtual network, a reference model.
+#![allow(clippy::std_instead_of_alloc, reason = "the tests run where there is a system")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test fails on what it does not expect")]
+
+pub mod frames;
+pub mod link;
+pub mod model;
+pub mod pair;
+pub mod random;
+pub mod vectors;

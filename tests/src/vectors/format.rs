@@ -1,0 +1,265 @@
+//! The files of wire vectors, read strictly: what is unknown is an error, never skipped.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tidegate_core::Role;
+
+use super::chunking::Chunking;
+use super::object::{Object, boolean, list, number, text};
+use super::steps::Step;
+
+/// One file.
+#[derive(Clone, Debug)]
+pub(super) struct VectorFile {
+    /// The category; vectors are named within it.
+    pub(super) category: String,
+    /// The vectors.
+    pub(super) vectors: Vec<Vector>,
+}
+
+/// One vector.
+#[derive(Clone, Debug)]
+pub(super) struct Vector {
+    /// Unique within its category.
+    pub(super) name: String,
+    /// Which end the core is.
+    pub(super) role: Role,
+    /// Whether it begins with the opening handshake.
+    pub(super) is_handshake: bool,
+    /// The configuration.
+    pub(super) settings: Settings,
+    /// In which pieces the input may come.
+    pub(super) chunking: Chunking,
+    /// What happens, in order.
+    pub(super) steps: Vec<Step>,
+}
+
+/// The configuration of a vector. What it leaves out has the format's default, not the core's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    /// Bytes of one message.
+    pub(super) max_message_size: usize,
+    /// Payload of one data frame, if it is limited.
+    pub(super) max_frame_size: Option<usize>,
+    /// Whether text is checked.
+    pub utf8_validation: bool,
+    /// Whether pings and pongs are events.
+    pub(super) report_control: bool,
+    /// High and low mark on the number of messages.
+    pub(super) messages: Option<(usize, usize)>,
+    /// High and low mark on their bytes.
+    pub(super) bytes: Option<(usize, usize)>,
+    /// Milliseconds, if there is a limit.
+    pub(super) close_timeout: Option<usize>,
+    /// Milliseconds, if there is a keepalive.
+    pub(super) ping_interval: Option<usize>,
+    /// Milliseconds, if there is a limit.
+    pub(super) pong_timeout: Option<usize>,
+    /// Whether compression is agreed, accepted or offered.
+    pub(super) deflate: bool,
+    /// Bytes of the head in the opening handshake.
+    pub(super) max_head_bytes: usize,
+    /// Header fields in the opening handshake.
+    pub(super) max_headers: usize,
+    /// What the server supports, or the client offers, best first.
+    pub(super) subprotocols: Vec<String>,
+    /// The client's `Host`.
+    pub(super) host: Option<String>,
+    /// The client's request target.
+    pub(super) target: Option<String>,
+}
+
+impl VectorFile {
+    /// Reads every `*.json` of a directory, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// Whatever could not be read or understood, and where; a directory without vectors, too.
+    pub(super) fn read_directory(directory: &Path) -> Result<Vec<Self>, String> {
+        let place = directory.display();
+        let entries = std::fs::read_dir(directory).map_err(|error| format!("{place}: {error}"))?;
+        let mut paths = Vec::new();
+        for entry in entries {
+            paths.push(entry.map_err(|error| format!("{place}: {error}"))?.path());
+        }
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        paths.sort();
+        if paths.is_empty() {
+            return Err(format!("{place}: no *.json here"));
+        }
+        let read = |path: &std::path::PathBuf| {
+            let place = path.display();
+            let text =
+                std::fs::read_to_string(path).map_err(|error| format!("{place}: {error}"))?;
+            Self::parse(&text).map_err(|error| format!("{place}: {error}"))
+        };
+        paths.iter().map(read).collect()
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    ///
+    /// What is not JSON, not format 1, unknown, or named twice.
+    pub(super) fn parse(json: &str) -> Result<Self, String> {
+        let value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let mut file = Object::new(&value)?;
+        let format = number(&file.required("format")?)?;
+        if format != 1 {
+            return Err(format!("format {format} is unknown, only 1 is known"));
+        }
+        let category = file.text("category")?;
+        let vectors = list(&file.required("vectors")?, Vector::parse)?;
+        file.finish()?;
+        let mut names: Vec<_> = vectors.iter().map(|vector| &vector.name).collect();
+        names.sort();
+        match names.windows(2).find(|pair| pair.first() == pair.last()) {
+            Some(twice) => Err(format!("a name occurs twice: {twice:?}")),
+            None => Ok(Self { category, vectors }),
+        }
+    }
+}
+
+impl Vector {
+    fn parse(value: &Value) -> Result<Self, String> {
+        let mut object = Object::new(value)?;
+        let name = object.text("name")?;
+        Self::parse_rest(&name, object).map_err(|error| format!("vector {name:?}: {error}"))
+    }
+
+    fn parse_rest(name: &str, mut object: Object) -> Result<Self, String> {
+        object.text("why")?;
+        object.optional_text("policy")?;
+        if let Some(requires) = object.optional("requires") {
+            for feature in list(&requires, text)? {
+                // The core has every one of them: nothing is skipped.
+                if !FEATURES.contains(&feature.as_str()) {
+                    return Err(format!("unknown feature {feature:?}"));
+                }
+            }
+        }
+        let role = match object.text("role")?.as_str() {
+            "server" => Role::Server,
+            "client" => Role::Client,
+            other => return Err(format!("unknown role {other:?}")),
+        };
+        let is_handshake = match object.optional_text("phase")?.as_deref() {
+            None => false,
+            Some("handshake") => true,
+            Some(other) => return Err(format!("unknown phase {other:?}")),
+        };
+        let vector = Self {
+            name: name.into(),
+            role,
+            is_handshake,
+            settings: Settings::parse(&object.required("config")?)?,
+            chunking: Chunking::parse(&object.text("chunking")?)?,
+            steps: Step::parse_list(&object.required("steps")?)?,
+        };
+        object.finish()?;
+        Ok(vector)
+    }
+}
+
+impl Settings {
+    fn parse(value: &Value) -> Result<Self, String> {
+        let mut object = Object::new(value)?;
+        let mut deflate = false;
+        for key in ["deflate", "deflate_accept", "deflate_offer"] {
+            match object.optional(key) {
+                None | Some(Value::Null) => {}
+                Some(parameters) => {
+                    deflate = true;
+                    check_deflate(&parameters).map_err(|error| format!("{key}: {error}"))?;
+                }
+            }
+        }
+        let marks = |high: Option<usize>, low: Option<usize>| match (high, low) {
+            (None, None) => Ok(None),
+            (Some(high), Some(low)) => Ok(Some((high, low))),
+            _ => Err("a mark without its counterpart"),
+        };
+        let subprotocols = object.optional("subprotocols");
+        let settings = Self {
+            max_message_size: object.optional_number("max_message_size")?.unwrap_or(16_777_216),
+            max_frame_size: object.optional_number("max_frame_size")?,
+            utf8_validation: object.optional_bool("utf8_validation")?.unwrap_or(true),
+            report_control: object.flag("report_control")?,
+            messages: marks(
+                object.optional_number("high_messages")?,
+                object.optional_number("low_messages")?,
+            )?,
+            bytes: marks(
+                object.optional_number("high_bytes")?,
+                object.optional_number("low_bytes")?,
+            )?,
+            close_timeout: object.optional_number("close_timeout_ms")?,
+            ping_interval: object.optional_number("ping_interval_ms")?,
+            pong_timeout: object.optional_number("pong_timeout_ms")?,
+            deflate,
+            max_head_bytes: object.optional_number("max_head_bytes")?.unwrap_or(65_536),
+            max_headers: object.optional_number("max_headers")?.unwrap_or(128),
+            subprotocols: subprotocols.map_or(Ok(Vec::new()), |value| list(&value, text))?,
+            host: object.optional_text("host")?,
+            target: object.optional_text("target")?,
+        };
+        object.finish()?;
+        Ok(settings)
+    }
+}
+
+/// Parameters of compression: kept as a fact until the core has it, but not as any nonsense.
+pub(super) fn check_deflate(value: &Value) -> Result<(), String> {
+    let mut object = Object::new(value)?;
+    for key in ["server_no_context_takeover", "client_no_context_takeover"] {
+        let value = object.required(key)?;
+        if value.as_str() != Some("any") {
+            boolean(&value)?;
+        }
+    }
+    for key in ["server_max_window_bits", "client_max_window_bits"] {
+        match object.required(key)? {
+            Value::Null | Value::Bool(true) => {}
+            Value::String(any) if any == "any" => {}
+            Value::Object(most) if most.len() == 1 && most.contains_key("max") => {}
+            bits => drop(number(&bits)?),
+        }
+    }
+    object.finish()
+}
+
+const FEATURES: [&str; 5] = ["send_fragments", "report_control", "timers", "keepalive", "utf8_off"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(vector: &str) -> Result<VectorFile, String> {
+        VectorFile::parse(&format!(r#"{{"format":1,"category":"c","vectors":[{vector}]}}"#))
+    }
+
+    #[test]
+    fn what_is_unknown_is_an_error() {
+        let good = r#"{"name":"n","why":"w","role":"server","config":{},"chunking":"any",
+            "steps":[{"recv":"00"},{"take_none":true}]}"#;
+        assert_eq!(parse(good).map(|file| file.vectors.len()), Ok(1));
+        for (from, to) in [
+            (r#""why":"w""#, r#""why":"w","extra":1"#),
+            (r#""config":{}"#, r#""config":{"max_mesage_size":1}"#),
+            (r#""config":{}"#, r#""config":{"high_bytes":1}"#),
+            (r#""take_none""#, r#""take_nothing""#),
+            (r#"true}"#, r#"false}"#),
+            (r#"{"recv":"00"}"#, r#"{"recv":"00","every":1}"#),
+            (r#""any""#, r#""some""#),
+            (r#""server""#, r#""peer""#),
+            (r#""why":"w""#, r#""why":"w","requires":["quic"]"#),
+            (r#""why":"w""#, r#""why":"w","phase":"closing""#),
+        ] {
+            let bad = good.replace(from, to);
+            assert_ne!(bad, good);
+            assert!(parse(&bad).is_err(), "{bad}");
+        }
+        assert!(parse(&format!("{good},{good}")).is_err(), "a name twice");
+    }
+}

@@ -1,0 +1,47 @@
+//! Wire vectors: `tests/vectors/FORMAT.md` is the specification of what is read and replayed here.
+
+mod bytes;
+mod chunking;
+mod classes;
+mod expect;
+mod format;
+mod http;
+mod object;
+mod opening;
+mod runner;
+mod steps;
+
+use std::path::Path;
+
+use self::format::VectorFile;
+use self::runner::replay;
+
+/// What replaying a directory gave.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// The names, `category/name`, of the vectors that passed in all their chunkings.
+    pub passed: Vec<String>,
+    /// The names of the others, and what was wrong, once for each chunking.
+    pub failed: Vec<(String, Vec<String>)>,
+}
+
+/// Replays every `*.json` of a directory.
+///
+/// # Errors
+///
+/// What could not be read or understood, and where.
+pub fn replay_directory(directory: &Path) -> Result<Summary, String> {
+    let mut summary = Summary::default();
+    for file in VectorFile::read_directory(directory)? {
+        for vector in &file.vectors {
+            let name = format!("{}/{}", file.category, vector.name);
+            let faults = replay(vector);
+            if faults.is_empty() {
+                summary.passed.push(name);
+            } else {
+                summary.failed.push((name, faults));
+            }
+        }
+    }
+    Ok(summary)
+}

@@ -1,0 +1,97 @@
+//! The same bytes have the same effect in whatever pieces they come.
+#![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
+
+mod streams;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use tidegate_core::{Closed, Config, Event, Role, Stats, Timestamp, Transport};
+
+use self::streams::{Mutation, config, connection, drain, encode, frame};
+
+/// All that can be seen of one replay.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    events: Vec<Event>,
+    output: Vec<u8>,
+    closed: Option<Closed>,
+    transport: Transport,
+    stats: Stats,
+    wants_input: bool,
+    timeout: Option<Timestamp>,
+}
+
+/// Between the segments of input the application takes so many events, and drains or not.
+type Segment = (usize, usize, bool);
+
+fn replay(
+    role: Role,
+    config: &Config,
+    bytes: &[u8],
+    segments: &[Segment],
+    sizes: &[usize],
+) -> Seen {
+    let mut connection = connection(role, config);
+    let (mut events, mut output) = (Vec::new(), Vec::new());
+    let mut sizes = sizes.iter().cycle();
+    let mut rest = bytes;
+    let last = (usize::MAX, usize::MAX, true);
+    for (index, &(length, takes, drains)) in segments.iter().chain([&last]).enumerate() {
+        let now = Timestamp::from_millis(10 * index as u64);
+        let (mut segment, later) = rest.split_at(length.min(rest.len()));
+        rest = later;
+        while !segment.is_empty() {
+            let (piece, more) = segment.split_at((*sizes.next().unwrap()).min(segment.len()));
+            segment = more;
+            connection.handle_input(now, piece);
+        }
+        if index == segments.len() {
+            connection.handle_eof(now);
+        }
+        for _ in 0..takes {
+            match connection.poll_event() {
+                Some(event) => events.push(event),
+                None => break,
+            }
+        }
+        if drains {
+            drain(&mut connection, usize::MAX, &mut output);
+        }
+        connection.handle_timeout(now);
+    }
+    Seen {
+        events,
+        output,
+        closed: connection.closed().cloned(),
+        transport: connection.transport(),
+        stats: connection.stats(),
+        wants_input: connection.wants_input(),
+        timeout: connection.poll_timeout(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1200, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_split_has_the_same_effect(
+        config in config(),
+        is_client: bool,
+        frames in vec(frame(), 0..30),
+        tidy in prop::bool::weighted(0.8),
+        mutations in prop_oneof![2 => Just(vec![]), 1 => vec(any::<Mutation>(), 0..3)],
+        segments in vec((0usize..150, 0usize..4, any::<bool>()), 0..12),
+        sizes in vec(1usize..60, 1..10),
+    ) {
+        let role = if is_client { Role::Client } else { Role::Server };
+        let bytes = encode(&frames, role, tidy, &mutations);
+        let whole = replay(role, &config, &bytes, &segments, &[usize::MAX]);
+        prop_assert_eq!(&whole, &replay(role, &config, &bytes, &segments, &[1]));
+        prop_assert_eq!(&whole, &replay(role, &config, &bytes, &segments, &sizes));
+        let ends: Vec<_> =
+            whole.events.iter().filter(|event| matches!(event, Event::Closed(_))).collect();
+        prop_assert_eq!(ends.len(), 1, "the end is told once");
+        prop_assert!(matches!(whole.events.last(), Some(Event::Closed(_))), "and last");
+    }
+}
