@@ -69,7 +69,7 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
     pub(super) fn poll_output(&mut self, cx: &mut Context<'_>, machine: &mut impl Machine) -> Flow {
         for _ in 0..WRITES {
             if !machine.wants_output() || self.writing == Writing::Failed {
-                return self.poll_transport(cx, machine.transport());
+                return self.poll_transport(cx, machine);
             }
             let Some(stream) = &mut self.stream else { return Flow::Waits };
             let output = machine.output();
@@ -90,9 +90,11 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
     }
 
     /// Nothing waits to be written, or nothing can be: what becomes of the stream?
-    fn poll_transport(&mut self, cx: &mut Context<'_>, transport: Transport) -> Flow {
+    fn poll_transport(&mut self, cx: &mut Context<'_>, machine: &impl Machine) -> Flow {
+        let transport = machine.transport();
         let Some(stream) = &mut self.stream else { return Flow::Waits };
-        let is_dead = self.writing == Writing::Failed && self.reading == Reading::Ended;
+        let is_dead = self.writing == Writing::Failed
+            && (self.reading == Reading::Ended || machine.is_decided());
         if transport == Transport::Close || is_dead {
             // A last word of the stream itself (TLS), if it can be had without waiting: from here
             // on no timer runs.

@@ -21,10 +21,12 @@ pub(super) trait Machine {
     fn wants_output(&self) -> bool;
     fn poll_timeout(&self) -> Option<Timestamp>;
     fn transport(&self) -> Transport;
+    /// Whether it is decided how this ends: what is read does not matter any more.
+    fn is_decided(&self) -> bool;
 }
 
 macro_rules! machines {
-    ($($machine:ty),+) => {$(
+    ($($machine:ty: $is_decided:expr),+) => {$(
         impl Machine for $machine {
             fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
                 self.handle_input(now, input);
@@ -50,10 +52,17 @@ macro_rules! machines {
             fn transport(&self) -> Transport {
                 self.transport()
             }
+            fn is_decided(&self) -> bool {
+                $is_decided(self)
+            }
         }
     )+};
 }
-machines!(Connection, ServerHandshake, ClientHandshake);
+machines!(
+    Connection: |connection: &Self| connection.closed().is_some(),
+    ServerHandshake: |server: &Self| server.failure().is_some(),
+    ClientHandshake: |client: &Self| client.failure().is_some() && !client.wants_input()
+);
 
 /// A machine on a link, and whatever else its owner keeps beside them.
 pub(super) trait Driven {
@@ -77,6 +86,7 @@ pub(super) trait Driven {
             let (link, machine) = self.parts();
             link.handle_time(machine);
             let output = link.poll_output(cx, machine);
+            let before = (machine.wants_output(), machine.transport());
             match goal(self) {
                 Goal::Done(value) => {
                     // Taking an event may have made output: it does not wait for the next call.
@@ -90,6 +100,10 @@ pub(super) trait Driven {
                 Goal::Wait => {}
             }
             let (link, machine) = self.parts();
+            // Looking for an event may have made output too: a Close has its turn then.
+            if before != (machine.wants_output(), machine.transport()) {
+                continue;
+            }
             let input = link.poll_input(cx, machine);
             if input == Flow::Waits
                 && output == Flow::Waits

@@ -104,8 +104,9 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         self.flush().await
     }
 
-    /// Pings the peer and waits for the pong: how long it took. `None` if the gate closed first:
-    /// the pong may be waiting behind messages that the application has not taken.
+    /// Pings the peer and waits for the pong: how long it took. `None` if the gate closed first,
+    /// or the peer's Close came: that, or the pong, waits behind messages that the application has
+    /// not taken.
     ///
     /// # Errors
     ///
@@ -136,7 +137,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
                     Goal::Done(Ok(socket.connection.latency()))
                 } else if socket.cannot_write() {
                     Goal::Done(Err(socket.cannot_send()))
-                } else if !socket.connection.is_gate_open() {
+                } else if !socket.can_read_on() {
                     Goal::Done(Ok(None))
                 } else {
                     Goal::Wait

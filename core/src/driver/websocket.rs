@@ -103,7 +103,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     }
 
     /// Reads ahead up to the gate, answers pings, writes what waits and keeps the connection alive;
-    /// takes no message. Returns when the gate is closed, or the connection is over.
+    /// takes no message. Returns when the gate is closed, when only the end is left to be received, or
+    /// when the connection is over.
     ///
     /// # Cancel safety
     ///
@@ -111,7 +112,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     pub async fn read_ahead(&mut self) {
         poll_fn(|cx| {
             self.poll_until(cx, |socket| {
-                if socket.connection.is_gate_open() && socket.link.stream.is_some() {
+                if socket.can_read_on() && socket.link.stream.is_some() {
                     Goal::Wait
                 } else {
                     Goal::Done(())
@@ -203,6 +204,11 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             Some(_) => Goal::Again,
             None => socket.end(),
         })
+    }
+
+    /// Whether more may come before the application takes what is there.
+    pub(super) fn can_read_on(&self) -> bool {
+        self.connection.is_gate_open() && !self.connection.is_end_queued()
     }
 
     /// The next event but the last, which is only noted.

@@ -13,9 +13,14 @@ fn the_peer_closes() {
     let mut socket = net.server(Config::default());
     net.data([masked(0x81, b"last words"), masked(0x88, b"\x03\xe9going")].concat());
     assert_eq!(ready(poll(&count, socket.recv())).unwrap(), Some(Message::text("last words")));
-    assert_eq!(net.written(), b"\x88\x02\x03\xe9", "the reply does not wait for the next call");
+    // The Close has its turn when the next event is asked for: an answer can still be sent.
+    ready(poll(&count, socket.read_ahead()));
+    assert!(ready(poll(&count, socket.ping())).unwrap().is_none(), "its pong would never be read");
+    ready(poll(&count, socket.send("answer"))).unwrap();
+    assert_eq!(net.written(), b"\x89\x08\0\0\0\0\0\0\0\x01\x81\x06answer");
     // The end is told when the stream has ended: until then the peer may not have our reply.
     assert!(poll(&count, socket.recv()).is_pending());
+    assert_eq!(net.written(), b"\x88\x02\x03\xe9");
     assert_eq!(net.0.borrow().shutdowns, 1);
     assert!(!net.0.borrow().is_dropped);
     net.data(masked(0x82, b"more, which nobody wants"));
@@ -151,6 +156,7 @@ fn a_violation_is_told_to_both() {
     let mut socket = net.server(Config::default());
     net.data([masked(0x81, b"good"), b"\x83\x00".to_vec()].concat());
     assert_eq!(ready(poll(&count, socket.recv())).unwrap(), Some(Message::text("good")));
+    assert!(poll(&count, socket.recv()).is_pending());
     assert_eq!(net.written()[..4], [0x88, 0x10, 0x03, 0xea]);
     net.push(Read::End);
     let error = ready(poll(&count, socket.recv())).unwrap_err();
@@ -172,4 +178,25 @@ fn abort_closes_at_once_and_leaves_what_was_decoded() {
     assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None);
     assert!(ready(poll(&count, socket.flush())).is_err());
     ready(poll(&count, socket.drive()));
+}
+
+#[test]
+fn the_close_reply_needs_no_timer() {
+    let (net, count) = (Net::new(), Count::new());
+    let config = Config::builder().close_timeout(None).ping_interval(None).build().unwrap();
+    let mut socket = net.server(config);
+    net.data([masked(0x81, b"text"), masked(0x88, b"")].concat());
+    assert_eq!(ready(poll(&count, socket.recv())).unwrap(), Some(Message::text("text")));
+    assert!(poll(&count, socket.recv()).is_pending());
+    assert_eq!((net.written(), net.0.borrow().shutdowns), (b"\x88\x00".to_vec(), 1));
+}
+
+#[test]
+fn a_violation_that_cannot_be_told_is_reported_at_once() {
+    let (net, count) = (Net::new(), Count::new());
+    let mut socket = net.server(Config::default());
+    net.0.borrow_mut().write_fault = Some(ErrorKind::BrokenPipe);
+    net.data(b"\x83\x00");
+    assert!(matches!(ready(poll(&count, socket.recv())), Err(Error::Io(_))));
+    assert!(net.0.borrow().is_dropped);
 }
