@@ -68,12 +68,18 @@ extern crate alloc;
 
 mod clock;
 mod connect;
+mod serve;
 mod stream;
 
 use async_std::net::TcpStream;
-pub use tidegate_core::driver::{Error, Options, Url, UrlError};
+pub use tidegate_core::driver::{
+    Accept, Arrival, Closer, Counters, Decision, Error, Listener, Options, Origins, Peer,
+    ServeOptions, Server, ServerHandle, Url, UrlError,
+};
 pub use tidegate_core::handshake;
-pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
+pub use tidegate_core::handshake::{
+    ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
+};
 pub use tidegate_core::{
     Chunk, ChunkError, CloseCode, CloseFrame, Closed, Config, ConfigBuilder, ConfigError,
     Connection, ControlError, Event, Failure, Message, MessageKind, PongPolicy, ProtocolError,
@@ -82,6 +88,7 @@ pub use tidegate_core::{
 
 pub use crate::clock::AsyncStdClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
+pub use crate::serve::{AsyncStdListener, serve, serve_on};
 pub use crate::stream::AsyncStdStream;
 
 /// A WebSocket on a stream of async-std.

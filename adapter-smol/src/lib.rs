@@ -68,11 +68,17 @@ extern crate alloc;
 
 mod clock;
 mod connect;
+mod serve;
 
 use async_net::TcpStream;
-pub use tidegate_core::driver::{Error, FuturesStream, Options, Url, UrlError};
+pub use tidegate_core::driver::{
+    Accept, Arrival, Closer, Counters, Decision, Error, FuturesStream, Listener, Options, Origins,
+    Peer, ServeOptions, Server, ServerHandle, Url, UrlError,
+};
 pub use tidegate_core::handshake;
-pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
+pub use tidegate_core::handshake::{
+    ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
+};
 pub use tidegate_core::{
     Chunk, ChunkError, CloseCode, CloseFrame, Closed, Config, ConfigBuilder, ConfigError,
     Connection, ControlError, Event, Failure, Message, MessageKind, PongPolicy, ProtocolError,
@@ -81,6 +87,7 @@ pub use tidegate_core::{
 
 pub use crate::clock::SmolClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
+pub use crate::serve::{SmolListener, serve, serve_on};
 
 /// A WebSocket on a stream of smol.
 pub type WebSocket<S = TcpStream> = tidegate_core::driver::WebSocket<FuturesStream<S>, SmolClock>;

@@ -65,11 +65,17 @@ extern crate alloc;
 
 mod clock;
 mod connect;
+mod serve;
 mod stream;
 
-pub use tidegate_core::driver::{Error, Options, Url, UrlError};
+pub use tidegate_core::driver::{
+    Accept, Arrival, Closer, Counters, Decision, Error, Listener, Options, Origins, Peer,
+    ServeOptions, Server, ServerHandle, Url, UrlError,
+};
 pub use tidegate_core::handshake;
-pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
+pub use tidegate_core::handshake::{
+    ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
+};
 pub use tidegate_core::{
     Chunk, ChunkError, CloseCode, CloseFrame, Closed, Config, ConfigBuilder, ConfigError,
     Connection, ControlError, Event, Failure, Message, MessageKind, PongPolicy, ProtocolError,
@@ -79,6 +85,7 @@ use tokio::net::TcpStream;
 
 pub use crate::clock::TokioClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
+pub use crate::serve::{TokioListener, serve, serve_on};
 pub use crate::stream::TokioStream;
 
 /// A WebSocket on a stream of tokio.

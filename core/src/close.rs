@@ -111,7 +111,11 @@ impl CloseFrame {
     }
 
     /// Whether the frame may be sent: a code that is allowed and a reason that fits.
-    pub(crate) fn check(&self) -> Result<(), ControlError> {
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError::InvalidCode`] and [`ControlError::ReasonTooLong`].
+    pub fn check(&self) -> Result<(), ControlError> {
         if !self.code.is_sendable() {
             Err(ControlError::InvalidCode { code: self.code })
         } else if self.reason.len() > MAX_REASON {

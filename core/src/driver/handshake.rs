@@ -104,6 +104,11 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
         self
     }
 
+    /// The clock, while nobody else needs it.
+    pub(super) fn clock(&mut self) -> &mut C {
+        &mut self.opening.link.clock
+    }
+
     /// Adds a header field to the answer.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.acceptance = self.acceptance.header(name, value);
@@ -128,6 +133,7 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     /// Cancelled, the stream is closed.
     pub async fn accept(self) -> Result<WebSocket<S, C>, Error> {
         let Self { mut opening, acceptance, subprotocol, config, .. } = self;
+        let acceptance = acceptance.configured(&config);
         if let Err(error) = opening.handshake.accept(acceptance) {
             // The client is not left without an answer for a mistake of ours.
             let _ = opening.reject(Rejection::new(500)).await;
@@ -200,7 +206,23 @@ impl<S: ByteStream, C: Clock, M: Handshake> Opening<S, C, M> {
 
 impl<S: ByteStream, C: Clock> Opening<S, C, ServerHandshake> {
     async fn reject(&mut self, rejection: Rejection) -> Result<(), Error> {
-        self.handshake.reject(rejection).map_err(Error::Accept)?;
+        if let Err(error) = self.handshake.reject(rejection) {
+            // The client is not left without an answer for a mistake of ours.
+            let mistake = self.handshake.reject(Rejection::new(500));
+            if mistake.is_ok() {
+                self.finish().await;
+            }
+            return Err(Error::Accept(error));
+        }
+        self.finish().await;
+        match self.link.fault.take() {
+            Some(fault) if self.link.has_write_failed() => Err(Error::Io(fault)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the answer is written and the client has closed the stream.
+    async fn finish(&mut self) {
         poll_fn(|cx| {
             self.poll_until(cx, |opening| match opening.link.stream {
                 Some(_) if !opening.link.has_write_failed() => Goal::Wait,
@@ -208,10 +230,6 @@ impl<S: ByteStream, C: Clock> Opening<S, C, ServerHandshake> {
             })
         })
         .await;
-        match self.link.fault.take() {
-            Some(fault) if self.link.has_write_failed() => Err(Error::Io(fault)),
-            _ => Ok(()),
-        }
     }
 }
 

@@ -24,6 +24,7 @@
 mod buffer;
 mod clock;
 mod close;
+mod closer;
 mod connect;
 mod error;
 #[cfg(feature = "futures-io")]
@@ -32,17 +33,23 @@ mod handshake;
 mod link;
 mod poll;
 mod send;
+mod serve;
 mod sink;
 mod stream;
 mod url;
 mod websocket;
 
 pub use clock::Clock;
+pub use closer::Closer;
 pub use connect::{Options, connect};
 pub use error::Error;
 #[cfg(feature = "futures-io")]
 pub use futures::FuturesStream;
 pub use handshake::{Incoming, client};
+pub use serve::{
+    Accept, Arrival, Counters, Decision, Listener, Origins, Peer, Runtime, ServeOptions, Server,
+    ServerHandle, serve,
+};
 pub use stream::ByteStream;
 pub use url::{Url, UrlError};
 pub use websocket::WebSocket;

@@ -72,6 +72,9 @@ pub(super) trait Driven {
 
     fn parts(&mut self) -> (&mut Link<Self::Stream, Self::Clock>, &mut Self::Machine);
 
+    /// What comes first in every call: wishes from outside.
+    fn begin(&mut self, _cx: &mut Context<'_>) {}
+
     /// Runs the machine until the goal is reached. Every public call ends here.
     ///
     /// `Pending` is returned only from a round in which nothing moved: output was offered after the
@@ -82,6 +85,7 @@ pub(super) trait Driven {
         cx: &mut Context<'_>,
         mut goal: impl FnMut(&mut Self) -> Goal<T>,
     ) -> Poll<T> {
+        self.begin(cx);
         for _ in 0..ROUNDS {
             let (link, machine) = self.parts();
             link.handle_time(machine);

@@ -5,6 +5,7 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 
 use super::clock::Clock;
+use super::closer::Closer;
 use super::error::Error;
 use super::link::Link;
 use super::poll::{Driven, Goal};
@@ -30,6 +31,7 @@ pub struct WebSocket<S, C> {
     pub(super) end: End,
     pub(super) tasks: Tasks,
     pub(super) pings: u64,
+    pub(super) closer: Option<Closer>,
 }
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
@@ -52,6 +54,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             end: End::Ahead,
             tasks: Tasks::default(),
             pings: 0,
+            closer: None,
         }
     }
 
@@ -230,6 +233,10 @@ impl<S: ByteStream, C: Clock> Driven for WebSocket<S, C> {
 
     fn parts(&mut self) -> (&mut Link<S, C>, &mut Connection) {
         (&mut self.link, &mut self.connection)
+    }
+
+    fn begin(&mut self, cx: &mut Context<'_>) {
+        self.obey(cx);
     }
 }
 

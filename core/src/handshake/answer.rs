@@ -10,6 +10,7 @@ use super::compression::{Agreed, Wishes};
 use super::error::{AcceptError, HandshakeError, HeaderError};
 use super::headers::{check_added, write_field};
 use super::incoming::Request;
+use crate::config::Config;
 
 /// How to accept a request. Checked when it is used.
 ///
@@ -51,6 +52,17 @@ impl Acceptance {
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, wishes: crate::deflate::DeflateParams) -> Self {
         self.wishes.deflate = Some(wishes);
+        self
+    }
+
+    /// Accepts the extensions that this configuration has options for: permessage-deflate, if the
+    /// client offers it.
+    #[cfg_attr(not(feature = "deflate"), allow(unused_mut, unused_variables))]
+    pub fn configured(mut self, config: &Config) -> Self {
+        #[cfg(feature = "deflate")]
+        if let Some(options) = config.deflate() {
+            self.wishes.deflate.get_or_insert(options.wishes());
+        }
         self
     }
 
