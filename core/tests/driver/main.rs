@@ -5,6 +5,7 @@
 
 extern crate alloc;
 
+mod closer;
 mod ends;
 mod invariants;
 mod mock;

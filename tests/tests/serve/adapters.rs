@@ -58,7 +58,7 @@ adapters! {
         |listener| io::Result::Ok(async_std::net::TcpListener::from(listener));
 }
 
-fn tokio_block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn tokio_block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(future)

@@ -1,8 +1,9 @@
 //! A client of a few bytes: what it sends is what the test says.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 
 use crate::LONG;
 
@@ -93,8 +94,8 @@ impl Client {
         assert_eq!(self.frame(), (0x81, b"hi".to_vec()));
     }
 
-    /// Takes everything up to a Close with 1001, and answers it.
-    pub(crate) fn goes_away(&mut self) {
+    /// Takes everything up to a Close with 1001, answers it, and leaves when the server has.
+    pub(crate) fn goes_away(mut self) {
         loop {
             if let (0x88, payload) = self.frame() {
                 assert_eq!(payload[..2], 1001_u16.to_be_bytes());

@@ -6,9 +6,12 @@ mod client;
 mod decisions;
 mod limits;
 mod shutdown;
+#[cfg(unix)]
+mod unix;
 
+use core::net::SocketAddr;
 use core::time::Duration;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 

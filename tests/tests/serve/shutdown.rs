@@ -22,11 +22,11 @@ for_each_adapter!(
 
 fn idle_connections_go_away<A: Adapter>() {
     let server = Running::start::<A>(ServeOptions::new(), Behaviour::Echo);
-    let mut clients: Vec<_> = (0..5).map(|_| server.client().upgraded()).collect();
+    let clients: Vec<_> = (0..5).map(|_| server.client().upgraded()).collect();
     server.wait(|counters| counters.open == 5);
     server.handle.shutdown(LONG);
     let address = server.address;
-    for client in &mut clients {
+    for client in clients {
         client.goes_away();
     }
     let counters = server.join();
