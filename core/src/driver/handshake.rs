@@ -10,6 +10,7 @@ use super::error::Error;
 use super::link::Link;
 use super::poll::{Driven, Goal, Machine};
 use super::stream::ByteStream;
+use super::trace::{Span, within};
 use super::websocket::WebSocket;
 use crate::Config;
 use crate::handshake::{
@@ -33,6 +34,22 @@ pub async fn client<S: ByteStream, C: Clock>(
     request: ClientRequest,
     limits: Limits,
     config: impl Into<Arc<Config>>,
+) -> Result<WebSocket<S, C>, Error> {
+    let span = Span::connect(request.host(), request.target());
+    let opening = async {
+        let opened = open(stream, clock, request, limits, config.into()).await;
+        Span::opened(&opened);
+        opened
+    };
+    within(span, opening).await
+}
+
+async fn open<S: ByteStream, C: Clock>(
+    stream: S,
+    clock: C,
+    request: ClientRequest,
+    limits: Limits,
+    config: Arc<Config>,
 ) -> Result<WebSocket<S, C>, Error> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(Error::Entropy)?;
@@ -74,6 +91,15 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     ///
     /// Cancelled, the stream is closed.
     pub async fn receive(stream: S, clock: C, limits: Limits) -> Result<Self, Error> {
+        let receiving = async {
+            let received = Self::wait(stream, clock, limits).await;
+            Span::opened(&received);
+            received
+        };
+        within(Span::accept(), receiving).await
+    }
+
+    async fn wait(stream: S, clock: C, limits: Limits) -> Result<Self, Error> {
         let handshake = ServerHandshake::new(clock.now(), limits);
         let mut opening = Opening { link: Link::new(stream, clock), handshake };
         let has_request = |handshake: &ServerHandshake| handshake.request().is_some();

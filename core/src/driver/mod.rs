@@ -36,6 +36,7 @@ mod send;
 mod serve;
 mod sink;
 mod stream;
+mod trace;
 mod url;
 mod websocket;
 

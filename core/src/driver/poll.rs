@@ -73,7 +73,10 @@ pub(super) trait Driven {
     fn parts(&mut self) -> (&mut Link<Self::Stream, Self::Clock>, &mut Self::Machine);
 
     /// What comes first in every call: wishes from outside.
-    fn begin(&mut self, _cx: &mut Context<'_>) {}
+    fn before(&mut self, _cx: &mut Context<'_>) {}
+
+    /// What comes last in every call: to tell what has changed.
+    fn after(&mut self) {}
 
     /// Runs the machine until the goal is reached. Every public call ends here.
     ///
@@ -83,9 +86,20 @@ pub(super) trait Driven {
     fn poll_until<T>(
         &mut self,
         cx: &mut Context<'_>,
+        goal: impl FnMut(&mut Self) -> Goal<T>,
+    ) -> Poll<T> {
+        self.before(cx);
+        let poll = self.poll_rounds(cx, goal);
+        self.after();
+        poll
+    }
+
+    /// The rounds of [`poll_until`](Self::poll_until).
+    fn poll_rounds<T>(
+        &mut self,
+        cx: &mut Context<'_>,
         mut goal: impl FnMut(&mut Self) -> Goal<T>,
     ) -> Poll<T> {
-        self.begin(cx);
         for _ in 0..ROUNDS {
             let (link, machine) = self.parts();
             link.handle_time(machine);

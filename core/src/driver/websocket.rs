@@ -11,6 +11,7 @@ use super::link::Link;
 use super::poll::{Driven, Goal};
 use super::sink::Tasks;
 use super::stream::ByteStream;
+use super::trace::Seen;
 use crate::{Closed, Connection, Event, Message, Stats};
 
 /// A connection on a stream, for one task at a time.
@@ -32,6 +33,7 @@ pub struct WebSocket<S, C> {
     pub(super) tasks: Tasks,
     pub(super) pings: u64,
     pub(super) closer: Option<Closer>,
+    seen: Seen,
 }
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
@@ -47,6 +49,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         connection: Connection,
         subprotocol: Option<&str>,
     ) -> Self {
+        let seen = Seen::new(&connection, subprotocol);
         Self {
             link,
             connection,
@@ -55,6 +58,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             tasks: Tasks::default(),
             pings: 0,
             closer: None,
+            seen,
         }
     }
 
@@ -235,8 +239,12 @@ impl<S: ByteStream, C: Clock> Driven for WebSocket<S, C> {
         (&mut self.link, &mut self.connection)
     }
 
-    fn begin(&mut self, cx: &mut Context<'_>) {
+    fn before(&mut self, cx: &mut Context<'_>) {
         self.obey(cx);
+    }
+
+    fn after(&mut self) {
+        self.seen.observe(&self.connection, self.link.fault.as_ref());
     }
 }
 

@@ -10,3 +10,5 @@ mod ends;
 mod invariants;
 mod mock;
 mod pair;
+#[cfg(feature = "tracing")]
+mod tracing;

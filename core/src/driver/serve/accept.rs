@@ -15,6 +15,7 @@ use super::options::ServeOptions;
 use super::shared::Shared;
 use crate::driver::clock::Clock;
 use crate::driver::error::Error;
+use crate::driver::trace::{Span, within};
 use crate::driver::websocket::WebSocket;
 
 /// A server that accepts.
@@ -44,10 +45,12 @@ where
                     let Some(place) = self.shared.enter() else { break };
                     let (options, handler) = (Arc::clone(&self.options), Arc::clone(&self.handler));
                     let clock = self.runtime.clock();
-                    self.runtime
-                        .spawn(connection::run(opening, peer, clock, place, options, handler));
+                    let span = Span::served(&peer);
+                    let task = connection::run(opening, peer, clock, place, options, handler);
+                    self.runtime.spawn(within(span, task));
                 }
                 Some(Err(error)) => {
+                    Span::accept_failed(&error);
                     self.shared.count(|counters| counters.accept_errors += 1);
                     failures += 1;
                     // A listener that fails for ever does not take the processor.

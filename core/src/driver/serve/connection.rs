@@ -18,6 +18,7 @@ use crate::driver::closer::Closer;
 use crate::driver::error::Error;
 use crate::driver::handshake::Incoming;
 use crate::driver::stream::ByteStream;
+use crate::driver::trace::Span;
 use crate::driver::websocket::WebSocket;
 use crate::handshake::Rejection;
 
@@ -44,7 +45,8 @@ pub(super) async fn run<S, C, O, H, F>(
     let Some((socket, arrival)) = opened else { return };
     place.open();
     let done = guarded(&place, || Box::pin(handler(socket, arrival))).await;
-    if let Some(Err(_)) = done {
+    if let Some(Err(error)) = done {
+        Span::handler_failed(&error);
         place.shared().count(|counters| counters.failed += 1);
     }
 }
@@ -54,13 +56,17 @@ async fn guarded<F: Future>(
     place: &Place,
     make: impl FnOnce() -> Pin<Box<F>>,
 ) -> Option<F::Output> {
-    let panicked = || place.shared().count(|counters| counters.panicked += 1);
+    let panicked = || {
+        Span::panicked();
+        place.shared().count(|counters| counters.panicked += 1);
+    };
     let Ok(mut future) = catch_unwind(AssertUnwindSafe(make)) else {
         panicked();
         return None;
     };
     poll_fn(|cx| {
         if place.closer.poll_cut(cx) {
+            Span::cut();
             place.shared().count(|counters| counters.cut += 1);
             return Poll::Ready(None);
         }
@@ -84,8 +90,14 @@ async fn open<S: ByteStream, C: Clock>(
     place: &Place,
     options: &ServeOptions,
 ) -> Option<(WebSocket<S, C>, Arrival)> {
-    let failed = || place.shared().count(|counters| counters.failed_handshakes += 1);
-    let refused = || place.shared().count(|counters| counters.refused += 1);
+    let failed = || {
+        Span::handshake_failed();
+        place.shared().count(|counters| counters.failed_handshakes += 1);
+    };
+    let refused = || {
+        Span::refused();
+        place.shared().count(|counters| counters.refused += 1);
+    };
     let limits = &options.limits;
 
     // Who has not asked for anything when the server stops is not waited for.

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::handle::Counters;
 use super::options::ServeOptions;
 use crate::driver::closer::Closer;
+use crate::driver::trace::Span;
 use crate::{CloseCode, CloseFrame};
 
 /// The lock is held for a few instructions, and never while someone else's code runs.
@@ -51,14 +52,17 @@ impl Shared {
     }
 
     pub(super) fn stop(&self, drain: Duration) {
-        let (server, closers) = {
+        let (open, server, closers) = {
             let mut state = self.state();
             let is_first = state.stopping.is_none();
             state.stopping = Some(state.stopping.map_or(drain, |before| before.min(drain)));
             let closers: Vec<Closer> =
                 if is_first { state.closers.values().cloned().collect() } else { Vec::new() };
-            (state.server.take(), closers)
+            (is_first.then_some(state.counters.open), state.server.take(), closers)
         };
+        if let Some(open) = open {
+            Span::stopping(open);
+        }
         for closer in closers {
             // The frame is one that may be sent.
             let _ = closer.close(CloseFrame::new(CloseCode::GOING_AWAY, GOING_AWAY));
