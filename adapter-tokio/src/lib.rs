@@ -63,8 +63,12 @@
 
 extern crate alloc;
 
+#[cfg(feature = "axum")]
+pub mod axum;
 mod clock;
 mod connect;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod serve;
 mod stream;
 

@@ -44,6 +44,12 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         Self::from_link(Link::new(stream, clock), connection, None)
     }
 
+    /// Notes the subprotocol that was agreed on elsewhere.
+    pub fn with_subprotocol(mut self, name: impl Into<Option<String>>) -> Self {
+        self.subprotocol = name.into().map(Box::from);
+        self
+    }
+
     pub(super) fn from_link(
         link: Link<S, C>,
         connection: Connection,

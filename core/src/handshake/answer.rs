@@ -72,21 +72,40 @@ impl Acceptance {
         request: &Request,
         accept: &str,
     ) -> Result<(Vec<u8>, Agreed), AcceptError> {
+        let (fields, agreed) = self.agree(request)?;
         let mut out = Vec::from(SWITCHING_PROTOCOLS);
         write_field("Sec-WebSocket-Accept", accept.as_bytes(), &mut out);
+        for (name, value) in fields {
+            write_field(&name, value.as_bytes(), &mut out);
+        }
+        out.extend_from_slice(b"\r\n");
+        Ok((out, agreed))
+    }
+
+    /// The subprotocol that it chooses.
+    #[cfg(feature = "http")]
+    pub(super) fn chosen(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    /// The header fields that say what is agreed on, and those of the application.
+    pub(super) fn agree(self, request: &Request) -> Result<(Fields, Agreed), AcceptError> {
+        let mut fields = Vec::new();
         if let Some(chosen) = self.subprotocol {
             if !request.subprotocols().any(|offered| offered == chosen) {
                 return Err(AcceptError::Subprotocol);
             }
-            write_field("Sec-WebSocket-Protocol", chosen.as_bytes(), &mut out);
+            fields.push((String::from("Sec-WebSocket-Protocol"), chosen));
         }
         let (agreed, extensions) = self.wishes.accept(request.extensions());
         if let Some(extensions) = extensions {
-            write_field("Sec-WebSocket-Extensions", extensions.as_bytes(), &mut out);
+            fields.push((String::from("Sec-WebSocket-Extensions"), extensions));
         }
-        write_added(&self.headers, &mut out)?;
-        out.extend_from_slice(b"\r\n");
-        Ok((out, agreed))
+        for (name, value) in self.headers {
+            check_added(&name, &value, &RESERVED)?;
+            fields.push((name, value));
+        }
+        Ok((fields, agreed))
     }
 }
 
@@ -137,8 +156,32 @@ impl Rejection {
     }
 }
 
+/// Names and values.
+pub(super) type Fields = Vec<(String, String)>;
+
+/// What a refusal says: a status, header fields, and words for people.
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) fields: &'static [(&'static str, &'static str)],
+    pub(super) text: &'static str,
+}
+
 /// The answer to a request that is not valid; `None` if there is nobody to answer.
 pub(super) fn refusal(failure: HandshakeError) -> Option<Vec<u8>> {
+    let Refusal { status, fields, text } = refusal_of(failure)?;
+    let mut out = status_line(status);
+    for (name, value) in fields {
+        write_field(name, value.as_bytes(), &mut out);
+    }
+    write_field("Content-Type", b"text/plain; charset=utf-8", &mut out);
+    // Upgrade concerns the next hop only, and Connection says so (RFC 9110 §7.8).
+    let connection = if status == 426 { "close, Upgrade" } else { CLOSE };
+    write_end(connection, format!("{text}\n").as_bytes(), &mut out);
+    Some(out)
+}
+
+/// What the answer says to a request that is not valid.
+pub(super) fn refusal_of(failure: HandshakeError) -> Option<Refusal> {
     let (status, fields, text): (_, &[(&str, &str)], _) = match failure {
         HandshakeError::Malformed { what } => (400, &[], what),
         HandshakeError::TooLarge { .. } => (431, &[], "the head of the request is too large"),
@@ -171,15 +214,7 @@ pub(super) fn refusal(failure: HandshakeError) -> Option<Vec<u8>> {
         | HandshakeError::Accept
         | HandshakeError::Rejected { .. } => return None,
     };
-    let mut out = status_line(status);
-    for (name, value) in fields {
-        write_field(name, value.as_bytes(), &mut out);
-    }
-    write_field("Content-Type", b"text/plain; charset=utf-8", &mut out);
-    // Upgrade concerns the next hop only, and Connection says so (RFC 9110 §7.8).
-    let connection = if status == 426 { "close, Upgrade" } else { CLOSE };
-    write_end(connection, format!("{text}\n").as_bytes(), &mut out);
-    Some(out)
+    Some(Refusal { status, fields, text })
 }
 
 fn write_added(headers: &[(String, String)], out: &mut Vec<u8>) -> Result<(), HeaderError> {
