@@ -114,6 +114,7 @@ mod phase;
 mod role;
 mod routing;
 mod sending;
+mod short;
 mod stash;
 mod stats;
 mod timers;
