@@ -106,7 +106,11 @@ impl Config {
     /// + READ_SIZE                          input behind a closed gate
     /// + send_marks.high                    output below its mark
     /// + pongs, the close frame and what a queued event costs by itself
-    /// + 384 KiB for a compressor and an inflater, if compression is configured
+    ///
+    ///   and if compression is configured:
+    /// + 456 KiB                            a compressor and an inflater (by `mem_level`)
+    /// + max_message_size                   a few bytes behind a closed gate can be a message that
+    ///                                      grows while the one before it is handed over
     /// ```
     ///
     /// It holds if input comes in reads of at most [`READ_SIZE`](crate::READ_SIZE), and while the
@@ -141,7 +145,9 @@ impl Config {
 
     #[cfg(feature = "deflate")]
     fn deflate_bound(&self) -> usize {
-        self.deflate.as_ref().map_or(0, |_| crate::deflate::CONTEXT_BOUND)
+        self.deflate.as_ref().map_or(0, |options| {
+            crate::deflate::context_bound(options.mem_level).saturating_add(self.max_message_size)
+        })
     }
 
     #[cfg(not(feature = "deflate"))]

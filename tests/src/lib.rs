@@ -3,6 +3,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test fails on what it does not expect")]
 
 pub mod frames;
+pub mod inflate;
 pub mod link;
 pub mod model;
 pub mod pair;
