@@ -161,7 +161,9 @@ fn megabytes_per_second(length: usize, mut once: impl FnMut()) -> f64 {
 
 /// The table, in the form in which the documentation has it.
 fn table(_: &mut Criterion) {
-    println!("| messages | takeover | window | level | size on the wire | compress MB/s | inflate MB/s |");
+    println!(
+        "| messages | takeover | window | level | size on the wire | compress MB/s | inflate MB/s |"
+    );
     println!("|---|---|---|---|---|---|---|");
     for (kind, messages) in [("100 × 1 KiB JSON", json()), ("64 KiB text", text())] {
         let length: usize = messages.iter().map(Message::len).sum();

@@ -97,10 +97,12 @@
 extern crate alloc;
 
 mod assembler;
+mod chunker;
 mod close;
 mod compression;
 mod config;
 mod connection;
+mod delivery;
 mod error;
 mod event;
 mod gauge;
@@ -114,6 +116,7 @@ mod phase;
 mod role;
 mod routing;
 mod sending;
+mod sequence;
 mod short;
 mod stash;
 mod stats;
@@ -134,6 +137,7 @@ pub use crate::close::{CloseCode, CloseFrame};
 pub use crate::compression::Compress;
 pub use crate::config::{Config, ConfigBuilder, PongPolicy};
 pub use crate::connection::{Connection, Transport};
+pub use crate::delivery::Delivery;
 pub use crate::error::{ChunkError, ConfigError, ControlError, ProtocolError, SendError};
 pub use crate::event::{Chunk, Closed, Event, Failure, Message, MessageKind};
 pub use crate::gauge::Watermarks;
