@@ -1,1 +1,95 @@
-//! x
+//! WebSocket on [async-std], with read-side flow control.
+//!
+//! A connection whose application is slow stops reading its socket, so the kernel's buffer fills,
+//! the TCP window closes, and the *sender* waits: memory stays below
+//! [`Config::memory_bound`], whatever the peer sends.
+//!
+//! # A client
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), tidegate_async_std::Error> {
+//! let mut socket = tidegate_async_std::connect("ws://example.org/chat").await?;
+//! socket.send("hello").await?;
+//! while let Some(message) = socket.recv().await? {
+//!     socket.send(message).await?;
+//! } // `None`: a clean close; an error says who and why
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A server
+//!
+//! ```
+//! use async_std::net::{TcpListener, TcpStream};
+//! use tidegate_async_std::{CloseCode, Error};
+//!
+//! async fn serve(stream: TcpStream) -> Result<(), Error> {
+//!     let incoming = tidegate_async_std::accept(stream).await?; // the request, before you decide
+//!     if incoming.request().path() != "/chat" {
+//!         return incoming.reject(404, "not here\n").await;
+//!     }
+//!     let mut socket = incoming.accept().await?;
+//!     while let Some(message) = socket.recv().await? {
+//!         socket.send(message).await?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! # fn main() -> Result<(), Error> {
+//! # let (sender, address) = std::sync::mpsc::channel();
+//! # let server = std::thread::spawn(move || async_std::task::block_on(async {
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! # sender.send(listener.local_addr()?).expect("it is awaited");
+//! let (stream, _) = listener.accept().await?;
+//! serve(stream).await
+//! # }));
+//! # let address = address.recv().expect("it is sent");
+//! # async_std::task::block_on(async {
+//! let mut socket = tidegate_async_std::connect(&format!("ws://{address}/chat")).await?;
+//! socket.send("hello").await?;
+//! assert_eq!(socket.recv().await?, Some("hello".into()));
+//! socket.close(CloseCode::NORMAL, "done").await?;
+//! # Ok::<(), Error>(())
+//! # })?;
+//! # server.join().expect("it does not panic")
+//! # }
+//! ```
+//!
+//! # Guarantees
+//!
+//! While the gate is closed the socket is not polled for reading; a blocked write does not stop
+//! reading while it is open. Pings are answered inside every call that waits. Every call can be
+//! cancelled, by a race for example: each says what that does. A closing handshake, and so
+//! [`close`](WebSocket::close), is bounded by `close_timeout`.
+//!
+//! [async-std]: https://docs.rs/async-std
+
+extern crate alloc;
+
+mod clock;
+mod connect;
+mod stream;
+
+use async_std::net::TcpStream;
+#[cfg(feature = "deflate")]
+pub use tidegate_core::deflate;
+pub use tidegate_core::driver::{Error, Options, Url, UrlError};
+pub use tidegate_core::handshake;
+pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
+pub use tidegate_core::{
+    Chunk, ChunkError, CloseCode, CloseFrame, Closed, Config, ConfigBuilder, ConfigError,
+    Connection, ControlError, Event, Failure, Message, MessageKind, PongPolicy, ProtocolError,
+    SendError, Stats, Watermarks,
+};
+
+pub use crate::clock::AsyncStdClock;
+pub use crate::connect::{accept, accept_with, client, connect, connect_with};
+pub use crate::stream::AsyncStdStream;
+
+/// A WebSocket on a stream of async-std.
+pub type WebSocket<S = TcpStream> =
+    tidegate_core::driver::WebSocket<AsyncStdStream<S>, AsyncStdClock>;
+
+/// A request on a stream of async-std, for the application to accept or reject.
+pub type Incoming<S = TcpStream> =
+    tidegate_core::driver::Incoming<AsyncStdStream<S>, AsyncStdClock>;

@@ -1,1 +1,90 @@
-//! x
+//! WebSocket on [tokio], with read-side flow control.
+//!
+//! A connection whose application is slow stops reading its socket, so the kernel's buffer fills,
+//! the TCP window closes, and the *sender* waits: memory stays below
+//! [`Config::memory_bound`], whatever the peer sends.
+//!
+//! # A client
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), tidegate_tokio::Error> {
+//! let mut socket = tidegate_tokio::connect("ws://example.org/chat").await?;
+//! socket.send("hello").await?;
+//! while let Some(message) = socket.recv().await? {
+//!     socket.send(message).await?;
+//! } // `None`: a clean close; an error says who and why
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A server
+//!
+//! ```
+//! use tidegate_tokio::{CloseCode, Error};
+//! use tokio::net::{TcpListener, TcpStream};
+//!
+//! async fn serve(stream: TcpStream) -> Result<(), Error> {
+//!     let incoming = tidegate_tokio::accept(stream).await?; // the request, before you decide
+//!     if incoming.request().path() != "/chat" {
+//!         return incoming.reject(404, "not here\n").await;
+//!     }
+//!     let mut socket = match incoming.request().select_subprotocol(&["chat"]).map(String::from) {
+//!         Some(chosen) => incoming.subprotocol(chosen).accept().await?,
+//!         None => incoming.accept().await?,
+//!     };
+//!     while let Some(message) = socket.recv().await? {
+//!         socket.send(message).await?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Error> {
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! let address = listener.local_addr()?;
+//! let server = tokio::spawn(async move { serve(listener.accept().await?.0).await });
+//!
+//! let mut socket = tidegate_tokio::connect(&format!("ws://{address}/chat")).await?;
+//! socket.send("hello").await?;
+//! assert_eq!(socket.recv().await?, Some("hello".into()));
+//! socket.close(CloseCode::NORMAL, "done").await?;
+//! server.await.expect("it does not panic")
+//! # }
+//! ```
+//!
+//! # Guarantees
+//!
+//! While the gate is closed the socket is not polled for reading; a blocked write does not stop
+//! reading while it is open. Pings are answered inside every call that waits. Every call can be
+//! cancelled, in `select!` for example: each says what that does. A closing handshake, and so
+//! [`close`](WebSocket::close), is bounded by `close_timeout`.
+//!
+//! [tokio]: https://tokio.rs
+
+extern crate alloc;
+
+mod clock;
+mod connect;
+mod stream;
+
+#[cfg(feature = "deflate")]
+pub use tidegate_core::deflate;
+pub use tidegate_core::driver::{Error, Options, Url, UrlError};
+pub use tidegate_core::handshake;
+pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
+pub use tidegate_core::{
+    Chunk, ChunkError, CloseCode, CloseFrame, Closed, Config, ConfigBuilder, ConfigError,
+    Connection, ControlError, Event, Failure, Message, MessageKind, PongPolicy, ProtocolError,
+    SendError, Stats, Watermarks,
+};
+use tokio::net::TcpStream;
+
+pub use crate::clock::TokioClock;
+pub use crate::connect::{accept, accept_with, client, connect, connect_with};
+pub use crate::stream::TokioStream;
+
+/// A WebSocket on a stream of tokio.
+pub type WebSocket<S = TcpStream> = tidegate_core::driver::WebSocket<TokioStream<S>, TokioClock>;
+
+/// A request on a stream of tokio, for the application to accept or reject.
+pub type Incoming<S = TcpStream> = tidegate_core::driver::Incoming<TokioStream<S>, TokioClock>;

@@ -76,6 +76,19 @@ impl Compression {
         }
     }
 
+    /// Inflates one block of the next piece, and takes what that needed off it. Tells whether there
+    /// may be more of it.
+    pub(crate) fn inflate_step(
+        &mut self,
+        piece: &mut &[u8],
+        sink: Sink<'_>,
+    ) -> Result<bool, ProtocolError> {
+        match &mut self.negotiated {
+            Some(negotiated) => negotiated.inflater.step(piece, sink),
+            None => Err(ProtocolError::InvalidDeflate),
+        }
+    }
+
     /// The message marked as compressed has ended.
     pub(crate) fn finish(&mut self, sink: Sink<'_>) -> Result<(), ProtocolError> {
         match &mut self.negotiated {
@@ -124,6 +137,14 @@ impl Compression {
 #[cfg(not(feature = "deflate"))]
 impl Compression {
     pub(crate) fn inflate(&mut self, _piece: &[u8], _sink: Sink<'_>) -> Result<(), ProtocolError> {
+        Err(ProtocolError::InvalidDeflate)
+    }
+
+    pub(crate) fn inflate_step(
+        &mut self,
+        _piece: &mut &[u8],
+        _sink: Sink<'_>,
+    ) -> Result<bool, ProtocolError> {
         Err(ProtocolError::InvalidDeflate)
     }
 

@@ -3,6 +3,7 @@
 use core::mem::size_of;
 use core::time::Duration;
 
+use crate::delivery::Delivery;
 use crate::error::ConfigError;
 use crate::frame::{MAX_CONTROL_PAYLOAD, MAX_HEADER};
 use crate::gauge::Watermarks;
@@ -30,6 +31,7 @@ pub struct Config {
     pub(crate) send_marks: Watermarks,
     pub(crate) max_message_size: usize,
     pub(crate) max_frame_size: Option<usize>,
+    pub(crate) delivery: Delivery,
     pub(crate) validate_utf8: bool,
     pub(crate) surface_control: bool,
     pub(crate) pong_policy: PongPolicy,
@@ -70,6 +72,7 @@ impl Default for Config {
             // Larger than almost every real message; a peer cannot make us hold more than twice it.
             max_message_size: 1024 * 1024,
             max_frame_size: None,
+            delivery: Delivery::Whole,
             validate_utf8: true,
             surface_control: false,
             pong_policy: PongPolicy::OnReceipt,
@@ -102,7 +105,7 @@ impl Config {
     /// ```text
     ///   byte_marks.high                    messages below the mark
     /// + max_message_size                   the one that crossed it
-    /// + max_message_size                   the one being assembled
+    /// + max_message_size                   the one being assembled (in chunks: READ_SIZE for each)
     /// + READ_SIZE                          input behind a closed gate
     /// + send_marks.high                    output below its mark
     /// + pongs, the close frame and what a queued event costs by itself
@@ -121,6 +124,12 @@ impl Config {
     ///
     /// With the defaults this is about 2.4 MiB; an idle connection holds no buffer at all.
     pub fn memory_bound(&self) -> usize {
+        // In chunks there is nothing to put together: the one that crosses the mark is as long as a
+        // read, and so is compressed input behind the gate.
+        let message = match self.delivery {
+            Delivery::Whole => self.max_message_size,
+            Delivery::Chunks => crate::READ_SIZE,
+        };
         let events = self.message_marks.high().saturating_mul(inbox::EVENT_OVERHEAD);
         let answers = match self.pong_policy {
             PongPolicy::InOrder => self.message_marks.high().saturating_add(1),
@@ -128,8 +137,8 @@ impl Config {
         };
         [
             self.byte_marks.high(),
-            self.max_message_size,
-            self.max_message_size,
+            message,
+            message,
             crate::READ_SIZE,
             self.send_marks.high(),
             events,
@@ -174,6 +183,11 @@ impl Config {
     /// The marks on the bytes of output. Default: 64 KiB and 16 KiB.
     pub fn send_marks(&self) -> Watermarks {
         self.send_marks
+    }
+
+    /// Whether messages come whole or in chunks. Default: whole.
+    pub fn delivery(&self) -> Delivery {
+        self.delivery
     }
 
     /// The longest message that is received, in bytes. Default: 1 MiB.
@@ -223,6 +237,12 @@ impl ConfigBuilder {
     /// concerned: RFC 6455 limits them to 125 bytes.
     pub fn max_frame_size(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.config.max_frame_size = bytes.into();
+        self
+    }
+
+    /// Whether messages come whole or in chunks. Default: [`Delivery::Whole`].
+    pub fn delivery(mut self, delivery: Delivery) -> Self {
+        self.config.delivery = delivery;
         self
     }
 

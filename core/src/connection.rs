@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 use chacha20::ChaCha12Rng;
 use chacha20::rand_core::SeedableRng;
 
-use crate::assembler::Assembler;
 use crate::close::CloseFrame;
 use crate::compression::Compression;
 use crate::config::Config;
+use crate::delivery::Delivering;
 use crate::error::ProtocolError;
 use crate::event::{Closed, Event};
 use crate::frame::{Decoder, HeaderRules, OpCode};
@@ -62,7 +62,7 @@ pub struct Connection {
 
     pub(crate) decoder: Decoder,
     pub(crate) receiving: Receiving,
-    pub(crate) assembler: Assembler,
+    pub(crate) delivering: Delivering,
     pub(crate) compression: Compression,
     pub(crate) inbox: Inbox,
     pub(crate) stash: Stash,
@@ -162,7 +162,7 @@ impl Connection {
             now,
             decoder: Decoder::new(rules),
             receiving: Receiving::Data,
-            assembler: Assembler::default(),
+            delivering: Delivering::new(config.delivery),
             compression: Compression::default(),
             inbox: Inbox::new(config.message_marks, config.byte_marks),
             stash: Stash::default(),

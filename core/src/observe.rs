@@ -45,6 +45,12 @@ impl Connection {
         self.inbox.is_open()
     }
 
+    /// Whether the peer's Close, or a fault of it, waits behind events that are not taken. Nothing
+    /// after it is decoded: what else is awaited from the peer, a pong for example, will not come.
+    pub fn is_end_queued(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// Counters so far.
     pub fn stats(&self) -> Stats {
         Stats {

@@ -8,10 +8,12 @@ use crate::assembler;
 use crate::close::CloseFrame;
 use crate::config::PongPolicy;
 use crate::connection::{Connection, Ending, Held, Receiving};
+use crate::delivery::Delivering;
 use crate::error::ProtocolError;
 use crate::event::{Closed, Event, Failure, Message};
 use crate::frame::{FrameHeader, OpCode, Part, Payload};
 use crate::phase::{Phase, Step};
+use crate::short;
 use crate::stash::Stash;
 use crate::timers::Timer;
 use crate::timestamp::Timestamp;
@@ -41,6 +43,15 @@ impl Connection {
 
     fn decode(&mut self, input: &mut &[u8]) {
         while self.inbox.is_open() && self.decodes() {
+            if let Delivering::Whole(assembler) = &self.delivering
+                && self.decoder.is_between_frames()
+                && assembler.is_between_messages()
+                && let Some(message) =
+                    short::take_message(input, self.role.peer().masks(), &self.config)
+            {
+                self.received_message(message);
+                continue;
+            }
             match self.decode_step(input) {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -52,10 +63,16 @@ impl Connection {
     /// Decodes a little more; false if more input is needed.
     #[inline]
     fn decode_step(&mut self, input: &mut &[u8]) -> Result<bool, ProtocolError> {
-        let assembler = &self.assembler;
-        let whole = self.decoder.decode_whole(input, |header| assembler.is_whole(header))?;
-        if let Some((header, input)) = whole {
-            self.received_message(assembler::whole(&header, input, &self.config)?);
+        if let Delivering::Whole(assembler) = &self.delivering {
+            let whole = self.decoder.decode_whole(input, |header| assembler.is_whole(header))?;
+            if let Some((header, input)) = whole {
+                self.received_message(assembler::whole(&header, input, &self.config)?);
+                return Ok(true);
+            }
+        } else if self.delivering.is_waiting() {
+            let ended =
+                self.delivering.resume(&self.config, &mut self.compression, &mut self.inbox)?;
+            self.stats.messages_in += u64::from(ended);
             return Ok(true);
         }
         match self.decoder.decode(input)? {
@@ -69,7 +86,7 @@ impl Connection {
     #[inline]
     fn received_message(&mut self, message: Message) {
         self.stats.messages_in += 1;
-        self.inbox.push_message(message);
+        self.inbox.push(message.len(), Event::Message(message));
     }
 
     fn begin_frame(&mut self, header: &FrameHeader) -> Result<(), ProtocolError> {
@@ -78,17 +95,20 @@ impl Connection {
             Ok(())
         } else {
             self.receiving = Receiving::Data;
-            self.assembler.begin(header, &self.config)
+            self.delivering.begin(header, &self.config)
         }
     }
 
     fn frame_payload(&mut self, payload: Payload<'_>) -> Result<(), ProtocolError> {
         match &mut self.receiving {
             Receiving::Data => {
-                let message = self.assembler.push(payload, &self.config, &mut self.compression)?;
-                if let Some(message) = message {
-                    self.received_message(message);
-                }
+                let ended = self.delivering.push(
+                    payload,
+                    &self.config,
+                    &mut self.compression,
+                    &mut self.inbox,
+                )?;
+                self.stats.messages_in += u64::from(ended);
                 Ok(())
             }
             Receiving::Control { opcode, payload: received } => {
@@ -156,7 +176,7 @@ impl Connection {
             }
         }
         if self.config.surface_control || policy == PongPolicy::Manual {
-            self.inbox.push_ping(payload);
+            self.inbox.push(payload.len(), Event::Ping(payload));
         }
     }
 
@@ -164,7 +184,7 @@ impl Connection {
         self.stats.pongs_in += 1;
         self.keepalive.received(&payload, self.now);
         if self.config.surface_control {
-            self.inbox.push_pong(payload);
+            self.inbox.push(payload.len(), Event::Pong(payload));
         }
     }
 
@@ -191,7 +211,9 @@ impl Connection {
     pub(crate) fn take_closed(&mut self) -> Option<Event> {
         match &mut self.ending {
             Ending::Decided { closed, reported: reported @ false }
-                if self.stash.is_empty() && self.held.is_none() =>
+                if self.stash.is_empty()
+                    && self.held.is_none()
+                    && !self.delivering.is_waiting() =>
             {
                 *reported = true;
                 Some(Event::Closed(closed.clone()))
@@ -220,7 +242,7 @@ impl Connection {
 
     /// Whether nothing that was received waits for its turn.
     pub(crate) fn is_all_decoded(&self) -> bool {
-        self.stash.is_empty() && self.held.is_none()
+        self.stash.is_empty() && self.held.is_none() && !self.delivering.is_waiting()
     }
 
     /// The stream has ended and all of it is decoded.
@@ -233,7 +255,6 @@ impl Connection {
     }
 
     fn fail(&mut self, error: ProtocolError) {
-        self.assembler.reset();
         let frame = CloseFrame::new(error.close_code(), error.close_reason());
         self.step(Step::Violation, frame, Some(Cause::Failure(Failure::Protocol(error))));
     }
@@ -290,7 +311,7 @@ impl Connection {
         }
         if !phase.decodes() {
             self.stash = Stash::default();
-            self.assembler.reset();
+            self.delivering.clear();
         }
     }
 

@@ -1,0 +1,65 @@
+//! The streams of async-std as a `ByteStream`.
+
+use core::any::Any;
+use core::task::{Context, Poll};
+use std::io::{ErrorKind, IoSlice, Result};
+use std::net::Shutdown;
+
+use async_std::net::TcpStream;
+use futures_io::{AsyncRead, AsyncWrite};
+use tidegate_core::driver::{ByteStream, FuturesStream};
+
+/// A stream that speaks the traits of `futures-io`, and a `TcpStream` that can be shut down.
+///
+/// async-std's `TcpStream` does nothing in `poll_close`. A peer that waits for the end of the stream
+/// behind its Close, as RFC 6455 §7.1.1 asks of a client, would wait until its time is up.
+#[derive(Clone, Copy, Debug)]
+pub struct AsyncStdStream<S>(FuturesStream<S>);
+
+impl<S> AsyncStdStream<S> {
+    /// Wraps a stream.
+    pub const fn new(stream: S) -> Self {
+        Self(FuturesStream::new(stream))
+    }
+
+    /// The stream.
+    pub const fn get_ref(&self) -> &S {
+        self.0.get_ref()
+    }
+
+    /// The stream, for its settings.
+    pub const fn get_mut(&mut self) -> &mut S {
+        self.0.get_mut()
+    }
+
+    /// Unwraps the stream.
+    pub fn into_inner(self) -> S {
+        self.0.into_inner()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> ByteStream for AsyncStdStream<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize>> {
+        self.0.poll_read(cx, buffer)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<Result<usize>> {
+        self.0.poll_write(cx, slices)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.0.poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let stream: &dyn Any = self.0.get_ref();
+        let Some(stream) = stream.downcast_ref::<TcpStream>() else {
+            return self.0.poll_shutdown(cx);
+        };
+        Poll::Ready(match stream.shutdown(Shutdown::Write) {
+            // The peer was faster: there is nothing left to shut down.
+            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),
+            result => result,
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! What can go wrong in the driver, sorted by who is to blame.
+
+use core::fmt;
+use std::io;
+
+use super::url::UrlError;
+use crate::handshake::{AcceptError, HandshakeError, RequestError, Response};
+use crate::{ChunkError, Closed, ControlError};
+
+/// Why a call failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The transport failed. What had arrived before was handed over first.
+    Io(io::Error),
+    /// The connection ended without a clean closing handshake, or it is over and something was to
+    /// be sent on it. Says who ended it and why.
+    Closed(Closed),
+    /// Something was to be sent, but the closing handshake has begun.
+    Closing,
+    /// A message was to be sent, but one in chunks is not finished.
+    Unfinished,
+    /// A message was given to the sink, which was not ready.
+    NotReady,
+    /// The chunk does not continue the message that it is a part of.
+    Chunk(ChunkError),
+    /// A ping, pong or close that must not be sent.
+    Control(ControlError),
+    /// The address is not one that can be connected to.
+    Url(UrlError),
+    /// The request cannot be made.
+    Request(RequestError),
+    /// The answer to a request cannot be given. The client was told that something went wrong.
+    Accept(AcceptError),
+    /// The opening handshake failed.
+    Handshake {
+        /// Why.
+        error: HandshakeError,
+        /// The server's answer, if it gave one: its status, its headers and the beginning of its
+        /// body.
+        response: Option<Box<Response>>,
+    },
+    /// The operating system gave no random bytes for the masking keys.
+    Entropy(getrandom::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "the transport failed: {error}"),
+            Self::Closed(closed) => write!(f, "the connection is over: {closed}"),
+            Self::Closing => f.write_str("the closing handshake has begun"),
+            Self::Unfinished => f.write_str("a message in chunks is not finished"),
+            Self::NotReady => f.write_str("the sink was not ready: poll_ready comes first"),
+            Self::Chunk(error) => error.fmt(f),
+            Self::Control(error) => error.fmt(f),
+            Self::Url(error) => error.fmt(f),
+            Self::Request(error) => error.fmt(f),
+            Self::Accept(error) => error.fmt(f),
+            Self::Handshake { error, .. } => write!(f, "the opening handshake failed: {error}"),
+            Self::Entropy(error) => {
+                write!(f, "the operating system gave no random bytes: {error}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Chunk(error) => Some(error),
+            Self::Control(error) => Some(error),
+            Self::Url(error) => Some(error),
+            Self::Request(error) => Some(error),
+            Self::Accept(error) => Some(error),
+            Self::Handshake { error, .. } => Some(error),
+            Self::Entropy(error) => Some(error),
+            Self::Closed(_) | Self::Closing | Self::Unfinished | Self::NotReady => None,
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<UrlError> for Error {
+    fn from(error: UrlError) -> Self {
+        Self::Url(error)
+    }
+}
+
+impl From<RequestError> for Error {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
+/// Lets `?` carry it out of functions that speak `std::io`.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        if let Error::Io(error) = error { error } else { Self::other(error) }
+    }
+}

@@ -1,0 +1,57 @@
+//! The streams of `futures-io` as a [`ByteStream`].
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::io::{IoSlice, Result};
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+use super::stream::ByteStream;
+
+/// A stream that speaks `futures-io`'s traits: of async-net, async-std, async-rustls and others.
+#[derive(Clone, Copy, Debug)]
+pub struct FuturesStream<S>(S);
+
+impl<S> FuturesStream<S> {
+    /// Wraps a stream.
+    pub const fn new(stream: S) -> Self {
+        Self(stream)
+    }
+
+    /// The stream.
+    pub const fn get_ref(&self) -> &S {
+        &self.0
+    }
+
+    /// The stream, for its settings.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.0
+    }
+
+    /// Unwraps the stream.
+    pub fn into_inner(self) -> S {
+        self.0
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream for FuturesStream<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<Result<usize>> {
+        match slices {
+            [slice] => Pin::new(&mut self.0).poll_write(cx, slice),
+            // Where it is not overridden, it writes the first slice.
+            _ => Pin::new(&mut self.0).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.0).poll_close(cx)
+    }
+}

@@ -1,0 +1,48 @@
+//! The poll loop that every runtime adapter shares.
+//!
+//! A runtime brings a [`ByteStream`] and a [`Clock`], both small; everything else is here:
+//! [`WebSocket`], the opening handshakes, errors. It is written against the public interface of the
+//! core alone, so it is also the example for those who write their own.
+//!
+//! # What it promises
+//!
+//! 1. It never waits without having left its waker with every source that could help.
+//! 2. It never wakes itself without progress, and yields after a bounded number of reads.
+//! 3. A blocked write never stops reading while [`Connection::wants_input`] is true, and a closed
+//!    gate never stops writing. While it is false, the stream is not polled for reading at all.
+//! 4. Output is offered to the stream before an event is handed to the application.
+//! 5. The clock decides whether a deadline has passed; the timer only wakes.
+//! 6. The stream is flushed once after output empties; a write of nothing is an error.
+//! 7. Every call can be cancelled: all state is in the connection, messages enter it whole.
+//! 8. Once the connection says [`Transport::Close`], the stream is closed, whatever is left.
+//!
+//! [`Connection::wants_input`]: crate::Connection::wants_input
+//! [`Transport::Close`]: crate::Transport::Close
+
+#![allow(clippy::disallowed_types, reason = "wake-ups belong here")]
+
+mod buffer;
+mod clock;
+mod close;
+mod connect;
+mod error;
+#[cfg(feature = "futures-io")]
+mod futures;
+mod handshake;
+mod link;
+mod poll;
+mod send;
+mod sink;
+mod stream;
+mod url;
+mod websocket;
+
+pub use clock::Clock;
+pub use connect::{Options, connect};
+pub use error::Error;
+#[cfg(feature = "futures-io")]
+pub use futures::FuturesStream;
+pub use handshake::{Incoming, client};
+pub use stream::ByteStream;
+pub use url::{Url, UrlError};
+pub use websocket::WebSocket;

@@ -1,0 +1,215 @@
+//! What an application sends through a WebSocket: messages, chunks, pings.
+
+use core::future::poll_fn;
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::clock::Clock;
+use super::error::Error;
+use super::poll::{Driven, Goal};
+use super::stream::ByteStream;
+use super::websocket::WebSocket;
+use crate::{Chunk, ChunkError, ControlError, Message, SendError};
+
+impl<S: ByteStream, C: Clock> WebSocket<S, C> {
+    /// Sends a message: waits until the outbox has room, and then until the stream has taken all.
+    ///
+    /// Meanwhile messages are read ahead up to the gate and pings are answered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closing`] and [`Error::Closed`]: nothing can be sent any more. [`Error::Io`]: the
+    /// transport failed; messages that arrived before can still be received.
+    /// [`Error::Unfinished`]: a message in chunks is not finished.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled before there was room, the message is dropped and nothing of it is sent. Cancelled
+    /// later, it is sent whole, by the calls that follow.
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// Accepts a message without waiting until it is written: for many small ones, with
+    /// [`flush`](Self::flush) behind them. Waits only for room in the outbox.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled, the message is dropped and nothing of it is sent.
+    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        let mut waiting = Some(message.into());
+        poll_fn(|cx| self.poll_accept(cx, &mut waiting)).await
+    }
+
+    /// Waits until the stream has taken everything that was accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] and [`Error::Io`]: the connection ended before.
+    ///
+    /// # Cancel safety
+    ///
+    /// What is not written is written by the calls that follow.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_until(cx, |socket| socket.flushed())).await
+    }
+
+    /// Accepts a message if the outbox has room, without waiting and without writing: the next call
+    /// that waits offers it to the stream.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], which gives the message back.
+    pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        if self.link.has_write_failed() {
+            return Err(SendError::Closed(message.into()));
+        }
+        self.connection.send(message)
+    }
+
+    /// Sends a part of a message, as [`send`](Self::send) sends a whole one.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), and [`Error::Chunk`]: the chunk does not continue the message.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled before there was room, the chunk is dropped, and the message goes on with the next
+    /// one. Cancelled later, it is sent by the calls that follow.
+    pub async fn send_chunk(&mut self, chunk: Chunk) -> Result<(), Error> {
+        let mut waiting = Some(chunk);
+        poll_fn(|cx| {
+            self.poll_until(cx, |socket| {
+                let Some(chunk) = waiting.take() else { return Goal::Done(Ok(())) };
+                match socket.connection.send_chunk(chunk) {
+                    Ok(()) => Goal::Done(Ok(())),
+                    Err(ChunkError::Full(chunk)) => {
+                        waiting = Some(chunk);
+                        socket.wait_for_room()
+                    }
+                    Err(ChunkError::Closed(_)) => Goal::Done(Err(socket.cannot_send())),
+                    Err(error) => Goal::Done(Err(Error::Chunk(error))),
+                }
+            })
+        })
+        .await?;
+        self.flush().await
+    }
+
+    /// Pings the peer and waits for the pong: how long it took. `None` if the gate closed first,
+    /// or the peer's Close came: that, or the pong, waits behind messages that the application has
+    /// not taken.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// The ping may have been sent; its pong is taken by the calls that follow.
+    pub async fn ping(&mut self) -> Result<Option<Duration>, Error> {
+        self.pings += 1;
+        let payload = self.pings.to_be_bytes();
+        let mut is_sent = false;
+        poll_fn(|cx| {
+            self.poll_until(cx, |socket| {
+                if !is_sent {
+                    let now = socket.link.clock.now();
+                    match socket.connection.ping(now, payload.to_vec()) {
+                        Ok(()) => {
+                            is_sent = true;
+                            return Goal::Again;
+                        }
+                        Err(ControlError::Full) => return socket.wait_for_room(),
+                        Err(ControlError::Closed) => return Goal::Done(Err(socket.cannot_send())),
+                        Err(error) => return Goal::Done(Err(Error::Control(error))),
+                    }
+                }
+                if !socket.connection.is_ping_outstanding() {
+                    Goal::Done(Ok(socket.connection.latency()))
+                } else if socket.cannot_write() {
+                    Goal::Done(Err(socket.cannot_send()))
+                } else if !socket.can_read_on() {
+                    Goal::Done(Ok(None))
+                } else {
+                    Goal::Wait
+                }
+            })
+        })
+        .await
+    }
+
+    /// Sends a pong: the answer to a ping that is left to the application
+    /// ([`PongPolicy::Manual`](crate::PongPolicy::Manual)), or a heartbeat that nobody asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Control`]: over 125 bytes. Otherwise as [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// The pong is sent by the calls that follow.
+    pub async fn pong(&mut self, payload: impl Into<Bytes>) -> Result<(), Error> {
+        match self.connection.pong(payload) {
+            Ok(()) => self.flush().await,
+            Err(ControlError::Closed) => Err(self.cannot_send()),
+            Err(error) => Err(Error::Control(error)),
+        }
+    }
+
+    /// Hands the message over as soon as there is room.
+    fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+        waiting: &mut Option<Message>,
+    ) -> Poll<Result<(), Error>> {
+        // With room there is no reason to touch the stream: a batch goes out in one write.
+        match self.accept(waiting) {
+            Goal::Done(done) => Poll::Ready(done),
+            Goal::Again | Goal::Wait => self.poll_until(cx, |socket| socket.accept(waiting)),
+        }
+    }
+
+    fn accept(&mut self, waiting: &mut Option<Message>) -> Goal<Result<(), Error>> {
+        let Some(message) = waiting.take() else { return Goal::Done(Ok(())) };
+        match self.try_send(message) {
+            Ok(()) => Goal::Done(Ok(())),
+            Err(SendError::Full(message)) => {
+                *waiting = Some(message);
+                self.wait_for_room()
+            }
+            Err(SendError::Closed(_)) => Goal::Done(Err(self.cannot_send())),
+            Err(SendError::Unfinished(_)) => Goal::Done(Err(Error::Unfinished)),
+        }
+    }
+
+    pub(super) fn wait_for_room<T>(&self) -> Goal<Result<T, Error>> {
+        if self.cannot_write() { Goal::Done(Err(self.cannot_send())) } else { Goal::Wait }
+    }
+
+    /// Whether everything accepted is written.
+    pub(super) fn flushed(&self) -> Goal<Result<(), Error>> {
+        if self.link.has_write_failed() {
+            return Goal::Done(Err(self.cannot_send()));
+        }
+        if self.connection.wants_output() || !self.link.is_flushed() {
+            return match self.link.stream {
+                Some(_) => Goal::Wait,
+                None => Goal::Done(Err(self.cannot_send())),
+            };
+        }
+        // What a failed connection had left was thrown away, not written.
+        match self.connection.closed() {
+            Some(closed) if !closed.is_clean() => Goal::Done(Err(self.cannot_send())),
+            _ => Goal::Done(Ok(())),
+        }
+    }
+}

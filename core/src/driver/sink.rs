@@ -1,0 +1,112 @@
+//! A WebSocket as a `Stream` and a `Sink`, also from two tasks.
+
+use alloc::sync::Arc;
+use alloc::task::Wake;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::sync::{Mutex, PoisonError};
+
+use futures_core::Stream;
+use futures_sink::Sink;
+
+use super::clock::Clock;
+use super::error::Error;
+use super::poll::{Driven, Goal};
+use super::stream::ByteStream;
+use super::websocket::WebSocket;
+use crate::{CloseCode, CloseFrame, Message, SendError};
+
+/// The two tasks that may hold the halves of a `StreamExt::split`.
+///
+/// Each half runs the whole connection, and a stream keeps one waker for each direction: the half
+/// that was polled last would take the wake-ups of the other one. So the stream gets a waker that
+/// wakes both.
+#[derive(Debug, Default)]
+pub(super) struct Tasks(Arc<Wakers>);
+
+#[derive(Debug, Default)]
+struct Wakers {
+    stream: Mutex<Option<Waker>>,
+    sink: Mutex<Option<Waker>>,
+}
+
+impl Tasks {
+    fn stream(&self, cx: &Context<'_>) -> Waker {
+        self.waker(&self.0.stream, cx)
+    }
+
+    fn sink(&self, cx: &Context<'_>) -> Waker {
+        self.waker(&self.0.sink, cx)
+    }
+
+    /// The task is noted before it polls, so no wake-up in between is lost.
+    fn waker(&self, half: &Mutex<Option<Waker>>, cx: &Context<'_>) -> Waker {
+        let mut task = half.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *task {
+            Some(task) => task.clone_from(cx.waker()),
+            task @ None => *task = Some(cx.waker().clone()),
+        }
+        Waker::from(Arc::clone(&self.0))
+    }
+}
+
+impl Wake for Wakers {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        for half in [&self.stream, &self.sink] {
+            let task = half.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(task) = task {
+                task.wake();
+            }
+        }
+    }
+}
+
+impl<S: ByteStream, C: Clock> Stream for WebSocket<S, C> {
+    type Item = Result<Message, Error>;
+
+    /// As [`recv`](WebSocket::recv): `None` after a clean close, and after an error.
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let waker = self.tasks.stream(cx);
+        self.poll_recv(&mut Context::from_waker(&waker)).map(Result::transpose)
+    }
+}
+
+impl<S: ByteStream, C: Clock> Sink<Message> for WebSocket<S, C> {
+    type Error = Error;
+
+    /// Waits for room in the outbox.
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.connection.can_send() {
+            return Poll::Ready(Ok(()));
+        }
+        let waker = self.tasks.sink(cx);
+        self.poll_until(&mut Context::from_waker(&waker), |socket| {
+            if socket.connection.can_send() { Goal::Done(Ok(())) } else { socket.wait_for_room() }
+        })
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        self.try_send(message).map_err(|error| match error {
+            SendError::Full(_) => Error::NotReady,
+            SendError::Closed(_) => self.cannot_send(),
+            SendError::Unfinished(_) => Error::Unfinished,
+        })
+    }
+
+    /// As [`flush`](WebSocket::flush).
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let waker = self.tasks.sink(cx);
+        self.poll_until(&mut Context::from_waker(&waker), |socket| socket.flushed())
+    }
+
+    /// Sends a Close with [`CloseCode::NORMAL`] behind what was accepted before, and waits until it
+    /// is written. The stream half goes on to the end: it belongs to someone else, perhaps.
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.begin_close(CloseFrame::from(CloseCode::NORMAL))?;
+        self.poll_flush(cx)
+    }
+}

@@ -1,0 +1,245 @@
+//! A WebSocket on a stream: the calls of an application.
+
+use core::future::poll_fn;
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use super::clock::Clock;
+use super::error::Error;
+use super::link::Link;
+use super::poll::{Driven, Goal};
+use super::sink::Tasks;
+use super::stream::ByteStream;
+use crate::{Closed, Connection, Event, Message, Stats};
+
+/// A connection on a stream, for one task at a time.
+///
+/// Nothing happens outside its calls: while the application is in none, nothing is read, and the
+/// peer is slowed down by TCP. While it is in any call, however long, pings are answered, messages
+/// are read ahead up to the gate and output goes out. [`drive`](Self::drive) is the call that does
+/// only that.
+///
+/// Dropping it closes the stream without a closing handshake; [`close`](Self::close) comes first.
+///
+/// It is also a `Stream` of `Result<Message, Error>` and a `Sink<Message>`.
+#[derive(Debug)]
+pub struct WebSocket<S, C> {
+    pub(super) link: Link<S, C>,
+    pub(super) connection: Connection,
+    subprotocol: Option<Box<str>>,
+    pub(super) end: End,
+    pub(super) tasks: Tasks,
+    pub(super) pings: u64,
+}
+
+impl<S: ByteStream, C: Clock> WebSocket<S, C> {
+    /// Puts a connection on a stream: behind an opening handshake made elsewhere.
+    ///
+    /// The connection must have been made with times of this clock.
+    pub fn from_connection(stream: S, clock: C, connection: Connection) -> Self {
+        Self::from_link(Link::new(stream, clock), connection, None)
+    }
+
+    pub(super) fn from_link(
+        link: Link<S, C>,
+        connection: Connection,
+        subprotocol: Option<&str>,
+    ) -> Self {
+        Self {
+            link,
+            connection,
+            subprotocol: subprotocol.map(Box::from),
+            end: End::Ahead,
+            tasks: Tasks::default(),
+            pings: 0,
+        }
+    }
+
+    /// Receives the next message; `None` once the connection was closed cleanly.
+    ///
+    /// The end is told when the stream is closed, so that a server that drops the connection then
+    /// does not take its own last words back. Repeated calls give `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] and [`Error::Io`]: the connection ended otherwise. Once; all messages that
+    /// came before are received first.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: the message that would have come next comes with the next call.
+    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// Gives a message that is decoded already. Neither reads, nor writes, nor looks at the clock:
+    /// for taking what came at once in a batch, between calls that wait.
+    pub fn try_recv(&mut self) -> Option<Message> {
+        loop {
+            if let Event::Message(message) = self.take_event()? {
+                return Some(message);
+            }
+        }
+    }
+
+    /// Receives the next event: a message, or a ping or pong if the configuration surfaces them;
+    /// `None` once the connection was closed cleanly. Never [`Event::Closed`].
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`recv`](Self::recv).
+    pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        poll_fn(|cx| {
+            self.poll_until(cx, |socket| match socket.take_event() {
+                Some(event) => Goal::Done(Ok(Some(event))),
+                None => socket.end(),
+            })
+        })
+        .await
+    }
+
+    /// Reads ahead up to the gate, answers pings, writes what waits and keeps the connection alive;
+    /// takes no message. Returns when the gate is closed, when only the end is left to be received, or
+    /// when the connection is over.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn read_ahead(&mut self) {
+        poll_fn(|cx| {
+            self.poll_until(cx, |socket| {
+                if socket.can_read_on() && socket.link.stream.is_some() {
+                    Goal::Wait
+                } else {
+                    Goal::Done(())
+                }
+            })
+        })
+        .await;
+    }
+
+    /// Does what [`read_ahead`](Self::read_ahead) does, and behind a closed gate goes on writing
+    /// and keeping the connection alive. Returns when the stream is closed: to be cancelled by
+    /// something else that the application waits for.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost.
+    pub async fn drive(&mut self) {
+        poll_fn(|cx| {
+            self.poll_until(cx, |socket| match socket.link.stream {
+                Some(_) => Goal::Wait,
+                None => Goal::Done(()),
+            })
+        })
+        .await;
+    }
+
+    /// The protocol behind it: gauges, settings, how it stands.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The subprotocol that was agreed on, if one was.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    /// How the connection ended, once that is decided; messages may still have to be received.
+    pub fn closed(&self) -> Option<&Closed> {
+        self.connection.closed()
+    }
+
+    /// How long the newest answered ping took.
+    pub fn latency(&self) -> Option<Duration> {
+        self.connection.latency()
+    }
+
+    /// Counters so far.
+    pub fn stats(&self) -> Stats {
+        self.connection.stats()
+    }
+
+    /// How many messages are read and not received by the application.
+    pub fn queued_messages(&self) -> usize {
+        self.connection.queued_messages()
+    }
+
+    /// How many bytes of payload are read and not received by the application.
+    pub fn queued_bytes(&self) -> usize {
+        self.connection.queued_bytes()
+    }
+
+    /// How many bytes of output wait.
+    pub fn queued_output(&self) -> usize {
+        self.connection.queued_output()
+    }
+
+    /// The stream; `None` once it is closed.
+    pub fn get_ref(&self) -> Option<&S> {
+        self.link.stream.as_ref()
+    }
+
+    /// The stream, for its settings; `None` once it is closed. Who reads from it or writes to it
+    /// breaks the protocol.
+    pub fn get_mut(&mut self) -> Option<&mut S> {
+        self.link.stream.as_mut()
+    }
+
+    /// The stream, without a closing handshake; `None` once it is closed.
+    pub fn into_inner(self) -> Option<S> {
+        self.link.stream
+    }
+
+    pub(super) fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Message>, Error>> {
+        self.poll_until(cx, |socket| match socket.take_event() {
+            Some(Event::Message(message)) => Goal::Done(Ok(Some(message))),
+            Some(_) => Goal::Again,
+            None => socket.end(),
+        })
+    }
+
+    /// Whether more may come before the application takes what is there.
+    pub(super) fn can_read_on(&self) -> bool {
+        self.connection.is_gate_open() && !self.connection.is_end_queued()
+    }
+
+    /// The next event but the last, which is only noted.
+    pub(super) fn take_event(&mut self) -> Option<Event> {
+        match self.connection.poll_event() {
+            Some(Event::Closed(_)) => {
+                self.end = End::Drained;
+                None
+            }
+            event => event,
+        }
+    }
+}
+
+impl<S: ByteStream, C: Clock> Driven for WebSocket<S, C> {
+    type Stream = S;
+    type Clock = C;
+    type Machine = Connection;
+
+    fn parts(&mut self) -> (&mut Link<S, C>, &mut Connection) {
+        (&mut self.link, &mut self.connection)
+    }
+}
+
+/// How far the end has come towards the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// There may be more events.
+    Ahead,
+    /// All events are taken.
+    Drained,
+    /// The application was told how it ended.
+    Reported,
+}

@@ -1,0 +1,11 @@
+//! The driver on streams and clocks that do what the test says.
+#![cfg(feature = "driver")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::disallowed_types, reason = "the driver's tests wake")]
+
+extern crate alloc;
+
+mod ends;
+mod invariants;
+mod mock;
+mod pair;
