@@ -10,7 +10,7 @@ use peak_alloc::PeakAlloc;
 use tidegate_core::deflate::{DeflateOptions, DeflateParams, DeflatePool};
 use tidegate_core::{
     Chunk, CloseCode, Compress, Config, Connection, Event, Message, MessageKind, READ_SIZE, Role,
-    Timestamp,
+    Timestamp, Watermarks,
 };
 use tidegate_tests::frames::{Frame, opcode};
 use tidegate_tests::inflate::Inflater;
@@ -209,6 +209,26 @@ fn floods_close_the_gate() {
     }
 }
 
+/// What is compressed and waits for a peer that does not read is no larger than it looks.
+fn output_is_counted() {
+    let marks = Watermarks::new(4 * MIB, MIB).unwrap();
+    let config = Config::builder().send_marks(marks).deflate(DeflateOptions::default());
+    let config = Arc::new(config.build().unwrap());
+    let bound = config.memory_bound();
+    // It can't be compressed: what is kept is as long as what was given.
+    let mut random = Random::new(2);
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let mut connection = Box::new(connection(Role::Server, &config, Some(params(true))));
+    while connection.can_send() {
+        connection.send(random.bytes(9000)).unwrap();
+    }
+    connection.output();
+    let peak = MEMORY.peak_usage() - before;
+    assert!(peak < 5 * MIB, "{peak} for output of 4 MiB; the bound is {bound}");
+    report("output", peak, bound);
+}
+
 fn report(name: &str, worst: usize, bound: usize) {
     let part = worst as f64 / bound as f64;
     println!("{name}: {worst} bytes at most, {part:.2} of the bound");
@@ -295,4 +315,5 @@ fn compression_stays_within_the_bound() {
     idle_connections_hold_little();
     bombs_are_defused();
     floods_close_the_gate();
+    output_is_counted();
 }

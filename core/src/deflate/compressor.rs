@@ -80,6 +80,8 @@ impl Compressor {
                 self.release();
             }
         }
+        // It may wait for long, and what waits is counted by its length.
+        compressed.shrink_to_fit();
         Some(compressed)
     }
 
