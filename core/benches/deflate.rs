@@ -4,7 +4,13 @@
 //!
 //! Prints the table of `docs/compression.md`. The ratio is exact; the throughput is of payload,
 //! through a whole connection.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::wildcard_enum_match_arm,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used
+)]
 
 use core::hint::black_box;
 use core::time::Duration;

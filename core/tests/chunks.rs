@@ -209,7 +209,7 @@ fn control_frames_go_out_between_the_fragments_of_a_long_message() {
         } else {
             Connection::server(NOW, config)
         };
-        let payload: Vec<u8> = (0..1_000_000u32).map(|i| i as u8).collect();
+        let payload: Vec<u8> = (0..=255).cycle().take(1_000_000).collect();
         sender.send(payload.clone()).unwrap();
 
         let config = base().surface_control(true).max_message_size(1_000_000);
