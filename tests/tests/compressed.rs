@@ -1,6 +1,6 @@
 //! What is compressed at one end is the same at the other end, whatever was agreed on and in
 //! whatever pieces it comes.
-#![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
+#![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
 
 use bytes::{Buf, Bytes};
 use miniz_oxide::deflate::compress_to_vec;
