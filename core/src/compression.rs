@@ -8,6 +8,7 @@ use bytes::Bytes;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compressor, DeflateOptions, DeflateParams, Inflater};
 use crate::error::ProtocolError;
+use crate::prepared::{Encoded, Prepared};
 #[cfg(feature = "deflate")]
 use crate::role::Role;
 
@@ -131,6 +132,31 @@ impl Compression {
             }
         }
         Outgoing { compressed: false, payload }
+    }
+}
+
+impl Compression {
+    /// The frame of a prepared message that fits this connection.
+    #[cfg(all(feature = "deflate", feature = "std"))]
+    pub(crate) fn prepared<'p>(&mut self, prepared: &'p Prepared) -> &'p Encoded {
+        let compressor = self.negotiated.as_mut().and_then(|n| n.compressor.as_mut());
+        match compressor {
+            Some(compressor) => match prepared.compressed(compressor.window_bits()) {
+                Some(encoded) => {
+                    compressor.forget();
+                    encoded
+                }
+                None => prepared.plain(),
+            },
+            None => prepared.plain(),
+        }
+    }
+
+    /// The frame of a prepared message. It is not compressed: that takes a lock to do once.
+    #[cfg(not(all(feature = "deflate", feature = "std")))]
+    #[allow(clippy::unused_self)]
+    pub(crate) fn prepared<'p>(&mut self, prepared: &'p Prepared) -> &'p Encoded {
+        prepared.plain()
     }
 }
 

@@ -31,6 +31,7 @@ pub struct Config {
     pub(crate) send_marks: Watermarks,
     pub(crate) max_message_size: usize,
     pub(crate) max_frame_size: Option<usize>,
+    pub(crate) fragment_size: Option<usize>,
     pub(crate) delivery: Delivery,
     pub(crate) validate_utf8: bool,
     pub(crate) surface_control: bool,
@@ -72,6 +73,7 @@ impl Default for Config {
             // Larger than almost every real message; a peer cannot make us hold more than twice it.
             max_message_size: 1024 * 1024,
             max_frame_size: None,
+            fragment_size: None,
             delivery: Delivery::Whole,
             validate_utf8: true,
             surface_control: false,
@@ -240,6 +242,14 @@ impl ConfigBuilder {
         self
     }
 
+    /// Sends messages that are longer than this many bytes in fragments of this size, with pings,
+    /// pongs and the closing handshake in between: a long message then does not hold them up. The
+    /// size that counts is the one on the wire. Default: `None`, each message is one frame.
+    pub fn fragment_size(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.config.fragment_size = bytes.into();
+        self
+    }
+
     /// Whether messages come whole or in chunks. Default: [`Delivery::Whole`].
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         self.config.delivery = delivery;
@@ -323,6 +333,9 @@ impl ConfigBuilder {
         }
         if config.max_message_size == 0 {
             return Err(ConfigError::ZeroLimit { setting: "max_message_size" });
+        }
+        if config.fragment_size == Some(0) {
+            return Err(ConfigError::ZeroLimit { setting: "fragment_size" });
         }
         if config.max_frame_size == Some(0) {
             return Err(ConfigError::ZeroLimit { setting: "max_frame_size" });

@@ -169,7 +169,7 @@ impl Connection {
             held: None,
             end_of_stream: false,
             sending: Sending::default(),
-            output: Output::new(Outbox::new(config.send_marks, keys)),
+            output: Output::new(Outbox::new(&config, keys)),
             phase: Phase::Open,
             ending: Ending::Undecided { sent: None },
             timers,

@@ -113,6 +113,7 @@ mod observe;
 mod outbox;
 mod output;
 mod phase;
+mod prepared;
 mod role;
 mod routing;
 mod sending;
@@ -142,6 +143,7 @@ pub use crate::error::{ChunkError, ConfigError, ControlError, ProtocolError, Sen
 pub use crate::event::{Chunk, Closed, Event, Failure, Message, MessageKind};
 pub use crate::gauge::Watermarks;
 pub use crate::output::Output;
+pub use crate::prepared::Prepared;
 pub use crate::role::Role;
 pub use crate::stats::Stats;
 pub use crate::timestamp::Timestamp;

@@ -9,11 +9,12 @@ use chacha20::ChaCha12Rng;
 use chacha20::rand_core::Rng;
 
 use crate::close::CloseFrame;
+use crate::config::Config;
 use crate::error::ControlError;
 use crate::frame::{
     EncodedHeader, FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER, Mask, OpCode, encode_header,
 };
-use crate::gauge::{Gauge, Watermarks};
+use crate::gauge::Gauge;
 use crate::wire::Wire;
 
 /// Where frames wait. What the transport is shown is committed to the [`Wire`] and keeps its order;
@@ -31,6 +32,8 @@ pub(crate) struct Outbox {
     /// How much of the wire has to go out until the pings and pongs on it are gone.
     control_on_wire: usize,
     gauge: Gauge,
+    /// Data frames with a longer payload go out in fragments of this size.
+    fragment_size: usize,
     is_full: bool,
     /// Generates masking keys; a server has none.
     keys: Option<Box<ChaCha12Rng>>,
@@ -41,8 +44,19 @@ pub(crate) struct Outbox {
 enum Waiting {
     /// Small frames, ready and back to back.
     Small(Vec<u8>),
-    /// A large payload, kept as the caller gave it.
-    Large { header: EncodedHeader, payload: Bytes, mask: Option<Mask> },
+    /// A large payload, kept as the caller gave it; its header is made when it goes out.
+    Large(Frame),
+    /// A whole frame that other connections send too.
+    Encoded(Bytes),
+}
+
+/// A data frame.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) fin: bool,
+    pub(crate) rsv1: bool,
+    pub(crate) opcode: OpCode,
+    pub(crate) payload: Bytes,
 }
 
 #[derive(Debug)]
@@ -52,7 +66,7 @@ struct Unfinished {
 }
 
 impl Outbox {
-    pub(crate) const fn new(marks: Watermarks, keys: Option<Box<ChaCha12Rng>>) -> Self {
+    pub(crate) fn new(config: &Config, keys: Option<Box<ChaCha12Rng>>) -> Self {
         Self {
             wire: Wire::new(),
             queue: VecDeque::new(),
@@ -61,7 +75,8 @@ impl Outbox {
             pings: VecDeque::new(),
             close: None,
             control_on_wire: 0,
-            gauge: Gauge::new(marks),
+            gauge: Gauge::new(config.send_marks),
+            fragment_size: config.fragment_size.unwrap_or(usize::MAX),
             is_full: false,
             keys,
             has_progressed: false,
@@ -75,28 +90,49 @@ impl Outbox {
     }
 
     /// Accepts a data frame, whatever its length.
-    pub(crate) fn push_data(&mut self, fin: bool, rsv1: bool, opcode: OpCode, payload: Bytes) {
-        let mask = self.next_mask();
-        let header = FrameHeader { fin, rsv1, opcode, mask, length: payload.len() as u64 };
-        let header = encode_header(header);
-        self.gauge.add(header.as_slice().len() + payload.len());
-        self.is_full |= self.gauge.is_high();
-        if payload.len() >= LARGE {
-            self.queue.push_back(Waiting::Large { header, payload, mask });
+    pub(crate) fn push_data(&mut self, frame: Frame) {
+        let length = frame.payload.len();
+        if length >= LARGE || length > self.fragment_size {
+            self.accepted(length);
+            self.queue.push_back(Waiting::Large(frame));
             return;
         }
-        let buffer = match self.queue.back_mut() {
-            Some(Waiting::Small(buffer)) if buffer.len() < SEGMENT => buffer,
-            _ => {
-                let buffer = self.wire.take_spare();
-                self.queue.push_back(Waiting::Small(buffer));
-                match self.queue.back_mut() {
-                    Some(Waiting::Small(buffer)) => buffer,
-                    _ => return,
-                }
-            }
-        };
-        append_frame(&header, &payload, mask, buffer);
+        let Frame { fin, rsv1, opcode, payload } = frame;
+        let mask = self.next_mask();
+        let header = FrameHeader { fin, rsv1, opcode, mask, length: length as u64 };
+        let header = encode_header(header);
+        self.accepted(header.as_slice().len() + length);
+        append_frame(&header, &payload, mask, self.small_frames());
+    }
+
+    /// Accepts a whole frame of a server that other connections send too: the bytes are shared, if
+    /// that costs less than to copy them.
+    pub(crate) fn push_encoded(&mut self, frame: &Bytes) {
+        self.accepted(frame.len());
+        if frame.len() < CHEAP_TO_COPY {
+            self.small_frames().extend_from_slice(frame);
+        } else {
+            self.queue.push_back(Waiting::Encoded(frame.clone()));
+        }
+    }
+
+    fn accepted(&mut self, length: usize) {
+        self.gauge.add(length);
+        self.is_full |= self.gauge.is_high();
+    }
+
+    /// The buffer that the next small frame goes to.
+    fn small_frames(&mut self) -> &mut Vec<u8> {
+        let fits =
+            |waiting: &Waiting| matches!(waiting, Waiting::Small(buffer) if buffer.len() < SEGMENT);
+        if !self.queue.back().is_some_and(fits) {
+            self.queue.push_back(Waiting::Small(self.wire.take_spare()));
+        }
+        match self.queue.back_mut() {
+            Some(Waiting::Small(buffer)) => buffer,
+            // It was just made sure that this is the last one.
+            _ => unreachable!("the last waiting frames are small"),
+        }
     }
 
     /// Keeps a pong. Beyond sixteen the oldest gives way: the newest ping is the one that must be
@@ -190,15 +226,8 @@ impl Outbox {
         while self.wire.remaining() < WINDOW && self.unfinished.is_none() {
             match self.queue.pop_front() {
                 Some(Waiting::Small(frames)) => self.wire.push_owned(frames),
-                Some(Waiting::Large { header, payload, mask }) => {
-                    self.wire.append(header.as_slice());
-                    if let Some(mask) = mask {
-                        self.unfinished = Some(Unfinished { payload, mask });
-                        self.continue_masked();
-                    } else {
-                        self.wire.push_shared(payload);
-                    }
-                }
+                Some(Waiting::Encoded(frame)) => self.wire.push_shared(frame),
+                Some(Waiting::Large(frame)) => self.commit_large(frame),
                 None => break,
             }
         }
@@ -211,6 +240,34 @@ impl Outbox {
             {
                 self.commit_close(&frame);
             }
+        }
+    }
+
+    /// Puts a frame on the wire, or its first fragment; the rest stays in front of the queue, so
+    /// that control frames can go in between.
+    fn commit_large(&mut self, mut frame: Frame) {
+        let payload = frame.payload.split_to(frame.payload.len().min(self.fragment_size));
+        let is_rest = frame.payload.is_empty();
+        let mask = self.next_mask();
+        let header = encode_header(FrameHeader {
+            fin: frame.fin && is_rest,
+            rsv1: frame.rsv1,
+            opcode: frame.opcode,
+            mask,
+            length: payload.len() as u64,
+        });
+        self.gauge.add(header.as_slice().len());
+        self.wire.append(header.as_slice());
+        if !is_rest {
+            // "RSV1 only on the first fragment" (RFC 7692 §6.1).
+            let rest = Frame { rsv1: false, opcode: OpCode::Continuation, ..frame };
+            self.queue.push_front(Waiting::Large(rest));
+        }
+        if let Some(mask) = mask {
+            self.unfinished = Some(Unfinished { payload, mask });
+            self.continue_masked();
+        } else {
+            self.wire.push_shared(payload);
         }
     }
 
@@ -278,6 +335,9 @@ fn append_frame(header: &EncodedHeader, payload: &[u8], mask: Option<Mask>, out:
 
 /// From this size on a payload is not copied behind its header.
 const LARGE: usize = 8 * 1024;
+
+/// Below this size a copy costs less than a place of its own in a vectored write.
+const CHEAP_TO_COPY: usize = 512;
 
 /// Small frames share buffers of about this size.
 const SEGMENT: usize = 16 * 1024;

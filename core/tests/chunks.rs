@@ -198,3 +198,48 @@ fn text_before_a_fault_is_handed_over() {
     let failure = Failure::Protocol(ProtocolError::InvalidUtf8 { offset: 2 });
     assert_eq!(received.failure, Some(Some(failure)));
 }
+
+/// A long message in fragments: pings, and the answers to the peer's, do not wait for its end.
+#[test]
+fn control_frames_go_out_between_the_fragments_of_a_long_message() {
+    for client in [false, true] {
+        let config = base().fragment_size(10_000).build().unwrap();
+        let mut sender = if client {
+            Connection::client(NOW, config, [1; 32])
+        } else {
+            Connection::server(NOW, config)
+        };
+        let payload: Vec<u8> = (0..=255).cycle().take(1_000_000).collect();
+        sender.send(payload.clone()).unwrap();
+
+        let config = base().surface_control(true).max_message_size(1_000_000);
+        let config = config.message_marks(Watermarks::UNLIMITED).build().unwrap();
+        let mut receiver = if client {
+            Connection::server(NOW, config)
+        } else {
+            Connection::client(NOW, config, [2; 32])
+        };
+        let mut events = Vec::new();
+        let mut written = 0;
+        while sender.wants_output() {
+            let bytes = sender.output().chunk().to_vec();
+            sender.output().advance(bytes.len());
+            written += bytes.len();
+            if written > 300_000 && sender.stats().messages_out == 1 {
+                sender.ping(NOW, &b"now"[..]).unwrap();
+                sender.send("behind it").unwrap();
+            }
+            receiver.handle_input(NOW, &bytes);
+            events.extend(std::iter::from_fn(|| receiver.poll_event()));
+        }
+        assert_eq!(
+            events,
+            [
+                Event::Ping(b"now"[..].into()),
+                Event::Message(Message::binary(payload)),
+                Event::Message(Message::text("behind it")),
+            ]
+        );
+        assert_eq!(sender.queued_output(), 0, "the gauge gives back all that it took");
+    }
+}
