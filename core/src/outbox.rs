@@ -136,6 +136,10 @@ impl Outbox {
         let fits =
             |waiting: &Waiting| matches!(waiting, Waiting::Small(buffer) if buffer.len() < SEGMENT);
         if !self.queue.back().is_some_and(fits) {
+            // It does not grow any more: the gauge is to count what is really held.
+            if let Some(Waiting::Small(full)) = self.queue.back_mut() {
+                full.shrink_to_fit();
+            }
             self.queue.push_back(Waiting::Small(self.wire.take_spare()));
         }
         match self.queue.back_mut() {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::assembler;
 use crate::close::CloseFrame;
+use crate::compression::Compression;
 use crate::config::PongPolicy;
 use crate::connection::{Connection, ControlFrame, Ending, Held, Receiving};
 use crate::delivery::Delivering;
@@ -313,6 +314,8 @@ impl Connection {
             self.timers.begin(Timer::Close, timeout);
         }
         if !phase.decodes() {
+            // Nothing is inflated or compressed any more: the contexts go.
+            self.compression = Compression::default();
             self.stash = Stash::default();
             self.delivering.clear();
         }
