@@ -72,6 +72,8 @@ mod serve;
 mod stream;
 
 use async_std::net::TcpStream;
+#[cfg(feature = "deflate")]
+pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{
     Accept, Arrival, Closer, Counters, Decision, Error, Listener, Options, Origins, Peer,
     ServeOptions, Server, ServerHandle, Url, UrlError,

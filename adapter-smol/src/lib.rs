@@ -71,6 +71,8 @@ mod connect;
 mod serve;
 
 use async_net::TcpStream;
+#[cfg(feature = "deflate")]
+pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{
     Accept, Arrival, Closer, Counters, Decision, Error, FuturesStream, Listener, Options, Origins,
     Peer, ServeOptions, Server, ServerHandle, Url, UrlError,

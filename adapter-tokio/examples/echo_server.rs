@@ -1,11 +1,14 @@
 //! Echoes text and binary. Ctrl-C closes all connections with 1001 and ends.
 //!
-//! `cargo run --release --example echo_server -p tidegate-tokio [address]`
+//! `cargo run --release --example echo_server -p tidegate-tokio --features deflate [address]`
+//!
+//! It is what conformance suites and other implementations are pointed at: messages up to 16 MiB,
+//! any subprotocol, and permessage-deflate if it is built with the feature.
 
 use core::time::Duration;
 use std::io;
 
-use tidegate_tokio::{Accept, Arrival, Decision, Error, ServeOptions, WebSocket};
+use tidegate_tokio::{Accept, Arrival, Config, Decision, Error, ServeOptions, WebSocket};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -14,7 +17,12 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(&address).await?;
     println!("ws://{}/", listener.local_addr()?);
 
-    let options = ServeOptions::new().max_connections(None).decide(whatever_is_asked_for);
+    let config = Config::builder().max_message_size(16 * 1024 * 1024);
+    #[cfg(feature = "deflate")]
+    let config = config.deflate(tidegate_tokio::deflate::DeflateOptions::default());
+    let config = config.build().map_err(io::Error::other)?;
+    let options =
+        ServeOptions::new().config(config).max_connections(None).decide(whatever_is_asked_for);
     let server = tidegate_tokio::serve(listener, options, |socket, _| async move {
         echo(socket).await.inspect_err(|error| eprintln!("{error}"))
     });

@@ -72,6 +72,8 @@ pub mod hyper;
 mod serve;
 mod stream;
 
+#[cfg(feature = "deflate")]
+pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{
     Accept, Arrival, Closer, Counters, Decision, Error, Listener, Options, Origins, Peer,
     ServeOptions, Server, ServerHandle, Url, UrlError,

@@ -92,14 +92,17 @@
 //! `no_std` with `alloc`. `driver`: the poll loop that the runtime adapters share.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
+#![warn(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 
 extern crate alloc;
 
 mod assembler;
+mod chunker;
 mod close;
 mod compression;
 mod config;
 mod connection;
+mod delivery;
 mod error;
 mod event;
 mod gauge;
@@ -110,9 +113,12 @@ mod observe;
 mod outbox;
 mod output;
 mod phase;
+mod prepared;
 mod role;
 mod routing;
 mod sending;
+mod sequence;
+mod short;
 mod stash;
 mod stats;
 mod timers;
@@ -132,10 +138,12 @@ pub use crate::close::{CloseCode, CloseFrame};
 pub use crate::compression::Compress;
 pub use crate::config::{Config, ConfigBuilder, PongPolicy};
 pub use crate::connection::{Connection, Transport};
+pub use crate::delivery::Delivery;
 pub use crate::error::{ChunkError, ConfigError, ControlError, ProtocolError, SendError};
 pub use crate::event::{Chunk, Closed, Event, Failure, Message, MessageKind};
 pub use crate::gauge::Watermarks;
 pub use crate::output::Output;
+pub use crate::prepared::Prepared;
 pub use crate::role::Role;
 pub use crate::stats::Stats;
 pub use crate::timestamp::Timestamp;

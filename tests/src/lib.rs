@@ -3,8 +3,24 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test fails on what it does not expect")]
 
 pub mod frames;
+pub mod inflate;
 pub mod link;
 pub mod model;
 pub mod pair;
 pub mod random;
 pub mod vectors;
+
+/// The Rust of the README and of the guide, compiled and run.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/flow-control.md")]
+    mod flow_control {}
+    #[doc = include_str!("../../docs/compression.md")]
+    mod compression {}
+    #[doc = include_str!("../../docs/embedding.md")]
+    mod embedding {}
+    #[doc = include_str!("../../docs/adapters.md")]
+    mod adapters {}
+}

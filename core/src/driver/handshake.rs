@@ -18,7 +18,8 @@ use crate::handshake::{
     Response, ServerHandshake,
 };
 
-/// Opens a WebSocket on a stream to a server: sends the request and checks the answer.
+/// Opens a WebSocket on a stream to a server: sends the request and checks the answer. Offers
+/// permessage-deflate if the configuration has options for it.
 ///
 /// # Errors
 ///
@@ -51,6 +52,11 @@ async fn open<S: ByteStream, C: Clock>(
     limits: Limits,
     config: Arc<Config>,
 ) -> Result<WebSocket<S, C>, Error> {
+    #[cfg(feature = "deflate")]
+    let request = match config.deflate() {
+        Some(options) => request.deflate(options.offer()).map_err(Error::Request)?,
+        None => request,
+    };
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(Error::Entropy)?;
     let handshake = ClientHandshake::new(clock.now(), request, limits, seed);
@@ -147,7 +153,8 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
         self
     }
 
-    /// Accepts the request.
+    /// Accepts the request, and permessage-deflate if the configuration has options for it and the
+    /// client offers it.
     ///
     /// # Errors
     ///
