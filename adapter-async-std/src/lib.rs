@@ -55,6 +55,12 @@
 //! # }
 //! ```
 //!
+//! [`serve`] does this for a listener: limits, decisions, graceful shutdown.
+//!
+//! # Features
+//!
+//! `deflate`: permessage-deflate, where the configuration asks for it. `tracing`: spans and events.
+//!
 //! # Guarantees
 //!
 //! While the gate is closed the socket is not polled for reading; a blocked write does not stop

@@ -13,8 +13,9 @@ use tidegate_core::driver::{ByteStream, FuturesStream};
 
 /// A stream that speaks the traits of `futures-io`, and a socket that can be shut down.
 ///
-/// async-std's `TcpStream` and `UnixStream` do nothing in `poll_close`. A peer that waits for the end of the stream
-/// behind its Close, as RFC 6455 §7.1.1 asks of a client, would wait until its time is up.
+/// async-std's `TcpStream` and `UnixStream` do nothing in `poll_close`. A peer that waits for the
+/// end of the stream behind its Close, as RFC 6455 §7.1.1 asks of a client, would wait until its
+/// time is up.
 #[derive(Clone, Copy, Debug)]
 pub struct AsyncStdStream<S>(FuturesStream<S>);
 

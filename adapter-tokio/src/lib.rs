@@ -52,6 +52,13 @@
 //! # }
 //! ```
 //!
+//! [`serve`] does this for a listener: limits, decisions, graceful shutdown.
+//!
+//! # Features
+//!
+//! `deflate`: permessage-deflate, where the configuration asks for it. `tracing`: spans and events.
+//! `hyper` and `axum`: upgrades of requests, see the modules of these names.
+//!
 //! # Guarantees
 //!
 //! While the gate is closed the socket is not polled for reading; a blocked write does not stop

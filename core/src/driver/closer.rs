@@ -22,7 +22,7 @@ use crate::{CloseFrame, ControlError};
 /// # async fn example<S: ByteStream, C: Clock>(mut socket: WebSocket<S, C>) -> Result<(), Error> {
 /// let closer = socket.closer();
 /// // elsewhere:
-/// closer.close(CloseCode::GOING_AWAY)?;
+/// closer.close(CloseCode::GOING_AWAY).map_err(Error::Control)?;
 /// // and the application, wherever it waits:
 /// while let Some(message) = socket.recv().await? {} // goes on to the end of the closing handshake
 /// # Ok(())
