@@ -132,7 +132,7 @@ async fn what_came_with_the_request_is_not_lost() {
 async fn addresses_that_are_refused() {
     let error = tidegate_tokio::connect("wss://example.org").await.unwrap_err();
     assert!(matches!(error, Error::Url(UrlError::TlsNotBuilt)));
-    let error = tidegate_tokio::connect("ws://user@example.org").await.unwrap_err();
+    let error = tidegate_tokio::connect("ws://a%zz@example.org").await.unwrap_err();
     assert!(matches!(error, Error::Url(UrlError::UserInfo)));
     let options = Options::new().header("X", "a\r\nb");
     let error = tidegate_tokio::connect_with("ws://example.org", options).await.unwrap_err();

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind};
 use super::clock::Clock;
 use super::error::Error;
 use super::stream::ByteStream;
-use super::url::Url;
+use super::url::{Url, UrlError};
 use super::websocket::WebSocket;
 use crate::handshake::{ClientRequest, Limits, RequestError};
 use crate::{Config, Timestamp};
@@ -85,6 +85,12 @@ impl Options {
         if let Some(origin) = &self.origin {
             request = request.origin(origin)?;
         }
+        let has_authorization =
+            self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Authorization"));
+        // The application's own word counts for more than the address's.
+        if let Some(credentials) = url.credentials().filter(|_| !has_authorization) {
+            request = request.header("Authorization", &credentials.to_header())?;
+        }
         for (name, value) in &self.headers {
             request = request.header(name, value)?;
         }
@@ -115,6 +121,9 @@ where
     C: Clock,
     D: Future<Output = io::Result<S>>,
 {
+    if url.is_secure() {
+        return Err(Error::Url(UrlError::TlsNotBuilt));
+    }
     let request = options.request(url)?;
     let Options { limits, config, .. } = options;
     let deadline = limits.timeout().map(|timeout| clock.now() + timeout);

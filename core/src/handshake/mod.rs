@@ -52,6 +52,7 @@ mod answer;
 mod body;
 mod client;
 mod compression;
+mod credentials;
 mod deadline;
 mod error;
 mod extensions;
@@ -69,6 +70,7 @@ use bytes::Bytes;
 
 pub use self::answer::{Acceptance, Rejection};
 pub use self::client::ClientHandshake;
+pub use self::credentials::{BasicCredentials, CredentialsError};
 pub use self::error::{AcceptError, HandshakeError, HeaderError, RequestError};
 pub use self::extensions::Extension;
 pub use self::headers::Headers;
