@@ -60,6 +60,7 @@ mod head;
 mod headers;
 mod incoming;
 mod key;
+pub mod proxy;
 mod request;
 mod response;
 mod server;
