@@ -71,6 +71,8 @@ mod connect;
 mod stream;
 
 use async_std::net::TcpStream;
+#[cfg(feature = "deflate")]
+pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{Error, Options, Url, UrlError};
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};

@@ -70,6 +70,8 @@ mod clock;
 mod connect;
 
 use async_net::TcpStream;
+#[cfg(feature = "deflate")]
+pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{Error, FuturesStream, Options, Url, UrlError};
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};

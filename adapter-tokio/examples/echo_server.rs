@@ -1,11 +1,15 @@
 //! Echoes text and binary. Ctrl-C closes all connections with 1001 and ends.
 //!
-//! `cargo run --release --example echo_server -p tidegate-tokio [address]`
+//! `cargo run --release --example echo_server -p tidegate-tokio --features deflate [address]`
+//!
+//! It is what conformance suites and other implementations are pointed at: messages up to 16 MiB,
+//! any subprotocol, and permessage-deflate if it is built with the feature.
 
 use core::time::Duration;
 use std::io;
+use std::sync::Arc;
 
-use tidegate_tokio::{CloseCode, Error};
+use tidegate_tokio::{CloseCode, Config, Error};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -15,6 +19,11 @@ async fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
     let listener = TcpListener::bind(&address).await?;
     println!("ws://{}/", listener.local_addr()?);
+
+    let config = Config::builder().max_message_size(16 * 1024 * 1024);
+    #[cfg(feature = "deflate")]
+    let config = config.deflate(tidegate_tokio::deflate::DeflateOptions::default());
+    let config = Arc::new(config.build().map_err(io::Error::other)?);
 
     // Each connection holds a receiver: it learns of the end, and dropping it tells that it is done.
     let (stopping, stop) = watch::channel(());
@@ -34,9 +43,9 @@ async fn main() -> io::Result<()> {
                 break;
             }
         };
-        let stop = stop.clone();
+        let (stop, config) = (stop.clone(), Arc::clone(&config));
         tokio::spawn(async move {
-            if let Err(error) = echo(stream, stop).await {
+            if let Err(error) = echo(stream, config, stop).await {
                 eprintln!("{error}");
             }
         });
@@ -50,7 +59,11 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
-async fn echo(stream: TcpStream, mut stop: watch::Receiver<()>) -> Result<(), Error> {
+async fn echo(
+    stream: TcpStream,
+    config: Arc<Config>,
+    mut stop: watch::Receiver<()>,
+) -> Result<(), Error> {
     stream.set_nodelay(true)?;
     let mut incoming = tidegate_tokio::accept(stream).await?;
     // An echo speaks whatever is asked for.
@@ -58,7 +71,7 @@ async fn echo(stream: TcpStream, mut stop: watch::Receiver<()>) -> Result<(), Er
     if let Some(subprotocol) = subprotocol {
         incoming = incoming.subprotocol(subprotocol);
     }
-    let mut socket = incoming.accept().await?;
+    let mut socket = incoming.config(config).accept().await?;
     loop {
         // Both can be cancelled at any time: nothing is lost.
         tokio::select! {

@@ -67,6 +67,8 @@ mod clock;
 mod connect;
 mod stream;
 
+#[cfg(feature = "deflate")]
+pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{Error, Options, Url, UrlError};
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};

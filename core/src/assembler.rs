@@ -11,7 +11,6 @@ use crate::config::Config;
 use crate::error::ProtocolError;
 use crate::event::Message;
 use crate::frame::{FrameHeader, OpCode, Payload};
-use crate::mask::BLOCK;
 use crate::utf8::{Utf8, Utf8Error};
 
 /// The message being put together. Its memory grows with the bytes that arrived, never with a
@@ -69,6 +68,12 @@ impl Assembler {
         Ok(())
     }
 
+    /// Whether no message is in progress.
+    #[inline]
+    pub(crate) const fn is_between_messages(&self) -> bool {
+        self.message.is_none()
+    }
+
     /// Whether a frame is a message by itself, and one may begin.
     #[inline]
     pub(crate) fn is_whole(&self, header: &FrameHeader) -> bool {
@@ -120,13 +125,6 @@ pub(crate) fn whole(
     check_limits(header, 0, config)?;
     let length = usize::try_from(header.length).unwrap_or(usize::MAX);
     let checked = header.opcode == OpCode::Text && config.validate_utf8;
-    if let (Some(mask), Some(block)) = (header.mask, input.first_chunk::<BLOCK>())
-        && length <= BLOCK
-    {
-        let block = mask.block(block);
-        let payload = block.get(..length).unwrap_or_default();
-        return if checked { short_text(payload) } else { Ok(unchecked(header, payload.into())) };
-    }
     let bytes = input.get(..length).unwrap_or_default();
     let payload = Payload { bytes, mask: header.mask, last: true };
     if checked {
@@ -141,14 +139,6 @@ pub(crate) fn whole(
         let mut bytes = Vec::with_capacity(length);
         append_bytes(payload, &mut bytes);
         Ok(unchecked(header, bytes))
-    }
-}
-
-fn short_text(payload: &[u8]) -> Result<Message, ProtocolError> {
-    match core::str::from_utf8(payload) {
-        Ok(text) => Ok(Message::Text(ByteString::from(text))),
-        Err(error) if error.error_len().is_none() => Err(ProtocolError::TruncatedUtf8),
-        Err(error) => Err(ProtocolError::InvalidUtf8 { offset: error.valid_up_to() as u64 }),
     }
 }
 

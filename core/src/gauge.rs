@@ -73,11 +73,14 @@ impl Gauge {
         Self { level: 0, peak: 0, marks }
     }
 
+    #[inline]
     pub(crate) fn add(&mut self, amount: usize) {
-        self.level = self.level.saturating_add(amount);
+        // What is counted is in memory, so it cannot overflow.
+        self.level += amount;
         self.peak = self.peak.max(self.level);
     }
 
+    #[inline]
     pub(crate) fn subtract(&mut self, amount: usize) {
         debug_assert!(amount <= self.level, "a gauge gives back only what it took");
         self.level = self.level.saturating_sub(amount);

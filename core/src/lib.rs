@@ -92,6 +92,7 @@
 //! `no_std` with `alloc`. `driver`: the poll loop that the runtime adapters share.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
+#![warn(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 
 extern crate alloc;
 
@@ -113,6 +114,7 @@ mod phase;
 mod role;
 mod routing;
 mod sending;
+mod short;
 mod stash;
 mod stats;
 mod timers;

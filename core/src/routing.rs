@@ -12,6 +12,7 @@ use crate::error::ProtocolError;
 use crate::event::{Closed, Event, Failure, Message};
 use crate::frame::{FrameHeader, OpCode, Part, Payload};
 use crate::phase::{Phase, Step};
+use crate::short;
 use crate::stash::Stash;
 use crate::timers::Timer;
 use crate::timestamp::Timestamp;
@@ -41,6 +42,13 @@ impl Connection {
 
     fn decode(&mut self, input: &mut &[u8]) {
         while self.inbox.is_open() && self.decodes() {
+            if self.decoder.is_between_frames() && self.assembler.is_between_messages() {
+                let masked = self.role.peer().masks();
+                if let Some(message) = short::take_message(input, masked, &self.config) {
+                    self.received_message(message);
+                    continue;
+                }
+            }
             match self.decode_step(input) {
                 Ok(true) => {}
                 Ok(false) => return,

@@ -8,3 +8,16 @@ pub mod model;
 pub mod pair;
 pub mod random;
 pub mod vectors;
+
+/// The Rust of the README and of the guide, compiled and run.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/flow-control.md")]
+    mod flow_control {}
+    #[doc = include_str!("../../docs/embedding.md")]
+    mod embedding {}
+    #[doc = include_str!("../../docs/adapters.md")]
+    mod adapters {}
+}

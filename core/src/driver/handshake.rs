@@ -17,7 +17,8 @@ use crate::handshake::{
     Response, ServerHandshake,
 };
 
-/// Opens a WebSocket on a stream to a server: sends the request and checks the answer.
+/// Opens a WebSocket on a stream to a server: sends the request and checks the answer. Offers
+/// permessage-deflate if the configuration has options for it.
 ///
 /// # Errors
 ///
@@ -34,6 +35,12 @@ pub async fn client<S: ByteStream, C: Clock>(
     limits: Limits,
     config: impl Into<Arc<Config>>,
 ) -> Result<WebSocket<S, C>, Error> {
+    let config = config.into();
+    #[cfg(feature = "deflate")]
+    let request = match config.deflate() {
+        Some(options) => request.deflate(options.offer()).map_err(Error::Request)?,
+        None => request,
+    };
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(Error::Entropy)?;
     let handshake = ClientHandshake::new(clock.now(), request, limits, seed);
@@ -116,7 +123,8 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
         self
     }
 
-    /// Accepts the request.
+    /// Accepts the request, and permessage-deflate if the configuration has options for it and the
+    /// client offers it.
     ///
     /// # Errors
     ///
@@ -128,6 +136,11 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     /// Cancelled, the stream is closed.
     pub async fn accept(self) -> Result<WebSocket<S, C>, Error> {
         let Self { mut opening, acceptance, subprotocol, config, .. } = self;
+        #[cfg(feature = "deflate")]
+        let acceptance = match config.deflate() {
+            Some(options) => acceptance.deflate(options.wishes()),
+            None => acceptance,
+        };
         if let Err(error) = opening.handshake.accept(acceptance) {
             // The client is not left without an answer for a mistake of ours.
             let _ = opening.reject(Rejection::new(500)).await;
