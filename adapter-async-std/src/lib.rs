@@ -68,12 +68,20 @@ extern crate alloc;
 
 mod clock;
 mod connect;
+mod network;
 mod stream;
+#[cfg(feature = "rustls")]
+mod tls;
 
 use async_std::net::TcpStream;
+#[cfg(feature = "rustls")]
+pub use futures_rustls::{self, rustls};
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
-pub use tidegate_core::driver::{Error, Options, Url, UrlError};
+pub use tidegate_core::driver::{
+    Backoff, ConnectError, ConnectFault, Error, MaybeTls, Options, Peer, Proxy, RedirectError,
+    Stage, Url, UrlError,
+};
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
 pub use tidegate_core::{
@@ -84,7 +92,10 @@ pub use tidegate_core::{
 
 pub use crate::clock::AsyncStdClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
+pub use crate::network::{AsyncStdNetwork, Tls};
 pub use crate::stream::AsyncStdStream;
+#[cfg(feature = "rustls")]
+pub use crate::tls::{accept_tls, accept_tls_with};
 
 /// A WebSocket on a stream of async-std.
 pub type WebSocket<S = TcpStream> =
@@ -93,3 +104,12 @@ pub type WebSocket<S = TcpStream> =
 /// A request on a stream of async-std, for the application to accept or reject.
 pub type Incoming<S = TcpStream> =
     tidegate_core::driver::Incoming<AsyncStdStream<S>, AsyncStdClock>;
+
+/// Makes connections with the same options, once or again and again.
+pub type Client = tidegate_core::driver::Client<AsyncStdNetwork>;
+
+/// What [`connect`] and a [`Client`] give: a WebSocket on a TCP stream or on TLS.
+pub type ClientSocket = tidegate_core::driver::ClientSocket<AsyncStdNetwork>;
+
+/// Connections to one address, one after the other.
+pub type Reconnect = tidegate_core::driver::Reconnect<AsyncStdNetwork>;

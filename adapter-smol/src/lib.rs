@@ -68,6 +68,9 @@ extern crate alloc;
 
 mod clock;
 mod connect;
+mod network;
+#[cfg(feature = "rustls")]
+mod tls;
 
 use async_net::TcpStream;
 #[cfg(feature = "deflate")]
@@ -83,9 +86,21 @@ pub use tidegate_core::{
 
 pub use crate::clock::SmolClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
+pub use crate::network::{SmolNetwork, Tls};
+#[cfg(feature = "rustls")]
+pub use crate::tls::{accept_tls, accept_tls_with};
 
 /// A WebSocket on a stream of smol.
 pub type WebSocket<S = TcpStream> = tidegate_core::driver::WebSocket<FuturesStream<S>, SmolClock>;
 
 /// A request on a stream of smol, for the application to accept or reject.
 pub type Incoming<S = TcpStream> = tidegate_core::driver::Incoming<FuturesStream<S>, SmolClock>;
+
+/// Makes connections with the same options, once or again and again.
+pub type Client = tidegate_core::driver::Client<SmolNetwork>;
+
+/// What [`connect`] and a [`Client`] give: a WebSocket on a TCP stream or on TLS.
+pub type ClientSocket = tidegate_core::driver::ClientSocket<SmolNetwork>;
+
+/// Connections to one address, one after the other.
+pub type Reconnect = tidegate_core::driver::Reconnect<SmolNetwork>;

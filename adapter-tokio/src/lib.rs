@@ -65,11 +65,17 @@ extern crate alloc;
 
 mod clock;
 mod connect;
+mod network;
 mod stream;
+#[cfg(feature = "rustls")]
+mod tls;
 
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
-pub use tidegate_core::driver::{Error, Options, Url, UrlError};
+pub use tidegate_core::driver::{
+    Backoff, ConnectError, ConnectFault, Error, MaybeTls, Options, Peer, Proxy, RedirectError,
+    Stage, Url, UrlError,
+};
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
 pub use tidegate_core::{
@@ -78,13 +84,27 @@ pub use tidegate_core::{
     SendError, Stats, Watermarks,
 };
 use tokio::net::TcpStream;
+#[cfg(feature = "rustls")]
+pub use tokio_rustls::{self, rustls};
 
 pub use crate::clock::TokioClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
+pub use crate::network::{Tls, TokioNetwork};
 pub use crate::stream::TokioStream;
+#[cfg(feature = "rustls")]
+pub use crate::tls::{accept_tls, accept_tls_with};
 
 /// A WebSocket on a stream of tokio.
 pub type WebSocket<S = TcpStream> = tidegate_core::driver::WebSocket<TokioStream<S>, TokioClock>;
 
 /// A request on a stream of tokio, for the application to accept or reject.
 pub type Incoming<S = TcpStream> = tidegate_core::driver::Incoming<TokioStream<S>, TokioClock>;
+
+/// Makes connections with the same options, once or again and again.
+pub type Client = tidegate_core::driver::Client<TokioNetwork>;
+
+/// What [`connect`] and a [`Client`] give: a WebSocket on a TCP stream or on TLS.
+pub type ClientSocket = tidegate_core::driver::ClientSocket<TokioNetwork>;
+
+/// Connections to one address, one after the other.
+pub type Reconnect = tidegate_core::driver::Reconnect<TokioNetwork>;

@@ -233,6 +233,8 @@ pub enum UrlError {
     Credentials(CredentialsError),
     /// There is a fragment (RFC 6455 §3).
     Fragment,
+    /// The scheme of a proxy is neither `http` nor `socks5`.
+    ProxyScheme,
 }
 
 impl fmt::Display for UrlError {
@@ -259,6 +261,7 @@ impl fmt::Display for UrlError {
             Self::UserInfo => "the user name or the password is not percent-encoded UTF-8",
             Self::Credentials(error) => return error.fmt(f),
             Self::Fragment => "the address has a fragment (#), which it must not",
+            Self::ProxyScheme => "the address of a proxy does not begin with http:// or socks5://",
         })
     }
 }
