@@ -1,5 +1,6 @@
 //! What the driver asks of a runtime to connect: names, sockets, a clock, and perhaps TLS.
 
+use core::fmt::Debug;
 use core::future::Future;
 use core::net::{IpAddr, SocketAddr};
 use core::pin::Pin;
@@ -12,13 +13,13 @@ use super::stream::ByteStream;
 ///
 /// Its futures own what they need: they are kept, raced and dropped at any time, and dropping one
 /// gives up what it was doing.
-pub trait Network: Send + Sync + 'static {
+pub trait Network: Debug + Send + Sync + 'static {
     /// A TCP stream.
-    type Stream: ByteStream + Send + 'static;
+    type Stream: ByteStream + Debug + Send + 'static;
     /// TLS on such a stream; [`NoTls`](super::NoTls) if there is none.
-    type Tls: ByteStream + Send + 'static;
+    type Tls: ByteStream + Debug + Send + 'static;
     /// The clock of the runtime.
-    type Clock: Clock + Send + 'static;
+    type Clock: Clock + Debug + Send + 'static;
 
     /// A clock that begins now, or at any earlier time.
     fn clock(&self) -> Self::Clock;
