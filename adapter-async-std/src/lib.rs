@@ -55,6 +55,39 @@
 //! # }
 //! ```
 //!
+//! # Connecting
+//!
+//! A [`Client`] has what people need between them and a server: all addresses tried as RFC 8305
+//! says, one limit for everything, a proxy, redirections, TLS, and connections again and again:
+//!
+//! ```no_run
+//! use tidegate_async_std::{Backoff, Client, Options, AsyncStdNetwork};
+//!
+//! # async fn example() -> Result<(), tidegate_async_std::Error> {
+//! let options = Options::new().subprotocol("chat").proxy_from_environment();
+//! let client = Client::new(AsyncStdNetwork::new(), options);
+//! let mut connections = client.reconnect("ws://example.org/chat", Backoff::new())?;
+//! while let Some(socket) = connections.next().await {
+//!     let mut socket = socket?; // an error: there will be no other attempt
+//!     while let Ok(Some(message)) = socket.recv().await {
+//!         println!("{message:?}");
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # TLS
+//!
+//! The feature `rustls` brings `wss://` and `accept_tls`, on rustls with ring. Certificates
+//! are checked by Mozilla's roots, built in (feature `rustls-webpki-roots`), by the platform
+//! (`rustls-platform-verifier`, which comes first), or by a `ClientConfig` of your own:
+//! `AsyncStdNetwork::new().tls(config)`. If it names no protocol (ALPN), `http/1.1` is added. Any other
+//! TLS works too: hand its stream to [`client`] or [`accept`].
+//!
+//! If TCP ends and TLS did not say so, the connection ends with an error of the kind
+//! `UnexpectedEof`: somebody may have cut it. Behind both Closes it does not matter any more.
+//!
 //! # Guarantees
 //!
 //! While the gate is closed the socket is not polled for reading; a blocked write does not stop

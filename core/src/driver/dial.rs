@@ -198,9 +198,11 @@ mod tests {
         assert!(order(&[]).is_empty());
     }
 
+    type Outcome = Result<u8, Vec<(u8, ErrorKind)>>;
+
     /// Which addresses were dialled when, and how it ended. The last byte of an address says what
     /// becomes of it: 1 never answers, 2 refuses at once, 3 connects.
-    fn race(list: &[&str], deadline: u64) -> (Vec<(u64, u8)>, Result<u8, Vec<(u8, ErrorKind)>>) {
+    fn race(list: &[&str], deadline: u64) -> (Vec<(u64, u8)>, Outcome) {
         let last = |address: &SocketAddr| match address {
             SocketAddr::V4(address) => address.ip().octets()[3],
             SocketAddr::V6(address) => address.ip().octets()[15],

@@ -103,9 +103,10 @@ impl Backoff {
     /// The wait behind so many attempts in vain. `random` is from 0 to 1.
     fn wait(&self, failures: u32, random: f64) -> Duration {
         let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
-        // `max` and `min` give the other one for what is not a number.
+        // `max` and `min` give the other one for what is not a number; `clamp` would keep it.
         let grown = self.initial.as_secs_f64() * self.factor.max(1.0).powi(exponent);
         let wait = grown.min(self.maximum.as_secs_f64());
+        #[allow(clippy::manual_clamp, reason = "it keeps what is not a number")]
         let part = self.jitter.max(0.0).min(1.0);
         Duration::try_from_secs_f64(wait * (1.0 - part * random)).unwrap_or(self.maximum)
     }

@@ -1,8 +1,8 @@
 //! Addresses: `ws://user:password@host:port/path?query`, and nothing that could mean two things.
 
+use alloc::borrow::Cow;
 use core::fmt;
 use core::net::Ipv6Addr;
-use std::borrow::Cow;
 
 use crate::handshake::{BasicCredentials, CredentialsError};
 

@@ -80,7 +80,7 @@ adapter!(
     tidegate_async_std,
     AsyncStdNetwork,
     |future| async_std::task::block_on(future),
-    |stream| async_std::net::TcpStream::from(stream)
+    async_std::net::TcpStream::from
 );
 
 /// A server for `localhost` and `127.0.0.1`, and a client that trusts it.

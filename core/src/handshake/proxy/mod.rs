@@ -98,7 +98,18 @@ impl From<HandshakeError> for ProxyError {
             HandshakeError::EndOfStream => Self::EndOfStream,
             HandshakeError::HttpVersion => Self::Malformed { what: "HTTP version" },
             // The collector of heads knows no others.
-            _ => Self::Malformed { what: "head" },
+            HandshakeError::Method
+            | HandshakeError::Host
+            | HandshakeError::Upgrade
+            | HandshakeError::Connection
+            | HandshakeError::Key
+            | HandshakeError::Version
+            | HandshakeError::Body
+            | HandshakeError::Extensions
+            | HandshakeError::Subprotocol
+            | HandshakeError::Status { .. }
+            | HandshakeError::Accept
+            | HandshakeError::Rejected { .. } => Self::Malformed { what: "head" },
         }
     }
 }
