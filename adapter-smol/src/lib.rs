@@ -106,9 +106,14 @@ mod network;
 mod tls;
 
 use async_net::TcpStream;
+#[cfg(feature = "rustls")]
+pub use futures_rustls::{self, rustls};
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
-pub use tidegate_core::driver::{Error, FuturesStream, Options, Url, UrlError};
+pub use tidegate_core::driver::{
+    Backoff, ConnectError, ConnectFault, Error, FuturesStream, MaybeTls, Options, Peer, Proxy,
+    RedirectError, Stage, Url, UrlError,
+};
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
 pub use tidegate_core::{
