@@ -11,7 +11,7 @@ use tidegate_core::driver::{
 use tidegate_core::handshake::proxy::ProxyError;
 use tidegate_core::{CloseCode, Message};
 
-use crate::server::{self, echo, once};
+use crate::server::{self, answer, echo, listen, once};
 use crate::{Adapter, SOON};
 
 mod reconnect;
@@ -164,6 +164,13 @@ pub(crate) fn a_proxy_that_refuses<A: Adapter>() {
         assert!(matches!(error.fault(), ConnectFault::Proxy(why) if *why == fault), "{error}");
         refusing.join().unwrap();
     }
+
+    // In TLS and in HTTP the client speaks first: what comes before is not the server's.
+    let (proxy, refusing) = listen(vec![answer("HTTP/1.1 200 OK\r\n\r\nearly".into())]);
+    let client = client::<A>(proxied(&format!("http://{proxy}")));
+    let error = connect_error(A::block_on(client.connect("ws://chat.invalid/")));
+    assert!(matches!(error.fault(), ConnectFault::Proxy(ProxyError::EarlyData)), "{error}");
+    refusing.join().unwrap();
 }
 
 pub(crate) fn a_socks_proxy_gets_the_name<A: Adapter>() {
