@@ -1,6 +1,7 @@
 //! What a client asks for beside the address, and how it connects.
 
 use alloc::sync::Arc;
+use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::handshake::{ClientRequest, Limits, RequestError};
 /// assert!(options.request(&url).is_ok());
 /// # Ok::<(), tidegate_core::driver::UrlError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     subprotocols: Vec<String>,
     origin: Option<String>,
@@ -210,5 +211,63 @@ impl Options {
     }
 }
 
+/// Of the headers the names: a value may be a secret, and this ends up in logs.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Options")
+            .field("subprotocols", &self.subprotocols)
+            .field("origin", &self.origin)
+            .field("headers", &names)
+            .field("limits", &self.limits)
+            .field("config", &self.config)
+            .field("timeout", &self.timeout)
+            .field("socket", &self.socket)
+            .field("proxy", &self.proxy)
+            .field("redirects", &self.redirects)
+            .finish()
+    }
+}
+
 /// What says who asks.
 const SECRETS: [&str; 3] = ["Authorization", "Proxy-Authorization", "Cookie"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_go_to_the_first_server_alone_and_not_into_logs() {
+        let url: Url = "ws://me:secret@a.test/".parse().expect("valid");
+        let options = Options::new().header("X-A", "b").header("COOKIE", "secret");
+        assert!(!format!("{options:?} {url:?}").contains("secret"));
+        assert_eq!(
+            options.request_to(&url.without_credentials(), false),
+            ClientRequest::new("a.test", "/").and_then(|request| request.header("X-A", "b"))
+        );
+    }
+
+    #[test]
+    fn a_header_counts_for_more_than_the_address() {
+        let url: Url = "ws://me:x@a.test/".parse().expect("valid");
+        let authorization = ("authorization", "Bearer abc");
+        let options = Options::new().header(authorization.0, authorization.1);
+        assert_eq!(
+            options.request(&url),
+            ClientRequest::new("a.test", "/")
+                .and_then(|request| request.header(authorization.0, authorization.1))
+        );
+    }
+
+    #[test]
+    fn the_shorter_time_counts() {
+        let seconds = Duration::from_secs;
+        let limits = Limits::default().with_timeout(seconds(5)).expect("not zero");
+        let options = Options::new().limits(limits);
+        let within = |left| options.limits_within(left).map(|limits| limits.timeout());
+        assert_eq!(within(None), Some(Some(seconds(5))));
+        assert_eq!(within(Some(seconds(9))), Some(Some(seconds(5))));
+        assert_eq!(within(Some(seconds(1))), Some(Some(seconds(1))));
+        assert_eq!(within(Some(seconds(0))), None);
+    }
+}
