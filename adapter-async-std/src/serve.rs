@@ -6,7 +6,9 @@ use std::io;
 use async_std::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use async_std::os::unix::net::{UnixListener, UnixStream};
-use tidegate_core::driver::{self, Arrival, Error, Listener, Peer, Runtime, ServeOptions, Server};
+use tidegate_core::driver::{
+    self, Arrival, Error, Listener, Remote, Runtime, ServeOptions, Server,
+};
 
 use crate::{AsyncStdClock, AsyncStdStream};
 
@@ -71,10 +73,10 @@ impl Listener for AsyncStdListener<TcpListener> {
     type Stream = AsyncStdStream<TcpStream>;
     type Opening = Ready<io::Result<Self::Stream>>;
 
-    async fn accept(&mut self) -> io::Result<(Self::Opening, Peer)> {
+    async fn accept(&mut self) -> io::Result<(Self::Opening, Remote)> {
         let (stream, address) = self.0.accept().await?;
         let opened = stream.set_nodelay(true).map(|()| AsyncStdStream::new(stream));
-        Ok((ready(opened), Peer::Ip(address)))
+        Ok((ready(opened), Remote::Ip(address)))
     }
 }
 
@@ -83,9 +85,9 @@ impl Listener for AsyncStdListener<UnixListener> {
     type Stream = AsyncStdStream<UnixStream>;
     type Opening = Ready<io::Result<Self::Stream>>;
 
-    async fn accept(&mut self) -> io::Result<(Self::Opening, Peer)> {
+    async fn accept(&mut self) -> io::Result<(Self::Opening, Remote)> {
         let (stream, address) = self.0.accept().await?;
-        let peer = Peer::Unix(address.as_pathname().map(Into::into));
+        let peer = Remote::Unix(address.as_pathname().map(Into::into));
         Ok((ready(Ok(AsyncStdStream::new(stream))), peer))
     }
 }

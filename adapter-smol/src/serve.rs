@@ -6,7 +6,9 @@ use std::io;
 #[cfg(unix)]
 use async_net::unix::{UnixListener, UnixStream};
 use async_net::{TcpListener, TcpStream};
-use tidegate_core::driver::{self, Arrival, Error, Listener, Peer, Runtime, ServeOptions, Server};
+use tidegate_core::driver::{
+    self, Arrival, Error, Listener, Remote, Runtime, ServeOptions, Server,
+};
 
 use crate::{FuturesStream, SmolClock};
 
@@ -68,10 +70,10 @@ impl Listener for SmolListener<TcpListener> {
     type Stream = FuturesStream<TcpStream>;
     type Opening = Ready<io::Result<Self::Stream>>;
 
-    async fn accept(&mut self) -> io::Result<(Self::Opening, Peer)> {
+    async fn accept(&mut self) -> io::Result<(Self::Opening, Remote)> {
         let (stream, address) = self.0.accept().await?;
         let opened = stream.set_nodelay(true).map(|()| FuturesStream::new(stream));
-        Ok((ready(opened), Peer::Ip(address)))
+        Ok((ready(opened), Remote::Ip(address)))
     }
 }
 
@@ -80,9 +82,9 @@ impl Listener for SmolListener<UnixListener> {
     type Stream = FuturesStream<UnixStream>;
     type Opening = Ready<io::Result<Self::Stream>>;
 
-    async fn accept(&mut self) -> io::Result<(Self::Opening, Peer)> {
+    async fn accept(&mut self) -> io::Result<(Self::Opening, Remote)> {
         let (stream, address) = self.0.accept().await?;
-        let peer = Peer::Unix(address.as_pathname().map(Into::into));
+        let peer = Remote::Unix(address.as_pathname().map(Into::into));
         Ok((ready(Ok(FuturesStream::new(stream))), peer))
     }
 }

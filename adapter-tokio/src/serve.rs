@@ -3,7 +3,9 @@
 use core::future::{Ready, ready};
 use std::io;
 
-use tidegate_core::driver::{self, Arrival, Error, Listener, Peer, Runtime, ServeOptions, Server};
+use tidegate_core::driver::{
+    self, Arrival, Error, Listener, Remote, Runtime, ServeOptions, Server,
+};
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
@@ -67,10 +69,10 @@ impl Listener for TokioListener<TcpListener> {
     type Stream = TokioStream<TcpStream>;
     type Opening = Ready<io::Result<Self::Stream>>;
 
-    async fn accept(&mut self) -> io::Result<(Self::Opening, Peer)> {
+    async fn accept(&mut self) -> io::Result<(Self::Opening, Remote)> {
         let (stream, address) = self.0.accept().await?;
         let opened = stream.set_nodelay(true).map(|()| TokioStream::new(stream));
-        Ok((ready(opened), Peer::Ip(address)))
+        Ok((ready(opened), Remote::Ip(address)))
     }
 }
 
@@ -79,9 +81,9 @@ impl Listener for TokioListener<UnixListener> {
     type Stream = TokioStream<UnixStream>;
     type Opening = Ready<io::Result<Self::Stream>>;
 
-    async fn accept(&mut self) -> io::Result<(Self::Opening, Peer)> {
+    async fn accept(&mut self) -> io::Result<(Self::Opening, Remote)> {
         let (stream, address) = self.0.accept().await?;
-        let peer = Peer::Unix(address.as_pathname().map(Into::into));
+        let peer = Remote::Unix(address.as_pathname().map(Into::into));
         Ok((ready(Ok(TokioStream::new(stream))), peer))
     }
 }

@@ -93,6 +93,8 @@
 //! it. `futures-io`: the driver on the streams of that crate. `http`: the server's opening handshake
 //! on the types of that crate. `tracing`: spans and events of the driver. `deflate`:
 //! permessage-deflate (RFC 7692).
+//! `idna`, `rustls`, `rustls-webpki-roots` and `rustls-platform-verifier` are what the driver's client can
+//! have beside; an adapter passes them on.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 #![warn(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]

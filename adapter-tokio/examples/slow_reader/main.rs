@@ -14,7 +14,7 @@ use core::time::Duration;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use tidegate_tokio::{CloseCode, Error, WebSocket};
+use tidegate_tokio::{ClientSocket, CloseCode, Error};
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
@@ -86,7 +86,7 @@ async fn run(options: &Options) -> Result<Measured, Error> {
 struct Reader<'a> {
     options: &'a Options,
     server: Arc<Server>,
-    socket: WebSocket,
+    socket: ClientSocket,
     begun: Instant,
     printed: Instant,
     /// What the server had sent when that last changed, and when.

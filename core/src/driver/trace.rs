@@ -13,7 +13,7 @@ mod on {
     use tracing::{debug, debug_span, error, info, trace, warn};
 
     use crate::driver::error::Error;
-    use crate::driver::serve::Peer;
+    use crate::driver::serve::Remote;
     use crate::{Closed, Connection};
 
     /// What happens, and to whom.
@@ -32,7 +32,7 @@ mod on {
         }
 
         /// A server's connection, its handshake included.
-        pub(in crate::driver) fn served(peer: &Peer) -> Self {
+        pub(in crate::driver) fn served(peer: &Remote) -> Self {
             Self(debug_span!("served", %peer))
         }
 
@@ -139,7 +139,7 @@ mod off {
 
     use crate::Connection;
     use crate::driver::error::Error;
-    use crate::driver::serve::Peer;
+    use crate::driver::serve::Remote;
 
     #[derive(Clone, Debug)]
     pub(in crate::driver) struct Span;
@@ -151,7 +151,7 @@ mod off {
         pub(in crate::driver) fn accept() -> Self {
             Self
         }
-        pub(in crate::driver) fn served(_peer: &Peer) -> Self {
+        pub(in crate::driver) fn served(_peer: &Remote) -> Self {
             Self
         }
         pub(in crate::driver) fn accept_failed(_error: &io::Error) {}

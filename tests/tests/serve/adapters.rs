@@ -4,7 +4,7 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::mpsc;
 
-use tidegate_core::driver::{Counters, Listener, Peer, ServeOptions, ServerHandle};
+use tidegate_core::driver::{Counters, Listener, Remote, ServeOptions, ServerHandle};
 
 use crate::{Adapter, Behaviour, handle};
 
@@ -18,7 +18,7 @@ impl<L: Listener> Listener for Failing<L> {
     type Stream = L::Stream;
     type Opening = L::Opening;
 
-    async fn accept(&mut self) -> io::Result<(Self::Opening, Peer)> {
+    async fn accept(&mut self) -> io::Result<(Self::Opening, Remote)> {
         match self.failures.pop() {
             Some(code) => Err(io::Error::from_raw_os_error(code)),
             None => self.listener.accept().await,

@@ -17,7 +17,7 @@ for_each_adapter!(
 
 fn the_application_decides<A: Adapter>() {
     let options = ServeOptions::new().decide(|arrival| async move {
-        assert!(arrival.peer().address().is_some_and(|address| address.ip().is_loopback()));
+        assert!(arrival.remote().address().is_some_and(|address| address.ip().is_loopback()));
         match arrival.request().path() {
             "/in" => Accept::new().header("X-In", "yes").into(),
             "/moved" => Rejection::new(301).header("Location", "/in").into(),

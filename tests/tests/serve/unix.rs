@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use tidegate_core::driver::{Accept, Peer, ServeOptions};
+use tidegate_core::driver::{Accept, Remote, ServeOptions};
 
 use crate::{Behaviour, LONG, handle};
 
@@ -15,7 +15,7 @@ macro_rules! echoes {
         fn $name() {
             let path = path(stringify!($name));
             let options = ServeOptions::new().decide(|arrival| async move {
-                assert_eq!(arrival.peer(), &Peer::Unix(None));
+                assert_eq!(arrival.remote(), &Remote::Unix(None));
                 Accept::new().into()
             });
             let counters = $block_on(async {

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind};
 use super::connection;
 use super::decision::Arrival;
 use super::handle::Counters;
-use super::listener::{Listener, Peer, Runtime};
+use super::listener::{Listener, Remote, Runtime};
 use super::options::ServeOptions;
 use super::shared::Shared;
 use crate::driver::clock::Clock;
@@ -64,7 +64,7 @@ where
     }
 
     /// Waits for a client, or for the stop.
-    async fn accept(&mut self) -> Option<io::Result<(L::Opening, Peer)>> {
+    async fn accept(&mut self) -> Option<io::Result<(L::Opening, Remote)>> {
         let mut accept = pin!(self.listener.accept());
         poll_fn(|cx| match self.shared.poll_stop(cx) {
             Some(_) => Poll::Ready(None),

@@ -10,7 +10,7 @@ use std::panic::catch_unwind;
 
 use super::accept::until;
 use super::decision::{Arrival, Decision};
-use super::listener::Peer;
+use super::listener::Remote;
 use super::options::ServeOptions;
 use super::shared::Place;
 use crate::driver::clock::Clock;
@@ -26,7 +26,7 @@ use crate::handshake::Rejection;
 /// when everything else is dropped.
 pub(super) async fn run<S, C, O, H, F>(
     opening: O,
-    peer: Peer,
+    peer: Remote,
     clock: C,
     mut place: Place,
     options: Arc<ServeOptions>,
@@ -85,7 +85,7 @@ async fn guarded<F: Future>(
 /// From a stream to a WebSocket, if that is what becomes of it.
 async fn open<S: ByteStream, C: Clock>(
     opening: impl Future<Output = io::Result<S>>,
-    peer: Peer,
+    peer: Remote,
     mut clock: C,
     place: &Place,
     options: &ServeOptions,

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use super::listener::Peer;
+use super::listener::Remote;
 use crate::Config;
 use crate::handshake::{Rejection, Request};
 
@@ -13,11 +13,11 @@ use crate::handshake::{Rejection, Request};
 #[derive(Clone, Debug)]
 pub struct Arrival {
     request: Arc<Request>,
-    peer: Peer,
+    peer: Remote,
 }
 
 impl Arrival {
-    pub(super) fn new(request: Request, peer: Peer) -> Self {
+    pub(super) fn new(request: Request, peer: Remote) -> Self {
         Self { request: Arc::new(request), peer }
     }
 
@@ -27,7 +27,7 @@ impl Arrival {
     }
 
     /// Where it is.
-    pub fn peer(&self) -> &Peer {
+    pub fn remote(&self) -> &Remote {
         &self.peer
     }
 }

@@ -23,7 +23,7 @@ pub trait Listener: Send + 'static {
     /// # Cancel safety
     ///
     /// An implementation must lose no stream when it is cancelled.
-    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Opening, Peer)>> + Send;
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Opening, Remote)>> + Send;
 }
 
 /// Tasks and clocks.
@@ -41,7 +41,7 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 /// Who is at the other end of a stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Peer {
+pub enum Remote {
     /// An address of TCP: the client's, or a proxy's.
     Ip(SocketAddr),
     /// A Unix socket, which a client seldom gives a name.
@@ -50,7 +50,7 @@ pub enum Peer {
     Other(String),
 }
 
-impl Peer {
+impl Remote {
     /// The address, if it is one of TCP.
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
@@ -60,7 +60,7 @@ impl Peer {
     }
 }
 
-impl fmt::Display for Peer {
+impl fmt::Display for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ip(address) => address.fmt(f),

@@ -22,7 +22,7 @@ use shared::Shared;
 
 pub use decision::{Accept, Arrival, Decision};
 pub use handle::{Counters, ServerHandle};
-pub use listener::{Listener, Peer, Runtime};
+pub use listener::{Listener, Remote, Runtime};
 pub use options::ServeOptions;
 pub use origins::Origins;
 
