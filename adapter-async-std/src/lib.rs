@@ -55,6 +55,24 @@
 //! # }
 //! ```
 //!
+//! # In several tasks
+//!
+//! [`split_spawn`] gives a [`Sender`] to clone and a [`Receiver`], and leaves the rest to a task of
+//! its own: it answers pings, keeps the connection alive, and reads ahead up to the gate.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), tidegate_async_std::Error> {
+//! let socket = tidegate_async_std::connect("ws://example.org/chat").await?;
+//! let (sender, mut receiver) = tidegate_async_std::split_spawn(socket);
+//! let greeter = sender.clone(); // for any other task
+//! greeter.send("hello").await?;
+//! while let Some(message) = receiver.recv().await? {
+//!     sender.send(message).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Guarantees
 //!
 //! While the gate is closed the socket is not polled for reading; a blocked write does not stop
@@ -68,12 +86,15 @@ extern crate alloc;
 
 mod clock;
 mod connect;
+mod split;
 mod stream;
 
 use async_std::net::TcpStream;
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
-pub use tidegate_core::driver::{Error, Options, Url, UrlError};
+pub use tidegate_core::driver::{
+    Error, OnDrop, Options, Receiver, ReuniteError, Sender, Url, UrlError,
+};
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
 pub use tidegate_core::{
@@ -84,6 +105,7 @@ pub use tidegate_core::{
 
 pub use crate::clock::AsyncStdClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
+pub use crate::split::split_spawn;
 pub use crate::stream::AsyncStdStream;
 
 /// A WebSocket on a stream of async-std.
@@ -93,3 +115,6 @@ pub type WebSocket<S = TcpStream> =
 /// A request on a stream of async-std, for the application to accept or reject.
 pub type Incoming<S = TcpStream> =
     tidegate_core::driver::Incoming<AsyncStdStream<S>, AsyncStdClock>;
+
+/// The future that drives a split WebSocket on a stream of async-std.
+pub type Driver<S = TcpStream> = tidegate_core::driver::Driver<AsyncStdStream<S>, AsyncStdClock>;

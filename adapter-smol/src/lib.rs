@@ -55,6 +55,24 @@
 //! # }
 //! ```
 //!
+//! # In several tasks
+//!
+//! [`split_spawn`] gives a [`Sender`] to clone and a [`Receiver`], and leaves the rest to a task of
+//! its own: it answers pings, keeps the connection alive, and reads ahead up to the gate.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), tidegate_smol::Error> {
+//! let socket = tidegate_smol::connect("ws://example.org/chat").await?;
+//! let (sender, mut receiver) = tidegate_smol::split_spawn(socket);
+//! let greeter = sender.clone(); // for any other task
+//! greeter.send("hello").await?;
+//! while let Some(message) = receiver.recv().await? {
+//!     sender.send(message).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Guarantees
 //!
 //! While the gate is closed the socket is not polled for reading; a blocked write does not stop
@@ -68,11 +86,14 @@ extern crate alloc;
 
 mod clock;
 mod connect;
+mod split;
 
 use async_net::TcpStream;
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
-pub use tidegate_core::driver::{Error, FuturesStream, Options, Url, UrlError};
+pub use tidegate_core::driver::{
+    Error, FuturesStream, OnDrop, Options, Receiver, ReuniteError, Sender, Url, UrlError,
+};
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
 pub use tidegate_core::{
@@ -83,9 +104,13 @@ pub use tidegate_core::{
 
 pub use crate::clock::SmolClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
+pub use crate::split::split_spawn;
 
 /// A WebSocket on a stream of smol.
 pub type WebSocket<S = TcpStream> = tidegate_core::driver::WebSocket<FuturesStream<S>, SmolClock>;
 
 /// A request on a stream of smol, for the application to accept or reject.
 pub type Incoming<S = TcpStream> = tidegate_core::driver::Incoming<FuturesStream<S>, SmolClock>;
+
+/// The future that drives a split WebSocket on a stream of smol.
+pub type Driver<S = TcpStream> = tidegate_core::driver::Driver<FuturesStream<S>, SmolClock>;
