@@ -12,3 +12,4 @@ mod pair;
 mod split;
 mod split_ends;
 mod split_pair;
+mod split_wakers;
