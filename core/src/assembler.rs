@@ -1,5 +1,6 @@
 //! Frames to messages, within limits (RFC 6455 §5.4).
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -9,21 +10,17 @@ use bytestring::ByteString;
 use crate::compression::{Compression, Sink};
 use crate::config::Config;
 use crate::error::ProtocolError;
-use crate::event::Message;
+use crate::event::{Message, MessageKind};
 use crate::frame::{FrameHeader, OpCode, Payload};
+use crate::sequence::{Sequence, check_limits};
 use crate::utf8::{Utf8, Utf8Error};
 
 /// The message being put together. Its memory grows with the bytes that arrived, never with a
 /// length that was only announced.
 #[derive(Debug, Default)]
 pub(crate) struct Assembler {
-    message: Option<Partial>,
-    /// The announced length of the message: all headers so far.
-    announced: u64,
-    /// Whether the frame in progress is the last one of its message.
-    fin: bool,
-    /// Whether the message is compressed (RFC 7692 §6).
-    compressed: bool,
+    sequence: Sequence,
+    message: Option<Box<Partial>>,
 }
 
 #[derive(Debug)]
@@ -40,38 +37,22 @@ impl Assembler {
         header: &FrameHeader,
         config: &Config,
     ) -> Result<(), ProtocolError> {
-        // "The fragments of one message MUST NOT be interleaved" (§5.4).
-        let message = match (header.opcode, &self.message) {
-            (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
-            (OpCode::Continuation, Some(_)) => None,
-            (opcode, Some(_)) => return Err(ProtocolError::ExpectedContinuation { opcode }),
-            (OpCode::Text, None) if config.validate_utf8 => {
-                Some(Partial::Text { text: String::new(), utf8: Utf8::default() })
-            }
-            (OpCode::Text, None) => Some(Partial::UncheckedText(Vec::new())),
-            (_, None) => Some(Partial::Binary(Vec::new())),
-        };
-        // Of a compressed message only the inflated size counts, and that is not announced.
-        let compressed = if message.is_some() { header.rsv1 } else { self.compressed };
-        let announced = if compressed {
-            check_frame(header, config)?;
-            0
-        } else {
-            check_limits(header, self.announced, config)?
-        };
-        if message.is_some() {
-            self.message = message;
-            self.compressed = compressed;
+        if self.sequence.begin(header, config)? {
+            self.message = Some(Box::new(match self.sequence.kind() {
+                MessageKind::Text if config.validate_utf8 => {
+                    Partial::Text { text: String::new(), utf8: Utf8::default() }
+                }
+                MessageKind::Text => Partial::UncheckedText(Vec::new()),
+                MessageKind::Binary => Partial::Binary(Vec::new()),
+            }));
         }
-        self.announced = announced;
-        self.fin = header.fin;
         Ok(())
     }
 
     /// Whether no message is in progress.
     #[inline]
     pub(crate) const fn is_between_messages(&self) -> bool {
-        self.message.is_none()
+        self.sequence.is_between_messages()
     }
 
     /// Whether a frame is a message by itself, and one may begin.
@@ -80,7 +61,7 @@ impl Assembler {
         header.fin
             && !header.rsv1
             && matches!(header.opcode, OpCode::Text | OpCode::Binary)
-            && self.message.is_none()
+            && self.is_between_messages()
     }
 
     /// Payload of that frame; the message, if it is complete.
@@ -91,26 +72,21 @@ impl Assembler {
         compression: &mut Compression,
     ) -> Result<Option<Message>, ProtocolError> {
         let Some(message) = &mut self.message else { return Ok(None) };
-        let complete = payload.last && self.fin;
-        if self.compressed {
+        let ends = self.sequence.ends_with(&payload);
+        if self.sequence.is_compressed() {
             let mut sink = |inflated: &[u8]| message.append_inflated(inflated, config);
             inflate(payload, compression, &mut sink)?;
-            if complete {
+            if ends {
                 compression.finish(&mut sink)?;
             }
         } else {
-            message.append(payload, usize::try_from(self.announced).unwrap_or(usize::MAX))?;
+            message.append(payload, self.sequence.announced())?;
         }
-        if !complete {
+        if !ends {
             return Ok(None);
         }
-        self.announced = 0;
-        self.message.take().map(Partial::finish).transpose()
-    }
-
-    /// Drops what there is: the connection is over.
-    pub(crate) fn reset(&mut self) {
-        *self = Self::default();
+        self.sequence.end();
+        self.message.take().map(|message| message.finish()).transpose()
     }
 }
 
@@ -201,33 +177,6 @@ impl Partial {
     }
 }
 
-/// The announced length of the message so far, if it is within the limits.
-#[inline]
-fn check_limits(
-    header: &FrameHeader,
-    announced: u64,
-    config: &Config,
-) -> Result<u64, ProtocolError> {
-    check_frame(header, config)?;
-    // Both are below 2^63: the sum cannot overflow.
-    let announced = announced + header.length;
-    let limit = config.max_message_size;
-    if announced > limit as u64 {
-        return Err(ProtocolError::MessageTooLarge { length: announced, limit });
-    }
-    Ok(announced)
-}
-
-#[inline]
-fn check_frame(header: &FrameHeader, config: &Config) -> Result<(), ProtocolError> {
-    match config.max_frame_size {
-        Some(limit) if header.length > limit as u64 => {
-            Err(ProtocolError::FrameTooLarge { length: header.length, limit })
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Inflates payload as it stands on the wire.
 fn inflate(
     payload: Payload<'_>,
@@ -245,12 +194,12 @@ fn inflate(
     Ok(())
 }
 
-fn invalid_utf8(Utf8Error { offset }: Utf8Error) -> ProtocolError {
+pub(crate) fn invalid_utf8(Utf8Error { offset }: Utf8Error) -> ProtocolError {
     ProtocolError::InvalidUtf8 { offset }
 }
 
 #[inline]
-fn append_bytes(payload: Payload<'_>, bytes: &mut Vec<u8>) {
+pub(crate) fn append_bytes(payload: Payload<'_>, bytes: &mut Vec<u8>) {
     match payload.mask {
         Some(mut mask) => mask.append(payload.bytes, bytes),
         None => bytes.extend_from_slice(payload.bytes),

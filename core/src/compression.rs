@@ -8,6 +8,7 @@ use bytes::Bytes;
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compressor, DeflateOptions, DeflateParams, Inflater};
 use crate::error::ProtocolError;
+use crate::prepared::{Encoded, Prepared};
 #[cfg(feature = "deflate")]
 use crate::role::Role;
 
@@ -76,6 +77,19 @@ impl Compression {
         }
     }
 
+    /// Inflates one block of the next piece, and takes what that needed off it. Tells whether there
+    /// may be more of it.
+    pub(crate) fn inflate_step(
+        &mut self,
+        piece: &mut &[u8],
+        sink: Sink<'_>,
+    ) -> Result<bool, ProtocolError> {
+        match &mut self.negotiated {
+            Some(negotiated) => negotiated.inflater.step(piece, sink),
+            None => Err(ProtocolError::InvalidDeflate),
+        }
+    }
+
     /// The message marked as compressed has ended.
     pub(crate) fn finish(&mut self, sink: Sink<'_>) -> Result<(), ProtocolError> {
         match &mut self.negotiated {
@@ -121,9 +135,42 @@ impl Compression {
     }
 }
 
+impl Compression {
+    /// The frame of a prepared message that fits this connection.
+    #[cfg(all(feature = "deflate", feature = "std"))]
+    pub(crate) fn prepared<'p>(&mut self, prepared: &'p Prepared) -> &'p Encoded {
+        let compressor = self.negotiated.as_mut().and_then(|n| n.compressor.as_mut());
+        match compressor {
+            Some(compressor) => match prepared.compressed(compressor.window_bits()) {
+                Some(encoded) => {
+                    compressor.forget();
+                    encoded
+                }
+                None => prepared.plain(),
+            },
+            None => prepared.plain(),
+        }
+    }
+
+    /// The frame of a prepared message. It is not compressed: that takes a lock to do once.
+    #[cfg(not(all(feature = "deflate", feature = "std")))]
+    #[allow(clippy::unused_self)]
+    pub(crate) fn prepared<'p>(&mut self, prepared: &'p Prepared) -> &'p Encoded {
+        prepared.plain()
+    }
+}
+
 #[cfg(not(feature = "deflate"))]
 impl Compression {
     pub(crate) fn inflate(&mut self, _piece: &[u8], _sink: Sink<'_>) -> Result<(), ProtocolError> {
+        Err(ProtocolError::InvalidDeflate)
+    }
+
+    pub(crate) fn inflate_step(
+        &mut self,
+        _piece: &mut &[u8],
+        _sink: Sink<'_>,
+    ) -> Result<bool, ProtocolError> {
         Err(ProtocolError::InvalidDeflate)
     }
 

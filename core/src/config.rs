@@ -3,6 +3,7 @@
 use core::mem::size_of;
 use core::time::Duration;
 
+use crate::delivery::Delivery;
 use crate::error::ConfigError;
 use crate::frame::{MAX_CONTROL_PAYLOAD, MAX_HEADER};
 use crate::gauge::Watermarks;
@@ -30,6 +31,8 @@ pub struct Config {
     pub(crate) send_marks: Watermarks,
     pub(crate) max_message_size: usize,
     pub(crate) max_frame_size: Option<usize>,
+    pub(crate) fragment_size: Option<usize>,
+    pub(crate) delivery: Delivery,
     pub(crate) validate_utf8: bool,
     pub(crate) surface_control: bool,
     pub(crate) pong_policy: PongPolicy,
@@ -70,6 +73,8 @@ impl Default for Config {
             // Larger than almost every real message; a peer cannot make us hold more than twice it.
             max_message_size: 1024 * 1024,
             max_frame_size: None,
+            fragment_size: None,
+            delivery: Delivery::Whole,
             validate_utf8: true,
             surface_control: false,
             pong_policy: PongPolicy::OnReceipt,
@@ -102,11 +107,15 @@ impl Config {
     /// ```text
     ///   byte_marks.high                    messages below the mark
     /// + max_message_size                   the one that crossed it
-    /// + max_message_size                   the one being assembled
+    /// + max_message_size                   the one being assembled (in chunks: READ_SIZE for each)
     /// + READ_SIZE                          input behind a closed gate
     /// + send_marks.high                    output below its mark
     /// + pongs, the close frame and what a queued event costs by itself
-    /// + 384 KiB for a compressor and an inflater, if compression is configured
+    ///
+    ///   and if compression is configured:
+    /// + 456 KiB                            a compressor and an inflater (by `mem_level`)
+    /// + max_message_size                   a few bytes behind a closed gate can be a message that
+    ///                                      grows while the one before it is handed over
     /// ```
     ///
     /// It holds if input comes in reads of at most [`READ_SIZE`](crate::READ_SIZE), and while the
@@ -117,6 +126,12 @@ impl Config {
     ///
     /// With the defaults this is about 2.4 MiB; an idle connection holds no buffer at all.
     pub fn memory_bound(&self) -> usize {
+        // In chunks there is nothing to put together: the one that crosses the mark is as long as a
+        // read, and so is compressed input behind the gate.
+        let message = match self.delivery {
+            Delivery::Whole => self.max_message_size,
+            Delivery::Chunks => crate::READ_SIZE,
+        };
         let events = self.message_marks.high().saturating_mul(inbox::EVENT_OVERHEAD);
         let answers = match self.pong_policy {
             PongPolicy::InOrder => self.message_marks.high().saturating_add(1),
@@ -124,8 +139,8 @@ impl Config {
         };
         [
             self.byte_marks.high(),
-            self.max_message_size,
-            self.max_message_size,
+            message,
+            message,
             crate::READ_SIZE,
             self.send_marks.high(),
             events,
@@ -141,7 +156,9 @@ impl Config {
 
     #[cfg(feature = "deflate")]
     fn deflate_bound(&self) -> usize {
-        self.deflate.as_ref().map_or(0, |_| crate::deflate::CONTEXT_BOUND)
+        self.deflate.as_ref().map_or(0, |options| {
+            crate::deflate::context_bound(options.mem_level).saturating_add(self.max_message_size)
+        })
     }
 
     #[cfg(not(feature = "deflate"))]
@@ -168,6 +185,11 @@ impl Config {
     /// The marks on the bytes of output. Default: 64 KiB and 16 KiB.
     pub fn send_marks(&self) -> Watermarks {
         self.send_marks
+    }
+
+    /// Whether messages come whole or in chunks. Default: whole.
+    pub fn delivery(&self) -> Delivery {
+        self.delivery
     }
 
     /// The longest message that is received, in bytes. Default: 1 MiB.
@@ -217,6 +239,20 @@ impl ConfigBuilder {
     /// concerned: RFC 6455 limits them to 125 bytes.
     pub fn max_frame_size(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.config.max_frame_size = bytes.into();
+        self
+    }
+
+    /// Sends messages that are longer than this many bytes in fragments of this size, with pings,
+    /// pongs and the closing handshake in between: a long message then does not hold them up. The
+    /// size that counts is the one on the wire. Default: `None`, each message is one frame.
+    pub fn fragment_size(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.config.fragment_size = bytes.into();
+        self
+    }
+
+    /// Whether messages come whole or in chunks. Default: [`Delivery::Whole`].
+    pub fn delivery(mut self, delivery: Delivery) -> Self {
+        self.config.delivery = delivery;
         self
     }
 
@@ -297,6 +333,9 @@ impl ConfigBuilder {
         }
         if config.max_message_size == 0 {
             return Err(ConfigError::ZeroLimit { setting: "max_message_size" });
+        }
+        if config.fragment_size == Some(0) {
+            return Err(ConfigError::ZeroLimit { setting: "fragment_size" });
         }
         if config.max_frame_size == Some(0) {
             return Err(ConfigError::ZeroLimit { setting: "max_frame_size" });

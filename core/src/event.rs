@@ -17,6 +17,8 @@ use crate::error::ProtocolError;
 pub enum Event {
     /// A whole message.
     Message(Message),
+    /// The next part of a message. Only in [`Delivery::Chunks`](crate::Delivery::Chunks).
+    Chunk(Chunk),
     /// The peer pinged. Only if the configuration surfaces control frames or leaves the answer to
     /// the application.
     Ping(Bytes),
@@ -121,7 +123,8 @@ pub enum MessageKind {
 pub struct Chunk {
     /// What the message is; the same in all its chunks.
     pub kind: MessageKind,
-    /// The payload of this part. Text may be cut inside a character.
+    /// The payload of this part. Received text is cut between characters, unless its validation is
+    /// off; text to be sent may be cut anywhere.
     pub payload: Bytes,
     /// Whether the message ends here.
     pub last: bool,

@@ -5,7 +5,7 @@ use core::mem::size_of;
 
 use bytes::Bytes;
 
-use crate::event::{Event, Message};
+use crate::event::Event;
 use crate::gauge::{Gauge, Watermarks};
 
 /// The queue of decoded events. The gate closes when the number or the bytes of what is queued
@@ -51,17 +51,16 @@ impl Inbox {
         }
     }
 
+    /// Queues an event with this much payload.
     #[inline]
-    pub(crate) fn push_message(&mut self, message: Message) {
-        self.push(message.len(), Event::Message(message));
-    }
-
-    pub(crate) fn push_ping(&mut self, payload: Bytes) {
-        self.push(payload.len(), Event::Ping(payload));
-    }
-
-    pub(crate) fn push_pong(&mut self, payload: Bytes) {
-        self.push(payload.len(), Event::Pong(payload));
+    pub(crate) fn push(&mut self, length: usize, event: Event) {
+        self.queue.push_back(Item::Event(event));
+        self.messages.add(1);
+        self.bytes.add(length);
+        if self.gate == Gate::Open && (self.messages.is_high() || self.bytes.is_high()) {
+            self.gate = Gate::Closed;
+            self.times_closed += 1;
+        }
     }
 
     /// Keeps an answer until everything before it is taken; a newer one replaces an older one at
@@ -94,6 +93,7 @@ impl Inbox {
         };
         let length = match &event {
             Event::Message(message) => message.len(),
+            Event::Chunk(chunk) => chunk.payload.len(),
             Event::Ping(payload) | Event::Pong(payload) => payload.len(),
             Event::Closed(_) => 0,
         };
@@ -127,17 +127,6 @@ impl Inbox {
 
     pub(crate) const fn times_closed(&self) -> u64 {
         self.times_closed
-    }
-
-    #[inline]
-    fn push(&mut self, length: usize, event: Event) {
-        self.queue.push_back(Item::Event(event));
-        self.messages.add(1);
-        self.bytes.add(length);
-        if self.gate == Gate::Open && (self.messages.is_high() || self.bytes.is_high()) {
-            self.gate = Gate::Closed;
-            self.times_closed += 1;
-        }
     }
 }
 

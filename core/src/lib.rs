@@ -90,6 +90,8 @@
 //!
 //! `std` (default): vectored output and run-time detection of the CPU. Without it the crate is
 //! `no_std` with `alloc`. `driver`: the poll loop that the runtime adapters share.
+//! `idna`, `rustls`, `rustls-webpki-roots` and `rustls-platform-verifier` are what its client can
+//! have beside; an adapter passes them on.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 #![warn(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
@@ -97,10 +99,12 @@
 extern crate alloc;
 
 mod assembler;
+mod chunker;
 mod close;
 mod compression;
 mod config;
 mod connection;
+mod delivery;
 mod error;
 mod event;
 mod gauge;
@@ -111,9 +115,11 @@ mod observe;
 mod outbox;
 mod output;
 mod phase;
+mod prepared;
 mod role;
 mod routing;
 mod sending;
+mod sequence;
 mod short;
 mod stash;
 mod stats;
@@ -134,10 +140,12 @@ pub use crate::close::{CloseCode, CloseFrame};
 pub use crate::compression::Compress;
 pub use crate::config::{Config, ConfigBuilder, PongPolicy};
 pub use crate::connection::{Connection, Transport};
+pub use crate::delivery::Delivery;
 pub use crate::error::{ChunkError, ConfigError, ControlError, ProtocolError, SendError};
 pub use crate::event::{Chunk, Closed, Event, Failure, Message, MessageKind};
 pub use crate::gauge::Watermarks;
 pub use crate::output::Output;
+pub use crate::prepared::Prepared;
 pub use crate::role::Role;
 pub use crate::stats::Stats;
 pub use crate::timestamp::Timestamp;

@@ -9,11 +9,12 @@ use chacha20::ChaCha12Rng;
 use chacha20::rand_core::Rng;
 
 use crate::close::CloseFrame;
+use crate::config::Config;
 use crate::error::ControlError;
 use crate::frame::{
     EncodedHeader, FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER, Mask, OpCode, encode_header,
 };
-use crate::gauge::{Gauge, Watermarks};
+use crate::gauge::Gauge;
 use crate::wire::Wire;
 
 /// Where frames wait. What the transport is shown is committed to the [`Wire`] and keeps its order;
@@ -24,13 +25,12 @@ pub(crate) struct Outbox {
     /// Data frames, whole, in order.
     queue: VecDeque<Waiting>,
     /// The masked frame of which a part is on the wire: nothing may come in between.
-    unfinished: Option<Unfinished>,
-    pongs: VecDeque<Bytes>,
-    pings: VecDeque<Bytes>,
-    close: Option<CloseFrame>,
-    /// How much of the wire has to go out until the pings and pongs on it are gone.
-    control_on_wire: usize,
+    unfinished: Option<Box<Unfinished>>,
+    /// There is none while no control frame waits or is on its way.
+    control: Option<Box<Control>>,
     gauge: Gauge,
+    /// Data frames with a longer payload go out in fragments of this size.
+    fragment_size: usize,
     is_full: bool,
     /// Generates masking keys; a server has none.
     keys: Option<Box<ChaCha12Rng>>,
@@ -41,8 +41,35 @@ pub(crate) struct Outbox {
 enum Waiting {
     /// Small frames, ready and back to back.
     Small(Vec<u8>),
-    /// A large payload, kept as the caller gave it.
-    Large { header: EncodedHeader, payload: Bytes, mask: Option<Mask> },
+    /// A large payload, kept as the caller gave it; its header is made when it goes out.
+    Large(Frame),
+    /// A whole frame that other connections send too.
+    Encoded(Bytes),
+}
+
+/// A data frame.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) fin: bool,
+    pub(crate) rsv1: bool,
+    pub(crate) opcode: OpCode,
+    pub(crate) payload: Bytes,
+}
+
+/// Control frames that wait, and those that are on the wire.
+#[derive(Debug, Default)]
+struct Control {
+    pongs: VecDeque<Bytes>,
+    pings: VecDeque<Bytes>,
+    close: Option<CloseFrame>,
+    /// How much of the wire has to go out until the pings and pongs on it are gone.
+    on_wire: usize,
+}
+
+impl Control {
+    fn is_waiting(&self) -> bool {
+        !self.pongs.is_empty() || !self.pings.is_empty() || self.close.is_some()
+    }
 }
 
 #[derive(Debug)]
@@ -52,16 +79,14 @@ struct Unfinished {
 }
 
 impl Outbox {
-    pub(crate) const fn new(marks: Watermarks, keys: Option<Box<ChaCha12Rng>>) -> Self {
+    pub(crate) fn new(config: &Config, keys: Option<Box<ChaCha12Rng>>) -> Self {
         Self {
             wire: Wire::new(),
             queue: VecDeque::new(),
             unfinished: None,
-            pongs: VecDeque::new(),
-            pings: VecDeque::new(),
-            close: None,
-            control_on_wire: 0,
-            gauge: Gauge::new(marks),
+            control: None,
+            gauge: Gauge::new(config.send_marks),
+            fragment_size: config.fragment_size.unwrap_or(usize::MAX),
             is_full: false,
             keys,
             has_progressed: false,
@@ -75,61 +100,89 @@ impl Outbox {
     }
 
     /// Accepts a data frame, whatever its length.
-    pub(crate) fn push_data(&mut self, fin: bool, rsv1: bool, opcode: OpCode, payload: Bytes) {
-        let mask = self.next_mask();
-        let header = FrameHeader { fin, rsv1, opcode, mask, length: payload.len() as u64 };
-        let header = encode_header(header);
-        self.gauge.add(header.as_slice().len() + payload.len());
-        self.is_full |= self.gauge.is_high();
-        if payload.len() >= LARGE {
-            self.queue.push_back(Waiting::Large { header, payload, mask });
+    pub(crate) fn push_data(&mut self, frame: Frame) {
+        let length = frame.payload.len();
+        if length >= LARGE || length > self.fragment_size {
+            self.accepted(length);
+            self.queue.push_back(Waiting::Large(frame));
             return;
         }
-        let buffer = match self.queue.back_mut() {
-            Some(Waiting::Small(buffer)) if buffer.len() < SEGMENT => buffer,
-            _ => {
-                let buffer = self.wire.take_spare();
-                self.queue.push_back(Waiting::Small(buffer));
-                match self.queue.back_mut() {
-                    Some(Waiting::Small(buffer)) => buffer,
-                    _ => return,
-                }
+        let Frame { fin, rsv1, opcode, payload } = frame;
+        let mask = self.next_mask();
+        let header = FrameHeader { fin, rsv1, opcode, mask, length: length as u64 };
+        let header = encode_header(header);
+        self.accepted(header.as_slice().len() + length);
+        append_frame(&header, &payload, mask, self.small_frames());
+    }
+
+    /// Accepts a whole frame of a server that other connections send too: the bytes are shared, if
+    /// that costs less than to copy them.
+    pub(crate) fn push_encoded(&mut self, frame: &Bytes) {
+        self.accepted(frame.len());
+        if frame.len() < CHEAP_TO_COPY {
+            self.small_frames().extend_from_slice(frame);
+        } else {
+            self.queue.push_back(Waiting::Encoded(frame.clone()));
+        }
+    }
+
+    fn accepted(&mut self, length: usize) {
+        self.gauge.add(length);
+        self.is_full |= self.gauge.is_high();
+    }
+
+    /// The buffer that the next small frame goes to.
+    fn small_frames(&mut self) -> &mut Vec<u8> {
+        let fits =
+            |waiting: &Waiting| matches!(waiting, Waiting::Small(buffer) if buffer.len() < SEGMENT);
+        if !self.queue.back().is_some_and(fits) {
+            // It does not grow any more: the gauge is to count what is really held.
+            if let Some(Waiting::Small(full)) = self.queue.back_mut() {
+                full.shrink_to_fit();
             }
-        };
-        append_frame(&header, &payload, mask, buffer);
+            self.queue.push_back(Waiting::Small(self.wire.take_spare()));
+        }
+        match self.queue.back_mut() {
+            Some(Waiting::Small(buffer)) => buffer,
+            // It was just made sure that this is the last one.
+            _ => unreachable!("the last waiting frames are small"),
+        }
     }
 
     /// Keeps a pong. Beyond sixteen the oldest gives way: the newest ping is the one that must be
     /// answered (RFC 6455 §5.5.3).
     pub(crate) fn push_pong(&mut self, payload: Bytes) {
-        if self.pongs.len() == CONTROL_RING {
-            self.pongs.pop_front();
+        let pongs = &mut self.control().pongs;
+        if pongs.len() == CONTROL_RING {
+            pongs.pop_front();
         }
-        self.pongs.push_back(payload);
+        pongs.push_back(payload);
     }
 
     pub(crate) fn push_ping(&mut self, payload: Bytes) -> Result<(), ControlError> {
-        if self.pings.len() == CONTROL_RING {
+        let pings = &mut self.control().pings;
+        if pings.len() == CONTROL_RING {
             return Err(ControlError::Full);
         }
-        self.pings.push_back(payload);
+        pings.push_back(payload);
         Ok(())
     }
 
     /// The Close goes out behind the data that was accepted before it.
     pub(crate) fn push_close(&mut self, frame: CloseFrame) {
-        self.close = Some(frame);
+        self.control().close = Some(frame);
+    }
+
+    fn control(&mut self) -> &mut Control {
+        self.control.get_or_insert_default()
     }
 
     /// The transport is gone: nothing goes out any more.
     pub(crate) fn clear(&mut self) {
         self.queue = VecDeque::new();
-        self.pings = VecDeque::new();
-        self.pongs = VecDeque::new();
+        self.control = None;
         self.unfinished = None;
-        self.close = None;
         self.wire = Wire::new();
-        self.control_on_wire = 0;
         self.gauge.subtract(self.gauge.level());
         self.is_full = false;
     }
@@ -138,9 +191,7 @@ impl Outbox {
         self.wire.remaining() == 0
             && self.unfinished.is_none()
             && self.queue.is_empty()
-            && self.pongs.is_empty()
-            && self.pings.is_empty()
-            && self.close.is_none()
+            && self.control.as_ref().is_none_or(|control| !control.is_waiting())
     }
 
     /// Whether the level reached the high mark and has not been back at the low one.
@@ -168,7 +219,12 @@ impl Outbox {
     /// The transport has taken `count` bytes of the wire.
     pub(crate) fn advance(&mut self, count: usize) {
         self.wire.advance(count);
-        self.control_on_wire = self.control_on_wire.saturating_sub(count);
+        if let Some(control) = &mut self.control {
+            control.on_wire = control.on_wire.saturating_sub(count);
+            if control.on_wire == 0 && !control.is_waiting() {
+                self.control = None;
+            }
+        }
         self.gauge.subtract(count);
         self.has_progressed |= count > 0;
         if self.gauge.is_low() {
@@ -190,27 +246,49 @@ impl Outbox {
         while self.wire.remaining() < WINDOW && self.unfinished.is_none() {
             match self.queue.pop_front() {
                 Some(Waiting::Small(frames)) => self.wire.push_owned(frames),
-                Some(Waiting::Large { header, payload, mask }) => {
-                    self.wire.append(header.as_slice());
-                    if let Some(mask) = mask {
-                        self.unfinished = Some(Unfinished { payload, mask });
-                        self.continue_masked();
-                    } else {
-                        self.wire.push_shared(payload);
-                    }
-                }
+                Some(Waiting::Encoded(frame)) => self.wire.push_shared(frame),
+                Some(Waiting::Large(frame)) => self.commit_large(frame),
                 None => break,
             }
         }
         if self.queue.is_empty() {
             self.queue = VecDeque::new();
             if self.unfinished.is_none()
-                && self.pongs.is_empty()
-                && self.pings.is_empty()
-                && let Some(frame) = self.close.take()
+                && let Some(control) = &mut self.control
+                && control.pongs.is_empty()
+                && control.pings.is_empty()
+                && let Some(frame) = control.close.take()
             {
                 self.commit_close(&frame);
             }
+        }
+    }
+
+    /// Puts a frame on the wire, or its first fragment; the rest stays in front of the queue, so
+    /// that control frames can go in between.
+    fn commit_large(&mut self, mut frame: Frame) {
+        let payload = frame.payload.split_to(frame.payload.len().min(self.fragment_size));
+        let is_rest = frame.payload.is_empty();
+        let mask = self.next_mask();
+        let header = encode_header(FrameHeader {
+            fin: frame.fin && is_rest,
+            rsv1: frame.rsv1,
+            opcode: frame.opcode,
+            mask,
+            length: payload.len() as u64,
+        });
+        self.gauge.add(header.as_slice().len());
+        self.wire.append(header.as_slice());
+        if !is_rest {
+            // "RSV1 only on the first fragment" (RFC 7692 §6.1).
+            let rest = Frame { rsv1: false, opcode: OpCode::Continuation, ..frame };
+            self.queue.push_front(Waiting::Large(rest));
+        }
+        if let Some(mask) = mask {
+            self.unfinished = Some(Box::new(Unfinished { payload, mask }));
+            self.continue_masked();
+        } else {
+            self.wire.push_shared(payload);
         }
     }
 
@@ -231,16 +309,20 @@ impl Outbox {
     /// The next pings and pongs leave their rings when the last ones are gone: a transport that is
     /// asked again and again and takes nothing must not let a flood of pings through to the wire.
     fn commit_control(&mut self) {
-        if self.control_on_wire > 0 || (self.pongs.is_empty() && self.pings.is_empty()) {
+        let Some(control) = &mut self.control else { return };
+        if control.on_wire > 0 || (control.pongs.is_empty() && control.pings.is_empty()) {
             return;
         }
-        for payload in core::mem::take(&mut self.pongs) {
+        let pongs = core::mem::take(&mut control.pongs);
+        let pings = core::mem::take(&mut control.pings);
+        for payload in pongs {
             self.commit_frame(OpCode::Pong, &payload);
         }
-        for payload in core::mem::take(&mut self.pings) {
+        for payload in pings {
             self.commit_frame(OpCode::Ping, &payload);
         }
-        self.control_on_wire = self.wire.remaining();
+        let on_wire = self.wire.remaining();
+        self.control().on_wire = on_wire;
     }
 
     fn commit_close(&mut self, frame: &CloseFrame) {
@@ -278,6 +360,9 @@ fn append_frame(header: &EncodedHeader, payload: &[u8], mask: Option<Mask>, out:
 
 /// From this size on a payload is not copied behind its header.
 const LARGE: usize = 8 * 1024;
+
+/// Below this size a copy costs less than a place of its own in a vectored write.
+const CHEAP_TO_COPY: usize = 512;
 
 /// Small frames share buffers of about this size.
 const SEGMENT: usize = 16 * 1024;

@@ -1,13 +1,16 @@
 //! What a connection does inside: frames to their parts, steps to their consequences.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
 use crate::assembler;
 use crate::close::CloseFrame;
+use crate::compression::Compression;
 use crate::config::PongPolicy;
-use crate::connection::{Connection, Ending, Held, Receiving};
+use crate::connection::{Connection, ControlFrame, Ending, Held, Receiving};
+use crate::delivery::Delivering;
 use crate::error::ProtocolError;
 use crate::event::{Closed, Event, Failure, Message};
 use crate::frame::{FrameHeader, OpCode, Part, Payload};
@@ -42,12 +45,14 @@ impl Connection {
 
     fn decode(&mut self, input: &mut &[u8]) {
         while self.inbox.is_open() && self.decodes() {
-            if self.decoder.is_between_frames() && self.assembler.is_between_messages() {
-                let masked = self.role.peer().masks();
-                if let Some(message) = short::take_message(input, masked, &self.config) {
-                    self.received_message(message);
-                    continue;
-                }
+            if let Delivering::Whole(assembler) = &self.delivering
+                && self.decoder.is_between_frames()
+                && assembler.is_between_messages()
+                && let Some(message) =
+                    short::take_message(input, self.role.peer().masks(), &self.config)
+            {
+                self.received_message(message);
+                continue;
             }
             match self.decode_step(input) {
                 Ok(true) => {}
@@ -60,10 +65,16 @@ impl Connection {
     /// Decodes a little more; false if more input is needed.
     #[inline]
     fn decode_step(&mut self, input: &mut &[u8]) -> Result<bool, ProtocolError> {
-        let assembler = &self.assembler;
-        let whole = self.decoder.decode_whole(input, |header| assembler.is_whole(header))?;
-        if let Some((header, input)) = whole {
-            self.received_message(assembler::whole(&header, input, &self.config)?);
+        if let Delivering::Whole(assembler) = &self.delivering {
+            let whole = self.decoder.decode_whole(input, |header| assembler.is_whole(header))?;
+            if let Some((header, input)) = whole {
+                self.received_message(assembler::whole(&header, input, &self.config)?);
+                return Ok(true);
+            }
+        } else if self.delivering.is_waiting() {
+            let ended =
+                self.delivering.resume(&self.config, &mut self.compression, &mut self.inbox)?;
+            self.counters.messages_in += u64::from(ended);
             return Ok(true);
         }
         match self.decoder.decode(input)? {
@@ -76,38 +87,43 @@ impl Connection {
 
     #[inline]
     fn received_message(&mut self, message: Message) {
-        self.stats.messages_in += 1;
-        self.inbox.push_message(message);
+        self.counters.messages_in += 1;
+        self.inbox.push(message.len(), Event::Message(message));
     }
 
     fn begin_frame(&mut self, header: &FrameHeader) -> Result<(), ProtocolError> {
         if header.opcode.is_control() {
-            self.receiving = Receiving::Control { opcode: header.opcode, payload: Vec::new() };
+            let (opcode, payload) = (header.opcode, Vec::new());
+            self.receiving = Receiving::Control(Box::new(ControlFrame { opcode, payload }));
             Ok(())
         } else {
             self.receiving = Receiving::Data;
-            self.assembler.begin(header, &self.config)
+            self.delivering.begin(header, &self.config)
         }
     }
 
     fn frame_payload(&mut self, payload: Payload<'_>) -> Result<(), ProtocolError> {
         match &mut self.receiving {
             Receiving::Data => {
-                let message = self.assembler.push(payload, &self.config, &mut self.compression)?;
-                if let Some(message) = message {
-                    self.received_message(message);
-                }
+                let ended = self.delivering.push(
+                    payload,
+                    &self.config,
+                    &mut self.compression,
+                    &mut self.inbox,
+                )?;
+                self.counters.messages_in += u64::from(ended);
                 Ok(())
             }
-            Receiving::Control { opcode, payload: received } => {
+            Receiving::Control(frame) => {
                 match payload.mask {
-                    Some(mut mask) => mask.append(payload.bytes, received),
-                    None => received.extend_from_slice(payload.bytes),
+                    Some(mut mask) => mask.append(payload.bytes, &mut frame.payload),
+                    None => frame.payload.extend_from_slice(payload.bytes),
                 }
                 if !payload.last {
                     return Ok(());
                 }
-                let (opcode, received) = (*opcode, core::mem::take(received));
+                let (opcode, received) = (frame.opcode, core::mem::take(&mut frame.payload));
+                self.receiving = Receiving::Data;
                 self.control_frame(opcode, received)
             }
         }
@@ -130,7 +146,7 @@ impl Connection {
     /// before it is taken. Until then answers to that can still be sent, if any can.
     fn hold(&mut self, held: Held) {
         self.stash = Stash::default();
-        self.held = Some(held);
+        self.held = Some(Box::new(held));
         if self.inbox.is_empty() || self.phase != Phase::Open {
             self.release();
         }
@@ -138,7 +154,7 @@ impl Connection {
 
     /// Everything before the Close or the fault is taken.
     pub(crate) fn release(&mut self) {
-        match self.held.take() {
+        match self.held.take().map(|held| *held) {
             Some(Held::Close(frame)) => {
                 // "It SHOULD echo the status code it received" (RFC 6455 §5.5.1).
                 let reply = CloseFrame::from(frame.code);
@@ -153,7 +169,7 @@ impl Connection {
     }
 
     fn received_ping(&mut self, payload: Bytes) {
-        self.stats.pings_in += 1;
+        self.counters.pings_in += 1;
         let policy = self.config.pong_policy;
         if self.phase.answers_pings() {
             match policy {
@@ -164,15 +180,15 @@ impl Connection {
             }
         }
         if self.config.surface_control || policy == PongPolicy::Manual {
-            self.inbox.push_ping(payload);
+            self.inbox.push(payload.len(), Event::Ping(payload));
         }
     }
 
     fn received_pong(&mut self, payload: Bytes) {
-        self.stats.pongs_in += 1;
+        self.counters.pongs_in += 1;
         self.keepalive.received(&payload, self.now);
         if self.config.surface_control {
-            self.inbox.push_pong(payload);
+            self.inbox.push(payload.len(), Event::Pong(payload));
         }
     }
 
@@ -199,7 +215,9 @@ impl Connection {
     pub(crate) fn take_closed(&mut self) -> Option<Event> {
         match &mut self.ending {
             Ending::Decided { closed, reported: reported @ false }
-                if self.stash.is_empty() && self.held.is_none() =>
+                if self.stash.is_empty()
+                    && self.held.is_none()
+                    && !self.delivering.is_waiting() =>
             {
                 *reported = true;
                 Some(Event::Closed(closed.clone()))
@@ -228,7 +246,7 @@ impl Connection {
 
     /// Whether nothing that was received waits for its turn.
     pub(crate) fn is_all_decoded(&self) -> bool {
-        self.stash.is_empty() && self.held.is_none()
+        self.stash.is_empty() && self.held.is_none() && !self.delivering.is_waiting()
     }
 
     /// The stream has ended and all of it is decoded.
@@ -241,7 +259,6 @@ impl Connection {
     }
 
     fn fail(&mut self, error: ProtocolError) {
-        self.assembler.reset();
         let frame = CloseFrame::new(error.close_code(), error.close_reason());
         self.step(Step::Violation, frame, Some(Cause::Failure(Failure::Protocol(error))));
     }
@@ -262,10 +279,10 @@ impl Connection {
         let moved = self.phase.on(step);
         if let Ending::Undecided { sent } = &mut self.ending {
             if moved.send_close {
-                *sent = Some(close.clone());
+                *sent = Some(Box::new(close.clone()));
                 self.output.outbox.push_close(close);
             }
-            let sent = sent.clone();
+            let sent = sent.as_deref().cloned();
             if let (Some(_), Some(cause)) = (moved.outcome, cause) {
                 let closed = match cause {
                     Cause::Received(frame) => {
@@ -297,8 +314,10 @@ impl Connection {
             self.timers.begin(Timer::Close, timeout);
         }
         if !phase.decodes() {
+            // Nothing is inflated or compressed any more: the contexts go.
+            self.compression = Compression::default();
             self.stash = Stash::default();
-            self.assembler.reset();
+            self.delivering.clear();
         }
     }
 

@@ -68,7 +68,10 @@ impl Utf8 {
         match from_utf8(whole) {
             Ok(text) => accept(text),
             Err(()) => {
+                // What comes before the fault is good.
                 let valid = core::str::from_utf8(whole).map_or_else(|e| e.valid_up_to(), str::len);
+                let good = whole.get(..valid).unwrap_or_default();
+                accept(core::str::from_utf8(good).unwrap_or_default());
                 return Err(self.error(valid));
             }
         }

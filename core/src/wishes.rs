@@ -3,12 +3,14 @@
 use bytes::Bytes;
 
 use crate::close::CloseFrame;
-use crate::compression::Compress;
+use crate::compression::{Compress, Outgoing};
 use crate::connection::Connection;
 use crate::error::{ChunkError, ControlError, SendError};
-use crate::event::{Chunk, Failure, Message, MessageKind};
+use crate::event::{Chunk, Failure, Message};
 use crate::frame::{MAX_CONTROL_PAYLOAD, OpCode};
+use crate::outbox::Frame;
 use crate::phase::{Phase, Step};
+use crate::prepared::{Encoded, Prepared};
 use crate::stash::Stash;
 use crate::timestamp::Timestamp;
 
@@ -34,22 +36,37 @@ impl Connection {
         compress: Compress,
     ) -> Result<(), SendError> {
         let message = message.into();
-        if self.phase != Phase::Open {
-            return Err(SendError::Closed(message));
+        let message = self.check_sendable(message)?;
+        let opcode = OpCode::from(message.kind());
+        let Outgoing { compressed, payload } =
+            self.compression.message(message.into_bytes(), compress);
+        self.output.outbox.push_data(Frame { fin: true, rsv1: compressed, opcode, payload });
+        self.counters.messages_out += 1;
+        self.watch_output();
+        Ok(())
+    }
+
+    /// Accepts a message that was prepared for many connections: it is not encoded or compressed
+    /// again, and a server shares its bytes with all of them.
+    ///
+    /// With context takeover the window begins anew behind a prepared message that is compressed,
+    /// since its peer saw what our compressor did not.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
+        let message = self.check_sendable(prepared.message().clone())?;
+        let Encoded { frame, payload, rsv1 } = self.compression.prepared(prepared);
+        let is_fragmented = self.config.fragment_size.is_some_and(|size| payload.len() > size);
+        if self.role.masks() || is_fragmented {
+            let (rsv1, payload) = (*rsv1, payload.clone());
+            let opcode = OpCode::from(message.kind());
+            self.output.outbox.push_data(Frame { fin: true, rsv1, opcode, payload });
+        } else {
+            self.output.outbox.push_encoded(frame);
         }
-        if self.sending.is_unfinished() {
-            return Err(SendError::Unfinished(message));
-        }
-        if self.output.outbox.is_full() {
-            return Err(SendError::Full(message));
-        }
-        let opcode = match message.kind() {
-            MessageKind::Text => OpCode::Text,
-            MessageKind::Binary => OpCode::Binary,
-        };
-        let outgoing = self.compression.message(message.into_bytes(), compress);
-        self.output.outbox.push_data(true, outgoing.compressed, opcode, outgoing.payload);
-        self.stats.messages_out += 1;
+        self.counters.messages_out += 1;
         self.watch_output();
         Ok(())
     }
@@ -69,15 +86,12 @@ impl Connection {
             return Err(ChunkError::Full(chunk));
         }
         let chunk = self.sending.check(chunk, self.config.validate_utf8)?;
-        self.stats.messages_out += u64::from(chunk.last);
+        self.counters.messages_out += u64::from(chunk.last);
         let first = chunk.opcode != OpCode::Continuation;
-        let outgoing = self.compression.chunk(chunk.payload, first, chunk.last, Compress::Auto);
-        self.output.outbox.push_data(
-            chunk.last,
-            outgoing.compressed,
-            chunk.opcode,
-            outgoing.payload,
-        );
+        let Outgoing { compressed, payload } =
+            self.compression.chunk(chunk.payload, first, chunk.last, Compress::Auto);
+        let (fin, opcode) = (chunk.last, chunk.opcode);
+        self.output.outbox.push_data(Frame { fin, rsv1: compressed, opcode, payload });
         self.watch_output();
         Ok(())
     }
@@ -148,6 +162,19 @@ impl Connection {
         self.stash = Stash::default();
         self.held = None;
         self.cut(Failure::Aborted);
+    }
+
+    /// Whether a message may be sent now.
+    fn check_sendable(&self, message: Message) -> Result<Message, SendError> {
+        if self.phase != Phase::Open {
+            Err(SendError::Closed(message))
+        } else if self.sending.is_unfinished() {
+            Err(SendError::Unfinished(message))
+        } else if self.output.outbox.is_full() {
+            Err(SendError::Full(message))
+        } else {
+            Ok(message)
+        }
     }
 
     fn control_payload(payload: Bytes) -> Result<Bytes, ControlError> {

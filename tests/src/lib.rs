@@ -3,6 +3,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test fails on what it does not expect")]
 
 pub mod frames;
+pub mod inflate;
 pub mod link;
 pub mod model;
 pub mod pair;
@@ -16,6 +17,8 @@ mod guide {
     mod readme {}
     #[doc = include_str!("../../docs/flow-control.md")]
     mod flow_control {}
+    #[doc = include_str!("../../docs/compression.md")]
+    mod compression {}
     #[doc = include_str!("../../docs/embedding.md")]
     mod embedding {}
     #[doc = include_str!("../../docs/adapters.md")]

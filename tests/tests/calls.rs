@@ -9,13 +9,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
+use tidegate_core::deflate::DeflateParams;
 use tidegate_core::{
     Chunk, CloseCode, CloseFrame, Closed, Connection, Event, Message, MessageKind, Role, Timestamp,
     Transport,
 };
 use tidegate_tests::frames::{Frame, opcode};
+use tidegate_tests::inflate::Inflater;
 
-use self::streams::{Mutation, config, connection, drain, encode, frame};
+use self::streams::{Mutation, config, connection, deflate, drain, encode, frame};
 
 /// A call.
 #[derive(Clone, Debug)]
@@ -169,7 +171,7 @@ impl Fuzz {
     }
 
     /// After the end of the stream and with time enough, everything comes to its end.
-    fn finish(mut self) -> Result<(), TestCaseError> {
+    fn finish(mut self, params: Option<DeflateParams>) -> Result<(), TestCaseError> {
         let masks = self.connection.role() == Role::Client;
         self.connection.handle_eof(self.now);
         self.check()?;
@@ -193,12 +195,55 @@ impl Fuzz {
 
         // What went out is frames, up to where it was cut.
         let (mut rest, mut is_closed) = (&output[..], false);
+        let mut messages = Messages::new(self.connection.role(), params);
         while let Some((frame, length)) = Frame::parse(rest).unwrap() {
             rest = &rest[length..];
             prop_assert_eq!(frame.key.is_some(), masks);
             prop_assert!(frame.opcode >= 8 || !is_closed, "data behind a Close");
             prop_assert!(frame.opcode != opcode::CLOSE || !is_closed, "a second Close");
             is_closed |= frame.opcode == opcode::CLOSE;
+            messages.read(&frame)?;
+        }
+        Ok(())
+    }
+}
+
+/// The messages that went out, as far as they were compressed.
+struct Messages {
+    inflater: Option<Inflater>,
+    compressed: Option<Vec<u8>>,
+}
+
+impl Messages {
+    fn new(role: Role, params: Option<DeflateParams>) -> Self {
+        let inflater = params.map(|params| match role {
+            Role::Client => {
+                Inflater::new(params.client_max_window_bits, !params.client_no_context_takeover)
+            }
+            Role::Server => {
+                Inflater::new(params.server_max_window_bits, !params.server_no_context_takeover)
+            }
+        });
+        Self { inflater, compressed: None }
+    }
+
+    /// What is marked as compressed can be inflated as it was agreed.
+    fn read(&mut self, frame: &Frame) -> Result<(), TestCaseError> {
+        let is_first = matches!(frame.opcode, opcode::TEXT | opcode::BINARY);
+        prop_assert!(frame.reserved == 0 || (frame.reserved == 4 && is_first), "{frame:?}");
+        if frame.reserved == 4 {
+            prop_assert!(self.inflater.is_some(), "that was not agreed: {frame:?}");
+            self.compressed = Some(Vec::new());
+        }
+        let Some(compressed) = self.compressed.as_mut().filter(|_| frame.opcode < 8) else {
+            return Ok(());
+        };
+        compressed.extend_from_slice(&frame.payload);
+        if frame.fin
+            && let (Some(inflater), Some(compressed)) = (&mut self.inflater, self.compressed.take())
+        {
+            let inflated = inflater.message(&compressed);
+            prop_assert!(inflated.is_ok(), "{inflated:?}: {compressed:?}");
         }
         Ok(())
     }
@@ -211,6 +256,7 @@ proptest! {
     fn any_order_of_calls_leaves_it_consistent(
         config in config(),
         is_client: bool,
+        params in deflate(),
         frames in vec(frame(), 0..30),
         tidy in prop::bool::weighted(0.8),
         mutations in prop_oneof![2 => Just(vec![]), 1 => vec(any::<Mutation>(), 0..3)],
@@ -218,9 +264,9 @@ proptest! {
     ) {
         let role = if is_client { Role::Client } else { Role::Server };
         let mut fuzz = Fuzz {
-            connection: connection(role, &config),
+            connection: connection(role, &config, params),
             now: Timestamp::ZERO,
-            input: encode(&frames, role, tidy, &mutations),
+            input: encode(frames, role, params, tidy, &mutations),
             output: Vec::new(),
             was_told_the_end: false,
             closed: None,
@@ -235,6 +281,6 @@ proptest! {
             fuzz.call(call)?;
         }
         fuzz.now = latest;
-        fuzz.finish()?;
+        fuzz.finish(params)?;
     }
 }

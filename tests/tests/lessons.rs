@@ -5,6 +5,7 @@
 use bytes::Buf;
 use core::time::Duration;
 
+use tidegate_core::deflate::DeflateParams;
 use tidegate_core::{
     CloseCode, CloseFrame, Config, ConfigBuilder, Connection, Event, Failure, Message, Timestamp,
     Transport, Watermarks,
@@ -44,13 +45,17 @@ fn take_text(connection: &mut Connection) -> Option<String> {
     }
 }
 
-fn written(connection: &mut Connection) -> Vec<Frame> {
+fn drain(connection: &mut Connection) -> Vec<u8> {
     let mut bytes = Vec::new();
     let output = connection.output();
     while output.has_remaining() {
         bytes.push(output.get_u8());
     }
-    Frame::parse_all(&bytes).unwrap()
+    bytes
+}
+
+fn written(connection: &mut Connection) -> Vec<Frame> {
+    Frame::parse_all(&drain(connection)).unwrap()
 }
 
 /// python-websockets paused the socket, but went on decoding what one read had brought: a read of
@@ -80,6 +85,41 @@ fn the_mark_on_bytes_stops_a_few_large_messages() {
     // The default mark is 256 KiB: the third message crosses it.
     assert_eq!(connection.queued_bytes(), 300_000);
     assert!(!connection.wants_input());
+}
+
+/// The same once more, compressed: one read of 256 KiB is more than two hundred messages of 1 MiB.
+#[test]
+fn the_mark_on_bytes_counts_what_was_inflated() {
+    const LENGTH: usize = 1024 * 1024;
+    let message = Message::binary(vec![7; LENGTH]);
+    let mut server = Connection::server(Timestamp::ZERO, Config::default())
+        .with_deflate(DeflateParams::default());
+    server.send(message.clone()).unwrap();
+    let mut read = drain(&mut server);
+    server.send(message).unwrap();
+    let again = drain(&mut server);
+    let mut sent = 1;
+    while read.len() + again.len() <= 256 * 1024 {
+        read.extend_from_slice(&again);
+        sent += 1;
+    }
+    assert!(sent > 200, "{sent}");
+
+    let mut connection = client(config().message_marks(Watermarks::UNLIMITED))
+        .with_deflate(DeflateParams::default());
+    feed(&mut connection, &read);
+    let mut taken = 0;
+    loop {
+        assert!(connection.queued_bytes() <= LENGTH, "{}", connection.queued_bytes());
+        assert!(!connection.wants_input() || taken == sent);
+        match connection.poll_event() {
+            Some(Event::Message(message)) => assert_eq!(message.len(), LENGTH),
+            other => break assert_eq!(other, None),
+        }
+        taken += 1;
+    }
+    assert_eq!(taken, sent, "and none is lost");
+    assert_eq!(connection.stats().peak_messages, 1);
 }
 
 /// Endless empty continuation frames grew python-websockets without any limit. That they cost no

@@ -6,9 +6,10 @@ mod streams;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use tidegate_core::deflate::DeflateParams;
 use tidegate_core::{Closed, Config, Event, Role, Stats, Timestamp, Transport};
 
-use self::streams::{Mutation, config, connection, drain, encode, frame};
+use self::streams::{Mutation, config, connection, deflate, drain, encode, frame};
 
 /// All that can be seen of one replay.
 #[derive(Debug, PartialEq)]
@@ -26,13 +27,13 @@ struct Seen {
 type Segment = (usize, usize, bool);
 
 fn replay(
-    role: Role,
+    (role, params): (Role, Option<DeflateParams>),
     config: &Config,
     bytes: &[u8],
     segments: &[Segment],
     sizes: &[usize],
 ) -> Seen {
-    let mut connection = connection(role, config);
+    let mut connection = connection(role, config, params);
     let (mut events, mut output) = (Vec::new(), Vec::new());
     let mut sizes = sizes.iter().cycle();
     let mut rest = bytes;
@@ -78,6 +79,7 @@ proptest! {
     fn any_split_has_the_same_effect(
         config in config(),
         is_client: bool,
+        params in deflate(),
         frames in vec(frame(), 0..30),
         tidy in prop::bool::weighted(0.8),
         mutations in prop_oneof![2 => Just(vec![]), 1 => vec(any::<Mutation>(), 0..3)],
@@ -85,10 +87,11 @@ proptest! {
         sizes in vec(1usize..60, 1..10),
     ) {
         let role = if is_client { Role::Client } else { Role::Server };
-        let bytes = encode(&frames, role, tidy, &mutations);
-        let whole = replay(role, &config, &bytes, &segments, &[usize::MAX]);
-        prop_assert_eq!(&whole, &replay(role, &config, &bytes, &segments, &[1]));
-        prop_assert_eq!(&whole, &replay(role, &config, &bytes, &segments, &sizes));
+        let bytes = encode(frames, role, params, tidy, &mutations);
+        let end = (role, params);
+        let whole = replay(end, &config, &bytes, &segments, &[usize::MAX]);
+        prop_assert_eq!(&whole, &replay(end, &config, &bytes, &segments, &[1]));
+        prop_assert_eq!(&whole, &replay(end, &config, &bytes, &segments, &sizes));
         let ends: Vec<_> =
             whole.events.iter().filter(|event| matches!(event, Event::Closed(_))).collect();
         prop_assert_eq!(ends.len(), 1, "the end is told once");

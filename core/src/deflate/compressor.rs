@@ -36,6 +36,20 @@ impl Compressor {
         length >= self.min_size
     }
 
+    #[cfg(feature = "std")]
+    pub(crate) const fn window_bits(&self) -> u8 {
+        self.settings.window_bits
+    }
+
+    /// The peer has inflated something that did not come from here: what comes next refers to
+    /// nothing before it.
+    #[cfg(feature = "std")]
+    pub(crate) fn forget(&mut self) {
+        if let Some(context) = &mut self.context {
+            context.deflate.reset();
+        }
+    }
+
     /// A whole message compressed, or `None` if it goes out plain: it did not get shorter, and
     /// nothing depends on the peer's having seen it.
     pub(crate) fn message(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
@@ -66,6 +80,8 @@ impl Compressor {
                 self.release();
             }
         }
+        // It may wait for long, and what waits is counted by its length.
+        compressed.shrink_to_fit();
         Some(compressed)
     }
 

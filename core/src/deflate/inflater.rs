@@ -28,14 +28,28 @@ impl Inflater {
     /// that a limit is noticed before more than a block is too much.
     pub(crate) fn push(
         &mut self,
-        input: &[u8],
+        mut input: &[u8],
         sink: &mut dyn FnMut(&[u8]) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
+        while self.step(&mut input, sink)? {}
+        Ok(())
+    }
+
+    /// Inflates one block of the next piece of a message, and takes what that needed off `input`.
+    /// Tells whether there may be more of it.
+    pub(crate) fn step(
+        &mut self,
+        input: &mut &[u8],
+        sink: &mut dyn FnMut(&[u8]) -> Result<(), ProtocolError>,
+    ) -> Result<bool, ProtocolError> {
+        if input.is_empty() && self.context.is_none() {
+            return Ok(false);
+        }
         let context = self.context.get_or_insert_with(|| {
             let pooled = self.pool.as_ref().and_then(|pool| pool.inflater(self.window_bits));
             pooled.unwrap_or_else(|| Box::new(InflateContext::new(self.window_bits)))
         });
-        context.run(input, InflateFlush::NoFlush, sink).map(|_| ())
+        context.step(input, InflateFlush::NoFlush, sink)
     }
 
     /// The message has ended: "append 4 octets of 0x00 0x00 0xff 0xff to the tail" (RFC 7692
@@ -51,8 +65,9 @@ impl Inflater {
         if !context.ended {
             // Told to stop at the end of a block, the inflater leaves the byte behind the tail
             // alone if the tail ended one, and takes it if it is in the middle of something.
-            let left = context.run(&[0x00, 0x00, 0xFF, 0xFF, 0x00], InflateFlush::Block, sink)?;
-            if left != 1 {
+            let mut tail = &[0x00, 0x00, 0xFF, 0xFF, 0x00][..];
+            while context.step(&mut tail, InflateFlush::Block, sink)? {}
+            if tail.len() != 1 {
                 return Err(ProtocolError::TruncatedDeflate);
             }
         }
@@ -66,46 +81,40 @@ impl Inflater {
 }
 
 impl InflateContext {
-    /// Inflates `input`; how much of it was left.
-    fn run(
+    /// Inflates one block. Tells whether there may be more.
+    fn step(
         &mut self,
-        mut input: &[u8],
+        input: &mut &[u8],
         flush: InflateFlush,
         sink: &mut dyn FnMut(&[u8]) -> Result<(), ProtocolError>,
-    ) -> Result<usize, ProtocolError> {
+    ) -> Result<bool, ProtocolError> {
+        if self.ended {
+            if input.is_empty() {
+                return Ok(false);
+            }
+            self.restart().map_err(|()| ProtocolError::InvalidDeflate)?;
+        }
         let mut block = [0; BLOCK];
-        loop {
-            if self.ended {
-                if input.is_empty() {
-                    return Ok(0);
-                }
-                self.restart().map_err(|()| ProtocolError::InvalidDeflate)?;
+        let (total_in, total_out) = (self.inflate.total_in(), self.inflate.total_out());
+        let status = self.inflate.decompress(input, &mut block, flush);
+        let taken = usize::try_from(self.inflate.total_in() - total_in).unwrap_or(usize::MAX);
+        let given = usize::try_from(self.inflate.total_out() - total_out).unwrap_or(usize::MAX);
+        *input = input.get(taken..).unwrap_or_default();
+        // What was inflated before a fault counts before it.
+        let output = block.get(..given).unwrap_or_default();
+        if !output.is_empty() {
+            sink(output)?;
+            self.history.push(output);
+        }
+        match status {
+            Err(_) => Err(ProtocolError::InvalidDeflate),
+            Ok(Status::StreamEnd) => {
+                self.ended = true;
+                Ok(flush != InflateFlush::Block && !input.is_empty())
             }
-            let (total_in, total_out) = (self.inflate.total_in(), self.inflate.total_out());
-            let status = self.inflate.decompress(input, &mut block, flush);
-            let taken = usize::try_from(self.inflate.total_in() - total_in).unwrap_or(usize::MAX);
-            let given = usize::try_from(self.inflate.total_out() - total_out).unwrap_or(usize::MAX);
-            // What was inflated before a fault counts before it.
-            let output = block.get(..given).unwrap_or_default();
-            if !output.is_empty() {
-                sink(output)?;
-                self.history.push(output);
-            }
-            input = input.get(taken..).unwrap_or_default();
-            match status {
-                Err(_) => return Err(ProtocolError::InvalidDeflate),
-                Ok(Status::StreamEnd) => {
-                    self.ended = true;
-                    if flush == InflateFlush::Block {
-                        return Ok(input.len());
-                    }
-                }
-                Ok(Status::Ok | Status::BufError) => {
-                    let stopped = flush == InflateFlush::Block || input.is_empty();
-                    if (given < BLOCK && stopped) || (taken == 0 && given == 0) {
-                        return Ok(input.len());
-                    }
-                }
+            Ok(Status::Ok | Status::BufError) => {
+                let stopped = flush == InflateFlush::Block || input.is_empty();
+                Ok(!((given < BLOCK && stopped) || (taken == 0 && given == 0)))
             }
         }
     }

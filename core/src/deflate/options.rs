@@ -50,8 +50,8 @@ impl DeflateOptions {
         Ok(self)
     }
 
-    /// How much memory the compressor's tables take: 1 (about 1 KiB) to 9 (about 256 KiB) beside
-    /// its window. Default: 8.
+    /// How much memory the compressor's buffers take: 1 (about 1 KiB) to 9 (about 224 KiB), beside
+    /// 260 KiB for the full window and its tables. Default: 8 (112 KiB).
     ///
     /// # Errors
     ///

@@ -8,8 +8,8 @@ use super::context::{DeflateContext, DeflateSettings, InflateContext};
 
 /// Compressors and inflaters that connections without context takeover borrow for one message each:
 /// ten thousand idle connections then hold none. Clones are the same pool; it may be shared by
-/// threads. At most as many contexts as it was made for are kept, each about 45 KiB for an inflater
-/// with its history and 270 KiB for a compressor; when it is empty a context is made, when it is
+/// threads. At most as many contexts as it was made for are kept, each about 80 KiB for an inflater
+/// with its history and 370 KiB for a compressor; when it is empty a context is made, when it is
 /// full one is dropped.
 #[derive(Clone)]
 pub struct DeflatePool {

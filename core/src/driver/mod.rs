@@ -25,25 +25,43 @@ mod buffer;
 mod clock;
 mod close;
 mod connect;
+mod connect_error;
+mod dial;
 mod error;
 #[cfg(feature = "futures-io")]
 mod futures;
 mod handshake;
 mod link;
+mod maybe_tls;
+mod network;
+mod options;
 mod poll;
+mod proxy;
+mod reconnect;
+mod redirect;
 mod send;
 mod sink;
 mod split;
 mod stream;
+#[cfg(feature = "rustls")]
+pub mod tls;
+mod tunnel;
 mod url;
 mod websocket;
 
 pub use clock::Clock;
-pub use connect::{Options, connect};
+pub use connect::{Client, ClientSocket};
+pub use connect_error::{ConnectError, ConnectFault, Peer, Stage};
 pub use error::Error;
 #[cfg(feature = "futures-io")]
-pub use futures::FuturesStream;
+pub use futures::{FuturesStream, begin_connecting, end_connecting};
 pub use handshake::{Incoming, client};
+pub use maybe_tls::{MaybeTls, NoTls};
+pub use network::{BoxFuture, Network, SocketOptions};
+pub use options::Options;
+pub use proxy::Proxy;
+pub use reconnect::{Backoff, Reconnect};
+pub use redirect::RedirectError;
 pub use split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
 pub use stream::ByteStream;
 pub use url::{Url, UrlError};

@@ -11,6 +11,8 @@ pub use crate::mask::Mask;
 
 use core::fmt;
 
+use crate::event::MessageKind;
+
 /// What a frame is (RFC 6455 §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -47,6 +49,16 @@ impl OpCode {
     /// Close, ping or pong: at most 125 bytes, never fragmented, allowed between fragments.
     pub const fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
+    }
+}
+
+impl From<MessageKind> for OpCode {
+    /// The opcode of the first frame.
+    fn from(kind: MessageKind) -> Self {
+        match kind {
+            MessageKind::Text => Self::Text,
+            MessageKind::Binary => Self::Binary,
+        }
     }
 }
 

@@ -33,6 +33,7 @@ fn of_protocol_error(error: ProtocolError) -> &'static str {
         | ProtocolError::TruncatedUtf8
         | ProtocolError::InvalidCloseReason => "utf8",
         ProtocolError::FrameTooLarge { .. } | ProtocolError::MessageTooLarge { .. } => "too_big",
+        ProtocolError::InvalidDeflate | ProtocolError::TruncatedDeflate => "deflate",
         _ => "unknown",
     }
 }

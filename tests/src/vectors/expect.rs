@@ -6,6 +6,7 @@ use tidegate_core::{Event, Message};
 
 use super::steps::{Body, EventPattern, FramePattern};
 use crate::frames::{Frame, opcode};
+use crate::inflate::Inflater;
 
 pub(super) fn equal<T: PartialEq + Debug>(
     what: &str,
@@ -120,19 +121,32 @@ pub(super) fn last_pong(frames: &[Frame], last: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Exactly one data message, whole or in fragments.
-pub(super) fn message(opcode: u8, data: &[u8], frames: &[Frame]) -> Result<(), String> {
+/// Exactly one data message, whole or in fragments; compressed only if there is an inflater.
+pub(super) fn message(
+    opcode: u8,
+    data: &[u8],
+    frames: &[Frame],
+    inflater: Option<&mut Inflater>,
+) -> Result<(), String> {
     let mut payload = Vec::new();
+    let mut compressed = false;
     for (index, frame) in frames.iter().enumerate() {
         let expected = if index == 0 { opcode } else { opcode::CONTINUATION };
         let is_last = index + 1 == frames.len();
-        if (frame.opcode, frame.fin, frame.reserved) != (expected, is_last, 0) {
-            return Err(format!("expected one uncompressed message, there are {frames:?}"));
+        // "MUST NOT set the RSV1 bit of frames other than the first fragment" (RFC 7692 §6.1).
+        compressed |= index == 0 && frame.reserved == 4;
+        let reserved = if compressed && index == 0 { 4 } else { 0 };
+        if (frame.opcode, frame.fin, frame.reserved) != (expected, is_last, reserved) {
+            return Err(format!("expected one message, there are {frames:?}"));
         }
         payload.extend_from_slice(&frame.payload);
     }
     if frames.is_empty() {
         return Err("expected a message, there is no output".into());
+    }
+    if compressed {
+        let inflater = inflater.ok_or("a message is compressed, and that was not agreed")?;
+        payload = inflater.message(&payload).map_err(|fault| format!("compressed: {fault}"))?;
     }
     bytes(data, &payload).map_err(|fault| format!("message: {fault}"))
 }

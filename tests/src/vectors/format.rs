@@ -4,9 +4,11 @@ use std::path::Path;
 
 use serde_json::Value;
 use tidegate_core::Role;
+use tidegate_core::deflate::{DeflateOffer, DeflateParams};
 
 use super::chunking::Chunking;
-use super::object::{Object, boolean, list, number, text};
+use super::deflate::{parse_offer, parse_params};
+use super::object::{Object, list, number, text};
 use super::steps::Step;
 
 /// One file.
@@ -56,8 +58,12 @@ pub(super) struct Settings {
     pub(super) ping_interval: Option<usize>,
     /// Milliseconds, if there is a limit.
     pub(super) pong_timeout: Option<usize>,
-    /// Whether compression is agreed, accepted or offered.
-    pub(super) deflate: bool,
+    /// What was agreed, on a connection that is open.
+    pub(super) deflate: Option<DeflateParams>,
+    /// What a server wishes.
+    pub(super) deflate_accept: Option<DeflateParams>,
+    /// What a client offers.
+    pub(super) deflate_offer: Option<DeflateOffer>,
     /// Bytes of the head in the opening handshake.
     pub(super) max_head_bytes: usize,
     /// Header fields in the opening handshake.
@@ -165,16 +171,9 @@ impl Vector {
 impl Settings {
     fn parse(value: &Value) -> Result<Self, String> {
         let mut object = Object::new(value)?;
-        let mut deflate = false;
-        for key in ["deflate", "deflate_accept", "deflate_offer"] {
-            match object.optional(key) {
-                None | Some(Value::Null) => {}
-                Some(parameters) => {
-                    deflate = true;
-                    check_deflate(&parameters).map_err(|error| format!("{key}: {error}"))?;
-                }
-            }
-        }
+        let deflate = given(&mut object, "deflate", parse_params)?;
+        let deflate_accept = given(&mut object, "deflate_accept", parse_params)?;
+        let deflate_offer = given(&mut object, "deflate_offer", parse_offer)?;
         let marks = |high: Option<usize>, low: Option<usize>| match (high, low) {
             (None, None) => Ok(None),
             (Some(high), Some(low)) => Ok(Some((high, low))),
@@ -198,6 +197,8 @@ impl Settings {
             ping_interval: object.optional_number("ping_interval_ms")?,
             pong_timeout: object.optional_number("pong_timeout_ms")?,
             deflate,
+            deflate_accept,
+            deflate_offer,
             max_head_bytes: object.optional_number("max_head_bytes")?.unwrap_or(65_536),
             max_headers: object.optional_number("max_headers")?.unwrap_or(128),
             subprotocols: subprotocols.map_or(Ok(Vec::new()), |value| list(&value, text))?,
@@ -209,24 +210,16 @@ impl Settings {
     }
 }
 
-/// Parameters of compression: kept as a fact until the core has it, but not as any nonsense.
-pub(super) fn check_deflate(value: &Value) -> Result<(), String> {
-    let mut object = Object::new(value)?;
-    for key in ["server_no_context_takeover", "client_no_context_takeover"] {
-        let value = object.required(key)?;
-        if value.as_str() != Some("any") {
-            boolean(&value)?;
-        }
+/// What stands at this key; `null` and nothing are `None`.
+fn given<T>(
+    object: &mut Object,
+    key: &str,
+    parse: impl Fn(&Value) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    match object.optional(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => parse(&value).map(Some).map_err(|error| format!("{key}: {error}")),
     }
-    for key in ["server_max_window_bits", "client_max_window_bits"] {
-        match object.required(key)? {
-            Value::Null | Value::Bool(true) => {}
-            Value::String(any) if any == "any" => {}
-            Value::Object(most) if most.len() == 1 && most.contains_key("max") => {}
-            bits => drop(number(&bits)?),
-        }
-    }
-    object.finish()
 }
 
 const FEATURES: [&str; 5] = ["send_fragments", "report_control", "timers", "keepalive", "utf8_off"];

@@ -1,8 +1,10 @@
 //! Wire vectors: `tests/vectors/FORMAT.md` is the specification of what is read and replayed here.
 
+mod answer;
 mod bytes;
 mod chunking;
 mod classes;
+mod deflate;
 mod expect;
 mod format;
 mod http;

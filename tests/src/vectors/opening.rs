@@ -3,13 +3,16 @@
 use core::time::Duration;
 
 use bytes::Buf;
+use tidegate_core::deflate::{DeflateOffer, DeflateParams};
 use tidegate_core::handshake::{
     Acceptance, ClientHandshake, ClientRequest, HandshakeError, Limits, ServerHandshake,
 };
 use tidegate_core::{Role, Timestamp, Transport};
 
+use super::answer;
 use super::chunking::Cut;
 use super::classes;
+use super::deflate;
 use super::expect;
 use super::format::{Settings, Vector};
 use super::http::{self, Head};
@@ -76,6 +79,9 @@ impl<'v> Opening<'v> {
                     ClientRequest::new(host, target).map_err(|error| error.to_string())?;
                 for name in &settings.subprotocols {
                     request = request.subprotocol(name).map_err(|error| error.to_string())?;
+                }
+                if let Some(offer) = settings.deflate_offer {
+                    request = request.deflate(offer).map_err(|error| error.to_string())?;
                 }
                 Machine::Client(Box::new(ClientHandshake::new(now, request, limits, SEED)))
             }
@@ -178,7 +184,7 @@ impl<'v> Opening<'v> {
         target: &str,
         host: &str,
         subprotocols: &[String],
-        deflate: bool,
+        deflate: Option<DeflateOffer>,
     ) -> Result<(), String> {
         let output = self.machine()?.drain();
         let (head, rest) = Head::parse(&output)?;
@@ -196,9 +202,8 @@ impl<'v> Opening<'v> {
             return Err(format!("expected {subprotocols:?} to be offered, there is {offered:?}"));
         }
         let extensions = head.get("Sec-WebSocket-Extensions")?;
-        if extensions.is_some() != deflate {
-            return Err(format!("unexpected extensions: {extensions:?}"));
-        }
+        let offered = extensions.map(deflate::read_offer).transpose()?;
+        expect::equal("offered extension", &deflate, &offered)?;
         let accept = http::accept(key);
         let swapped = accept.chars().map(|letter| {
             if letter.is_ascii_lowercase() {
@@ -226,13 +231,11 @@ impl<'v> Opening<'v> {
             }
             return Err(format!("expected it to open, there is {class}: {failure}"));
         }
-        if open.deflate && !open.deflate_may_be_declined {
-            return Err("permessage-deflate is not built yet".into());
-        }
         machine.check_open(open)?;
         let early = self.early_data().to_vec();
         let config = config(self.settings)?;
         let machine = self.machine.take().ok_or("the handshake is over")?;
+        let agreed = machine.deflate();
         let connection = match machine {
             Machine::Client(client) => {
                 client.into_connection(self.now, config).map_err(|_| "it is not open")?
@@ -241,7 +244,12 @@ impl<'v> Opening<'v> {
                 server.into_connection(self.now, config).map_err(|_| "it is not open")?
             }
         };
-        Ok(Some(Session::new(connection, self.now, self.cut, self.settings, &early)))
+        let session = Session::new(connection, self.now, self.cut, self.settings);
+        let session = session.with_early_data(&early);
+        Ok(Some(match agreed {
+            Some(params) => session.with_deflate(params),
+            None => session,
+        }))
     }
 
     /// What came behind the head that ended the handshake.
@@ -291,6 +299,10 @@ impl Machine {
             Some(name) => Acceptance::new().subprotocol(name),
             None => Acceptance::new(),
         };
+        let acceptance = match settings.deflate_accept {
+            Some(wishes) => acceptance.deflate(wishes),
+            None => acceptance,
+        };
         server.accept(acceptance).map_err(|error| error.to_string())
     }
 
@@ -332,9 +344,27 @@ impl Machine {
         }
     }
 
+    fn deflate(&self) -> Option<DeflateParams> {
+        match self {
+            Self::Client(client) => client.deflate(),
+            Self::Server(server) => server.deflate(),
+        }
+    }
+
     fn check_open(&mut self, open: &Open) -> Result<(), String> {
         if !self.is_open() {
             return Err("expected it to be open, it is not yet".into());
+        }
+        let agreed = self.deflate();
+        let matches = match (&open.deflate, agreed) {
+            (None, None) => true,
+            (Some(_), None) => open.deflate_may_be_declined,
+            (None, Some(_)) => false,
+            (Some(pattern), Some(params)) => pattern.matches(params),
+        };
+        if !matches {
+            let expected = &open.deflate;
+            return Err(format!("expected the agreement {expected:?}, there is {agreed:?}"));
         }
         let chosen = open.subprotocol.as_deref();
         match self {
@@ -353,33 +383,8 @@ impl Machine {
                     (head, rest.to_vec())
                 };
                 expect::bytes(b"", &rest)?;
-                check_answer(&head, open)
+                answer::check(&head, open, agreed)
             }
         }
     }
-}
-
-/// A server's answer that opens.
-fn check_answer(head: &Head, open: &Open) -> Result<(), String> {
-    expect::equal("status", &101, &head.status()?)?;
-    head.expect("Upgrade", "websocket")?;
-    head.expect("Connection", "Upgrade")?;
-    // Base64 knows upper and lower case.
-    expect::equal("accept", &open.accept.as_deref(), &head.get("Sec-WebSocket-Accept")?)?;
-    let subprotocol = head.get("Sec-WebSocket-Protocol")?;
-    expect::equal("subprotocol", &open.subprotocol.as_deref(), &subprotocol)?;
-    if !open.deflate && head.get("Sec-WebSocket-Extensions")?.is_some() {
-        return Err(format!("expected no extension: {head:?}"));
-    }
-    for name in &open.header_has {
-        if !head.mentions(name)? {
-            return Err(format!("expected {name} in the answer: {head:?}"));
-        }
-    }
-    for name in &open.header_lacks {
-        if head.mentions(name)? {
-            return Err(format!("expected no {name} in the answer: {head:?}"));
-        }
-    }
-    Ok(())
 }

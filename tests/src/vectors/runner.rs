@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use bytes::{Buf, Bytes};
 use bytestring::ByteString;
+use tidegate_core::deflate::DeflateParams;
 use tidegate_core::{
     Chunk, CloseCode, CloseFrame, Config, Connection, Event, Message, MessageKind, Role, Timestamp,
     Transport, Watermarks,
@@ -16,12 +17,10 @@ use super::format::{Settings, Vector};
 use super::opening;
 use super::steps::{EventPattern, Step, Wish};
 use crate::frames::{Frame, opcode};
+use crate::inflate::Inflater;
 
 /// Replays a vector in all its chunkings; what went wrong, once for each.
 pub(super) fn replay(vector: &Vector) -> Vec<String> {
-    if vector.settings.deflate {
-        return vec!["permessage-deflate is not built yet".into()];
-    }
     let replays = vector.chunking.cuts().into_iter().filter_map(|cut| {
         replay_cut(vector, cut).err().map(|fault| format!("[{}]: {fault}", cut.name()))
     });
@@ -33,11 +32,17 @@ fn replay_cut(vector: &Vector, cut: Cut) -> Result<(), String> {
         return opening::replay(vector, cut);
     }
     let config = config(&vector.settings)?;
-    let connection = match vector.role {
+    let mut connection = match vector.role {
         Role::Client => Connection::client(Timestamp::ZERO, config, SEED),
         Role::Server => Connection::server(Timestamp::ZERO, config),
     };
-    let mut session = Session::new(connection, Timestamp::ZERO, cut, &vector.settings, &[]);
+    if let Some(params) = vector.settings.deflate {
+        connection = connection.with_deflate(params);
+    }
+    let mut session = Session::new(connection, Timestamp::ZERO, cut, &vector.settings);
+    if let Some(params) = vector.settings.deflate {
+        session = session.with_deflate(params);
+    }
     for (index, step) in vector.steps.iter().enumerate() {
         session.step(step).map_err(|fault| format!("step {}: {fault}", index + 1))?;
     }
@@ -77,20 +82,42 @@ pub(super) struct Session {
     validates: bool,
     /// The core's ping that the peer has seen.
     pinged: Option<Vec<u8>>,
+    /// The peer's, if compression was agreed on.
+    inflater: Option<Inflater>,
 }
 
 impl Session {
-    /// A connection to which `early` was handed over with the end of its handshake.
     pub(super) fn new(
         connection: Connection,
         now: Timestamp,
         cut: Cut,
         settings: &Settings,
-        early: &[u8],
     ) -> Self {
-        let mut pings = PingLog::default();
-        pings.receive(early);
-        Self { connection, now, cut, pings, validates: settings.utf8_validation, pinged: None }
+        Self {
+            connection,
+            now,
+            cut,
+            pings: PingLog::default(),
+            validates: settings.utf8_validation,
+            pinged: None,
+            inflater: None,
+        }
+    }
+
+    /// `early` was handed over with the end of the handshake.
+    pub(super) fn with_early_data(mut self, early: &[u8]) -> Self {
+        self.pings.receive(early);
+        self
+    }
+
+    /// The peer inflates as agreed.
+    pub(super) fn with_deflate(mut self, params: DeflateParams) -> Self {
+        let (window_bits, no_takeover) = match self.connection.role() {
+            Role::Client => (params.client_max_window_bits, params.client_no_context_takeover),
+            Role::Server => (params.server_max_window_bits, params.server_no_context_takeover),
+        };
+        self.inflater = Some(Inflater::new(window_bits, !no_takeover));
+        self
     }
 
     pub(super) fn step(&mut self, step: &Step) -> Result<(), String> {
@@ -213,7 +240,8 @@ impl Session {
                 expect::last_pong(&frames, &last.bytes())
             }
             Step::ExpectMessage { opcode, data } => {
-                expect::message(*opcode, &data.bytes(), &self.drain_frames()?)
+                let frames = self.drain_frames()?;
+                expect::message(*opcode, &data.bytes(), &frames, self.inflater.as_mut())
             }
             Step::ExpectPing => {
                 self.pinged = Some(expect::ping(self.drain_frames()?)?);

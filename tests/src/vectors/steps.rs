@@ -1,9 +1,10 @@
 //! The steps of a vector.
 
 use serde_json::Value;
+use tidegate_core::deflate::DeflateOffer;
 
 use super::bytes::Data;
-use super::format::check_deflate;
+use super::deflate::{Agreed, parse_offer};
 use super::object::{Object, boolean, list, number, one_or_list, only_true, text};
 
 /// One step.
@@ -46,7 +47,12 @@ pub(super) enum Step {
     /// How the connection ended.
     ExpectClosed { code: u16, clean: bool },
     /// The client's request.
-    ExpectRequest { target: String, host: String, subprotocols: Vec<String>, deflate: bool },
+    ExpectRequest {
+        target: String,
+        host: String,
+        subprotocols: Vec<String>,
+        deflate: Option<DeflateOffer>,
+    },
     /// The handshake is done.
     ExpectOpen(Open),
     /// The server refused.
@@ -61,7 +67,8 @@ pub(super) struct Open {
     pub(super) accept: Option<String>,
     pub(super) targets: Vec<String>,
     pub(super) subprotocol: Option<String>,
-    pub(super) deflate: bool,
+    /// `None` if there is to be no compression.
+    pub(super) deflate: Option<Agreed>,
     pub(super) header_has: Vec<String>,
     pub(super) header_lacks: Vec<String>,
     pub(super) deflate_may_be_declined: bool,
@@ -289,8 +296,8 @@ impl Open {
         let mut object = Object::new(value)?;
         let names = |value: Option<Value>| value.map_or(Ok(Vec::new()), |value| list(&value, text));
         let deflate = match object.required("deflate")? {
-            Value::Null => false,
-            parameters => check_deflate(&parameters).map(|()| true)?,
+            Value::Null => None,
+            parameters => Some(Agreed::parse(&parameters)?),
         };
         let open = Self {
             accept: object.optional_text("accept")?,
@@ -322,8 +329,8 @@ fn parse_request(value: &Value) -> Result<Step, String> {
     let host = object.text("host")?;
     let subprotocols = list(&object.required("subprotocols")?, text)?;
     let deflate = match object.required("deflate_offer")? {
-        Value::Null => false,
-        parameters => check_deflate(&parameters).map(|()| true)?,
+        Value::Null => None,
+        parameters => Some(parse_offer(&parameters)?),
     };
     object.finish()?;
     Ok(Step::ExpectRequest { target, host, subprotocols, deflate })

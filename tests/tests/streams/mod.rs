@@ -1,11 +1,14 @@
 //! Random configurations and streams of frames, for the tests that take any.
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use core::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use tidegate_core::{Config, Connection, PongPolicy, Role, Timestamp, Watermarks};
+use tidegate_core::deflate::DeflateParams;
+use tidegate_core::{
+    Chunk, Config, Connection, MessageKind, PongPolicy, Role, Timestamp, Watermarks,
+};
 use tidegate_tests::frames::{Frame, opcode};
 
 /// Any configuration, with small marks.
@@ -46,7 +49,20 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
         )
 }
 
-/// A frame that is legal by itself.
+/// What was agreed on about compression, if anything.
+pub(crate) fn deflate() -> impl Strategy<Value = Option<DeflateParams>> {
+    // With 8 the peer of the tests cannot compress: what it sends is no DEFLATE then.
+    let bits = || prop_oneof![3 => Just(15u8), 3 => 9u8..15, 1 => Just(8)];
+    let params = (any::<bool>(), any::<bool>(), bits(), bits());
+    prop::option::of(params.prop_map(|(server, client, server_bits, client_bits)| DeflateParams {
+        server_no_context_takeover: server,
+        client_no_context_takeover: client,
+        server_max_window_bits: server_bits,
+        client_max_window_bits: client_bits,
+    }))
+}
+
+/// A frame that is legal by itself. RSV1 is for [`compress`] to make true.
 pub(crate) fn frame() -> impl Strategy<Value = Frame> {
     let opcode = prop_oneof![
         4 => Just(opcode::TEXT),
@@ -62,12 +78,13 @@ pub(crate) fn frame() -> impl Strategy<Value = Frame> {
     ];
     let close = (prop::option::of(prop_oneof![Just(1000u16), 990u16..5010]), "[a-zß]{0,10}");
     prop_oneof![
-        20 => (opcode, any::<bool>(), payload).prop_map(|(opcode, fin, mut payload)| {
+        20 => (opcode, any::<(bool, bool)>(), payload).prop_map(|(opcode, (fin, rsv1), mut payload)| {
             let control = opcode >= 8;
             if control {
                 payload.truncate(125);
             }
-            let frame = Frame::new(opcode, payload);
+            let mut frame = Frame::new(opcode, payload);
+            frame.reserved = if rsv1 && !control { 4 } else { 0 };
             if fin || control { frame } else { frame.unfinished() }
         }),
         1 => close.prop_map(|(code, reason)| Frame::close(code, &reason)),
@@ -77,20 +94,48 @@ pub(crate) fn frame() -> impl Strategy<Value = Frame> {
 /// A change to the bytes: at a position, what.
 pub(crate) type Mutation = (usize, u8, u8);
 
-/// The bytes of these frames for this role, mostly in a legal order, and perhaps changed.
-pub(crate) fn encode(frames: &[Frame], role: Role, tidy: bool, mutations: &[Mutation]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut in_message = false;
-    for frame in frames {
-        let mut frame = frame.clone();
-        if tidy && frame.opcode < 8 {
-            frame.opcode = match (in_message, frame.opcode) {
-                (true, _) => opcode::CONTINUATION,
-                (false, opcode::CONTINUATION) => opcode::BINARY,
-                (false, opcode) => opcode,
-            };
-            in_message = !frame.fin;
+/// These frames in a legal order, and the messages that RSV1 marks as compressed really are.
+fn tidy_up(frames: &mut [Frame], role: Role, params: Option<DeflateParams>) {
+    let plenty = Config::builder().send_marks(Watermarks::UNLIMITED).build().unwrap();
+    let mut peer = connection(role.peer(), &plenty, params);
+    let (mut in_message, mut compressed) = (false, false);
+    for frame in frames.iter_mut().filter(|frame| frame.opcode < 8) {
+        frame.opcode = match (in_message, frame.opcode) {
+            (true, _) => opcode::CONTINUATION,
+            (false, opcode::CONTINUATION) => opcode::BINARY,
+            (false, opcode) => opcode,
+        };
+        if !in_message {
+            compressed = frame.reserved != 0 && params.is_some();
         }
+        frame.reserved = if compressed && !in_message { 4 } else { 0 };
+        in_message = !frame.fin;
+        if compressed {
+            // Some shall be long: they are what compression is for.
+            let times = if frame.payload.len() % 4 == 3 { 100 } else { 1 };
+            let payload = Bytes::from(frame.payload.repeat(times));
+            let chunk = Chunk { kind: MessageKind::Binary, payload, last: frame.fin };
+            peer.send_chunk(chunk).unwrap();
+            let mut sent = Vec::new();
+            drain(&mut peer, usize::MAX, &mut sent);
+            frame.payload = Frame::parse_all(&sent).unwrap().remove(0).payload;
+        }
+    }
+}
+
+/// The bytes of these frames for this role, mostly in a legal order, and perhaps changed.
+pub(crate) fn encode(
+    mut frames: Vec<Frame>,
+    role: Role,
+    params: Option<DeflateParams>,
+    tidy: bool,
+    mutations: &[Mutation],
+) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if tidy {
+        tidy_up(&mut frames, role, params);
+    }
+    for frame in frames {
         let frame = if role == Role::Server { frame.masked([9, 0, 200, 77]) } else { frame };
         bytes.extend(frame.encode());
     }
@@ -108,10 +153,14 @@ pub(crate) fn encode(frames: &[Frame], role: Role, tidy: bool, mutations: &[Muta
 }
 
 /// An open connection.
-pub(crate) fn connection(role: Role, config: &Config) -> Connection {
-    match role {
+pub(crate) fn connection(role: Role, config: &Config, params: Option<DeflateParams>) -> Connection {
+    let connection = match role {
         Role::Client => Connection::client(Timestamp::ZERO, config.clone(), [4; 32]),
         Role::Server => Connection::server(Timestamp::ZERO, config.clone()),
+    };
+    match params {
+        Some(params) => connection.with_deflate(params),
+        None => connection,
     }
 }
 

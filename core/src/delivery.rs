@@ -1,0 +1,105 @@
+//! How messages reach the application: whole, or chunk by chunk as they arrive.
+
+use alloc::boxed::Box;
+
+use crate::assembler::Assembler;
+use crate::chunker::Chunker;
+use crate::compression::Compression;
+use crate::config::Config;
+use crate::error::ProtocolError;
+use crate::event::Event;
+use crate::frame::{FrameHeader, Payload};
+use crate::inbox::Inbox;
+
+/// How messages reach the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// Each message is one [`Event::Message`], when it is complete. The default.
+    #[default]
+    Whole,
+    /// Each message is one or more [`Event::Chunk`]s, as its payload arrives: a message of any
+    /// length passes through constant memory. Each chunk counts as a message at the gate. Text is
+    /// cut between characters. A chunk is 64 KiB at most if the reads are.
+    ///
+    /// `max_message_size` holds as before: raise it for messages that are larger.
+    Chunks,
+}
+
+/// The data frames that arrive, on their way to the inbox.
+#[derive(Debug)]
+pub(crate) enum Delivering {
+    Whole(Assembler),
+    Chunks(Box<Chunker>),
+}
+
+impl Delivering {
+    pub(crate) fn new(delivery: Delivery) -> Self {
+        match delivery {
+            Delivery::Whole => Self::Whole(Assembler::default()),
+            Delivery::Chunks => Self::Chunks(Box::default()),
+        }
+    }
+
+    /// A data frame begins.
+    pub(crate) fn begin(
+        &mut self,
+        header: &FrameHeader,
+        config: &Config,
+    ) -> Result<(), ProtocolError> {
+        match self {
+            Self::Whole(assembler) => assembler.begin(header, config),
+            Self::Chunks(chunker) => chunker.begin(header, config),
+        }
+    }
+
+    /// Payload of that frame. Tells whether its message is complete.
+    pub(crate) fn push(
+        &mut self,
+        payload: Payload<'_>,
+        config: &Config,
+        compression: &mut Compression,
+        inbox: &mut Inbox,
+    ) -> Result<bool, ProtocolError> {
+        match self {
+            Self::Whole(assembler) => match assembler.push(payload, config, compression)? {
+                Some(message) => {
+                    inbox.push(message.len(), Event::Message(message));
+                    Ok(true)
+                }
+                None => Ok(false),
+            },
+            Self::Chunks(chunker) => chunker.push(payload, config, compression, inbox),
+        }
+    }
+
+    /// Goes on with what waited behind the gate. Tells whether a message is complete.
+    pub(crate) fn resume(
+        &mut self,
+        config: &Config,
+        compression: &mut Compression,
+        inbox: &mut Inbox,
+    ) -> Result<bool, ProtocolError> {
+        match self {
+            Self::Whole(_) => Ok(false),
+            Self::Chunks(chunker) => chunker.resume(config, compression, inbox),
+        }
+    }
+
+    /// Whether compressed input waits behind the gate.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        match self {
+            Self::Whole(_) => false,
+            Self::Chunks(chunker) => chunker.is_waiting(),
+        }
+    }
+
+    /// Drops what there is: the connection is over.
+    pub(crate) fn clear(&mut self) {
+        match self {
+            Self::Whole(assembler) => *assembler = Assembler::default(),
+            Self::Chunks(chunker) => **chunker = Chunker::default(),
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The memory of a connection that compresses stays within `Config::memory_bound()`, whatever the
+//! peer sends, and without takeover it costs nothing between messages.
+#![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use peak_alloc::PeakAlloc;
+
+use tidegate_core::deflate::{DeflateOptions, DeflateParams, DeflatePool};
+use tidegate_core::{
+    Chunk, CloseCode, Compress, Config, Connection, Event, Message, MessageKind, READ_SIZE, Role,
+    Timestamp, Watermarks,
+};
+use tidegate_tests::frames::{Frame, opcode};
+use tidegate_tests::inflate::Inflater;
+use tidegate_tests::random::Random;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+const MIB: usize = 1024 * 1024;
+
+/// Every role, with takeover and without.
+const ENDS: [(Role, bool); 4] =
+    [(Role::Client, true), (Role::Client, false), (Role::Server, true), (Role::Server, false)];
+
+fn params(takeover: bool) -> DeflateParams {
+    DeflateParams {
+        server_no_context_takeover: !takeover,
+        client_no_context_takeover: !takeover,
+        ..DeflateParams::default()
+    }
+}
+
+fn connection(role: Role, config: &Arc<Config>, params: Option<DeflateParams>) -> Connection {
+    let now = Timestamp::ZERO;
+    let connection = match role {
+        Role::Client => Connection::client(now, config.clone(), [1; 32]),
+        Role::Server => Connection::server(now, config.clone()),
+    };
+    match params {
+        Some(params) => connection.with_deflate(params),
+        None => connection,
+    }
+}
+
+fn drain(connection: &mut Connection) -> Vec<u8> {
+    let output = connection.output();
+    let mut bytes = Vec::new();
+    while output.has_remaining() {
+        bytes.extend_from_slice(output.chunk());
+        output.advance(output.chunk().len());
+    }
+    bytes
+}
+
+/// So many zeros, compressed, up to a byte boundary: it can stand anywhere, again and again.
+fn zeros(length: usize) -> Vec<u8> {
+    let options = DeflateOptions::default().level(9).unwrap();
+    let config = Arc::new(Config::builder().deflate(options).build().unwrap());
+    let mut server = connection(Role::Server, &config, Some(params(true)));
+    let payload = Bytes::from(vec![0; length]);
+    server.send_chunk(Chunk { kind: MessageKind::Binary, payload, last: false }).unwrap();
+    let frames = Frame::parse_all(&drain(&mut server)).unwrap();
+    let compressed = frames.into_iter().next().unwrap().payload;
+    assert!(compressed.len() < 1100, "{}", compressed.len());
+    let inflated = Inflater::new(15, true).message(&message(&compressed)).unwrap();
+    assert_eq!(inflated, vec![0; length]);
+    compressed
+}
+
+/// A whole message: the tail of the flush is left out.
+fn message(compressed: &[u8]) -> Vec<u8> {
+    compressed.strip_suffix(&[0x00, 0x00, 0xFF, 0xFF]).unwrap().to_vec()
+}
+
+/// The frames of a compressed message for this role, with so many bytes in each.
+fn frames(role: Role, opcode: u8, compressed: &[u8], size: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let count = compressed.len().div_ceil(size);
+    for (index, piece) in compressed.chunks(size).enumerate() {
+        let mut frame = Frame::new(if index == 0 { opcode } else { 0 }, piece);
+        frame.fin = index + 1 == count;
+        frame.reserved = if index == 0 { 4 } else { 0 };
+        let frame = if role == Role::Server { frame.masked([3, 99, 0, 7]) } else { frame };
+        bytes.extend(frame.encode());
+    }
+    bytes
+}
+
+/// What one run looks like from outside.
+struct Seen {
+    peak: usize,
+    messages: usize,
+    bytes: usize,
+    most_queued: usize,
+    sent: Option<CloseCode>,
+}
+
+/// Feeds all of `input` in reads, and takes an event only when the gate is closed. Before each read
+/// the output is filled up by compressed messages that nobody takes.
+fn run(role: Role, config: &Arc<Config>, params: DeflateParams, input: &[u8]) -> Seen {
+    let now = Timestamp::ZERO;
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let mut connection = Box::new(connection(role, config, Some(params)));
+    let (mut messages, mut bytes, mut most_queued) = (0, 0, 0);
+    let mut rest = input;
+    loop {
+        while connection.can_send() {
+            let message = Message::binary(&b"to a peer that does not read"[..]);
+            connection.send_with(message, Compress::Always).unwrap();
+        }
+        if connection.wants_input() && !rest.is_empty() {
+            let (read, later) = rest.split_at(rest.len().min(READ_SIZE));
+            connection.handle_input(now, read);
+            rest = later;
+            most_queued = most_queued.max(connection.queued_bytes());
+            continue;
+        }
+        match connection.poll_event() {
+            Some(Event::Message(message)) => {
+                messages += 1;
+                bytes += message.len();
+                most_queued = most_queued.max(connection.queued_bytes());
+            }
+            Some(_) | None => break,
+        }
+    }
+    let peak = MEMORY.peak_usage() - before;
+    let closed = connection.closed().cloned();
+    let sent = closed.and_then(|closed| closed.sent().map(|frame| frame.code));
+    Seen { peak, messages, bytes, most_queued, sent }
+}
+
+/// A gibibyte of zeros in a mebibyte, in one frame and in many; behind a queue that is nearly full,
+/// too.
+fn bombs(role: Role, unit: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let bomb = message(&unit.repeat(1024));
+    assert!(bomb.len() < 12 * MIB / 10);
+    let mut bombs = Vec::new();
+    for (kind, opcode) in [("text", opcode::TEXT), ("binary", opcode::BINARY)] {
+        for size in [bomb.len(), READ_SIZE, 100, 3, 1] {
+            // The tiniest fragments need not go on behind the limit for long.
+            let part = if size < 100 { &bomb[..8 * 1024] } else { &bomb[..] };
+            let alone = frames(role, opcode, part, size);
+            let mut queued = Vec::new();
+            for _ in 0..15 {
+                let plain = Frame::new(opcode, vec![b'x'; 17_000]);
+                let plain = if role == Role::Server { plain.masked([8, 0, 1, 2]) } else { plain };
+                queued.extend(plain.encode());
+            }
+            queued.extend(&alone);
+            bombs.push((format!("{kind} in frames of {size}"), alone));
+            bombs.push((format!("{kind} in frames of {size} behind a queue"), queued));
+        }
+    }
+    bombs
+}
+
+fn config(options: DeflateOptions, max_message_size: usize) -> Arc<Config> {
+    Arc::new(Config::builder().deflate(options).max_message_size(max_message_size).build().unwrap())
+}
+
+/// A bomb ends with 1009 as soon as it passes the limit, and costs no more than the limit.
+fn bombs_are_defused() {
+    let unit = zeros(MIB);
+    // Every size of table that there can be.
+    let largest = DeflateOptions::default().level(9).unwrap().mem_level(9).unwrap();
+    for options in [DeflateOptions::default(), largest] {
+        let config = config(options, MIB);
+        let bound = config.memory_bound();
+        let mut worst = 0;
+        for (role, takeover) in ENDS {
+            for (name, input) in bombs(role, &unit) {
+                let seen = run(role, &config, params(takeover), &input);
+                let name = format!("{role:?}, takeover {takeover}, {name}");
+                assert!(seen.peak <= bound, "{name}: {} of {bound}", seen.peak);
+                assert_eq!(seen.sent, Some(CloseCode::MESSAGE_TOO_BIG), "{name}");
+                worst = worst.max(seen.peak);
+            }
+        }
+        report("bombs of 1 GiB", worst, bound);
+    }
+}
+
+/// One read of messages that are just as long as they may be: the gate closes behind each.
+fn floods_close_the_gate() {
+    // A limit that doubling does not hit is the worst for a buffer that grows.
+    for longest in [MIB, MIB + 4097] {
+        let config = config(DeflateOptions::default(), longest);
+        let bound = config.memory_bound();
+        let unit = message(&zeros(longest));
+        let mut worst = 0;
+        for ((role, takeover), opcode) in
+            ENDS.into_iter().zip([opcode::TEXT, opcode::BINARY, opcode::BINARY, opcode::TEXT])
+        {
+            let one = frames(role, opcode, &unit, usize::MAX);
+            let count = READ_SIZE / one.len();
+            assert!(count > 50, "one read is many messages");
+            let seen = run(role, &config, params(takeover), &one.repeat(count));
+            assert!(seen.peak <= bound, "{role:?} {longest}: {} of {bound}", seen.peak);
+            assert_eq!((seen.messages, seen.bytes), (count, count * longest), "none is lost");
+            assert_eq!(seen.most_queued, longest, "the gate closes behind the first one");
+            worst = worst.max(seen.peak);
+        }
+        report("one read of small frames", worst, bound);
+    }
+}
+
+/// What is compressed and waits for a peer that does not read is no larger than it looks.
+fn output_is_counted() {
+    let marks = Watermarks::new(4 * MIB, MIB).unwrap();
+    let config = Config::builder().send_marks(marks).deflate(DeflateOptions::default());
+    let config = Arc::new(config.build().unwrap());
+    let bound = config.memory_bound();
+    // It can't be compressed: what is kept is as long as what was given.
+    let mut random = Random::new(2);
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let mut connection = Box::new(connection(Role::Server, &config, Some(params(true))));
+    while connection.can_send() {
+        connection.send(random.bytes(9000)).unwrap();
+    }
+    connection.output();
+    let peak = MEMORY.peak_usage() - before;
+    assert!(peak < 5 * MIB, "{peak} for output of 4 MiB; the bound is {bound}");
+    report("output", peak, bound);
+}
+
+fn report(name: &str, worst: usize, bound: usize) {
+    let part = worst as f64 / bound as f64;
+    println!("{name}: {worst} bytes at most, {part:.2} of the bound");
+    assert!(part > 0.3, "the measurement measures nothing");
+}
+
+/// What a compressor and an inflater hold that have seen a lot: the bound's part for them.
+fn contexts_are_counted() {
+    let noise = Random::new(1).bytes(100_000);
+    for mem_level in 1..=9 {
+        let options = DeflateOptions::default().mem_level(mem_level).unwrap();
+        let config = config(options, MIB);
+        let without = config.to_builder().deflate(None).build().unwrap().memory_bound();
+        let counted = config.memory_bound() - without - MIB;
+        let mut sender = Box::new(connection(Role::Server, &config, Some(params(true))));
+        let before = MEMORY.current_usage();
+        sender.send(noise.clone()).unwrap();
+        let wire = drain(&mut sender);
+        let compressor = MEMORY.current_usage() - before - wire.capacity();
+
+        let mut receiver = Box::new(connection(Role::Client, &config, Some(params(true))));
+        let before = MEMORY.current_usage();
+        receiver.handle_input(Timestamp::ZERO, &wire);
+        assert_eq!(receiver.poll_event(), Some(Event::Message(noise.clone().into())));
+        let inflater = MEMORY.current_usage() - before;
+        println!("mem_level {mem_level}: compressor {compressor}, inflater {inflater}");
+        let held = compressor + inflater;
+        assert!(held <= counted, "mem_level {mem_level}: {held} of {counted}");
+        assert!(held > counted * 9 / 10, "mem_level {mem_level}: {held} of {counted}");
+    }
+}
+
+/// What each of many connections holds when it has nothing to do: built, and after a message each
+/// way.
+fn idle(name: &str, options: Option<DeflateOptions>, params: Option<DeflateParams>) -> [usize; 2] {
+    const COUNT: usize = 20;
+    let config = Arc::new(Config::builder().deflate(options).build().unwrap());
+    let text = r#"{"id":1234,"name":"tide","value":true},"#.repeat(30);
+    let mut peer = connection(Role::Client, &config, params);
+    peer.send(text.as_str()).unwrap();
+    let request = drain(&mut peer);
+    let exchange = |server: &mut Connection| {
+        server.handle_input(Timestamp::ZERO, &request);
+        assert!(matches!(server.poll_event(), Some(Event::Message(_))));
+        server.send(text.as_str()).unwrap();
+        drain(server);
+    };
+    // What is shared is there before.
+    exchange(&mut connection(Role::Server, &config, params));
+
+    let before = MEMORY.current_usage();
+    let mut connections = Vec::with_capacity(COUNT);
+    for _ in 0..COUNT {
+        connections.push(connection(Role::Server, &config, params));
+    }
+    let built = (MEMORY.current_usage() - before) / COUNT;
+    connections.iter_mut().for_each(exchange);
+    let used = (MEMORY.current_usage() - before) / COUNT;
+    println!("idle, {name}: {built} bytes, {used} after a message each way");
+    [built, used]
+}
+
+fn idle_connections_hold_little() {
+    let options = DeflateOptions::default();
+    let pooled = options.clone().pool(DeflatePool::new(4));
+    let [plain, plain_used] = idle("plain", None, None);
+    let [takeover, takeover_used] = idle("takeover", Some(options.clone()), Some(params(true)));
+    let [unpooled, unpooled_used] =
+        idle("no takeover, no pool", Some(options), Some(params(false)));
+    let [pool, pool_used] = idle("no takeover, a pool", Some(pooled), Some(params(false)));
+    for unused in [takeover, unpooled, pool] {
+        assert!(unused <= plain + 300, "what was not used yet: {unused}, plain {plain}");
+    }
+    for used in [unpooled_used, pool_used] {
+        assert!(used <= plain_used + 300, "between messages: {used}, plain {plain_used}");
+    }
+    assert!(takeover_used > plain_used + 400_000, "windows are kept: {takeover_used}");
+}
+
+/// One test, because the allocator counts for the whole process.
+#[test]
+fn compression_stays_within_the_bound() {
+    contexts_are_counted();
+    idle_connections_hold_little();
+    bombs_are_defused();
+    floods_close_the_gate();
+    output_is_counted();
+}
