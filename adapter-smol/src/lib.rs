@@ -79,6 +79,24 @@
 //! # }
 //! ```
 //!
+//! # In several tasks
+//!
+//! [`split_spawn`] gives a [`Sender`] to clone and a [`Receiver`], and leaves the rest to a task of
+//! its own: it answers pings, keeps the connection alive, and reads ahead up to the gate.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), tidegate_smol::Error> {
+//! let socket = tidegate_smol::connect("ws://example.org/chat").await?;
+//! let (sender, mut receiver) = tidegate_smol::split_spawn(socket);
+//! let greeter = sender.clone(); // for any other task
+//! greeter.send("hello").await?;
+//! while let Some(message) = receiver.recv().await? {
+//!     sender.send(message).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # TLS
 //!
 //! The feature `rustls` brings `wss://` and `accept_tls`, on rustls with ring. Certificates
@@ -110,6 +128,7 @@ mod clock;
 mod connect;
 mod network;
 mod serve;
+mod split;
 #[cfg(feature = "rustls")]
 mod tls;
 
@@ -119,9 +138,10 @@ pub use futures_rustls::{self, rustls};
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{
-    Accept, Arrival, Backoff, Closer, ConnectError, ConnectFault, Counters, Decision, Error,
-    FuturesStream, Listener, MaybeTls, Options, Origins, Peer, Proxy, RedirectError, Remote,
-    ServeOptions, Server, ServerHandle, Stage, Url, UrlError,
+    Accept, Arrival, Backoff, Closer, ConnectError, ConnectFault, Counters, Decision, Driver,
+    Error, FuturesStream, Listener, MaybeTls, OnDrop, Options, Origins, Peer, Proxy, Receiver,
+    RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server, ServerHandle, Stage, Url,
+    UrlError,
 };
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{
@@ -137,6 +157,7 @@ pub use crate::clock::SmolClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
 pub use crate::network::{SmolNetwork, Tls};
 pub use crate::serve::{SmolListener, serve, serve_on};
+pub use crate::split::split_spawn;
 #[cfg(feature = "rustls")]
 pub use crate::tls::{accept_tls, accept_tls_with};
 

@@ -76,6 +76,24 @@
 //! # }
 //! ```
 //!
+//! # In several tasks
+//!
+//! [`split_spawn`] gives a [`Sender`] to clone and a [`Receiver`], and leaves the rest to a task of
+//! its own: it answers pings, keeps the connection alive, and reads ahead up to the gate.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), tidegate_tokio::Error> {
+//! let socket = tidegate_tokio::connect("ws://example.org/chat").await?;
+//! let (sender, mut receiver) = tidegate_tokio::split_spawn(socket);
+//! let greeter = sender.clone(); // for any other task
+//! greeter.send("hello").await?;
+//! while let Some(message) = receiver.recv().await? {
+//!     sender.send(message).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # TLS
 //!
 //! The feature `rustls` brings `wss://` and `accept_tls`, on rustls with ring. Certificates
@@ -112,6 +130,7 @@ mod connect;
 pub mod hyper;
 mod network;
 mod serve;
+mod split;
 mod stream;
 #[cfg(feature = "rustls")]
 mod tls;
@@ -119,9 +138,9 @@ mod tls;
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{
-    Accept, Arrival, Backoff, Closer, ConnectError, ConnectFault, Counters, Decision, Error,
-    Listener, MaybeTls, Options, Origins, Peer, Proxy, RedirectError, Remote, ServeOptions, Server,
-    ServerHandle, Stage, Url, UrlError,
+    Accept, Arrival, Backoff, Closer, ConnectError, ConnectFault, Counters, Decision, Driver,
+    Error, Listener, MaybeTls, OnDrop, Options, Origins, Peer, Proxy, Receiver, RedirectError,
+    Remote, ReuniteError, Sender, ServeOptions, Server, ServerHandle, Stage, Url, UrlError,
 };
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{
@@ -140,6 +159,7 @@ pub use crate::clock::TokioClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
 pub use crate::network::{Tls, TokioNetwork};
 pub use crate::serve::{TokioListener, serve, serve_on};
+pub use crate::split::split_spawn;
 pub use crate::stream::TokioStream;
 #[cfg(feature = "rustls")]
 pub use crate::tls::{accept_tls, accept_tls_with};

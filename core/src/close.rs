@@ -114,7 +114,7 @@ impl CloseFrame {
     ///
     /// # Errors
     ///
-    /// [`ControlError::InvalidCode`] and [`ControlError::ReasonTooLong`].
+    /// [`ControlError`]: a code that must not be sent, or a reason over 123 bytes.
     pub fn check(&self) -> Result<(), ControlError> {
         if !self.code.is_sendable() {
             Err(ControlError::InvalidCode { code: self.code })

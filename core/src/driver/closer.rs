@@ -83,6 +83,14 @@ impl Closer {
         }
     }
 
+    /// What was wished since this was last asked, and whether it was a cut. Leaves the waker of who
+    /// polls the socket.
+    pub(super) fn take(&self, cx: &Context<'_>) -> (Option<CloseFrame>, bool) {
+        let mut state = self.state();
+        keep(&mut state.socket, cx);
+        (state.close.take(), state.is_cut)
+    }
+
     /// Whether the handler is to be dropped. Leaves the waker of its task.
     pub(super) fn poll_cut(&self, cx: &Context<'_>) -> bool {
         let mut state = self.state();
@@ -111,11 +119,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Leaves the waker where a wish finds it, and does what was wished.
     pub(super) fn obey(&mut self, cx: &Context<'_>) {
         let Some(closer) = &self.closer else { return };
-        let (close, is_cut) = {
-            let mut state = closer.state();
-            keep(&mut state.socket, cx);
-            (state.close.take(), state.is_cut)
-        };
+        let (close, is_cut) = closer.take(cx);
         if is_cut && self.link.stream.is_some() {
             self.abort();
         } else if let Some(frame) = close {

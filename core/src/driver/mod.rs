@@ -43,6 +43,7 @@ mod redirect;
 mod send;
 mod serve;
 mod sink;
+mod split;
 mod stream;
 #[cfg(feature = "rustls")]
 pub mod tls;
@@ -69,6 +70,7 @@ pub use serve::{
     Accept, Arrival, Counters, Decision, Listener, Origins, Remote, Runtime, ServeOptions, Server,
     ServerHandle, serve,
 };
+pub use split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
 pub use stream::ByteStream;
 pub use url::{Url, UrlError};
 pub use websocket::WebSocket;

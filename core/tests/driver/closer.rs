@@ -83,3 +83,26 @@ fn takes_only_what_may_be_sent() {
     drop(socket);
     assert_eq!(closer.close(CloseCode::NORMAL), Ok(()), "there is nobody to close");
 }
+
+#[test]
+fn reaches_a_split_connection() {
+    let (net, count) = (Net::new(), Count::new());
+    let mut socket = net.server(Config::default());
+    let closer = socket.closer();
+    let (sender, mut receiver, driver) = socket.split();
+    let mut driver = Box::pin(driver);
+    assert!(poll_pinned(&count, &mut driver).is_pending());
+    count.take();
+
+    closer.close(CloseCode::GOING_AWAY).unwrap();
+    assert_eq!(count.take(), 1);
+    assert!(poll_pinned(&count, &mut driver).is_pending());
+    assert_eq!(net.written(), b"\x88\x02\x03\xe9");
+
+    closer.abort();
+    assert!(count.take() > 0);
+    assert!(matches!(ready(poll_pinned(&count, &mut driver)), Err(Error::Closed(_))));
+    assert!(net.0.borrow().is_dropped);
+    assert!(ready(poll(&count, receiver.recv())).is_err());
+    drop(sender);
+}

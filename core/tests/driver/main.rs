@@ -10,5 +10,9 @@ mod ends;
 mod invariants;
 mod mock;
 mod pair;
+mod split;
+mod split_ends;
+mod split_pair;
+mod split_wakers;
 #[cfg(feature = "tracing")]
 mod tracing;
