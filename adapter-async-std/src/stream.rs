@@ -6,13 +6,16 @@ use std::io::{ErrorKind, IoSlice, Result};
 use std::net::Shutdown;
 
 use async_std::net::TcpStream;
+#[cfg(unix)]
+use async_std::os::unix::net::UnixStream;
 use futures_io::{AsyncRead, AsyncWrite};
 use tidegate_core::driver::{ByteStream, FuturesStream};
 
-/// A stream that speaks the traits of `futures-io`, and a `TcpStream` that can be shut down.
+/// A stream that speaks the traits of `futures-io`, and a socket that can be shut down.
 ///
-/// async-std's `TcpStream` does nothing in `poll_close`. A peer that waits for the end of the stream
-/// behind its Close, as RFC 6455 §7.1.1 asks of a client, would wait until its time is up.
+/// async-std's `TcpStream` and `UnixStream` do nothing in `poll_close`. A peer that waits for the
+/// end of the stream behind its Close, as RFC 6455 §7.1.1 asks of a client, would wait until its
+/// time is up.
 #[derive(Clone, Copy, Debug)]
 pub struct AsyncStdStream<S>(FuturesStream<S>);
 
@@ -53,13 +56,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> ByteStream for AsyncStdStream<
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let stream: &dyn Any = self.0.get_ref();
-        let Some(stream) = stream.downcast_ref::<TcpStream>() else {
-            return self.0.poll_shutdown(cx);
-        };
-        Poll::Ready(match stream.shutdown(Shutdown::Write) {
-            // The peer was faster: there is nothing left to shut down.
-            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),
-            result => result,
-        })
+        if let Some(stream) = stream.downcast_ref::<TcpStream>() {
+            return Poll::Ready(is_shut_down(stream.shutdown(Shutdown::Write)));
+        }
+        #[cfg(unix)]
+        if let Some(stream) = stream.downcast_ref::<UnixStream>() {
+            return Poll::Ready(is_shut_down(stream.shutdown(Shutdown::Write)));
+        }
+        self.0.poll_shutdown(cx)
+    }
+}
+
+/// The peer may have been faster: there is nothing left to shut down then.
+fn is_shut_down(result: Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),
+        result => result,
     }
 }

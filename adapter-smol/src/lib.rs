@@ -55,6 +55,8 @@
 //! # }
 //! ```
 //!
+//! [`serve`] does this for a listener: limits, decisions, graceful shutdown.
+//!
 //! # Connecting
 //!
 //! A [`Client`] has what people need between them and a server: all addresses tried as RFC 8305
@@ -106,6 +108,11 @@
 //! If TCP ends and TLS did not say so, the connection ends with an error of the kind
 //! `UnexpectedEof`: somebody may have cut it. Behind both Closes it does not matter any more.
 //!
+//! # Features
+//!
+//! `deflate`: permessage-deflate, where the configuration asks for it. `tracing`: spans and events. `idna`: host
+//! names beyond ASCII.
+//!
 //! # Guarantees
 //!
 //! While the gate is closed the socket is not polled for reading; a blocked write does not stop
@@ -120,6 +127,7 @@ extern crate alloc;
 mod clock;
 mod connect;
 mod network;
+mod serve;
 mod split;
 #[cfg(feature = "rustls")]
 mod tls;
@@ -130,11 +138,15 @@ pub use futures_rustls::{self, rustls};
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{
-    Backoff, ConnectError, ConnectFault, Driver, Error, FuturesStream, MaybeTls, OnDrop, Options,
-    Peer, Proxy, Receiver, RedirectError, ReuniteError, Sender, Stage, Url, UrlError,
+    Accept, Arrival, Backoff, Closer, ConnectError, ConnectFault, Counters, Decision, Driver,
+    Error, FuturesStream, Listener, MaybeTls, OnDrop, Options, Origins, Peer, Proxy, Receiver,
+    RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server, ServerHandle, Stage, Url,
+    UrlError,
 };
 pub use tidegate_core::handshake;
-pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
+pub use tidegate_core::handshake::{
+    ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
+};
 pub use tidegate_core::{
     Chunk, ChunkError, CloseCode, CloseFrame, Closed, Config, ConfigBuilder, ConfigError,
     Connection, ControlError, Event, Failure, Message, MessageKind, PongPolicy, ProtocolError,
@@ -144,6 +156,7 @@ pub use tidegate_core::{
 pub use crate::clock::SmolClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
 pub use crate::network::{SmolNetwork, Tls};
+pub use crate::serve::{SmolListener, serve, serve_on};
 pub use crate::split::split_spawn;
 #[cfg(feature = "rustls")]
 pub use crate::tls::{accept_tls, accept_tls_with};

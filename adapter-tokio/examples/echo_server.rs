@@ -7,12 +7,9 @@
 
 use core::time::Duration;
 use std::io;
-use std::sync::Arc;
 
-use tidegate_tokio::{CloseCode, Config, Error};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tidegate_tokio::{Accept, Arrival, Config, Decision, Error, ServeOptions, WebSocket};
+use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -23,78 +20,45 @@ async fn main() -> io::Result<()> {
     let config = Config::builder().max_message_size(16 * 1024 * 1024);
     #[cfg(feature = "deflate")]
     let config = config.deflate(tidegate_tokio::deflate::DeflateOptions::default());
-    let config = Arc::new(config.build().map_err(io::Error::other)?);
+    let config = config.build().map_err(io::Error::other)?;
+    let options =
+        ServeOptions::new().config(config).max_connections(None).decide(whatever_is_asked_for);
+    let server = tidegate_tokio::serve(listener, options, |socket, _| async move {
+        echo(socket).await.inspect_err(|error| eprintln!("{error}"))
+    });
+    let counters = server.until(tokio::signal::ctrl_c(), DRAIN).await;
+    println!("{counters:?}");
+    Ok(())
+}
 
-    // Each connection holds a receiver: it learns of the end, and dropping it tells that it is done.
-    let (stopping, stop) = watch::channel(());
-    loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    // Out of file descriptors, for example: those that are in use come back.
-                    eprintln!("accept: {error}");
-                    sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            },
-            interrupted = tokio::signal::ctrl_c() => {
-                interrupted?;
-                break;
-            }
-        };
-        let (stop, config) = (stop.clone(), Arc::clone(&config));
-        tokio::spawn(async move {
-            if let Err(error) = echo(stream, config, stop).await {
-                eprintln!("{error}");
-            }
-        });
+/// An echo speaks any subprotocol.
+async fn whatever_is_asked_for(arrival: Arrival) -> Decision {
+    match arrival.request().subprotocols().next() {
+        Some(subprotocol) => Accept::new().subprotocol(subprotocol).into(),
+        None => Accept::new().into(),
     }
+}
 
-    drop((listener, stop));
-    stopping.send_replace(());
-    if timeout(DEADLINE, stopping.closed()).await.is_err() {
-        eprintln!("{} connections did not close in time", stopping.receiver_count());
+async fn echo(mut socket: WebSocket) -> Result<(), Error> {
+    while let Some(message) = socket.recv().await? {
+        let mut echoed = socket.feed(message).await;
+        // What came at once goes back at once, as far as there is room.
+        while echoed.is_ok()
+            && let Some(message) = socket.try_recv()
+        {
+            echoed = socket.feed(message).await;
+        }
+        if echoed.is_ok() {
+            echoed = socket.flush().await;
+        }
+        match echoed {
+            // The server goes down: what else comes is not echoed, and `recv` sees the end.
+            Ok(()) | Err(Error::Closing) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
 
-async fn echo(
-    stream: TcpStream,
-    config: Arc<Config>,
-    mut stop: watch::Receiver<()>,
-) -> Result<(), Error> {
-    stream.set_nodelay(true)?;
-    let mut incoming = tidegate_tokio::accept(stream).await?;
-    // An echo speaks whatever is asked for.
-    let subprotocol = incoming.request().subprotocols().next().map(String::from);
-    if let Some(subprotocol) = subprotocol {
-        incoming = incoming.subprotocol(subprotocol);
-    }
-    let mut socket = incoming.config(config).accept().await?;
-    loop {
-        // Both can be cancelled at any time: nothing is lost.
-        tokio::select! {
-            message = socket.recv() => match message? {
-                Some(message) => socket.feed(message).await?,
-                None => return Ok(()),
-            },
-            _ = stop.changed() => {
-                return socket.close(CloseCode::GOING_AWAY, "the server goes down").await.map(drop);
-            }
-        }
-        // What came at once goes back at once, as far as there is room.
-        while let Some(message) = socket.try_recv() {
-            socket.feed(message).await?;
-        }
-        tokio::select! {
-            flushed = socket.flush() => flushed?,
-            _ = stop.changed() => {
-                return socket.close(CloseCode::GOING_AWAY, "the server goes down").await.map(drop);
-            }
-        }
-    }
-}
-
 /// How long connections may take to close. A little more than `close_timeout`.
-const DEADLINE: Duration = Duration::from_secs(11);
+const DRAIN: Duration = Duration::from_secs(11);

@@ -52,6 +52,8 @@
 //! # }
 //! ```
 //!
+//! [`serve`] does this for a listener: limits, decisions, graceful shutdown.
+//!
 //! # Connecting
 //!
 //! A [`Client`] has what people need between them and a server: all addresses tried as RFC 8305
@@ -103,6 +105,12 @@
 //! If TCP ends and TLS did not say so, the connection ends with an error of the kind
 //! `UnexpectedEof`: somebody may have cut it. Behind both Closes it does not matter any more.
 //!
+//! # Features
+//!
+//! `deflate`: permessage-deflate, where the configuration asks for it. `tracing`: spans and events.
+//! `hyper` and `axum`: upgrades of requests, see the modules of these names. `idna`: host
+//! names beyond ASCII.
+//!
 //! # Guarantees
 //!
 //! While the gate is closed the socket is not polled for reading; a blocked write does not stop
@@ -114,9 +122,14 @@
 
 extern crate alloc;
 
+#[cfg(feature = "axum")]
+pub mod axum;
 mod clock;
 mod connect;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod network;
+mod serve;
 mod split;
 mod stream;
 #[cfg(feature = "rustls")]
@@ -125,11 +138,14 @@ mod tls;
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{
-    Backoff, ConnectError, ConnectFault, Driver, Error, MaybeTls, OnDrop, Options, Peer, Proxy,
-    Receiver, RedirectError, ReuniteError, Sender, Stage, Url, UrlError,
+    Accept, Arrival, Backoff, Closer, ConnectError, ConnectFault, Counters, Decision, Driver,
+    Error, Listener, MaybeTls, OnDrop, Options, Origins, Peer, Proxy, Receiver, RedirectError,
+    Remote, ReuniteError, Sender, ServeOptions, Server, ServerHandle, Stage, Url, UrlError,
 };
 pub use tidegate_core::handshake;
-pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
+pub use tidegate_core::handshake::{
+    ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
+};
 pub use tidegate_core::{
     Chunk, ChunkError, CloseCode, CloseFrame, Closed, Config, ConfigBuilder, ConfigError,
     Connection, ControlError, Event, Failure, Message, MessageKind, PongPolicy, ProtocolError,
@@ -142,6 +158,7 @@ pub use tokio_rustls::{self, rustls};
 pub use crate::clock::TokioClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
 pub use crate::network::{Tls, TokioNetwork};
+pub use crate::serve::{TokioListener, serve, serve_on};
 pub use crate::split::split_spawn;
 pub use crate::stream::TokioStream;
 #[cfg(feature = "rustls")]

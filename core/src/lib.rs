@@ -89,8 +89,11 @@
 //! # Features
 //!
 //! `std` (default): vectored output and run-time detection of the CPU. Without it the crate is
-//! `no_std` with `alloc`. `driver`: the poll loop that the runtime adapters share.
-//! `idna`, `rustls`, `rustls-webpki-roots` and `rustls-platform-verifier` are what its client can
+//! `no_std` with `alloc`. `driver`: the poll loop that the runtime adapters share, and the server on
+//! it. `futures-io`: the driver on the streams of that crate. `http`: the server's opening handshake
+//! on the types of that crate. `tracing`: spans and events of the driver. `deflate`:
+//! permessage-deflate (RFC 7692).
+//! `idna`, `rustls`, `rustls-webpki-roots` and `rustls-platform-verifier` are what the driver's client can
 //! have beside; an adapter passes them on.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]

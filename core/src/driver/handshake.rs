@@ -10,6 +10,7 @@ use super::error::Error;
 use super::link::Link;
 use super::poll::{Driven, Goal, Machine};
 use super::stream::ByteStream;
+use super::trace::{Span, within};
 use super::websocket::WebSocket;
 use crate::Config;
 use crate::handshake::{
@@ -35,7 +36,22 @@ pub async fn client<S: ByteStream, C: Clock>(
     limits: Limits,
     config: impl Into<Arc<Config>>,
 ) -> Result<WebSocket<S, C>, Error> {
-    let config = config.into();
+    let span = Span::connect(request.host(), request.target());
+    let opening = async {
+        let opened = open(stream, clock, request, limits, config.into()).await;
+        Span::opened(&opened);
+        opened
+    };
+    within(span, opening).await
+}
+
+async fn open<S: ByteStream, C: Clock>(
+    stream: S,
+    clock: C,
+    request: ClientRequest,
+    limits: Limits,
+    config: Arc<Config>,
+) -> Result<WebSocket<S, C>, Error> {
     #[cfg(feature = "deflate")]
     let request = match config.deflate() {
         Some(options) => request.deflate(options.offer()).map_err(Error::Request)?,
@@ -81,6 +97,15 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     ///
     /// Cancelled, the stream is closed.
     pub async fn receive(stream: S, clock: C, limits: Limits) -> Result<Self, Error> {
+        let receiving = async {
+            let received = Self::wait(stream, clock, limits).await;
+            Span::opened(&received);
+            received
+        };
+        within(Span::accept(), receiving).await
+    }
+
+    async fn wait(stream: S, clock: C, limits: Limits) -> Result<Self, Error> {
         let handshake = ServerHandshake::new(clock.now(), limits);
         let mut opening = Opening { link: Link::new(stream, clock), handshake };
         let has_request = |handshake: &ServerHandshake| handshake.request().is_some();
@@ -111,6 +136,11 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
         self
     }
 
+    /// The clock, while nobody else needs it.
+    pub(super) fn clock(&mut self) -> &mut C {
+        &mut self.opening.link.clock
+    }
+
     /// Adds a header field to the answer.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.acceptance = self.acceptance.header(name, value);
@@ -136,11 +166,7 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     /// Cancelled, the stream is closed.
     pub async fn accept(self) -> Result<WebSocket<S, C>, Error> {
         let Self { mut opening, acceptance, subprotocol, config, .. } = self;
-        #[cfg(feature = "deflate")]
-        let acceptance = match config.deflate() {
-            Some(options) => acceptance.deflate(options.wishes()),
-            None => acceptance,
-        };
+        let acceptance = acceptance.configured(&config);
         if let Err(error) = opening.handshake.accept(acceptance) {
             // The client is not left without an answer for a mistake of ours.
             let _ = opening.reject(Rejection::new(500)).await;
@@ -213,7 +239,23 @@ impl<S: ByteStream, C: Clock, M: Handshake> Opening<S, C, M> {
 
 impl<S: ByteStream, C: Clock> Opening<S, C, ServerHandshake> {
     async fn reject(&mut self, rejection: Rejection) -> Result<(), Error> {
-        self.handshake.reject(rejection).map_err(Error::Accept)?;
+        if let Err(error) = self.handshake.reject(rejection) {
+            // The client is not left without an answer for a mistake of ours.
+            let mistake = self.handshake.reject(Rejection::new(500));
+            if mistake.is_ok() {
+                self.finish().await;
+            }
+            return Err(Error::Accept(error));
+        }
+        self.finish().await;
+        match self.link.fault.take() {
+            Some(fault) if self.link.has_write_failed() => Err(Error::Io(fault)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the answer is written and the client has closed the stream.
+    async fn finish(&mut self) {
         poll_fn(|cx| {
             self.poll_until(cx, |opening| match opening.link.stream {
                 Some(_) if !opening.link.has_write_failed() => Goal::Wait,
@@ -221,10 +263,6 @@ impl<S: ByteStream, C: Clock> Opening<S, C, ServerHandshake> {
             })
         })
         .await;
-        match self.link.fault.take() {
-            Some(fault) if self.link.has_write_failed() => Err(Error::Io(fault)),
-            _ => Ok(()),
-        }
     }
 }
 

@@ -24,6 +24,7 @@
 mod buffer;
 mod clock;
 mod close;
+mod closer;
 mod connect;
 mod connect_error;
 mod dial;
@@ -40,16 +41,19 @@ mod proxy;
 mod reconnect;
 mod redirect;
 mod send;
+mod serve;
 mod sink;
 mod split;
 mod stream;
 #[cfg(feature = "rustls")]
 pub mod tls;
+mod trace;
 mod tunnel;
 mod url;
 mod websocket;
 
 pub use clock::Clock;
+pub use closer::Closer;
 pub use connect::{Client, ClientSocket};
 pub use connect_error::{ConnectError, ConnectFault, Peer, Stage};
 pub use error::Error;
@@ -62,6 +66,10 @@ pub use options::Options;
 pub use proxy::Proxy;
 pub use reconnect::{Backoff, Reconnect};
 pub use redirect::RedirectError;
+pub use serve::{
+    Accept, Arrival, Counters, Decision, Listener, Origins, Remote, Runtime, ServeOptions, Server,
+    ServerHandle, serve,
+};
 pub use split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
 pub use stream::ByteStream;
 pub use url::{Url, UrlError};

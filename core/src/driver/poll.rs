@@ -75,12 +75,30 @@ pub(super) trait Driven {
 
     fn parts(&mut self) -> (&mut Link<Self::Stream, Self::Clock>, &mut Self::Machine);
 
+    /// What comes first in every call: wishes from outside.
+    fn before(&mut self, _cx: &mut Context<'_>) {}
+
+    /// What comes last in every call: to tell what has changed.
+    fn after(&mut self) {}
+
     /// Runs the machine until the goal is reached. Every public call ends here.
     ///
     /// `Pending` is returned only from a round in which nothing moved: output was offered after the
     /// last change of the machine, the stream was polled for reading if it is to be read, and the
     /// timer was set.
     fn poll_until<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        goal: impl FnMut(&mut Self) -> Goal<T>,
+    ) -> Poll<T> {
+        self.before(cx);
+        let poll = self.poll_rounds(cx, goal);
+        self.after();
+        poll
+    }
+
+    /// The rounds of [`poll_until`](Self::poll_until).
+    fn poll_rounds<T>(
         &mut self,
         cx: &mut Context<'_>,
         mut goal: impl FnMut(&mut Self) -> Goal<T>,

@@ -5,11 +5,13 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 
 use super::clock::Clock;
+use super::closer::Closer;
 use super::error::Error;
 use super::link::Link;
 use super::poll::{Driven, Goal};
 use super::sink::Tasks;
 use super::stream::ByteStream;
+use super::trace::Seen;
 use crate::{Closed, Connection, Event, Message, Stats};
 
 /// A connection on a stream, for one task at a time.
@@ -30,6 +32,8 @@ pub struct WebSocket<S, C> {
     pub(super) end: End,
     pub(super) tasks: Tasks,
     pub(super) pings: u64,
+    pub(super) closer: Option<Closer>,
+    pub(super) seen: Seen,
 }
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
@@ -40,11 +44,18 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         Self::from_link(Link::new(stream, clock), connection, None)
     }
 
+    /// Notes the subprotocol that was agreed on elsewhere.
+    pub fn with_subprotocol(mut self, name: impl Into<Option<String>>) -> Self {
+        self.subprotocol = name.into().map(Box::from);
+        self
+    }
+
     pub(super) fn from_link(
         link: Link<S, C>,
         connection: Connection,
         subprotocol: Option<&str>,
     ) -> Self {
+        let seen = Seen::new(&connection, subprotocol);
         Self {
             link,
             connection,
@@ -52,6 +63,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             end: End::Ahead,
             tasks: Tasks::default(),
             pings: 0,
+            closer: None,
+            seen,
         }
     }
 
@@ -230,6 +243,14 @@ impl<S: ByteStream, C: Clock> Driven for WebSocket<S, C> {
 
     fn parts(&mut self) -> (&mut Link<S, C>, &mut Connection) {
         (&mut self.link, &mut self.connection)
+    }
+
+    fn before(&mut self, cx: &mut Context<'_>) {
+        self.obey(cx);
+    }
+
+    fn after(&mut self) {
+        self.seen.observe(&self.connection, self.link.fault.as_ref());
     }
 }
 

@@ -10,6 +10,7 @@ use super::compression::{Agreed, Wishes};
 use super::error::{AcceptError, HandshakeError, HeaderError};
 use super::headers::{check_added, write_field};
 use super::incoming::Request;
+use crate::config::Config;
 
 /// How to accept a request. Checked when it is used.
 ///
@@ -54,27 +55,57 @@ impl Acceptance {
         self
     }
 
+    /// Accepts the extensions that this configuration has options for: permessage-deflate, if the
+    /// client offers it.
+    #[cfg_attr(not(feature = "deflate"), allow(unused_mut, unused_variables))]
+    pub fn configured(mut self, config: &Config) -> Self {
+        #[cfg(feature = "deflate")]
+        if let Some(options) = config.deflate() {
+            self.wishes.deflate.get_or_insert(options.wishes());
+        }
+        self
+    }
+
     /// The answer to this request (RFC 6455 §4.2.2), and what it agrees on.
     pub(super) fn answer(
         self,
         request: &Request,
         accept: &str,
     ) -> Result<(Vec<u8>, Agreed), AcceptError> {
+        let (fields, agreed) = self.agree(request)?;
         let mut out = Vec::from(SWITCHING_PROTOCOLS);
         write_field("Sec-WebSocket-Accept", accept.as_bytes(), &mut out);
+        for (name, value) in fields {
+            write_field(&name, value.as_bytes(), &mut out);
+        }
+        out.extend_from_slice(b"\r\n");
+        Ok((out, agreed))
+    }
+
+    /// The subprotocol that it chooses.
+    #[cfg(feature = "http")]
+    pub(super) fn chosen(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    /// The header fields that say what is agreed on, and those of the application.
+    pub(super) fn agree(self, request: &Request) -> Result<(Fields, Agreed), AcceptError> {
+        let mut fields = Vec::new();
         if let Some(chosen) = self.subprotocol {
             if !request.subprotocols().any(|offered| offered == chosen) {
                 return Err(AcceptError::Subprotocol);
             }
-            write_field("Sec-WebSocket-Protocol", chosen.as_bytes(), &mut out);
+            fields.push((String::from("Sec-WebSocket-Protocol"), chosen));
         }
         let (agreed, extensions) = self.wishes.accept(request.extensions());
         if let Some(extensions) = extensions {
-            write_field("Sec-WebSocket-Extensions", extensions.as_bytes(), &mut out);
+            fields.push((String::from("Sec-WebSocket-Extensions"), extensions));
         }
-        write_added(&self.headers, &mut out)?;
-        out.extend_from_slice(b"\r\n");
-        Ok((out, agreed))
+        for (name, value) in self.headers {
+            check_added(&name, &value, &RESERVED)?;
+            fields.push((name, value));
+        }
+        Ok((fields, agreed))
     }
 }
 
@@ -125,8 +156,32 @@ impl Rejection {
     }
 }
 
+/// Names and values.
+pub(super) type Fields = Vec<(String, String)>;
+
+/// What a refusal says: a status, header fields, and words for people.
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) fields: &'static [(&'static str, &'static str)],
+    pub(super) text: &'static str,
+}
+
 /// The answer to a request that is not valid; `None` if there is nobody to answer.
 pub(super) fn refusal(failure: HandshakeError) -> Option<Vec<u8>> {
+    let Refusal { status, fields, text } = refusal_of(failure)?;
+    let mut out = status_line(status);
+    for (name, value) in fields {
+        write_field(name, value.as_bytes(), &mut out);
+    }
+    write_field("Content-Type", b"text/plain; charset=utf-8", &mut out);
+    // Upgrade concerns the next hop only, and Connection says so (RFC 9110 §7.8).
+    let connection = if status == 426 { "close, Upgrade" } else { CLOSE };
+    write_end(connection, format!("{text}\n").as_bytes(), &mut out);
+    Some(out)
+}
+
+/// What the answer says to a request that is not valid.
+pub(super) fn refusal_of(failure: HandshakeError) -> Option<Refusal> {
     let (status, fields, text): (_, &[(&str, &str)], _) = match failure {
         HandshakeError::Malformed { what } => (400, &[], what),
         HandshakeError::TooLarge { .. } => (431, &[], "the head of the request is too large"),
@@ -159,15 +214,7 @@ pub(super) fn refusal(failure: HandshakeError) -> Option<Vec<u8>> {
         | HandshakeError::Accept
         | HandshakeError::Rejected { .. } => return None,
     };
-    let mut out = status_line(status);
-    for (name, value) in fields {
-        write_field(name, value.as_bytes(), &mut out);
-    }
-    write_field("Content-Type", b"text/plain; charset=utf-8", &mut out);
-    // Upgrade concerns the next hop only, and Connection says so (RFC 9110 §7.8).
-    let connection = if status == 426 { "close, Upgrade" } else { CLOSE };
-    write_end(connection, format!("{text}\n").as_bytes(), &mut out);
-    Some(out)
+    Some(Refusal { status, fields, text })
 }
 
 fn write_added(headers: &[(String, String)], out: &mut Vec<u8>) -> Result<(), HeaderError> {

@@ -96,18 +96,33 @@ impl Request {
         if !headers.list_has("Connection", "upgrade") {
             return Err(HandshakeError::Connection);
         }
-        if headers.only("Sec-WebSocket-Version") != Some(b"13") {
-            return Err(HandshakeError::Version);
-        }
+        check_protocol_version(&headers)?;
         let key = headers
             .only("Sec-WebSocket-Key")
             .filter(|key| key::is_key(key))
             .ok_or(HandshakeError::Key)?;
         let accept = key::accept_value(key);
+        Ok((Self::offered(line.target, line.authority.unwrap_or(host), headers)?, accept))
+    }
+
+    /// Checks an extended CONNECT (RFC 8441 §5): the host is the authority of the target, and there
+    /// is no key, since no cache or server that knows nothing of it answers such a request.
+    #[cfg(feature = "http")]
+    pub(super) fn check_extended(
+        line: RequestLine,
+        headers: Headers,
+    ) -> Result<Self, HandshakeError> {
+        let host = line.authority.ok_or(HandshakeError::Host)?;
+        check_no_body(&headers)?;
+        check_protocol_version(&headers)?;
+        Self::offered(line.target, host, headers)
+    }
+
+    /// What both ways have in common behind the checks of HTTP.
+    fn offered(target: String, host: String, headers: Headers) -> Result<Self, HandshakeError> {
         check_subprotocols(&headers)?;
         let extensions = extensions::parse(&headers)?;
-        let host = line.authority.unwrap_or(host);
-        Ok((Self { target: line.target, host, headers, extensions }, accept))
+        Ok(Self { target, host, headers, extensions })
     }
 }
 
@@ -176,6 +191,14 @@ fn check_no_body(headers: &Headers) -> Result<(), HandshakeError> {
         return Err(HandshakeError::Body);
     }
     Ok(())
+}
+
+fn check_protocol_version(headers: &Headers) -> Result<(), HandshakeError> {
+    if headers.only("Sec-WebSocket-Version") == Some(b"13") {
+        Ok(())
+    } else {
+        Err(HandshakeError::Version)
+    }
 }
 
 /// `1#token`: tokens, and one at least.

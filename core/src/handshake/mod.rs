@@ -58,6 +58,8 @@ mod error;
 mod extensions;
 mod head;
 mod headers;
+#[cfg(feature = "http")]
+mod http;
 mod incoming;
 mod key;
 pub mod proxy;
@@ -75,6 +77,8 @@ pub use self::credentials::{BasicCredentials, CredentialsError};
 pub use self::error::{AcceptError, HandshakeError, HeaderError, RequestError};
 pub use self::extensions::Extension;
 pub use self::headers::Headers;
+#[cfg(feature = "http")]
+pub use self::http::{Accepted, Upgrade, refusal_response};
 pub use self::incoming::Request;
 pub use self::request::ClientRequest;
 pub use self::response::Response;

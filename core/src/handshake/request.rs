@@ -144,6 +144,16 @@ impl ClientRequest {
         out.extend_from_slice(b"\r\n");
         out
     }
+
+    /// The host that is asked, with its port if it is named.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The path and query that are asked for.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
 }
 
 /// What the request writes itself, beside everything of the handshake's own, and what would

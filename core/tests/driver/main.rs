@@ -5,6 +5,7 @@
 
 extern crate alloc;
 
+mod closer;
 mod ends;
 mod invariants;
 mod mock;
@@ -13,3 +14,5 @@ mod split;
 mod split_ends;
 mod split_pair;
 mod split_wakers;
+#[cfg(feature = "tracing")]
+mod tracing;

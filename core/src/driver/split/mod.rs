@@ -18,7 +18,7 @@ use core::fmt;
 pub use self::driver::Driver;
 pub use self::receiver::Receiver;
 pub use self::sender::Sender;
-use self::shared::{Shared, Task};
+use self::shared::{Alone, Shared, Task};
 use super::clock::Clock;
 use super::sink::Tasks;
 use super::stream::ByteStream;
@@ -34,13 +34,13 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// None of the parts leaves the peer hanging when it is dropped: see [`OnDrop`], and
     /// [`Driver`].
     pub fn split(self) -> (Sender, Receiver, Driver<S, C>) {
-        let (shared, link) = Shared::new(self);
-        shared.lock().note(&link);
+        let (shared, alone) = Shared::new(self);
+        shared.lock().note(&alone.link);
         let shared = Arc::new(shared);
         (
             Sender::first(Arc::clone(&shared)),
             Receiver::new(Arc::clone(&shared)),
-            Driver::new(link, shared),
+            Driver::new(alone, shared),
         )
     }
 
@@ -58,16 +58,16 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ) -> Result<Self, ReuniteError<S, C>> {
         let shared = Arc::clone(&driver.shared);
         let is_one = Arc::ptr_eq(&shared, &sender.shared) && Arc::ptr_eq(&shared, &receiver.shared);
-        let link = {
+        let alone = {
             let mut state = shared.lock();
             if is_one && state.senders == 1 && state.sends.is_empty() {
                 state.task = Task::Reunited;
-                driver.link.take()
+                driver.alone.take()
             } else {
                 None
             }
         };
-        let Some(link) = link else {
+        let Some(Alone { link, closer, seen }) = alone else {
             return Err(ReuniteError(Box::new((sender, receiver, driver))));
         };
         drop((sender, receiver, driver));
@@ -84,6 +84,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             end: state.end,
             tasks: Tasks::default(),
             pings: state.pings,
+            closer,
+            seen,
         })
     }
 }

@@ -10,9 +10,11 @@ use super::line::{Line, Wakes};
 use super::room::Waiting;
 use crate::driver::clock::Clock;
 use crate::driver::close::{copy, reason};
+use crate::driver::closer::Closer;
 use crate::driver::error::Error;
 use crate::driver::link::Link;
 use crate::driver::stream::ByteStream;
+use crate::driver::trace::Seen;
 use crate::driver::websocket::{End, WebSocket};
 use crate::{CloseCode, CloseFrame, Closed, Connection, Event, Timestamp, Transport};
 
@@ -50,6 +52,13 @@ pub(super) struct State {
     /// Bytes of data that the outbox has accepted.
     pub(super) accepted: u64,
     next: u64,
+}
+
+/// What the driver has for itself.
+pub(super) struct Alone<S, C> {
+    pub(super) link: Link<S, C>,
+    pub(super) closer: Option<Closer>,
+    pub(super) seen: Seen,
 }
 
 /// How the link stood when the driver last looked.
@@ -98,8 +107,10 @@ struct Needs {
 }
 
 impl Shared {
-    pub(super) fn new<S, C>(socket: WebSocket<S, C>) -> (Self, Link<S, C>) {
-        let WebSocket { link, connection, subprotocol, end, pings, tasks: _ } = socket;
+    pub(super) fn new<S, C>(socket: WebSocket<S, C>) -> (Self, Alone<S, C>) {
+        let WebSocket { link, connection, subprotocol, end, pings, tasks: _, closer, seen } =
+            socket;
+        let alone = Alone { link, closer, seen };
         let state = State {
             connection,
             subprotocol,
@@ -121,7 +132,7 @@ impl Shared {
             accepted: 0,
             next: 1,
         };
-        (Self(Mutex::new(state)), link)
+        (Self(Mutex::new(state)), alone)
     }
 
     /// Code of the application that panics under the lock, a stream's or a waker's, does so between

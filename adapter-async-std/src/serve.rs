@@ -1,0 +1,109 @@
+//! A server on async-std: its listeners, tasks and clocks.
+
+use core::future::{Ready, ready};
+use std::io;
+
+use async_std::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use async_std::os::unix::net::{UnixListener, UnixStream};
+use tidegate_core::driver::{
+    self, Arrival, Error, Listener, Remote, Runtime, ServeOptions, Server,
+};
+
+use crate::{AsyncStdClock, AsyncStdStream};
+
+/// Serves WebSockets on a TCP or Unix listener: decides about each request by `options`, and runs
+/// `handler` for each connection in a task of its own.
+///
+/// ```
+/// use core::time::Duration;
+/// use tidegate_async_std::{ServeOptions, serve};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # async_std::task::block_on(async {
+/// let listener = async_std::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let options = ServeOptions::new().subprotocols(["echo"]);
+/// let server = serve(listener, options, |mut socket, _arrival| async move {
+///     while let Some(message) = socket.recv().await? {
+///         socket.send(message).await?;
+///     }
+///     Ok(())
+/// });
+/// let stop = async {}; // a signal of the operating system, for example
+/// let counters = server.until(stop, Duration::from_secs(10)).await;
+/// assert_eq!(counters.open, 0);
+/// # Ok(())
+/// # })
+/// # }
+/// ```
+///
+/// The end by [`ServerHandle::shutdown`](crate::ServerHandle::shutdown) reaches a handler in
+/// whatever call on its socket it waits. See also [`Server`] and [`ServeOptions`].
+pub fn serve<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
+where
+    AsyncStdListener<L>: Listener,
+    H: Fn(
+            driver::WebSocket<<AsyncStdListener<L> as Listener>::Stream, AsyncStdClock>,
+            Arrival,
+        ) -> F
+        + Send
+        + Sync
+        + 'static,
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    serve_on(AsyncStdListener(listener), options, handler)
+}
+
+/// Serves WebSockets on a listener of the application's: TLS, or something that is no socket at
+/// all. See [`serve`].
+pub fn serve_on<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
+where
+    L: Listener,
+    H: Fn(driver::WebSocket<L::Stream, AsyncStdClock>, Arrival) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    driver::serve(AsyncStd, listener, options, handler)
+}
+
+/// A listener of async-std. `TCP_NODELAY` is set on its streams.
+#[derive(Debug)]
+pub struct AsyncStdListener<L>(pub L);
+
+impl Listener for AsyncStdListener<TcpListener> {
+    type Stream = AsyncStdStream<TcpStream>;
+    type Opening = Ready<io::Result<Self::Stream>>;
+
+    async fn accept(&mut self) -> io::Result<(Self::Opening, Remote)> {
+        let (stream, address) = self.0.accept().await?;
+        let opened = stream.set_nodelay(true).map(|()| AsyncStdStream::new(stream));
+        Ok((ready(opened), Remote::Ip(address)))
+    }
+}
+
+#[cfg(unix)]
+impl Listener for AsyncStdListener<UnixListener> {
+    type Stream = AsyncStdStream<UnixStream>;
+    type Opening = Ready<io::Result<Self::Stream>>;
+
+    async fn accept(&mut self) -> io::Result<(Self::Opening, Remote)> {
+        let (stream, address) = self.0.accept().await?;
+        let peer = Remote::Unix(address.as_pathname().map(Into::into));
+        Ok((ready(Ok(AsyncStdStream::new(stream))), peer))
+    }
+}
+
+/// The tasks and clocks of async-std.
+#[derive(Clone, Copy, Debug)]
+struct AsyncStd;
+
+impl Runtime for AsyncStd {
+    type Clock = AsyncStdClock;
+
+    fn clock(&self) -> AsyncStdClock {
+        AsyncStdClock::new()
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(async_std::task::spawn(task));
+    }
+}

@@ -1,0 +1,169 @@
+//! WebSocket in an application of [axum], in the style of axum's own extractor: over HTTP/1.1, and
+//! over HTTP/2 where the server enables the extended CONNECT (RFC 8441).
+//!
+//! ```
+//! use axum::Router;
+//! use axum::response::Response;
+//! use axum::routing::any;
+//! use tidegate_tokio::axum::{Socket, WebSocketUpgrade};
+//!
+//! // `any`: over HTTP/1.1 the method is GET, over HTTP/2 it is CONNECT.
+//! let app: Router = Router::new().route("/echo", any(echo));
+//!
+//! async fn echo(upgrade: WebSocketUpgrade) -> Response {
+//!     upgrade.protocols(["echo"]).on_upgrade(|mut socket: Socket| async move {
+//!         while let Ok(Some(message)) = socket.recv().await {
+//!             if socket.send(message).await.is_err() {
+//!                 break;
+//!             }
+//!         }
+//!     })
+//! }
+//! ```
+//!
+//! [axum]: https://docs.rs/axum
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use axum_core::body::Body;
+use axum_core::extract::FromRequestParts;
+use axum_core::response::{IntoResponse, Response};
+use hyper::ext::Protocol;
+use hyper::http::request::Parts;
+use hyper::upgrade::OnUpgrade;
+use tidegate_core::Config;
+use tidegate_core::driver::Error;
+use tidegate_core::handshake::{Request, Upgrade as Checked};
+
+pub use crate::hyper::Socket;
+use crate::hyper::{Refusal, Upgrade};
+
+/// Extracts a request for a WebSocket. What is none is rejected: 405, 426 or 400.
+///
+/// Extractors beside it can take the state, the path or the user; a handler that returns something
+/// else than [`on_upgrade`](Self::on_upgrade) gives rejects the request with that.
+#[must_use = "it waits for `on_upgrade`"]
+pub struct WebSocketUpgrade {
+    upgrade: Upgrade,
+    selected: Option<String>,
+    on_failed: Option<OnFailed>,
+}
+
+type OnFailed = Box<dyn FnOnce(Error) + Send>;
+
+impl WebSocketUpgrade {
+    /// What the client asks for.
+    pub fn request(&self) -> &Request {
+        self.upgrade.request()
+    }
+
+    /// Names the subprotocols that the handler speaks. The first of the client's that is one of them
+    /// is chosen; if there is none, none is.
+    pub fn protocols<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.selected = self.request().select_subprotocol(&names).map(String::from);
+        self
+    }
+
+    /// The subprotocol that was chosen.
+    pub fn selected_protocol(&self) -> Option<&str> {
+        self.selected.as_deref()
+    }
+
+    /// Adds a header field to the answer.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.upgrade = self.upgrade.header(name, value);
+        self
+    }
+
+    /// Sets up the connection. With options for permessage-deflate, that is negotiated.
+    pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
+        self.upgrade = self.upgrade.config(config);
+        self
+    }
+
+    /// Sets what is called if the answer cannot be sent, and so no WebSocket comes to be.
+    pub fn on_failed_upgrade(mut self, callback: impl FnOnce(Error) + Send + 'static) -> Self {
+        self.on_failed = Some(Box::new(callback));
+        self
+    }
+
+    /// Accepts: gives the answer, and runs `callback` with the WebSocket in a task of its own when
+    /// the answer is sent.
+    pub fn on_upgrade<C, F>(self, callback: C) -> Response
+    where
+        C: FnOnce(Socket) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let Self { mut upgrade, selected, on_failed } = self;
+        if let Some(selected) = selected {
+            upgrade = upgrade.subprotocol(selected);
+        }
+        match upgrade.accept() {
+            Ok((response, opening)) => {
+                tokio::spawn(async move {
+                    match opening.await {
+                        Ok(socket) => callback(socket).await,
+                        Err(error) => {
+                            if let Some(on_failed) = on_failed {
+                                on_failed(error);
+                            }
+                        }
+                    }
+                });
+                response.map(|()| Body::empty())
+            }
+            Err(refusal) => refusal.into_response().map(Body::from),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
+    type Rejection = WebSocketRejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebSocketRejection> {
+        let protocol = parts.extensions.get::<Protocol>().map(Protocol::as_str);
+        let checked = Checked::check_parts(parts, protocol)
+            .map_err(|error| WebSocketRejection(Refusal::request(error, parts.version)))?;
+        let on_upgrade = parts.extensions.remove::<OnUpgrade>();
+        let upgrade =
+            Upgrade::new(checked, on_upgrade, parts.version).map_err(WebSocketRejection)?;
+        Ok(Self { upgrade, selected: None, on_failed: None })
+    }
+}
+
+impl fmt::Debug for WebSocketUpgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketUpgrade")
+            .field("upgrade", &self.upgrade)
+            .field("selected", &self.selected)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a request is not one for a WebSocket: an answer with the right status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WebSocketRejection(Refusal);
+
+impl WebSocketRejection {
+    /// What is wrong.
+    pub fn refusal(&self) -> &Refusal {
+        &self.0
+    }
+}
+
+impl IntoResponse for WebSocketRejection {
+    fn into_response(self) -> Response {
+        self.0.into_response().map(Body::from)
+    }
+}
+
+impl fmt::Display for WebSocketRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl core::error::Error for WebSocketRejection {}

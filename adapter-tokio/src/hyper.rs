@@ -1,0 +1,229 @@
+//! WebSocket in a server of [hyper]: the upgrade of HTTP/1.1, and the extended CONNECT of HTTP/2
+//! (RFC 8441), for which the server must enable it (`enable_connect_protocol`).
+//!
+//! ```
+//! use bytes::Bytes;
+//! use hyper::{Request, Response};
+//! use tidegate_tokio::hyper::{Socket, upgrade};
+//!
+//! // The body of the answer may be of any type.
+//! fn service<B>(mut request: Request<B>) -> Response<Bytes> {
+//!     let upgrade = match upgrade(&mut request) {
+//!         Ok(upgrade) => upgrade,
+//!         Err(refusal) => return refusal.into_response(),
+//!     };
+//!     match upgrade.accept() {
+//!         Ok((response, opening)) => {
+//!             tokio::spawn(async move { echo(opening.await?).await });
+//!             response.map(|()| Bytes::new())
+//!         }
+//!         Err(refusal) => refusal.into_response(),
+//!     }
+//! }
+//!
+//! async fn echo(mut socket: Socket) -> Result<(), tidegate_tokio::Error> {
+//!     while let Some(message) = socket.recv().await? {
+//!         socket.send(message).await?;
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [hyper]: https://hyper.rs
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::io::{self, IoSlice};
+
+use hyper::body::Bytes;
+use hyper::ext::Protocol;
+use hyper::http::{Request as HttpRequest, Response, StatusCode, Version};
+use hyper::rt::{Read, ReadBuf, Write};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use tidegate_core::Config;
+use tidegate_core::driver::{self, ByteStream, Clock, Error};
+use tidegate_core::handshake::{
+    AcceptError, Acceptance, HandshakeError, Request, Upgrade as Checked, refusal_response,
+};
+
+use crate::TokioClock;
+
+/// A WebSocket on a connection of hyper, or on a stream of one.
+pub type Socket = driver::WebSocket<HyperStream, TokioClock>;
+
+/// Checks a request, and takes its upgrade out of it if it is valid.
+///
+/// # Errors
+///
+/// [`Refusal`]: the request is not one for a WebSocket, or its connection cannot be upgraded.
+pub fn upgrade<B>(request: &mut HttpRequest<B>) -> Result<Upgrade, Refusal> {
+    let protocol = request.extensions().get::<Protocol>().map(Protocol::as_str);
+    let checked = Checked::check(request, protocol);
+    let version = request.version();
+    let checked = checked.map_err(|error| Refusal { cause: Cause::Request(error), version })?;
+    let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    Upgrade::new(checked, on_upgrade, version)
+}
+
+/// A valid request, for the application to decide about. Whoever rejects it answers something else.
+#[derive(Debug)]
+#[must_use = "it waits to be accepted"]
+pub struct Upgrade {
+    checked: Checked,
+    acceptance: Acceptance,
+    config: Arc<Config>,
+    on_upgrade: OnUpgrade,
+    version: Version,
+}
+
+impl Upgrade {
+    pub(crate) fn new(
+        checked: Checked,
+        on_upgrade: Option<OnUpgrade>,
+        version: Version,
+    ) -> Result<Self, Refusal> {
+        let on_upgrade = on_upgrade.ok_or(Refusal { cause: Cause::NotUpgradable, version })?;
+        let (acceptance, config) = (Acceptance::new(), Arc::default());
+        Ok(Self { checked, acceptance, config, on_upgrade, version })
+    }
+
+    /// What the client asks for.
+    pub fn request(&self) -> &Request {
+        self.checked.request()
+    }
+
+    /// Chooses a subprotocol: one that the client offered, such as
+    /// [`Request::select_subprotocol`] gives.
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.acceptance = self.acceptance.subprotocol(name);
+        self
+    }
+
+    /// Adds a header field to the answer.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.acceptance = self.acceptance.header(name, value);
+        self
+    }
+
+    /// Sets up the connection. With options for permessage-deflate, that is negotiated.
+    pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
+        self.config = config.into();
+        self
+    }
+
+    /// Gives the answer, and what becomes the WebSocket when hyper has sent it: to be awaited in
+    /// another task, since hyper sends nothing before the service has returned the answer.
+    ///
+    /// That future gives [`Error::Io`] if the answer could not be sent. Cancelled, it closes the
+    /// stream.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`], a 500: the client did not offer the subprotocol, or a header cannot be added.
+    pub fn accept(
+        self,
+    ) -> Result<(Response<()>, impl Future<Output = Result<Socket, Error>> + Send + 'static), Refusal>
+    {
+        let Self { checked, acceptance, config, on_upgrade, version } = self;
+        let accepted = checked.accept(acceptance.configured(&config));
+        let (response, accepted) =
+            accepted.map_err(|error| Refusal { cause: Cause::Answer(error), version })?;
+        let opening = async move {
+            let upgraded = on_upgrade.await.map_err(io::Error::other)?;
+            let clock = TokioClock::new();
+            let subprotocol = accepted.subprotocol().map(String::from);
+            let connection = accepted.into_connection(clock.now(), config);
+            let socket = Socket::from_connection(HyperStream(upgraded), clock, connection);
+            Ok(socket.with_subprotocol(subprotocol))
+        };
+        Ok((response, opening))
+    }
+}
+
+/// Why there is no upgrade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    cause: Cause,
+    version: Version,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    Request(HandshakeError),
+    NotUpgradable,
+    Answer(AcceptError),
+}
+
+impl Refusal {
+    pub(crate) fn request(error: HandshakeError, version: Version) -> Self {
+        Self { cause: Cause::Request(error), version }
+    }
+
+    /// What is wrong with the request, if it is the request.
+    pub fn handshake_error(&self) -> Option<HandshakeError> {
+        match self.cause {
+            Cause::Request(error) => Some(error),
+            Cause::NotUpgradable | Cause::Answer(_) => None,
+        }
+    }
+
+    /// The answer: 405, 426 or 400 for a request that is not valid, 500 for a mistake of the
+    /// application.
+    pub fn into_response(self) -> Response<Bytes> {
+        match self.cause {
+            Cause::Request(error) => refusal_response(error, self.version),
+            Cause::NotUpgradable => refusal_response(HandshakeError::Upgrade, self.version),
+            Cause::Answer(_) => {
+                let mut response = Response::new(Bytes::new());
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Request(error) => error.fmt(f),
+            Cause::NotUpgradable => f.write_str("the connection of the request cannot be upgraded"),
+            Cause::Answer(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Refusal {}
+
+/// What hyper gives for an upgraded connection, as a stream.
+#[derive(Debug)]
+pub struct HyperStream(Upgraded);
+
+impl ByteStream for HyperStream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut self.0).poll_read(cx, buffer.unfilled()))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match slices {
+            [slice] => Pin::new(&mut self.0).poll_write(cx, slice),
+            // Where it is not overridden, it writes the first slice.
+            _ => Pin::new(&mut self.0).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,89 @@
+//! What is told about a connection, and at which level.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
+
+use tidegate_core::{Config, Watermarks};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber, subscriber};
+
+use crate::mock::{Count, Net, Read, masked, poll, ready};
+
+/// Keeps what is told, a line each.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>, Arc<AtomicU64>);
+
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0 += &format!(" {}={value:?}", field.name());
+    }
+}
+
+impl Lines {
+    fn push(&self, metadata: &Metadata<'_>, text: &Text) {
+        let name = if metadata.is_span() { metadata.name() } else { "event" };
+        self.0.lock().unwrap().push(format!("{} {name}:{}", metadata.level(), text.0));
+    }
+
+    fn take(&self) -> Vec<String> {
+        core::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Subscriber for Lines {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut text = Text(String::new());
+        span.record(&mut text);
+        self.push(span.metadata(), &text);
+        Id::from_u64(1 + self.1.fetch_add(1, Ordering::Relaxed))
+    }
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.push(event.metadata(), &text);
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn tells_gate_fault_and_end_and_nothing_of_a_message() {
+    let lines = Lines::default();
+    subscriber::with_default(lines.clone(), || {
+        let (net, count) = (Net::new(), Count::new());
+        let marks = Watermarks::new(2, 0).unwrap();
+        let mut socket = net.server(Config::builder().message_marks(marks).build().unwrap());
+        assert_eq!(lines.take(), ["DEBUG connection: role=Server"]);
+
+        net.data(masked(0x81, b"one"));
+        ready(poll(&count, socket.recv())).unwrap();
+        ready(poll(&count, socket.send("two"))).unwrap();
+        assert_eq!(lines.take(), [""; 0]);
+
+        for _ in 0..2 {
+            net.data(masked(0x81, b"three"));
+        }
+        ready(poll(&count, socket.read_ahead()));
+        assert_eq!(lines.take(), ["TRACE event: message=gate closed messages=2 bytes=10"]);
+        ready(poll(&count, socket.recv())).unwrap();
+        ready(poll(&count, socket.recv())).unwrap();
+        assert_eq!(lines.take(), ["TRACE event: message=gate opened messages=0 bytes=0"]);
+
+        net.push(Read::Fault(std::io::ErrorKind::ConnectionReset));
+        ready(poll(&count, socket.recv())).unwrap_err();
+        let told = lines.take();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].starts_with("DEBUG event: message=transport failed error="), "{told:?}");
+        assert!(told[1].starts_with("DEBUG event: message=closed is_clean=false"), "{told:?}");
+    });
+}

@@ -1,0 +1,153 @@
+//! How many, how long, and what a server survives.
+
+use core::num::NonZeroUsize;
+use core::time::Duration;
+use std::io::Write;
+use std::thread;
+use std::time::Instant;
+
+use tidegate_core::driver::ServeOptions;
+use tidegate_core::handshake::Limits;
+
+use crate::{Adapter, Behaviour, LONG, Running, for_each_adapter};
+
+for_each_adapter!(
+    serves_and_counts,
+    more_than_the_limit_wait_in_the_backlog,
+    handshakes_have_a_limit_and_a_deadline,
+    a_dribbled_handshake_is_cut,
+    a_panic_costs_one_connection,
+    survives_what_accept_fails_with,
+    goes_on_at_once_where_one_connection_was_reset,
+);
+
+fn quick() -> Limits {
+    Limits::default().with_timeout(Duration::from_millis(300)).unwrap()
+}
+
+fn serves_and_counts<A: Adapter>() {
+    let server = Running::start::<A>(ServeOptions::new(), Behaviour::Echo);
+    let mut first = server.client().upgraded();
+    let mut second = server.client().upgraded();
+    first.echo();
+    second.echo();
+    let mut lost = server.client();
+    lost.0.write_all(b"nonsense\r\n\r\n").unwrap();
+    assert_eq!(lost.status(), 400);
+    drop(lost);
+    first.send(0x88, &[]);
+    assert_eq!(first.frame(), (0x88, vec![]));
+    assert!(first.is_at_end());
+    drop(first);
+    drop(second); // without a closing handshake: that is an error for the handler
+    server.wait(|counters| counters.open == 0 && counters.handshakes == 0);
+    let counters = server.stop(LONG);
+    assert_eq!((counters.accepted, counters.opened, counters.failed), (3, 2, 1));
+    assert_eq!((counters.failed_handshakes, counters.refused, counters.cut), (1, 0, 0));
+    assert_eq!((counters.accept_errors, counters.panicked), (0, 0));
+}
+
+fn more_than_the_limit_wait_in_the_backlog<A: Adapter>() {
+    let options = ServeOptions::new().max_connections(NonZeroUsize::new(2));
+    let server = Running::start::<A>(options, Behaviour::Echo);
+    let first = server.client().upgraded();
+    let mut second = server.client().upgraded();
+    let mut third = server.client();
+    third.ask("/", &[]);
+    assert!(third.is_silent(Duration::from_millis(200)));
+    assert_eq!(server.handle.counters().accepted, 2);
+    second.echo();
+    drop(first);
+    assert_eq!(third.status(), 101);
+    third.echo();
+    server.stop(Duration::ZERO);
+}
+
+fn handshakes_have_a_limit_and_a_deadline<A: Adapter>() {
+    let options = ServeOptions::new().max_handshakes(NonZeroUsize::new(1)).limits(quick());
+    let server = Running::start::<A>(options, Behaviour::Echo);
+    let mut open = server.client().upgraded();
+    let begin = Instant::now();
+    let mut mute = server.client();
+    server.wait(|counters| counters.handshakes == 1);
+    let mut next = server.client();
+    next.ask("/", &[]);
+    assert_eq!(mute.status(), 408);
+    drop(mute);
+    assert_eq!(next.status(), 101);
+    assert!(begin.elapsed() >= Duration::from_millis(300));
+    open.echo();
+    next.echo();
+    assert_eq!(server.stop(Duration::ZERO).failed_handshakes, 1);
+}
+
+fn a_dribbled_handshake_is_cut<A: Adapter>() {
+    let server = Running::start::<A>(ServeOptions::new().limits(quick()), Behaviour::Echo);
+    let mut slow = server.client();
+    let begin = Instant::now();
+    for byte in b"GET / HTTP/1.1\r\nHost: a.test\r\nX: ".iter().chain([b'x'; 1000].iter()) {
+        if slow.0.write_all(&[*byte]).is_err() || begin.elapsed() > LONG {
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
+        if !slow.is_silent(Duration::from_millis(1)) {
+            break;
+        }
+    }
+    assert!(begin.elapsed() < Duration::from_secs(5));
+    assert_eq!(slow.status(), 408);
+    drop(slow);
+    server.wait(|counters| counters.failed_handshakes == 1 && counters.handshakes == 0);
+    server.stop(LONG);
+}
+
+fn a_panic_costs_one_connection<A: Adapter>() {
+    let server = Running::start::<A>(ServeOptions::new(), Behaviour::Panic);
+    let mut first = server.client().upgraded();
+    let mut second = server.client().upgraded();
+    first.send(0x81, b"boo");
+    assert!(first.is_at_end());
+    assert!(second.is_silent(Duration::from_millis(100)));
+    let counters = server.wait(|counters| counters.open == 1);
+    assert_eq!((counters.panicked, counters.failed), (1, 0));
+    second.send(0x89, b"still there?");
+    assert_eq!(second.frame(), (0x8a, b"still there?".to_vec()));
+    server.stop(Duration::ZERO);
+}
+
+/// EMFILE and ENFILE: it rests each time, and goes on.
+fn survives_what_accept_fails_with<A: Adapter>() {
+    let begin = Instant::now();
+    let server = Running::start_failing::<A>(
+        vec![EMFILE, ENFILE, EMFILE],
+        ServeOptions::new(),
+        Behaviour::Echo,
+    );
+    server.client().upgraded().echo();
+    assert!(begin.elapsed() >= Duration::from_millis(300));
+    assert_eq!(server.stop(Duration::ZERO).accept_errors, 3);
+}
+
+/// ECONNABORTED and ECONNRESET; but for ever, it does not take the processor.
+fn goes_on_at_once_where_one_connection_was_reset<A: Adapter>() {
+    let failures = [ABORTED, RESET].repeat(8);
+    let begin = Instant::now();
+    let server = Running::start_failing::<A>(failures, ServeOptions::new(), Behaviour::Echo);
+    server.wait(|counters| counters.accept_errors == 16);
+    assert!(begin.elapsed() < Duration::from_millis(90));
+    server.client().upgraded().echo();
+    server.stop(Duration::ZERO);
+
+    let server =
+        Running::start_failing::<A>(vec![ABORTED; 1000], ServeOptions::new(), Behaviour::Echo);
+    thread::sleep(Duration::from_millis(250));
+    assert!(server.stop(Duration::ZERO).accept_errors < 25);
+}
+
+/// The same on every Unix.
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+
+/// ECONNABORTED and ECONNRESET of Linux, and of the systems that come from BSD.
+const ABORTED: i32 = if cfg!(target_os = "linux") { 103 } else { 53 };
+const RESET: i32 = if cfg!(target_os = "linux") { 104 } else { 54 };
