@@ -111,7 +111,11 @@ impl CloseFrame {
     }
 
     /// Whether the frame may be sent: a code that is allowed and a reason that fits.
-    pub(crate) fn check(&self) -> Result<(), ControlError> {
+    ///
+    /// # Errors
+    ///
+    /// [`ControlError`]: a code that must not be sent, or a reason over 123 bytes.
+    pub fn check(&self) -> Result<(), ControlError> {
         if !self.code.is_sendable() {
             Err(ControlError::InvalidCode { code: self.code })
         } else if self.reason.len() > MAX_REASON {

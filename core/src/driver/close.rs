@@ -10,7 +10,7 @@ use super::error::Error;
 use super::poll::{Driven, Goal};
 use super::stream::ByteStream;
 use super::websocket::{End, WebSocket};
-use crate::{CloseCode, CloseFrame, Closed, ControlError};
+use crate::{CloseCode, CloseFrame, Closed, Connection, ControlError};
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Closes the connection: sends a Close behind what was accepted before, waits for the peer's,
@@ -103,11 +103,16 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
 
     /// Why nothing can be sent.
     pub(super) fn cannot_send(&self) -> Error {
-        let closed = self.connection.closed();
-        match &self.link.fault {
-            Some(fault) if closed.is_none_or(|closed| !closed.is_clean()) => Error::Io(copy(fault)),
-            _ => closed.map_or(Error::Closing, |closed| Error::Closed(closed.clone())),
-        }
+        reason(&self.connection, self.link.fault.as_ref())
+    }
+}
+
+/// Why nothing can be sent on a connection whose transport failed with this, if it did.
+pub(super) fn reason(connection: &Connection, fault: Option<&io::Error>) -> Error {
+    let closed = connection.closed();
+    match fault {
+        Some(fault) if closed.is_none_or(|closed| !closed.is_clean()) => Error::Io(copy(fault)),
+        _ => closed.map_or(Error::Closing, |closed| Error::Closed(closed.clone())),
     }
 }
 

@@ -33,6 +33,7 @@ mod link;
 mod poll;
 mod send;
 mod sink;
+mod split;
 mod stream;
 mod url;
 mod websocket;
@@ -43,6 +44,7 @@ pub use error::Error;
 #[cfg(feature = "futures-io")]
 pub use futures::FuturesStream;
 pub use handshake::{Incoming, client};
+pub use split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
 pub use stream::ByteStream;
 pub use url::{Url, UrlError};
 pub use websocket::WebSocket;

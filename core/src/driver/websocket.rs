@@ -26,7 +26,7 @@ use crate::{Closed, Connection, Event, Message, Stats};
 pub struct WebSocket<S, C> {
     pub(super) link: Link<S, C>,
     pub(super) connection: Connection,
-    subprotocol: Option<Box<str>>,
+    pub(super) subprotocol: Option<Box<str>>,
     pub(super) end: End,
     pub(super) tasks: Tasks,
     pub(super) pings: u64,

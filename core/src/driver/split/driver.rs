@@ -1,0 +1,210 @@
+//! The part of a split connection that owns the stream and the clock, and does the work.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::sync::MutexGuard;
+
+use super::line::Wakes;
+use super::shared::{Shared, State, Task, Wait};
+use crate::driver::clock::Clock;
+use crate::driver::error::Error;
+use crate::driver::link::Link;
+use crate::driver::poll::{Driven, Goal};
+use crate::driver::stream::ByteStream;
+use crate::{Closed, Connection};
+
+/// The future that drives a split connection: to be spawned, or polled beside something else.
+///
+/// It ends when the connection is over, with how it ended: what
+/// [`WebSocket::close`](crate::driver::WebSocket::close) would return. To abandon it is to abandon
+/// the connection: dropped before its end, it closes the stream at once, without a closing
+/// handshake, and the other parts get errors; what was decoded can still be received.
+#[must_use = "nothing moves unless it is spawned or polled"]
+pub struct Driver<S, C> {
+    /// `None` once the parts are one again.
+    pub(super) link: Option<Link<S, C>>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl<S, C> Driver<S, C> {
+    pub(super) const fn new(link: Link<S, C>, shared: Arc<Shared>) -> Self {
+        Self { link: Some(link), shared }
+    }
+}
+
+impl<S: ByteStream, C: Clock> Future for Driver<S, C> {
+    type Output = Result<Closed, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { link, shared } = &mut *self;
+        // Without a link there is nothing to wait for: it was given to another owner.
+        let Some(link) = link else { return Poll::Pending };
+        // Dropped last, when the lock is released.
+        let mut last = Task::Gone;
+        let mut turn = Turn { link, shared, guard: None };
+        let task = &mut turn.state().task;
+        let waker = match core::mem::replace(task, Task::Awake { is_notified: false }) {
+            Task::Asleep(waker) if waker.will_wake(cx.waker()) => waker,
+            task @ (Task::Asleep(_) | Task::Awake { .. } | Task::Gone | Task::Reunited) => {
+                last = task;
+                cx.waker().clone()
+            }
+        };
+        let ended = turn.poll_until(cx, Turn::serve);
+        // Since the last look at what the others want the lock was not released.
+        turn.state().task = if ended.is_pending() { Task::Asleep(waker) } else { Task::Gone };
+        drop(turn);
+        drop(last);
+        ended
+    }
+}
+
+impl<S, C> Drop for Driver<S, C> {
+    fn drop(&mut self) {
+        if let Some(link) = &mut self.link {
+            link.stream = None;
+        }
+        let mut wakes = Wakes::default();
+        let mut state = self.shared.lock();
+        if matches!(state.task, Task::Reunited) {
+            return;
+        }
+        let last = core::mem::replace(&mut state.task, Task::Gone);
+        state.connection.abort();
+        state.close = None;
+        state.link.is_open = false;
+        if state.is_discarding {
+            state.discard();
+        }
+        state.admit(&mut wakes);
+        state.wake_waiting(&mut wakes);
+        drop(state);
+        wakes.wake();
+        drop(last);
+    }
+}
+
+impl<S, C> fmt::Debug for Driver<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").finish_non_exhaustive()
+    }
+}
+
+/// One poll: the link, and the connection while it is locked.
+struct Turn<'a, S, C> {
+    link: &'a mut Link<S, C>,
+    shared: &'a Shared,
+    guard: Option<MutexGuard<'a, State>>,
+}
+
+impl<S: ByteStream, C: Clock> Turn<'_, S, C> {
+    fn state(&mut self) -> &mut State {
+        let shared = self.shared;
+        self.guard.get_or_insert_with(|| shared.lock())
+    }
+
+    /// What comes after output was offered: wishes of the application, room for more, and those who
+    /// wait for what has happened.
+    fn serve(&mut self) -> Goal<Result<Closed, Error>> {
+        let Self { link, shared, guard } = self;
+        let state = guard.get_or_insert_with(|| shared.lock());
+        let mut wakes = Wakes::default();
+        state.note(link);
+        // It is told now.
+        state.is_untold = false;
+        let mut has_moved = state.carry_out(&link.clock);
+        if state.is_discarding {
+            has_moved |= state.discard();
+        }
+        has_moved |= state.admit(&mut wakes);
+        state.wake_waiting(&mut wakes);
+        let verdict = state.verdict();
+        // The others get at the connection between two rounds.
+        *guard = None;
+        wakes.wake();
+        match verdict {
+            Some(verdict) => Goal::Done(verdict),
+            None if self.state().take_notified() || has_moved => Goal::Again,
+            None => Goal::Wait,
+        }
+    }
+}
+
+impl<S: ByteStream, C: Clock> Driven for Turn<'_, S, C> {
+    type Stream = S;
+    type Clock = C;
+    type Machine = Connection;
+
+    fn parts(&mut self) -> (&mut Link<S, C>, &mut Connection) {
+        let shared = self.shared;
+        let state = self.guard.get_or_insert_with(|| shared.lock());
+        (self.link, &mut state.connection)
+    }
+}
+
+impl State {
+    /// Does what needs the time. Whether that changed anything.
+    fn carry_out(&mut self, clock: &impl Clock) -> bool {
+        let is_closed = match self.close.take() {
+            Some(frame) => self.connection.close(clock.now(), frame).is_ok(),
+            None => false,
+        };
+        is_closed | (!self.waits.is_empty() && self.ping(clock))
+    }
+
+    /// Sends one ping for all who wait for one, and answers those whose pong came, or will not.
+    fn ping(&mut self, clock: &impl Clock) -> bool {
+        let answer = if !self.connection.is_ping_outstanding() {
+            Some(self.connection.latency())
+        } else if self.connection.is_gate_open() && !self.connection.is_end_queued() {
+            None
+        } else {
+            // It is behind messages that the application has not taken.
+            Some(None)
+        };
+        let (mut is_under_way, mut is_wanted) = (false, false);
+        for place in self.waits.iter_mut() {
+            match (&mut place.value, answer) {
+                (value @ Wait::Pong { is_sent: true }, Some(latency)) => {
+                    *value = Wait::Answered(latency);
+                }
+                (Wait::Pong { is_sent: true }, None) => is_under_way = true,
+                (Wait::Pong { is_sent: false }, _) => is_wanted = true,
+                (Wait::Written { .. } | Wait::Answered(_) | Wait::End, _) => {}
+            }
+        }
+        if is_under_way || !is_wanted {
+            return false;
+        }
+        self.pings += 1;
+        // As many as wait already have to go out first; behind a Close none can, and all are told.
+        if self.connection.ping(clock.now(), self.pings.to_be_bytes().to_vec()).is_err() {
+            return false;
+        }
+        for place in self.waits.iter_mut() {
+            if let Wait::Pong { is_sent } = &mut place.value {
+                *is_sent = true;
+            }
+        }
+        true
+    }
+
+    /// Wakes whoever has something to look at.
+    fn wake_waiting(&mut self, wakes: &mut Wakes) {
+        if self.receiver.is_some() && self.has_news() {
+            wakes.push(self.receiver.take());
+        }
+        if self.waits.is_empty() {
+            return;
+        }
+        let mut waits = core::mem::take(&mut self.waits);
+        for place in waits.iter_mut() {
+            if place.waker.is_some() && self.answer(&place.value).is_some() {
+                wakes.push(place.waker.take());
+            }
+        }
+        self.waits = waits;
+    }
+}

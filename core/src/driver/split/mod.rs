@@ -1,0 +1,127 @@
+//! A connection in parts that live in different tasks: senders, a receiver and a driver.
+//!
+//! The connection's own inbox and outbox are the queues between them: there is no channel, and
+//! nothing grows that the marks of the configuration do not bound.
+
+mod driver;
+mod line;
+mod observe;
+mod receiver;
+mod room;
+mod sender;
+mod shared;
+mod waiter;
+
+use alloc::sync::Arc;
+use core::fmt;
+
+pub use self::driver::Driver;
+pub use self::receiver::Receiver;
+pub use self::sender::Sender;
+use self::shared::{Shared, Task};
+use super::clock::Clock;
+use super::sink::Tasks;
+use super::stream::ByteStream;
+use super::websocket::WebSocket;
+
+impl<S: ByteStream, C: Clock> WebSocket<S, C> {
+    /// Splits the connection: a [`Sender`] to clone, a [`Receiver`], and a [`Driver`], the future that
+    /// does the work. Spawn it; without it nothing moves.
+    ///
+    /// While the application is elsewhere, the driver answers pings, keeps the connection alive,
+    /// writes what was sent, and reads ahead up to the gate. Behind a closed gate it does not read.
+    ///
+    /// None of the parts leaves the peer hanging when it is dropped: see [`OnDrop`], and
+    /// [`Driver`].
+    pub fn split(self) -> (Sender, Receiver, Driver<S, C>) {
+        let (shared, link) = Shared::new(self);
+        shared.lock().note(&link);
+        let shared = Arc::new(shared);
+        (
+            Sender::first(Arc::clone(&shared)),
+            Receiver::new(Arc::clone(&shared)),
+            Driver::new(link, shared),
+        )
+    }
+
+    /// Puts the parts of a connection together again. What was sent and is not written goes out
+    /// with the calls that follow; what is read is received by them.
+    ///
+    /// # Errors
+    ///
+    /// [`ReuniteError`], which gives the parts back: they are not of one connection, the sender has
+    /// clones, or a message waits in it as a sink.
+    pub fn reunite(
+        sender: Sender,
+        receiver: Receiver,
+        mut driver: Driver<S, C>,
+    ) -> Result<Self, ReuniteError<S, C>> {
+        let shared = Arc::clone(&driver.shared);
+        let is_one = Arc::ptr_eq(&shared, &sender.shared) && Arc::ptr_eq(&shared, &receiver.shared);
+        let link = {
+            let mut state = shared.lock();
+            if is_one && state.senders == 1 && state.sends.is_empty() {
+                state.task = Task::Reunited;
+                driver.link.take()
+            } else {
+                None
+            }
+        };
+        let Some(link) = link else {
+            return Err(ReuniteError(Box::new((sender, receiver, driver))));
+        };
+        drop((sender, receiver, driver));
+        let state = Arc::into_inner(shared).expect("the three parts that shared it were dropped");
+        let mut state = state.into_state();
+        if let Some(frame) = state.close.take() {
+            // It was checked; that the peer was faster is no mistake.
+            let _ = state.connection.close(link.clock.now(), frame);
+        }
+        Ok(Self {
+            link,
+            connection: state.connection,
+            subprotocol: state.subprotocol,
+            end: state.end,
+            tasks: Tasks::default(),
+            pings: state.pings,
+        })
+    }
+}
+
+/// What becomes of the connection when the [`Receiver`] is dropped, or the last [`Sender`]. When
+/// both are gone, and nothing was chosen that ends it sooner, it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "it goes on, or it ends with or without a word")]
+pub enum OnDrop {
+    /// It goes on for the other side. Without a [`Receiver`], messages are read and dropped.
+    Continue,
+    /// A closing handshake with [`CloseCode::GOING_AWAY`](crate::CloseCode::GOING_AWAY), bounded by
+    /// `close_timeout`. Without a [`Receiver`], messages that still arrive are dropped.
+    Close,
+    /// The stream is closed at once.
+    Abort,
+}
+
+/// Parts that do not make one connection. They come back with it.
+pub struct ReuniteError<S, C>(Box<(Sender, Receiver, Driver<S, C>)>);
+
+impl<S, C> ReuniteError<S, C> {
+    /// The parts.
+    pub fn into_parts(self) -> (Sender, Receiver, Driver<S, C>) {
+        *self.0
+    }
+}
+
+impl<S, C> fmt::Debug for ReuniteError<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReuniteError").finish_non_exhaustive()
+    }
+}
+
+impl<S, C> fmt::Display for ReuniteError<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("these are not all parts of one connection")
+    }
+}
+
+impl<S, C> core::error::Error for ReuniteError<S, C> {}

@@ -1,0 +1,138 @@
+//! The receiving side of a split connection.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use futures_core::Stream;
+
+use super::OnDrop;
+use super::shared::Shared;
+use crate::driver::error::Error;
+use crate::driver::websocket::End;
+use crate::{Event, Message};
+
+/// The receiving side of a connection that a [`Driver`](super::Driver) drives. A [`Stream`] too.
+///
+/// Messages wait for it in the connection's inbox. When that is full the gate is closed: the driver
+/// does not read until messages are taken, and TCP slows the peer down.
+pub struct Receiver {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Receiver {
+    pub(super) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Receives the next message; `None` once the connection was closed cleanly.
+    ///
+    /// The end is told when the stream is closed. Repeated calls give `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] and [`Error::Io`]: the connection ended otherwise. Once; all messages that
+    /// came before are received first.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: the message that would have come next comes with the next call.
+    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// Gives a message that is there already, for taking what came at once in a batch.
+    pub fn try_recv(&mut self) -> Option<Message> {
+        self.shared.with(|state, _| {
+            loop {
+                if let Event::Message(message) = state.take_event()? {
+                    return Some(message);
+                }
+            }
+        })
+    }
+
+    /// Receives the next event: a message, or a ping or pong if the configuration surfaces them;
+    /// `None` once the connection was closed cleanly. Never [`Event::Closed`].
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`recv`](Self::recv).
+    pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        poll_fn(|cx| self.poll_take(cx, Some)).await
+    }
+
+    /// Chooses what becomes of the connection when the receiver is dropped. The default is
+    /// [`OnDrop::Close`]: a peer that sends to nobody is told.
+    pub fn on_drop(&self, choice: OnDrop) {
+        self.shared.lock().on_receiver_drop = choice;
+    }
+
+    fn poll_recv(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        self.poll_take(
+            cx,
+            |event| {
+                if let Event::Message(message) = event { Some(message) } else { None }
+            },
+        )
+    }
+
+    /// Takes events until one is wanted.
+    fn poll_take<T>(
+        &mut self,
+        cx: &Context<'_>,
+        wanted: impl Fn(Event) -> Option<T>,
+    ) -> Poll<Result<Option<T>, Error>> {
+        self.shared.with(|state, wakes| {
+            while let Some(event) = state.take_event() {
+                if let Some(wanted) = wanted(event) {
+                    return Poll::Ready(Ok(Some(wanted)));
+                }
+            }
+            if state.end == End::Reported {
+                return Poll::Ready(Ok(None));
+            }
+            match state.outcome() {
+                Some(outcome) => {
+                    state.end = End::Reported;
+                    Poll::Ready(outcome.map(|_| None))
+                }
+                None => {
+                    wakes.leave(&mut state.receiver, cx.waker());
+                    Poll::Pending
+                }
+            }
+        })
+    }
+}
+
+impl Stream for Receiver {
+    type Item = Result<Message, Error>;
+
+    /// As [`recv`](Receiver::recv): `None` after a clean close, and after an error.
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_recv(cx).map(Result::transpose)
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.shared.with(|state, wakes| {
+            state.has_receiver = false;
+            wakes.discard(state.receiver.take());
+            state.on_drop(state.on_receiver_drop, wakes);
+        });
+    }
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").finish_non_exhaustive()
+    }
+}

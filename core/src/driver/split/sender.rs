@@ -1,0 +1,338 @@
+//! The sending side of a split connection, for any number of tasks.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use futures_sink::Sink;
+
+use super::OnDrop;
+use super::room::{Payload, Refusal};
+use super::shared::{Shared, Wait};
+use super::waiter::Waiter;
+use crate::driver::error::Error;
+use crate::{Chunk, CloseCode, CloseFrame, Closed, Message, SendError};
+
+/// The sending side of a connection that a [`Driver`](super::Driver) drives. Clones send on the
+/// same connection, from any task.
+///
+/// # Order and fairness
+///
+/// Who waits for room is served in the order of arrival, one message each, and nobody who comes
+/// later is served before. What is accepted goes out in the order in which it was accepted.
+///
+/// As a [`Sink`] it holds one message of its own while that waits for room.
+pub struct Sender {
+    pub(super) shared: Arc<Shared>,
+    id: u64,
+    sink: InSink,
+}
+
+/// What the sender waits for as a sink.
+#[derive(Clone, Copy)]
+enum InSink {
+    Nothing,
+    Room(u64),
+    Written(u64),
+}
+
+impl Sender {
+    pub(super) const fn first(shared: Arc<Shared>) -> Self {
+        Self { shared, id: 0, sink: InSink::Nothing }
+    }
+
+    /// Sends a message: waits until the outbox has room, and the message is in it, whole. The driver
+    /// writes it; [`flush`](Self::flush) waits for that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closing`] and [`Error::Closed`]: nothing can be sent any more. [`Error::Io`]: the
+    /// transport failed. [`Error::Unfinished`]: a message in chunks that this sender has begun, or
+    /// one that is gone, is not finished.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled before there was room, the message is dropped and nothing of it is sent. If its
+    /// turn has come meanwhile it is sent, whole.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+        self.hand_over(Payload::Message(message.into())).await
+    }
+
+    /// As [`send`](Self::send), but does not wake the driver while there is room: for many small
+    /// messages that go out together, with [`flush`](Self::flush) or a `send` behind them.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let mut payload = Some(Payload::Message(message.into()));
+        let mut waiter = Waiter::for_room(&self.shared);
+        poll_fn(|cx| waiter.poll_feed(cx, self.id, &mut payload)).await
+    }
+
+    /// Sends a part of a message, as [`send`](Self::send) sends a whole one.
+    ///
+    /// A message in chunks belongs to the sender that began it: what others send waits until it is
+    /// finished. If that sender is dropped before, another one may go on with its message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), and [`Error::Chunk`]: the chunk does not continue the message.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send): the message goes on with the next chunk that is accepted.
+    pub async fn send_chunk(&self, chunk: Chunk) -> Result<(), Error> {
+        self.hand_over(Payload::Chunk(chunk)).await
+    }
+
+    /// Accepts a message if there is room and nobody waits for it, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], which gives the message back.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let message = message.into();
+        self.shared.with(|state, _| state.try_send(message))
+    }
+
+    /// Waits until the stream has taken everything that was accepted before, from any sender.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] and [`Error::Io`]: the connection ended before.
+    ///
+    /// # Cancel safety
+    ///
+    /// The driver goes on writing.
+    pub async fn flush(&self) -> Result<(), Error> {
+        let mut waiter = Waiter::new(&self.shared);
+        poll_fn(|cx| waiter.poll(cx, |state, _| state.written_from_here())).await.map(|_| ())
+    }
+
+    /// Pings the peer and waits for the pong: how long it took. `None` if the gate closed first,
+    /// or the peer's Close came: that, or the pong, waits behind messages that the application has
+    /// not taken. Calls that come while a ping is under way share the next one.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// The ping may be sent; nobody waits for its pong.
+    pub async fn ping(&self) -> Result<Option<Duration>, Error> {
+        let mut waiter = Waiter::new(&self.shared);
+        poll_fn(|cx| {
+            waiter.poll(cx, |state, wakes| {
+                state.notify(wakes);
+                Wait::Pong { is_sent: false }
+            })
+        })
+        .await
+    }
+
+    /// Sends a pong: the answer to a ping that is left to the application
+    /// ([`PongPolicy::Manual`](crate::PongPolicy::Manual)), or a heartbeat that nobody asked for.
+    /// It does not wait: of more than sixteen, the oldest give way.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Control`]: over 125 bytes. Otherwise as [`send`](Self::send).
+    pub fn pong(&self, payload: impl Into<Bytes>) -> Result<(), Error> {
+        self.shared.with(|state, _| {
+            if state.cannot_write() {
+                return Err(state.cannot_send());
+            }
+            state.connection.pong(payload).map_err(Error::Control)
+        })
+    }
+
+    /// Closes the connection: sends a Close behind what was accepted before, waits for the peer's,
+    /// and until the stream is closed.
+    ///
+    /// Messages that the [`Receiver`](super::Receiver) has not taken, or that still arrive, are
+    /// dropped, so that this cannot wait for an application that waits for it; the receiver gets
+    /// the end. [`begin_close`](Self::begin_close) leaves them to it. The configuration's
+    /// `close_timeout` bounds the whole. If the closing handshake has begun already, this waits for
+    /// its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Control`]: the code must not be sent, or the reason is over 123 bytes; the
+    /// connection is as it was. [`Error::Closed`] and [`Error::Io`]: the peer did not answer with
+    /// a Close of its own, or not in time; the stream is closed all the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// Polled once, the closing handshake has begun, and goes on.
+    pub async fn close(
+        &self,
+        code: CloseCode,
+        reason: impl Into<ByteString>,
+    ) -> Result<Closed, Error> {
+        let frame = CloseFrame::new(code, reason);
+        frame.check().map_err(Error::Control)?;
+        let mut waiter = Waiter::new(&self.shared);
+        poll_fn(|cx| {
+            waiter.poll(cx, |state, wakes| {
+                state.begin_close(frame.clone(), wakes);
+                state.discard();
+                Wait::End
+            })
+        })
+        .await?;
+        // It ended cleanly, which is never taken back.
+        self.closed().ok_or(Error::Closing)
+    }
+
+    /// Begins to close the connection and does not wait. Messages that still arrive are received,
+    /// up to the end; somebody should, or drop the [`Receiver`](super::Receiver): the peer's Close
+    /// is behind them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Control`]: the code must not be sent, or the reason is over 123 bytes.
+    pub fn begin_close(&self, code: CloseCode, reason: impl Into<ByteString>) -> Result<(), Error> {
+        let frame = CloseFrame::new(code, reason);
+        frame.check().map_err(Error::Control)?;
+        self.shared.with(|state, wakes| state.begin_close(frame, wakes));
+        Ok(())
+    }
+
+    /// Gives the connection up: the stream is closed at once, without a closing handshake. What was
+    /// decoded can still be received.
+    pub fn abort(&self) {
+        self.shared.with(|state, wakes| {
+            state.connection.abort();
+            state.notify(wakes);
+        });
+    }
+
+    /// Chooses what becomes of the connection when the last sender is dropped. The default is
+    /// [`OnDrop::Continue`]: messages can still be received.
+    pub fn on_drop(&self, choice: OnDrop) {
+        self.shared.lock().on_senders_drop = choice;
+    }
+
+    async fn hand_over(&self, payload: Payload) -> Result<(), Error> {
+        let mut payload = Some(payload);
+        let mut waiter = Waiter::for_room(&self.shared);
+        poll_fn(|cx| waiter.poll_send(cx, self.id, &mut payload)).await
+    }
+
+    fn poll_room(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        let InSink::Room(ticket) = self.sink else { return Poll::Ready(Ok(())) };
+        let done = self.shared.with(|state, wakes| state.poll_place(cx, wakes, ticket));
+        if done.is_ready() {
+            self.sink = InSink::Nothing;
+        }
+        done
+    }
+
+    /// Leaves the lines in which it waits as a sink.
+    fn leave(&mut self) {
+        let sink = core::mem::replace(&mut self.sink, InSink::Nothing);
+        let mut state = self.shared.lock();
+        let places = match sink {
+            InSink::Nothing => (None, None),
+            InSink::Room(ticket) => (state.sends.leave(ticket), None),
+            InSink::Written(ticket) => (None, state.waits.leave(ticket)),
+        };
+        drop(state);
+        drop(places);
+    }
+}
+
+impl Clone for Sender {
+    fn clone(&self) -> Self {
+        let id = self.shared.with(|state, _| {
+            state.senders += 1;
+            state.next()
+        });
+        Self { shared: Arc::clone(&self.shared), id, sink: InSink::Nothing }
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.leave();
+        self.shared.with(|state, wakes| {
+            state.senders -= 1;
+            state.forget_chunks_of(self.id, wakes);
+            if state.senders == 0 {
+                state.on_drop(state.on_senders_drop, wakes);
+            }
+        });
+    }
+}
+
+impl Sink<Message> for Sender {
+    type Error = Error;
+
+    /// Waits until the last message is accepted.
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx))?;
+        let state = self.shared.lock();
+        Poll::Ready(if state.cannot_write() { Err(state.cannot_send()) } else { Ok(()) })
+    }
+
+    /// As [`feed`](Sender::feed): [`flush`](Sender::flush) comes behind it.
+    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        match self.sink {
+            InSink::Nothing => {}
+            InSink::Room(_) => return Err(Error::NotReady),
+            // Somebody has stopped waiting for it.
+            InSink::Written(_) => self.leave(),
+        }
+        let id = self.id;
+        let payload = Payload::Message(message);
+        let ticket = self.shared.with_quietly(|state, wakes| match state.offer(id, payload) {
+            Ok(()) => Ok(None),
+            Err(Refusal::Failed(error)) => Err(error),
+            Err(Refusal::Wait(payload)) => Ok(Some(state.join_sends(id, payload, None, wakes))),
+        })?;
+        self.sink = ticket.map_or(InSink::Nothing, InSink::Room);
+        Ok(())
+    }
+
+    /// As [`flush`](Sender::flush).
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx))?;
+        let ticket = match self.sink {
+            InSink::Written(ticket) => ticket,
+            InSink::Nothing | InSink::Room(_) => {
+                self.shared.with(|state, _| state.join_waits(state.written_from_here()))
+            }
+        };
+        self.sink = InSink::Written(ticket);
+        let done = self.shared.with(|state, wakes| state.poll_wait(cx, wakes, ticket));
+        if done.is_ready() {
+            self.sink = InSink::Nothing;
+        }
+        done.map_ok(|_| ())
+    }
+
+    /// As [`begin_close`](Sender::begin_close) with [`CloseCode::NORMAL`], and waits until the Close
+    /// is written.
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx))?;
+        self.begin_close(CloseCode::NORMAL, "")?;
+        self.poll_flush(cx)
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}

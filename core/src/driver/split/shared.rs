@@ -1,0 +1,330 @@
+//! What the parts of a split connection share: the connection, and who waits for what.
+
+use core::task::Waker;
+use core::time::Duration;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::OnDrop;
+use super::line::{Line, Wakes};
+use super::room::Waiting;
+use crate::driver::clock::Clock;
+use crate::driver::close::{copy, reason};
+use crate::driver::error::Error;
+use crate::driver::link::Link;
+use crate::driver::stream::ByteStream;
+use crate::driver::websocket::{End, WebSocket};
+use crate::{CloseCode, CloseFrame, Closed, Connection, Event, Timestamp, Transport};
+
+/// The shared state under its lock, which is held for as long as a call of the core takes and never
+/// while something is awaited.
+pub(super) struct Shared(Mutex<State>);
+
+pub(super) struct State {
+    pub(super) connection: Connection,
+    pub(super) subprotocol: Option<Box<str>>,
+    pub(super) pings: u64,
+    pub(super) end: End,
+    pub(super) link: LinkState,
+    pub(super) task: Task,
+
+    /// The task that waits in the [`Receiver`](super::Receiver).
+    pub(super) receiver: Option<Waker>,
+    pub(super) has_receiver: bool,
+    pub(super) on_receiver_drop: OnDrop,
+    pub(super) senders: usize,
+    pub(super) on_senders_drop: OnDrop,
+
+    /// What waits for room in the outbox.
+    pub(super) sends: Line<Waiting>,
+    /// What waits for something else.
+    pub(super) waits: Line<Wait>,
+    /// The Close that the driver is to begin with: it has the time for it.
+    pub(super) close: Option<CloseFrame>,
+    /// Nobody wants messages any more.
+    pub(super) is_discarding: bool,
+    /// The sender whose message in chunks is not finished.
+    pub(super) chunks_of: Option<u64>,
+    /// Something concerns the driver, and it was not woken.
+    pub(super) is_untold: bool,
+    /// Bytes of data that the outbox has accepted.
+    pub(super) accepted: u64,
+    next: u64,
+}
+
+/// How the link stood when the driver last looked.
+#[derive(Debug, Default)]
+pub(super) struct LinkState {
+    pub(super) is_open: bool,
+    has_write_failed: bool,
+    is_flushed: bool,
+    fault: Option<io::Error>,
+}
+
+/// The driver.
+#[derive(Debug)]
+pub(super) enum Task {
+    /// It is being polled, or has not been yet; whether it has to look again.
+    Awake { is_notified: bool },
+    /// It waits.
+    Asleep(Waker),
+    /// It is no more.
+    Gone,
+    /// All parts are one again.
+    Reunited,
+}
+
+/// What else is waited for.
+#[derive(Debug)]
+pub(super) enum Wait {
+    /// That everything is written that was accepted when `accepted` bytes had been.
+    Written { accepted: u64 },
+    /// The pong to a ping.
+    Pong { is_sent: bool },
+    /// It came, or it will not.
+    Answered(Option<Duration>),
+    /// The end of the connection.
+    End,
+}
+
+/// What of the connection concerns the driver: it has to be woken when this changes.
+#[derive(PartialEq, Eq)]
+struct Needs {
+    input: bool,
+    output: bool,
+    transport: Transport,
+    timeout: Option<Timestamp>,
+    is_decided: bool,
+}
+
+impl Shared {
+    pub(super) fn new<S, C>(socket: WebSocket<S, C>) -> (Self, Link<S, C>) {
+        let WebSocket { link, connection, subprotocol, end, pings, .. } = socket;
+        let state = State {
+            connection,
+            subprotocol,
+            pings,
+            end,
+            link: LinkState::default(),
+            task: Task::Awake { is_notified: true },
+            receiver: None,
+            has_receiver: true,
+            on_receiver_drop: OnDrop::Close,
+            senders: 1,
+            on_senders_drop: OnDrop::Continue,
+            sends: Line::default(),
+            waits: Line::default(),
+            close: None,
+            is_discarding: false,
+            chunks_of: None,
+            is_untold: false,
+            accepted: 0,
+            next: 1,
+        };
+        (Self(Mutex::new(state)), link)
+    }
+
+    /// Code of the application that panics under the lock, a stream's or a waker's, does so between
+    /// two steps of the connection: the state is whole, and the others go on.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn into_state(self) -> State {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes something, and wakes the driver if that concerns it.
+    pub(super) fn with<T>(&self, change: impl FnOnce(&mut State, &mut Wakes) -> T) -> T {
+        let mut wakes = Wakes::default();
+        let mut state = self.lock();
+        let before = state.needs();
+        let value = change(&mut state, &mut wakes);
+        if state.is_untold || state.needs() != before {
+            state.notify(&mut wakes);
+        }
+        drop(state);
+        wakes.wake();
+        value
+    }
+
+    /// Changes something of which the driver is told when more is done, or at once if `change` does
+    /// so itself.
+    pub(super) fn with_quietly<T>(&self, change: impl FnOnce(&mut State, &mut Wakes) -> T) -> T {
+        let mut wakes = Wakes::default();
+        let mut state = self.lock();
+        let before = state.needs();
+        let value = change(&mut state, &mut wakes);
+        state.is_untold |= state.needs() != before;
+        drop(state);
+        wakes.wake();
+        value
+    }
+}
+
+impl State {
+    /// A number that is higher than all before it: of a sender, or of one who waits.
+    pub(super) fn next(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// The driver has to look. Many changes until it does make one wake-up.
+    pub(super) fn notify(&mut self, wakes: &mut Wakes) {
+        self.is_untold = false;
+        match &mut self.task {
+            Task::Awake { is_notified } => *is_notified = true,
+            task @ Task::Asleep(_) => {
+                if let Task::Asleep(waker) =
+                    core::mem::replace(task, Task::Awake { is_notified: true })
+                {
+                    wakes.push(Some(waker));
+                }
+            }
+            Task::Gone | Task::Reunited => {}
+        }
+    }
+
+    /// Whether the driver has to look again, before it goes to sleep.
+    pub(super) fn take_notified(&mut self) -> bool {
+        match &mut self.task {
+            Task::Awake { is_notified } => core::mem::take(is_notified),
+            Task::Asleep(_) | Task::Gone | Task::Reunited => false,
+        }
+    }
+
+    /// Notes how the link stands.
+    pub(super) fn note<S: ByteStream, C: Clock>(&mut self, link: &Link<S, C>) {
+        let noted = &mut self.link;
+        noted.is_open = link.stream.is_some();
+        noted.has_write_failed = link.has_write_failed();
+        noted.is_flushed = link.is_flushed();
+        if noted.fault.is_none() {
+            noted.fault = link.fault.as_ref().map(copy);
+        }
+    }
+
+    pub(super) const fn written_from_here(&self) -> Wait {
+        Wait::Written { accepted: self.accepted }
+    }
+
+    /// What one who waits gets, if it is there.
+    pub(super) fn answer(&self, wait: &Wait) -> Option<Result<Option<Duration>, Error>> {
+        match wait {
+            Wait::Written { accepted } => self.written(*accepted).map(|done| done.map(|()| None)),
+            Wait::Pong { .. } => self.cannot_write().then(|| Err(self.cannot_send())),
+            Wait::Answered(latency) => Some(Ok(*latency)),
+            Wait::End => self.outcome().map(|outcome| outcome.map(|_| None)),
+        }
+    }
+
+    /// Whether everything is written that had been accepted then. Others may go on sending.
+    fn written(&self, accepted: u64) -> Option<Result<(), Error>> {
+        if self.link.has_write_failed {
+            return Some(Err(self.cannot_send()));
+        }
+        let connection = &self.connection;
+        let is_empty = !connection.wants_output() && self.link.is_flushed;
+        let is_written = if self.is_closing() {
+            // The Close too; nothing comes behind it.
+            is_empty && self.close.is_none()
+        } else {
+            // What waits is no more than what came since. (Control frames on their way count as
+            // data here: it may take a little longer, and ends as surely.)
+            let since = self.accepted - accepted;
+            is_empty || (connection.wants_output() && connection.queued_output() as u64 <= since)
+        };
+        if !is_written {
+            return (!self.link.is_open).then(|| Err(self.cannot_send()));
+        }
+        // What a failed connection had left was thrown away, not written.
+        match connection.closed() {
+            Some(closed) if !closed.is_clean() => Some(Err(self.cannot_send())),
+            _ => Some(Ok(())),
+        }
+    }
+
+    /// Begins the closing handshake, if nobody has. The driver does it: it knows the time.
+    pub(super) fn begin_close(&mut self, frame: CloseFrame, wakes: &mut Wakes) {
+        if !self.is_closing() {
+            self.close = Some(frame);
+            self.notify(wakes);
+        }
+    }
+
+    /// One of the two sides of the application is gone.
+    pub(super) fn on_drop(&mut self, choice: OnDrop, wakes: &mut Wakes) {
+        let is_last = !self.has_receiver && self.senders == 0;
+        if !self.has_receiver {
+            self.discard();
+        }
+        match choice {
+            OnDrop::Abort => self.connection.abort(),
+            OnDrop::Continue if !is_last => {}
+            OnDrop::Close | OnDrop::Continue => {
+                self.begin_close(CloseFrame::from(CloseCode::GOING_AWAY), wakes);
+            }
+        }
+        self.notify(wakes);
+    }
+
+    /// Drops the messages that are there and those that will come. Whether there were any.
+    pub(super) fn discard(&mut self) -> bool {
+        self.is_discarding = true;
+        let mut is_any = false;
+        while self.take_event().is_some() {
+            is_any = true;
+        }
+        is_any
+    }
+
+    /// The next event but the last, which is only noted.
+    pub(super) fn take_event(&mut self) -> Option<Event> {
+        match self.connection.poll_event() {
+            Some(Event::Closed(_)) => {
+                self.end = End::Drained;
+                None
+            }
+            event => event,
+        }
+    }
+
+    /// Whether there is something for the receiver: an event, or the end.
+    pub(super) fn has_news(&self) -> bool {
+        self.connection.queued_messages() > 0
+            || (self.connection.closed().is_some() && !self.link.is_open)
+    }
+
+    /// How it ended, once it has, and all events are taken.
+    pub(super) fn outcome(&self) -> Option<Result<Closed, Error>> {
+        if self.end == End::Ahead { None } else { self.verdict() }
+    }
+
+    /// How it ended, once it has; messages may still have to be received.
+    pub(super) fn verdict(&self) -> Option<Result<Closed, Error>> {
+        let closed = self.connection.closed().filter(|_| !self.link.is_open)?;
+        Some(if closed.is_clean() { Ok(closed.clone()) } else { Err(self.cannot_send()) })
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.close.is_some() || self.connection.is_closing()
+    }
+
+    pub(super) fn cannot_write(&self) -> bool {
+        self.is_closing() || self.link.has_write_failed || !self.link.is_open
+    }
+
+    pub(super) fn cannot_send(&self) -> Error {
+        reason(&self.connection, self.link.fault.as_ref())
+    }
+
+    fn needs(&self) -> Needs {
+        Needs {
+            input: self.connection.wants_input(),
+            output: self.connection.wants_output(),
+            transport: self.connection.transport(),
+            timeout: self.connection.poll_timeout(),
+            is_decided: self.connection.closed().is_some(),
+        }
+    }
+}
