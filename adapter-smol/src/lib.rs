@@ -55,6 +55,12 @@
 //! # }
 //! ```
 //!
+//! # Long messages, and many connections
+//!
+//! [`read_message`](WebSocket::read_message) and [`write_message`](WebSocket::write_message) take a
+//! message as a stream: with [`Delivery::Chunks`] one of any length passes through constant memory.
+//! [`broadcast`] sends one [`Prepared`] message to many connections, and says who was too slow.
+//!
 //! # Guarantees
 //!
 //! While the gate is closed the socket is not polled for reading; a blocked write does not stop
@@ -73,6 +79,9 @@ use async_net::TcpStream;
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{Error, FuturesStream, Options, Url, UrlError};
+pub use tidegate_core::driver::{
+    MessageReader, MessageWriter, Outcome, Slow, broadcast, broadcast_until,
+};
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
 pub use tidegate_core::{
@@ -80,6 +89,7 @@ pub use tidegate_core::{
     Connection, ControlError, Event, Failure, Message, MessageKind, PongPolicy, ProtocolError,
     SendError, Stats, Watermarks,
 };
+pub use tidegate_core::{Delivery, Prepared};
 
 pub use crate::clock::SmolClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};

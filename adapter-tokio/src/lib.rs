@@ -52,6 +52,12 @@
 //! # }
 //! ```
 //!
+//! # Long messages, and many connections
+//!
+//! [`read_message`](WebSocket::read_message) and [`write_message`](WebSocket::write_message) take a
+//! message as a stream: with [`Delivery::Chunks`] one of any length passes through constant memory.
+//! [`broadcast`] sends one [`Prepared`] message to many connections, and says who was too slow.
+//!
 //! # Guarantees
 //!
 //! While the gate is closed the socket is not polled for reading; a blocked write does not stop
@@ -65,11 +71,15 @@ extern crate alloc;
 
 mod clock;
 mod connect;
+mod message;
 mod stream;
 
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{Error, Options, Url, UrlError};
+pub use tidegate_core::driver::{
+    MessageReader, MessageWriter, Outcome, Slow, broadcast, broadcast_until,
+};
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
 pub use tidegate_core::{
@@ -77,10 +87,12 @@ pub use tidegate_core::{
     Connection, ControlError, Event, Failure, Message, MessageKind, PongPolicy, ProtocolError,
     SendError, Stats, Watermarks,
 };
+pub use tidegate_core::{Delivery, Prepared};
 use tokio::net::TcpStream;
 
 pub use crate::clock::TokioClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
+pub use crate::message::MessageIo;
 pub use crate::stream::TokioStream;
 
 /// A WebSocket on a stream of tokio.

@@ -28,15 +28,20 @@ mod connect;
 mod error;
 #[cfg(feature = "futures-io")]
 mod futures;
+#[cfg(feature = "futures-io")]
+mod futures_messages;
 mod handshake;
+mod intake;
 mod link;
 mod poll;
+mod reader;
 mod send;
 mod sink;
 mod split;
 mod stream;
 mod url;
 mod websocket;
+mod writer;
 
 pub use clock::Clock;
 pub use connect::{Options, connect};
@@ -44,7 +49,10 @@ pub use error::Error;
 #[cfg(feature = "futures-io")]
 pub use futures::FuturesStream;
 pub use handshake::{Incoming, client};
+pub use reader::{MessageReader, MessageSource};
 pub use split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
+pub use split::{Outcome, Slow, broadcast, broadcast_until};
 pub use stream::ByteStream;
 pub use url::{Url, UrlError};
 pub use websocket::WebSocket;
+pub use writer::{MessageTarget, MessageWriter};

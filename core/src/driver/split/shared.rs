@@ -11,6 +11,7 @@ use super::room::Waiting;
 use crate::driver::clock::Clock;
 use crate::driver::close::{copy, reason};
 use crate::driver::error::Error;
+use crate::driver::intake::Intake;
 use crate::driver::link::Link;
 use crate::driver::stream::ByteStream;
 use crate::driver::websocket::{End, WebSocket};
@@ -25,6 +26,7 @@ pub(super) struct State {
     pub(super) subprotocol: Option<Box<str>>,
     pub(super) pings: u64,
     pub(super) end: End,
+    pub(super) intake: Intake,
     pub(super) link: LinkState,
     pub(super) task: Task,
 
@@ -99,12 +101,13 @@ struct Needs {
 
 impl Shared {
     pub(super) fn new<S, C>(socket: WebSocket<S, C>) -> (Self, Link<S, C>) {
-        let WebSocket { link, connection, subprotocol, end, pings, .. } = socket;
+        let WebSocket { link, connection, subprotocol, end, intake, pings, .. } = socket;
         let state = State {
             connection,
             subprotocol,
             pings,
             end,
+            intake,
             link: LinkState::default(),
             task: Task::Awake { is_notified: true },
             receiver: None,
@@ -272,7 +275,8 @@ impl State {
     pub(super) fn discard(&mut self) -> bool {
         self.is_discarding = true;
         let mut is_any = false;
-        while self.take_event().is_some() {
+        while let Some(event) = self.take_event() {
+            self.intake.discard(&event);
             is_any = true;
         }
         is_any
