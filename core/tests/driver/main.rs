@@ -9,3 +9,6 @@ mod ends;
 mod invariants;
 mod mock;
 mod pair;
+mod split;
+mod split_ends;
+mod split_pair;

@@ -24,14 +24,14 @@ struct Pipe {
 }
 
 #[derive(Debug)]
-struct End {
+pub(crate) struct End {
     incoming: Rc<RefCell<Pipe>>,
     outgoing: Rc<RefCell<Pipe>>,
     random: u64,
 }
 
 #[derive(Debug)]
-struct NoTime;
+pub(crate) struct NoTime;
 
 impl Clock for NoTime {
     fn now(&self) -> Timestamp {
@@ -117,7 +117,7 @@ impl Drop for End {
     }
 }
 
-fn pair(seed: u64) -> (WebSocket<End, NoTime>, WebSocket<End, NoTime>) {
+pub(crate) fn pair(seed: u64) -> (WebSocket<End, NoTime>, WebSocket<End, NoTime>) {
     let capacity = 1 + usize::try_from(seed * 37 % 700).unwrap();
     let pipes = [0, 1].map(|_| Rc::new(RefCell::new(Pipe { capacity, ..Pipe::default() })));
     let end = |incoming: usize, outgoing: usize| End {
@@ -168,12 +168,12 @@ async fn ask(mut socket: WebSocket<End, NoTime>) {
     assert!(socket.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
 }
 
-/// Polls each task when it was woken, until both are done.
-fn run(tasks: [Pin<Box<dyn Future<Output = ()>>>; 2]) {
+/// Polls each task when it was woken, until all are done. How many polls that took.
+pub(crate) fn run<const N: usize>(tasks: [Pin<Box<dyn Future<Output = ()>>>; N]) -> usize {
     let mut tasks = tasks.map(Some);
-    let counts = [Count::new(), Count::new()];
+    let counts = [(); N].map(|()| Count::new());
     let mut polls = 0;
-    let mut woken = [true, true];
+    let mut woken = [true; N];
     while tasks.iter().any(Option::is_some) {
         assert!(woken.contains(&true), "nobody is woken, and there is work to do");
         for ((task, count), woken) in tasks.iter_mut().zip(&counts).zip(&mut woken) {
@@ -194,6 +194,7 @@ fn run(tasks: [Pin<Box<dyn Future<Output = ()>>>; 2]) {
             *woken |= count.take() > 0;
         }
     }
+    polls
 }
 
 #[test]

@@ -257,6 +257,9 @@ impl State {
 
     /// One of the two sides of the application is gone.
     pub(super) fn on_drop(&mut self, choice: OnDrop, wakes: &mut Wakes) {
+        if matches!(self.task, Task::Reunited) {
+            return;
+        }
         let is_last = !self.has_receiver && self.senders == 0;
         if !self.has_receiver {
             self.discard();
