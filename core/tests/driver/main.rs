@@ -12,3 +12,5 @@ mod pair;
 mod split;
 mod split_ends;
 mod split_pair;
+mod split_streams;
+mod streams;
