@@ -172,7 +172,7 @@ async fn cancelled_calls_lose_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_halves_in_two_tasks() {
     let (server, client) = pair(Config::default(), Config::default()).await;
-    let (mut sink, mut stream) = server.split();
+    let (mut sink, mut stream) = StreamExt::split(server);
     let (sender, mut receiver) = mpsc::channel(1);
     let reading = tokio::spawn(async move {
         while let Some(message) = stream.next().await {
@@ -184,7 +184,7 @@ async fn two_halves_in_two_tasks() {
             sink.send(message).await.unwrap();
         }
     });
-    let (mut sink, mut stream) = client.split();
+    let (mut sink, mut stream) = StreamExt::split(client);
     let asking = tokio::spawn(async move {
         for number in 0..2_000_u32 {
             let size = usize::try_from(number % 97 * 131).unwrap();
