@@ -55,6 +55,24 @@
 //! # }
 //! ```
 //!
+//! # In several tasks
+//!
+//! [`split_spawn`] gives a [`Sender`] to clone and a [`Receiver`], and leaves the rest to a task of
+//! its own: it answers pings, keeps the connection alive, and reads ahead up to the gate.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), tidegate_async_std::Error> {
+//! let socket = tidegate_async_std::connect("ws://example.org/chat").await?;
+//! let (sender, mut receiver) = tidegate_async_std::split_spawn(socket);
+//! let greeter = sender.clone(); // for any other task
+//! greeter.send("hello").await?;
+//! while let Some(message) = receiver.recv().await? {
+//!     sender.send(message).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Long messages, and many connections
 //!
 //! [`read_message`](WebSocket::read_message) and [`write_message`](WebSocket::write_message) take a
@@ -74,14 +92,15 @@ extern crate alloc;
 
 mod clock;
 mod connect;
+mod split;
 mod stream;
 
 use async_std::net::TcpStream;
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
-pub use tidegate_core::driver::{Error, Options, Url, UrlError};
 pub use tidegate_core::driver::{
-    MessageReader, MessageWriter, Outcome, Slow, broadcast, broadcast_until,
+    Error, MessageReader, MessageWriter, OnDrop, Options, Outcome, Receiver, ReuniteError, Sender,
+    Slow, Url, UrlError, broadcast, broadcast_until,
 };
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
@@ -94,6 +113,7 @@ pub use tidegate_core::{Delivery, Prepared};
 
 pub use crate::clock::AsyncStdClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
+pub use crate::split::split_spawn;
 pub use crate::stream::AsyncStdStream;
 
 /// A WebSocket on a stream of async-std.
@@ -103,3 +123,6 @@ pub type WebSocket<S = TcpStream> =
 /// A request on a stream of async-std, for the application to accept or reject.
 pub type Incoming<S = TcpStream> =
     tidegate_core::driver::Incoming<AsyncStdStream<S>, AsyncStdClock>;
+
+/// The future that drives a split WebSocket on a stream of async-std.
+pub type Driver<S = TcpStream> = tidegate_core::driver::Driver<AsyncStdStream<S>, AsyncStdClock>;

@@ -55,6 +55,24 @@
 //! # }
 //! ```
 //!
+//! # In several tasks
+//!
+//! [`split_spawn`] gives a [`Sender`] to clone and a [`Receiver`], and leaves the rest to a task of
+//! its own: it answers pings, keeps the connection alive, and reads ahead up to the gate.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), tidegate_smol::Error> {
+//! let socket = tidegate_smol::connect("ws://example.org/chat").await?;
+//! let (sender, mut receiver) = tidegate_smol::split_spawn(socket);
+//! let greeter = sender.clone(); // for any other task
+//! greeter.send("hello").await?;
+//! while let Some(message) = receiver.recv().await? {
+//!     sender.send(message).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Long messages, and many connections
 //!
 //! [`read_message`](WebSocket::read_message) and [`write_message`](WebSocket::write_message) take a
@@ -74,13 +92,14 @@ extern crate alloc;
 
 mod clock;
 mod connect;
+mod split;
 
 use async_net::TcpStream;
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
-pub use tidegate_core::driver::{Error, FuturesStream, Options, Url, UrlError};
 pub use tidegate_core::driver::{
-    MessageReader, MessageWriter, Outcome, Slow, broadcast, broadcast_until,
+    Error, FuturesStream, MessageReader, MessageWriter, OnDrop, Options, Outcome, Receiver,
+    ReuniteError, Sender, Slow, Url, UrlError, broadcast, broadcast_until,
 };
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
@@ -93,9 +112,13 @@ pub use tidegate_core::{Delivery, Prepared};
 
 pub use crate::clock::SmolClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
+pub use crate::split::split_spawn;
 
 /// A WebSocket on a stream of smol.
 pub type WebSocket<S = TcpStream> = tidegate_core::driver::WebSocket<FuturesStream<S>, SmolClock>;
 
 /// A request on a stream of smol, for the application to accept or reject.
 pub type Incoming<S = TcpStream> = tidegate_core::driver::Incoming<FuturesStream<S>, SmolClock>;
+
+/// The future that drives a split WebSocket on a stream of smol.
+pub type Driver<S = TcpStream> = tidegate_core::driver::Driver<FuturesStream<S>, SmolClock>;

@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tidegate_tokio::{CloseCode, Error, Message, Outcome, Prepared, Sender, Slow, broadcast};
+use tidegate_tokio::{
+    CloseCode, Error, Message, Outcome, Prepared, Sender, Slow, broadcast, split_spawn,
+};
 use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::main]
@@ -63,8 +65,7 @@ impl Room {
             "" => format!("guest {number}"),
             name => name.into(),
         };
-        let (sender, mut receiver, driver) = incoming.accept().await?.split();
-        let driving = tokio::spawn(driver);
+        let (sender, mut receiver) = split_spawn(incoming.accept().await?);
         let member = Member { name: name.clone(), sender, missed: 0 };
         self.members(|members| members.insert(number, member));
         self.say(&format!("* {name} has come"));
@@ -78,8 +79,6 @@ impl Room {
         };
         self.members(|members| members.remove(&number));
         self.say(&format!("* {name} has gone"));
-        // It has told how it ended already.
-        let _ = driving.await;
         ended
     }
 
@@ -92,10 +91,10 @@ impl Room {
             let senders = members.values().map(|member| &member.sender);
             let outcomes = broadcast(senders, &line, Slow::Skip);
             for (member, outcome) in members.values_mut().zip(outcomes) {
-                match outcome {
-                    Outcome::Skipped => member.missed += 1,
-                    Outcome::Sent if member.missed > 0 => member.tell_what_was_missed(),
-                    _ => {}
+                if outcome == Outcome::Skipped {
+                    member.missed += 1;
+                } else if member.missed > 0 {
+                    member.tell_what_was_missed();
                 }
             }
         });

@@ -52,6 +52,24 @@
 //! # }
 //! ```
 //!
+//! # In several tasks
+//!
+//! [`split_spawn`] gives a [`Sender`] to clone and a [`Receiver`], and leaves the rest to a task of
+//! its own: it answers pings, keeps the connection alive, and reads ahead up to the gate.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), tidegate_tokio::Error> {
+//! let socket = tidegate_tokio::connect("ws://example.org/chat").await?;
+//! let (sender, mut receiver) = tidegate_tokio::split_spawn(socket);
+//! let greeter = sender.clone(); // for any other task
+//! greeter.send("hello").await?;
+//! while let Some(message) = receiver.recv().await? {
+//!     sender.send(message).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Long messages, and many connections
 //!
 //! [`read_message`](WebSocket::read_message) and [`write_message`](WebSocket::write_message) take a
@@ -72,13 +90,14 @@ extern crate alloc;
 mod clock;
 mod connect;
 mod message;
+mod split;
 mod stream;
 
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
-pub use tidegate_core::driver::{Error, Options, Url, UrlError};
 pub use tidegate_core::driver::{
-    MessageReader, MessageWriter, Outcome, Slow, broadcast, broadcast_until,
+    Error, MessageReader, MessageWriter, OnDrop, Options, Outcome, Receiver, ReuniteError, Sender,
+    Slow, Url, UrlError, broadcast, broadcast_until,
 };
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
@@ -93,6 +112,7 @@ use tokio::net::TcpStream;
 pub use crate::clock::TokioClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
 pub use crate::message::MessageIo;
+pub use crate::split::split_spawn;
 pub use crate::stream::TokioStream;
 
 /// A WebSocket on a stream of tokio.
@@ -100,3 +120,6 @@ pub type WebSocket<S = TcpStream> = tidegate_core::driver::WebSocket<TokioStream
 
 /// A request on a stream of tokio, for the application to accept or reject.
 pub type Incoming<S = TcpStream> = tidegate_core::driver::Incoming<TokioStream<S>, TokioClock>;
+
+/// The future that drives a split WebSocket on a stream of tokio.
+pub type Driver<S = TcpStream> = tidegate_core::driver::Driver<TokioStream<S>, TokioClock>;

@@ -32,16 +32,10 @@ impl Intake {
 
     /// The beginning of a message that was to be put together, for somebody who wants chunks.
     pub(super) fn take_assembled(&mut self, next: Self) -> Option<Chunk> {
-        match core::mem::take(self) {
-            Self::Assembling { kind, bytes } => {
-                *self = next;
-                Some(Chunk { kind, payload: bytes.into(), last: false })
-            }
-            intake => {
-                *self = intake;
-                None
-            }
-        }
+        let Self::Assembling { kind, bytes } = self else { return None };
+        let (kind, payload) = (*kind, core::mem::take(bytes).into());
+        *self = next;
+        Some(Chunk { kind, payload, last: false })
     }
 
     /// For those who want whole messages: one, if this completes it.

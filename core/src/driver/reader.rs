@@ -101,9 +101,12 @@ impl<'a, T: MessageSource> MessageReader<'a, T> {
         if buffer.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        ready!(self.poll_rest(cx)).map_err(|error| match error {
-            Error::Io(error) => error,
-            error => io::Error::new(io::ErrorKind::UnexpectedEof, error),
+        ready!(self.poll_rest(cx)).map_err(|error| {
+            if let Error::Closed(_) = error {
+                io::Error::new(io::ErrorKind::UnexpectedEof, error)
+            } else {
+                error.into()
+            }
         })?;
         let count = buffer.len().min(self.rest.len());
         if let Some(buffer) = buffer.get_mut(..count) {

@@ -60,8 +60,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
 
     /// Receives the next message; `None` once the connection was closed cleanly.
     ///
-    /// With [`Delivery::Chunks`](crate::Delivery::Chunks) it puts the message together; it is no
-    /// longer than `max_message_size`. What is left of a message that was begun in chunks, with
+    /// With [`Delivery::Chunks`](crate::Delivery::Chunks) it puts the message together: up to
+    /// `max_message_size` bytes, beside [`memory_bound`](crate::Config::memory_bound). What is left of a message that was begun in chunks, with
     /// [`read_message`](Self::read_message) for example, is skipped.
     ///
     /// The end is told when the stream is closed, so that a server that drops the connection then

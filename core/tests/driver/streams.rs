@@ -247,3 +247,34 @@ fn a_prepared_message_waits_for_room() {
     ready(poll(&Count::new(), socket.send_prepared(&message))).unwrap();
     assert_eq!(received(&net.written()).len(), 2);
 }
+
+#[cfg(feature = "futures-io")]
+#[test]
+fn by_the_traits_of_futures_io() {
+    use core::pin::Pin;
+    use futures_io::{AsyncRead, AsyncWrite};
+
+    let context = &mut core::task::Context::from_waker(core::task::Waker::noop());
+    let net = Net::new();
+    let mut socket = net.server(chunks());
+    let mut writer = socket.write_message(MessageKind::Text);
+    assert_eq!(ready(Pin::new(&mut writer).poll_write(context, b"tide")).unwrap(), 4);
+    ready(AsyncWrite::poll_flush(Pin::new(&mut writer), context)).unwrap();
+    for _ in 0..2 {
+        ready(Pin::new(&mut writer).poll_close(context)).unwrap();
+    }
+    drop(writer);
+    assert_eq!(received(&net.written()), [Event::Message("tide".into())]);
+
+    net.data(masked(0x01, b"high "));
+    net.data(masked(0x80, b"tide"));
+    let mut reader = ready(poll(&Count::new(), socket.read_message())).unwrap().unwrap();
+    let (mut read, mut buffer) = (Vec::new(), [0; 3]);
+    loop {
+        match ready(Pin::new(&mut reader).poll_read(context, &mut buffer)).unwrap() {
+            0 => break,
+            count => read.extend_from_slice(&buffer[..count]),
+        }
+    }
+    assert_eq!(read, b"high tide");
+}

@@ -101,7 +101,7 @@ struct Needs {
 
 impl Shared {
     pub(super) fn new<S, C>(socket: WebSocket<S, C>) -> (Self, Link<S, C>) {
-        let WebSocket { link, connection, subprotocol, end, intake, pings, .. } = socket;
+        let WebSocket { link, connection, subprotocol, end, intake, pings, tasks: _ } = socket;
         let state = State {
             connection,
             subprotocol,

@@ -1,7 +1,7 @@
 //! Messages as streams on the sides of a split connection.
 
+use core::pin::Pin;
 use core::task::{Context, Poll, ready};
-use std::pin::Pin;
 
 use futures_sink::Sink;
 

@@ -1,0 +1,22 @@
+//! A split connection whose driver runs in a task of tokio.
+
+use tidegate_core::driver::{Receiver, Sender};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::WebSocket;
+
+/// Splits a connection and spawns its driver: a [`Sender`] to clone and a [`Receiver`], for any
+/// tasks. See [`WebSocket::split`].
+///
+/// # Panics
+///
+/// Outside of a runtime, as `tokio::spawn` does.
+pub fn split_spawn<S>(socket: WebSocket<S>) -> (Sender, Receiver)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, receiver, driver) = socket.split();
+    // How it ends is told by the other parts.
+    tokio::spawn(driver);
+    (sender, receiver)
+}

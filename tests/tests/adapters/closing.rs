@@ -1,0 +1,78 @@
+//! How connections end.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+
+use tidegate_core::{CloseCode, Config, Failure, Message};
+
+use crate::end::{Mode, both, pair, raw_client, soon};
+use crate::runtimes::{Adapter, Error};
+
+pub(crate) async fn from_either_side<A: Adapter>(mode: Mode) {
+    for server_begins in [true, false] {
+        let (server, client) = pair::<A>(mode, Config::default(), Config::default()).await;
+        let (mut closing, mut other) =
+            if server_begins { (server, client) } else { (client, server) };
+        closing.send("last words").await.unwrap();
+        let code = CloseCode::from(4000);
+        let ends = both(closing.close(code, "enough"), async {
+            let message = other.recv().await.unwrap();
+            (message, other.recv().await.unwrap())
+        });
+        let (closed, received) = soon::<A, _>(ends).await;
+        let closed = closed.unwrap();
+        assert!(closed.is_clean() && !closed.is_by_peer());
+        assert_eq!(received, (Some(Message::text("last words")), None));
+        let closed = other.closed().unwrap();
+        assert_eq!((closed.code(), closed.reason()), (code, "enough"));
+        assert!(closed.is_clean() && closed.is_by_peer());
+        assert!(matches!(other.send("x").await, Err(Error::Closed(_))));
+        assert_eq!(closing.recv().await.unwrap(), None);
+    }
+}
+
+pub(crate) async fn from_both_sides_at_once<A: Adapter>(mode: Mode) {
+    let (mut server, mut client) = pair::<A>(mode, Config::default(), Config::default()).await;
+    let ends = both(
+        server.close(CloseCode::GOING_AWAY, "server"),
+        client.close(CloseCode::NORMAL, "client"),
+    );
+    let (server, client) = soon::<A, _>(ends).await;
+    assert!(server.unwrap().is_clean());
+    assert!(client.unwrap().is_clean());
+}
+
+pub(crate) async fn half_closed<A: Adapter>(mode: Mode) {
+    let (mut server, mut stream) = raw_client::<A>(mode, Config::default()).await;
+    stream.write_all(b"\x81\x84\0\0\0\0text\x81\x84\0\0\0\0cu").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(soon::<A, _>(server.recv()).await.unwrap(), Some(Message::text("text")));
+    let error = soon::<A, _>(server.recv()).await.unwrap_err();
+    assert!(matches!(error, Error::Closed(closed)
+        if closed.failure() == Some(Failure::EndOfStream)));
+    assert_eq!(soon::<A, _>(server.recv()).await.unwrap(), None);
+    // The socket is closed, and not only forgotten: the peer sees the end.
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, b"");
+}
+
+pub(crate) async fn with_a_lot_on_the_way<A: Adapter>(mode: Mode) {
+    let (mut server, mut client) = pair::<A>(mode, Config::default(), Config::default()).await;
+    let flooding = async {
+        // Takes one message for each that it sends, or none: its own gate is closed often.
+        while server.send(vec![1; 50_000]).await.is_ok() {
+            server.try_recv();
+        }
+        while server.recv().await.unwrap().is_some() {}
+        assert!(server.closed().unwrap().is_clean());
+    };
+    let closing = async {
+        for _ in 0..20 {
+            client.send(vec![2; 50_000]).await.unwrap();
+        }
+        // Our gate is closed, or soon will be: what comes is dropped, and the Close is behind it.
+        assert!(client.close(CloseCode::NORMAL, "enough").await.unwrap().is_clean());
+    };
+    soon::<A, _>(both(flooding, closing)).await;
+}

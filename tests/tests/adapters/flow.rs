@@ -1,0 +1,157 @@
+//! Messages in both directions, and the gate.
+
+use core::cell::Cell;
+use core::time::Duration;
+
+use tidegate_core::{CloseCode, Config, Failure, Message, Watermarks};
+use tidegate_tests::random::Random;
+
+use crate::end::{End, Mode, both, cancel, pair, raw_client, soon, within};
+use crate::runtimes::{Adapter, Error};
+
+async fn echo<A: Adapter>(mut end: End<A>) {
+    while let Some(message) = end.recv().await.unwrap() {
+        end.send(message).await.unwrap();
+    }
+    assert!(end.closed().unwrap().is_clean());
+}
+
+pub(crate) async fn echo_of_any_size<A: Adapter>(mode: Mode) {
+    let (server, mut client) = pair::<A>(mode, Config::default(), Config::default()).await;
+    let asking = async move {
+        let mut random = Random::new(7);
+        let sizes = [0, 1, 125, 126, 127, 65_535, 65_536, 1_048_576];
+        for round in 0..80 {
+            let any = random.below(60_000);
+            let message = if random.one_in(2) {
+                Message::text("x".repeat(any))
+            } else {
+                let size = sizes.get(round).copied().unwrap_or(any);
+                Message::binary(random.next().to_le_bytes().repeat(size / 8 + 1)[..size].to_vec())
+            };
+            client.send(message.clone()).await.unwrap();
+            assert!(client.recv().await.unwrap() == Some(message));
+        }
+        assert!(client.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
+    };
+    soon::<A, _>(both(echo(server), asking)).await;
+}
+
+pub(crate) async fn both_directions_full<A: Adapter>(mode: Mode) {
+    const SIZE: usize = 16 * 1024 * 1024;
+    let config = Config::builder().max_message_size(SIZE).build().unwrap();
+    let (mut server, mut client) = pair::<A>(mode, config.clone(), config).await;
+    async fn talk<A: Adapter>(end: &mut End<A>, own: u8, other: u8) {
+        // More than the buffers of the system take, before anything is read.
+        end.send(vec![own; SIZE]).await.unwrap();
+        end.flush().await.unwrap();
+        for number in 0..200_u8 {
+            end.feed(vec![number; 5_000]).await.unwrap();
+        }
+        let large = end.recv().await.unwrap().unwrap();
+        assert!(large.as_bytes() == vec![other; SIZE]);
+        for number in 0..200_u8 {
+            let message = end.recv().await.unwrap().unwrap();
+            assert!(message.as_bytes() == vec![number; 5_000], "number {number}");
+        }
+    }
+    soon::<A, _>(both(talk(&mut server, 1, 2), talk(&mut client, 2, 1))).await;
+}
+
+pub(crate) async fn slow_reader<A: Adapter>(mode: Mode) {
+    const MESSAGES: u32 = 1_500;
+    let config = Config::builder().message_marks(Watermarks::new(4, 1).unwrap()).build().unwrap();
+    let (mut server, mut client) = pair::<A>(mode, Config::default(), config).await;
+    let sent = Cell::new(0);
+    let sending = async {
+        for number in 0..MESSAGES {
+            server.send(number.to_be_bytes().repeat(4_096)).await.unwrap();
+            sent.set(number + 1);
+        }
+        // The last of it is still on its way when the client has taken all.
+        assert_eq!(server.recv().await.unwrap(), None);
+    };
+    let reading = async {
+        // 1,500 messages of 16 KiB are more than the buffers of the system take: it comes to a stop.
+        let mut before = u32::MAX;
+        while before != sent.get() {
+            before = sent.get();
+            client.be_elsewhere(Duration::from_millis(150)).await;
+            assert_eq!(client.queued_messages(), 4);
+        }
+        assert!(before < MESSAGES - 200, "{before} messages went out, and nobody took one");
+        for number in 0..MESSAGES {
+            let message = client.recv().await.unwrap().unwrap();
+            assert!(message.as_bytes() == number.to_be_bytes().repeat(4_096));
+        }
+        let stats = client.stats();
+        assert_eq!(stats.peak_messages, 4);
+        assert!(stats.peak_bytes <= 4 * 16 * 1024);
+        client.close(CloseCode::NORMAL, "").await.unwrap();
+    };
+    soon::<A, _>(both(sending, reading)).await;
+}
+
+pub(crate) async fn peer_that_never_reads<A: Adapter>(mode: Mode) {
+    let config = Config::builder().close_timeout(Duration::from_millis(300)).build().unwrap();
+    let (mut server, stream) = raw_client::<A>(mode, config).await;
+    let flooding = async { while server.send(vec![0; 100_000]).await.is_ok() {} };
+    assert!(within::<A, _>(Duration::from_millis(500), flooding).await.is_none(), "send waits");
+    let another = server.send("one more");
+    assert!(within::<A, _>(Duration::from_millis(50), another).await.is_none(), "and goes on to");
+    let closed = soon::<A, _>(server.close(CloseCode::NORMAL, "")).await;
+    assert!(matches!(closed, Err(Error::Closed(closed))
+        if closed.failure() == Some(Failure::CloseTimeout)));
+    drop(stream);
+}
+
+pub(crate) async fn ping_while_busy<A: Adapter>(mode: Mode) {
+    let (mut server, mut client) = pair::<A>(mode, Config::default(), Config::default()).await;
+    let busy = async {
+        server.be_elsewhere(Duration::from_millis(200)).await;
+        server.stats().pings_in
+    };
+    let pinging = async {
+        for _ in 0..3 {
+            client.send("unread").await.unwrap();
+            assert!(client.ping().await.unwrap().is_some());
+        }
+    };
+    assert_eq!(soon::<A, _>(both(busy, pinging)).await.0, 3);
+    assert_eq!(server.queued_messages(), 3);
+}
+
+pub(crate) async fn cancelled_at_every_await<A: Adapter>(mode: Mode) {
+    let (mut server, mut client) = pair::<A>(mode, Config::default(), Config::default()).await;
+    async fn recv<A: Adapter>(end: &mut End<A>) -> Option<Message> {
+        for polls in (0..4).cycle() {
+            if let Some(message) = cancel(polls, end.recv()).await {
+                return message.unwrap();
+            }
+            // Others run in between.
+            A::sleep(Duration::from_micros(10)).await;
+        }
+        unreachable!("it goes on")
+    }
+    let echoing = async {
+        while let Some(message) = recv(&mut server).await {
+            // Accepted whole; waiting until it is written is cancelled.
+            server.feed(message).await.unwrap();
+            cancel(0, server.flush()).await;
+        }
+    };
+    let asking = async {
+        for number in 0..120_usize {
+            let message = Message::binary(number.to_le_bytes().repeat(1 + number * 50));
+            // There is room, so it is accepted at the first poll.
+            cancel(number % 4, client.send(message.clone())).await;
+            cancel(number % 3, client.ping()).await;
+            assert!(recv(&mut client).await == Some(message));
+        }
+        while cancel(3, client.close(CloseCode::NORMAL, "")).await.is_none() {
+            A::sleep(Duration::from_micros(10)).await;
+        }
+        assert!(client.closed().unwrap().is_clean());
+    };
+    soon::<A, _>(both(echoing, asking)).await;
+}
