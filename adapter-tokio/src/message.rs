@@ -18,7 +18,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// let mut tide = tokio::fs::File::open("tide.csv").await?;
 /// let mut message = MessageIo::new(socket.write_message(MessageKind::Text));
 /// tokio::io::copy(&mut tide, &mut message).await?;
-/// message.shutdown().await?; // without it the connection ends, and no message
+/// message.shutdown().await?; // dropped before, it ends the connection
+/// drop(message);
 ///
 /// if let Some(message) = socket.read_message().await? {
 ///     let mut file = tokio::fs::File::create("answer").await?;
