@@ -22,7 +22,8 @@ use crate::{Chunk, ChunkError, CloseCode, CloseFrame, MessageKind};
 ///
 /// Dropped before the message is finished, it ends the connection: a Close with
 /// [`CloseCode::INTERNAL_ERROR`] follows instead of the rest, so that the peer cannot take a part of
-/// the message for all of it. If nothing was written yet, nothing happens.
+/// the message for all of it. On a [`WebSocket`] the calls that follow send it, as everything. If
+/// nothing was written yet, nothing happens.
 #[must_use = "a message that is not finished ends the connection"]
 pub struct MessageWriter<'a, T: MessageTarget> {
     target: &'a mut T,
