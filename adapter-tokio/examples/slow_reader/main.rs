@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+mod client;
 mod memory;
 mod options;
 mod server;
@@ -14,10 +15,11 @@ use core::time::Duration;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use tidegate_tokio::{CloseCode, Error, WebSocket};
+use tidegate_tokio::Error;
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
+use crate::client::Client;
 use crate::memory::{human, resident};
 use crate::options::{HELP, Options};
 use crate::server::{Server, is_message};
@@ -61,16 +63,17 @@ async fn run(options: &Options) -> Result<Measured, Error> {
     let connecting = tidegate_tokio::Options::new().config(options.config());
     let socket = tidegate_tokio::connect_with(&url, connecting).await?;
     println!(
-        "{} messages from {url}, one taken every {} ms\n",
+        "{} messages from {url}, one taken every {} ms, {}\n",
         human(options.size),
-        options.delay.as_millis()
+        options.delay.as_millis(),
+        if options.is_split { "split: driven by a task of its own" } else { "whole" },
     );
     println!("{HEADING}");
 
     let mut reader = Reader {
         options,
         server: Arc::clone(&server),
-        socket,
+        client: Client::new(socket, options.is_split),
         begun: Instant::now(),
         printed: Instant::now(),
         progress: (0, Instant::now()),
@@ -86,7 +89,7 @@ async fn run(options: &Options) -> Result<Measured, Error> {
 struct Reader<'a> {
     options: &'a Options,
     server: Arc<Server>,
-    socket: WebSocket,
+    client: Client,
     begun: Instant,
     printed: Instant,
     /// What the server had sent when that last changed, and when.
@@ -100,18 +103,18 @@ impl Reader<'_> {
         let mut taking = interval(self.options.delay.max(Duration::from_micros(1)));
         taking.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = self.begun + self.options.duration;
-        while Instant::now() < end && self.socket.queued_bytes() < ENOUGH {
+        while Instant::now() < end && self.client.queued_bytes() < ENOUGH {
             tokio::select! {
                 biased;
                 // Looks at the memory in between, and prints.
                 () = sleep_until((Instant::now() + GLANCE).into()) => {}
                 _ = taking.tick() => {
-                    if let Some(message) = self.socket.try_recv() {
+                    if let Some(message) = self.client.try_recv() {
                         self.check(message.as_bytes());
                     }
                 }
                 // What a driver task would do: reads ahead up to the gate, answers pings.
-                () = self.socket.drive() => match self.socket.recv().await? {
+                () = self.client.drive() => match self.client.recv().await? {
                     Some(message) => self.check(message.as_bytes()),
                     None => break,
                 },
@@ -127,14 +130,14 @@ impl Reader<'_> {
     /// Takes all the rest at once: nothing may be missing.
     async fn finish(mut self) -> Result<Measured, Error> {
         self.measured.taken_slowly = self.measured.taken;
-        self.measured.stats = Some(self.socket.stats());
+        self.measured.stats = Some(self.client.stats());
         if !self.options.has_gate {
-            self.socket.abort();
+            self.client.abort();
         } else if self.options.url.is_some() {
-            self.socket.close(CloseCode::NORMAL, "").await?;
+            self.client.close().await?;
         } else {
             self.server.end();
-            while let Some(message) = self.socket.recv().await? {
+            while let Some(message) = self.client.recv().await? {
                 self.check(message.as_bytes());
             }
             self.measured.sent_at_end = Some(self.server.sent());
@@ -169,7 +172,7 @@ impl Reader<'_> {
     }
 
     fn print(&self) {
-        let connection = self.socket.connection();
+        let client = &self.client;
         let sent = match self.options.url {
             Some(_) => "-".into(),
             None => self.server.sent().to_string(),
@@ -182,11 +185,11 @@ impl Reader<'_> {
             "{:>5.1} s {:>8} {sent:>8} {:>8} {:>9} {:>8} {:>8} {:>8} {memory:>10}",
             self.begun.elapsed().as_secs_f64(),
             self.measured.taken,
-            connection.queued_messages(),
-            human(connection.queued_bytes()),
-            if connection.is_gate_open() { "open" } else { "closed" },
-            format!("{}x", connection.stats().times_closed),
-            human(connection.queued_output()),
+            client.queued_messages(),
+            human(client.queued_bytes()),
+            if client.is_gate_open() { "open" } else { "closed" },
+            format!("{}x", client.stats().times_closed),
+            human(client.queued_output()),
         );
     }
 }

@@ -15,6 +15,7 @@ usage: slow_reader [options]
   --messages HIGH/LOW   marks on the number of queued messages (default 16/4)
   --bytes HIGH/LOW      marks on their bytes (default 256K/64K)
   --url ws://...        read from this server instead of one of our own
+  --split               the client's connection in parts, driven by a task of its own
   --no-gate             without marks, reading ahead as fast as the server sends: what happens
                         in a client that has no gate; stops at 1 GiB
   --help
@@ -29,6 +30,7 @@ pub(crate) struct Options {
     pub(crate) bytes: Watermarks,
     pub(crate) url: Option<String>,
     pub(crate) has_gate: bool,
+    pub(crate) is_split: bool,
 }
 
 impl Options {
@@ -43,11 +45,16 @@ impl Options {
             bytes: config.byte_marks(),
             url: None,
             has_gate: true,
+            is_split: false,
         };
         let mut arguments = arguments;
         while let Some(name) = arguments.next() {
             match name.as_str() {
                 "--help" | "-h" => return Ok(None),
+                "--split" => {
+                    options.is_split = true;
+                    continue;
+                }
                 "--no-gate" => {
                     options.has_gate = false;
                     continue;

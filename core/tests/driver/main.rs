@@ -13,4 +13,5 @@ mod split;
 mod split_ends;
 mod split_pair;
 mod split_streams;
+mod split_wakers;
 mod streams;

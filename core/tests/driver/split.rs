@@ -1,11 +1,9 @@
 //! A connection in parts: who is woken when, who waits behind whom.
 
 use alloc::sync::Arc;
-use alloc::task::Wake;
 use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Waker};
 use core::time::Duration;
-use std::sync::Mutex;
 
 use futures_core::Stream as _;
 use futures_sink::Sink as _;
@@ -381,36 +379,4 @@ fn reunited_it_is_the_connection_it_was() {
     let mut socket = tidegate_core::driver::WebSocket::reunite(sender, receiver, driver).unwrap();
     assert!(poll(&count, socket.recv()).is_pending());
     assert_eq!(parts.net.written(), b"\x88\x02\x03\xe8", "a wish is not forgotten");
-}
-
-/// A task whose only owner is its waker, as some executors have it.
-struct Task(#[expect(dead_code, reason = "it is only owned")] Mutex<Option<Sender>>);
-
-impl Wake for Task {
-    fn wake(self: Arc<Self>) {}
-}
-
-#[test]
-fn a_waker_may_own_a_part_of_the_connection() {
-    let (mut parts, count) = (split(marks(16, 1)), Count::new());
-    for _ in 0..2 {
-        let waker = Waker::from(Arc::new(Task(Mutex::new(Some(parts.sender.clone())))));
-        let receiving = core::pin::pin!(parts.receiver.recv());
-        assert!(receiving.poll(&mut Context::from_waker(&waker)).is_pending());
-    }
-    assert!(poll(&count, parts.receiver.recv()).is_pending());
-    // The same for one who waits for room, and is cancelled.
-    parts.net.set_room(0);
-    ready(poll(&count, parts.sender.send("full"))).unwrap();
-    let waker = Waker::from(Arc::new(Task(Mutex::new(Some(parts.sender.clone())))));
-    {
-        let sending = core::pin::pin!(parts.sender.send("waits"));
-        let poll = sending.poll(&mut Context::from_waker(&waker));
-        assert!(matches!(poll, Poll::Pending));
-        drop(waker);
-    }
-    let waker = Waker::from(Arc::new(Task(Mutex::new(Some(parts.sender.clone())))));
-    assert!(Pin::new(&mut parts.driver).poll(&mut Context::from_waker(&waker)).is_pending());
-    drop(waker);
-    parts.drive();
 }

@@ -18,10 +18,9 @@ fn outcome(parts: &mut Parts) -> Result<tidegate_core::Closed, Error> {
 }
 
 fn failure<T: core::fmt::Debug>(result: Result<T, Error>) -> Option<Failure> {
-    match result.unwrap_err() {
-        Error::Closed(closed) => closed.failure(),
-        error => panic!("{error}"),
-    }
+    let error = result.unwrap_err();
+    let Error::Closed(closed) = error else { panic!("{error}") };
+    closed.failure()
 }
 
 #[test]

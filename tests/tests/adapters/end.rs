@@ -122,10 +122,16 @@ pub(crate) async fn pair<A: Adapter>(
     server: Config,
     client: Config,
 ) -> (End<A>, End<A>) {
+    let (server, client) = sockets::<A>(server, client).await;
+    (End::new(mode, server), End::new(mode, client))
+}
+
+/// The same before a mode is chosen.
+pub(crate) async fn sockets<A: Adapter>(server: Config, client: Config) -> (Socket<A>, Socket<A>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let (server, client) = both(accept::<A>(listener, server), A::connect(&url, client)).await;
-    (End::new(mode, server.unwrap()), End::new(mode, client.unwrap()))
+    (server.unwrap(), client.unwrap())
 }
 
 /// A server's end, and a client's that is only a stream behind its handshake. The client's socket

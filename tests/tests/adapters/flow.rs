@@ -2,11 +2,12 @@
 
 use core::cell::Cell;
 use core::time::Duration;
+use std::thread;
 
 use tidegate_core::{CloseCode, Config, Failure, Message, Watermarks};
 use tidegate_tests::random::Random;
 
-use crate::end::{End, Mode, both, cancel, pair, raw_client, soon, within};
+use crate::end::{End, Mode, both, cancel, pair, raw_client, sockets, soon, within};
 use crate::runtimes::{Adapter, Error};
 
 async fn echo<A: Adapter>(mut end: End<A>) {
@@ -56,6 +57,50 @@ pub(crate) async fn both_directions_full<A: Adapter>(mode: Mode) {
         }
     }
     soon::<A, _>(both(talk(&mut server, 1, 2), talk(&mut client, 2, 1))).await;
+}
+
+/// The client's end is in parts in any mode: a whole connection is for one task.
+pub(crate) async fn senders_on_many_threads<A: Adapter>(mode: Mode) {
+    const MESSAGES: u16 = 1_000;
+    let marks = Watermarks::new(300, 100).unwrap();
+    let config = Config::builder().send_marks(marks).build().unwrap();
+    let (server, client) = sockets::<A>(Config::default(), config).await;
+    let server = End::<A>::new(mode, server);
+    let (sender, mut receiver) = A::split_spawn(client);
+    let threads: Vec<_> = (0..4_u8)
+        .map(|task| {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                // A sender needs no runtime.
+                smol::block_on(async move {
+                    for number in 0..MESSAGES {
+                        let [high, low] = number.to_be_bytes();
+                        let mut message = vec![task, high, low];
+                        message.resize(3 + usize::from(low) / 3, task);
+                        sender.send(message).await.unwrap();
+                        if number % 100 == 0 {
+                            sender.flush().await.unwrap();
+                        }
+                    }
+                });
+            })
+        })
+        .collect();
+    let receiving = async move {
+        let mut next = [0; 4];
+        for _ in 0..4 * usize::from(MESSAGES) {
+            let message = receiver.recv().await.unwrap().unwrap();
+            let [task, high, low] = *message.as_bytes().first_chunk().unwrap();
+            let next = &mut next[usize::from(task)];
+            assert_eq!(u16::from_be_bytes([high, low]), *next);
+            *next += 1;
+        }
+        assert!(sender.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
+    };
+    soon::<A, _>(both(echo(server), receiving)).await;
+    for thread in threads {
+        thread.join().unwrap();
+    }
 }
 
 pub(crate) async fn slow_reader<A: Adapter>(mode: Mode) {

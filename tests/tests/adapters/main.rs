@@ -39,6 +39,7 @@ macro_rules! everywhere {
 everywhere!(
     flow::echo_of_any_size,
     flow::both_directions_full,
+    flow::senders_on_many_threads,
     flow::slow_reader,
     flow::peer_that_never_reads,
     flow::ping_while_busy,
