@@ -55,6 +55,28 @@
 //! # }
 //! ```
 //!
+//! # Connecting
+//!
+//! A [`Client`] has what people need between them and a server: all addresses tried as RFC 8305
+//! says, one limit for everything, a proxy, redirections, TLS, and connections again and again:
+//!
+//! ```no_run
+//! use tidegate_smol::{Backoff, Client, Options, SmolNetwork};
+//!
+//! # async fn example() -> Result<(), tidegate_smol::Error> {
+//! let options = Options::new().subprotocol("chat").proxy_from_environment();
+//! let client = Client::new(SmolNetwork::new(), options);
+//! let mut connections = client.reconnect("ws://example.org/chat", Backoff::new())?;
+//! while let Some(socket) = connections.next().await {
+//!     let mut socket = socket?; // an error: there will be no other attempt
+//!     while let Ok(Some(message)) = socket.recv().await {
+//!         println!("{message:?}");
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # In several tasks
 //!
 //! [`split_spawn`] gives a [`Sender`] to clone and a [`Receiver`], and leaves the rest to a task of
@@ -79,6 +101,17 @@
 //! message as a stream: with [`Delivery::Chunks`] one of any length passes through constant memory.
 //! [`broadcast`] sends one [`Prepared`] message to many connections, and says who was too slow.
 //!
+//! # TLS
+//!
+//! The feature `rustls` brings `wss://` and `accept_tls`, on rustls with ring. Certificates
+//! are checked by Mozilla's roots, built in (feature `rustls-webpki-roots`), by the platform
+//! (`rustls-platform-verifier`, which comes first), or by a `ClientConfig` of your own:
+//! `SmolNetwork::new().tls(config)`. If it names no protocol (ALPN), `http/1.1` is added. Any other
+//! TLS works too: hand its stream to [`client`] or [`accept`].
+//!
+//! If TCP ends and TLS did not say so, the connection ends with an error of the kind
+//! `UnexpectedEof`: somebody may have cut it. Behind both Closes it does not matter any more.
+//!
 //! # Guarantees
 //!
 //! While the gate is closed the socket is not polled for reading; a blocked write does not stop
@@ -92,14 +125,20 @@ extern crate alloc;
 
 mod clock;
 mod connect;
+mod network;
 mod split;
+#[cfg(feature = "rustls")]
+mod tls;
 
 use async_net::TcpStream;
+#[cfg(feature = "rustls")]
+pub use futures_rustls::{self, rustls};
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{
-    Error, FuturesStream, MessageReader, MessageWriter, OnDrop, Options, Outcome, Receiver,
-    ReuniteError, Sender, Slow, Url, UrlError, broadcast, broadcast_until,
+    Backoff, ConnectError, ConnectFault, Driver, Error, FuturesStream, MaybeTls, MessageReader,
+    MessageWriter, OnDrop, Options, Outcome, Peer, Proxy, Receiver, RedirectError, ReuniteError,
+    Sender, Slow, Stage, Url, UrlError, broadcast, broadcast_until,
 };
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
@@ -112,7 +151,10 @@ pub use tidegate_core::{Delivery, Prepared};
 
 pub use crate::clock::SmolClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
+pub use crate::network::{SmolNetwork, Tls};
 pub use crate::split::split_spawn;
+#[cfg(feature = "rustls")]
+pub use crate::tls::{accept_tls, accept_tls_with};
 
 /// A WebSocket on a stream of smol.
 pub type WebSocket<S = TcpStream> = tidegate_core::driver::WebSocket<FuturesStream<S>, SmolClock>;
@@ -120,5 +162,11 @@ pub type WebSocket<S = TcpStream> = tidegate_core::driver::WebSocket<FuturesStre
 /// A request on a stream of smol, for the application to accept or reject.
 pub type Incoming<S = TcpStream> = tidegate_core::driver::Incoming<FuturesStream<S>, SmolClock>;
 
-/// The future that drives a split WebSocket on a stream of smol.
-pub type Driver<S = TcpStream> = tidegate_core::driver::Driver<FuturesStream<S>, SmolClock>;
+/// Makes connections with the same options, once or again and again.
+pub type Client = tidegate_core::driver::Client<SmolNetwork>;
+
+/// What [`connect`] and a [`Client`] give: a WebSocket on a TCP stream or on TLS.
+pub type ClientSocket = tidegate_core::driver::ClientSocket<SmolNetwork>;
+
+/// Connections to one address, one after the other.
+pub type Reconnect = tidegate_core::driver::Reconnect<SmolNetwork>;

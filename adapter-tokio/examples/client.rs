@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use tidegate_tokio::{CloseCode, Closed, Error, Message, WebSocket};
+use tidegate_tokio::{ClientSocket, CloseCode, Closed, Error, Message};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
 #[tokio::main(flavor = "current_thread")]
@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
     // Standard input is read in a thread of its own, which only the end of the process ends.
     match result {
         Ok(()) => std::process::exit(0),
-        Err(Error::Handshake { error, response }) => {
+        Err(Error::Handshake { error, response, .. }) => {
             eprintln!("{error}");
             if let Some(response) = response {
                 eprintln!("{} {}", response.status(), response.reason());
@@ -32,7 +32,7 @@ async fn main() -> ExitCode {
     std::process::exit(1)
 }
 
-async fn talk(mut socket: WebSocket) -> Result<(), Error> {
+async fn talk(mut socket: ClientSocket) -> Result<(), Error> {
     let mut lines = BufReader::new(stdin()).lines();
     loop {
         tokio::select! {

@@ -1,36 +1,34 @@
 //! Ways to a WebSocket on tokio: an address, a stream to a server, a stream from a client.
 
 use alloc::sync::Arc;
-use core::net::SocketAddr;
-use std::io;
 
 use tidegate_core::Config;
-use tidegate_core::driver::{self, Error, Options, Url};
+use tidegate_core::driver::{self, Client, Error, Options};
 use tidegate_core::handshake::{ClientRequest, Limits};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
 
-use crate::{Incoming, TokioClock, TokioStream, WebSocket};
+use crate::{ClientSocket, Incoming, TokioClock, TokioNetwork, TokioStream, WebSocket};
 
-/// Connects to an address such as `ws://example.org/chat?room=1`.
+/// Connects to an address such as `wss://example.org/chat?room=1`. `wss://` needs the feature
+/// `rustls`, and root certificates by one of the features `rustls-*`.
 ///
-/// All addresses of the host are tried in turn. `TCP_NODELAY` is set: messages go out when they are
-/// sent.
+/// All addresses of the host are tried, the next one when one has failed or has not answered for
+/// 250 ms. `TCP_NODELAY` is set: messages go out when they are sent. Who makes several connections,
+/// or has settings of TLS, uses a [`Client`].
 ///
 /// # Errors
 ///
-/// [`Error::Url`]: among others for `wss://`, which this version has no TLS for; hand a TLS stream to
-/// [`client`]. [`Error::Io`]: no address could be connected to, in time. [`Error::Handshake`]: the
-/// server refused.
+/// [`Error::Url`]: it is no such address, or `wss://` without the feature. [`Error::Connect`]: the
+/// stage, the peer and what went wrong. [`Error::Handshake`]: the server refused.
 ///
 /// # Cancel safety
 ///
 /// Cancelled, everything is closed.
-pub async fn connect(url: &str) -> Result<WebSocket, Error> {
+pub async fn connect(url: &str) -> Result<ClientSocket, Error> {
     connect_with(url, Options::new()).await
 }
 
-/// Connects to an address, with subprotocols, headers, limits or a configuration.
+/// Connects to an address, with subprotocols, headers, a proxy, limits or a configuration.
 ///
 /// ```no_run
 /// use tidegate_tokio::{Config, Options, Watermarks};
@@ -51,19 +49,11 @@ pub async fn connect(url: &str) -> Result<WebSocket, Error> {
 /// # Cancel safety
 ///
 /// As [`connect`].
-pub async fn connect_with(url: &str, options: Options) -> Result<WebSocket, Error> {
-    let url: Url = url.parse()?;
-    let addresses = async { Ok(lookup_host((url.host(), url.port())).await?.collect()) };
-    driver::connect(&url, options, TokioClock::new(), addresses, dial).await
+pub async fn connect_with(url: &str, options: Options) -> Result<ClientSocket, Error> {
+    Client::new(TokioNetwork::new(), options).connect(url).await
 }
 
-async fn dial(address: SocketAddr) -> io::Result<TokioStream<TcpStream>> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    Ok(TokioStream::new(stream))
-}
-
-/// Opens a WebSocket on a stream to a server: a TLS stream, a Unix socket, one through a proxy.
+/// Opens a WebSocket on a stream to a server: a Unix socket, a TLS stream of your own.
 ///
 /// # Errors
 ///

@@ -52,6 +52,28 @@
 //! # }
 //! ```
 //!
+//! # Connecting
+//!
+//! A [`Client`] has what people need between them and a server: all addresses tried as RFC 8305
+//! says, one limit for everything, a proxy, redirections, TLS, and connections again and again:
+//!
+//! ```no_run
+//! use tidegate_tokio::{Backoff, Client, Options, TokioNetwork};
+//!
+//! # async fn example() -> Result<(), tidegate_tokio::Error> {
+//! let options = Options::new().subprotocol("chat").proxy_from_environment();
+//! let client = Client::new(TokioNetwork::new(), options);
+//! let mut connections = client.reconnect("ws://example.org/chat", Backoff::new())?;
+//! while let Some(socket) = connections.next().await {
+//!     let mut socket = socket?; // an error: there will be no other attempt
+//!     while let Ok(Some(message)) = socket.recv().await {
+//!         println!("{message:?}");
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # In several tasks
 //!
 //! [`split_spawn`] gives a [`Sender`] to clone and a [`Receiver`], and leaves the rest to a task of
@@ -76,6 +98,17 @@
 //! message as a stream: with [`Delivery::Chunks`] one of any length passes through constant memory.
 //! [`broadcast`] sends one [`Prepared`] message to many connections, and says who was too slow.
 //!
+//! # TLS
+//!
+//! The feature `rustls` brings `wss://` and `accept_tls`, on rustls with ring. Certificates
+//! are checked by Mozilla's roots, built in (feature `rustls-webpki-roots`), by the platform
+//! (`rustls-platform-verifier`, which comes first), or by a `ClientConfig` of your own:
+//! `TokioNetwork::new().tls(config)`. If it names no protocol (ALPN), `http/1.1` is added. Any other
+//! TLS works too: hand its stream to [`client`] or [`accept`].
+//!
+//! If TCP ends and TLS did not say so, the connection ends with an error of the kind
+//! `UnexpectedEof`: somebody may have cut it. Behind both Closes it does not matter any more.
+//!
 //! # Guarantees
 //!
 //! While the gate is closed the socket is not polled for reading; a blocked write does not stop
@@ -90,14 +123,18 @@ extern crate alloc;
 mod clock;
 mod connect;
 mod message;
+mod network;
 mod split;
 mod stream;
+#[cfg(feature = "rustls")]
+mod tls;
 
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{
-    Error, MessageReader, MessageWriter, OnDrop, Options, Outcome, Receiver, ReuniteError, Sender,
-    Slow, Url, UrlError, broadcast, broadcast_until,
+    Backoff, ConnectError, ConnectFault, Driver, Error, MaybeTls, MessageReader, MessageWriter,
+    OnDrop, Options, Outcome, Peer, Proxy, Receiver, RedirectError, ReuniteError, Sender, Slow,
+    Stage, Url, UrlError, broadcast, broadcast_until,
 };
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{ClientRequest, HandshakeError, Limits, Request, Response};
@@ -108,12 +145,17 @@ pub use tidegate_core::{
 };
 pub use tidegate_core::{Delivery, Prepared};
 use tokio::net::TcpStream;
+#[cfg(feature = "rustls")]
+pub use tokio_rustls::{self, rustls};
 
 pub use crate::clock::TokioClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
 pub use crate::message::MessageIo;
+pub use crate::network::{Tls, TokioNetwork};
 pub use crate::split::split_spawn;
 pub use crate::stream::TokioStream;
+#[cfg(feature = "rustls")]
+pub use crate::tls::{accept_tls, accept_tls_with};
 
 /// A WebSocket on a stream of tokio.
 pub type WebSocket<S = TcpStream> = tidegate_core::driver::WebSocket<TokioStream<S>, TokioClock>;
@@ -121,5 +163,11 @@ pub type WebSocket<S = TcpStream> = tidegate_core::driver::WebSocket<TokioStream
 /// A request on a stream of tokio, for the application to accept or reject.
 pub type Incoming<S = TcpStream> = tidegate_core::driver::Incoming<TokioStream<S>, TokioClock>;
 
-/// The future that drives a split WebSocket on a stream of tokio.
-pub type Driver<S = TcpStream> = tidegate_core::driver::Driver<TokioStream<S>, TokioClock>;
+/// Makes connections with the same options, once or again and again.
+pub type Client = tidegate_core::driver::Client<TokioNetwork>;
+
+/// What [`connect`] and a [`Client`] give: a WebSocket on a TCP stream or on TLS.
+pub type ClientSocket = tidegate_core::driver::ClientSocket<TokioNetwork>;
+
+/// Connections to one address, one after the other.
+pub type Reconnect = tidegate_core::driver::Reconnect<TokioNetwork>;

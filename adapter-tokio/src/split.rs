@@ -1,9 +1,8 @@
 //! A split connection whose driver runs in a task of tokio.
 
-use tidegate_core::driver::{Receiver, Sender};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tidegate_core::driver::{ByteStream, Receiver, Sender, WebSocket};
 
-use crate::WebSocket;
+use crate::TokioClock;
 
 /// Splits a connection and spawns its driver: a [`Sender`] to clone and a [`Receiver`], for any
 /// tasks. See [`WebSocket::split`].
@@ -11,10 +10,9 @@ use crate::WebSocket;
 /// # Panics
 ///
 /// Outside of a runtime, as `tokio::spawn` does.
-pub fn split_spawn<S>(socket: WebSocket<S>) -> (Sender, Receiver)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+pub fn split_spawn<S: ByteStream + Send + 'static>(
+    socket: WebSocket<S, TokioClock>,
+) -> (Sender, Receiver) {
     let (sender, receiver, driver) = socket.split();
     // How it ends is told by the other parts.
     tokio::spawn(driver);

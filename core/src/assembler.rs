@@ -1,5 +1,6 @@
 //! Frames to messages, within limits (RFC 6455 §5.4).
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -19,7 +20,7 @@ use crate::utf8::{Utf8, Utf8Error};
 #[derive(Debug, Default)]
 pub(crate) struct Assembler {
     sequence: Sequence,
-    message: Option<Partial>,
+    message: Option<Box<Partial>>,
 }
 
 #[derive(Debug)]
@@ -37,13 +38,13 @@ impl Assembler {
         config: &Config,
     ) -> Result<(), ProtocolError> {
         if self.sequence.begin(header, config)? {
-            self.message = Some(match self.sequence.kind() {
+            self.message = Some(Box::new(match self.sequence.kind() {
                 MessageKind::Text if config.validate_utf8 => {
                     Partial::Text { text: String::new(), utf8: Utf8::default() }
                 }
                 MessageKind::Text => Partial::UncheckedText(Vec::new()),
                 MessageKind::Binary => Partial::Binary(Vec::new()),
-            });
+            }));
         }
         Ok(())
     }
@@ -85,7 +86,7 @@ impl Assembler {
             return Ok(None);
         }
         self.sequence.end();
-        self.message.take().map(Partial::finish).transpose()
+        self.message.take().map(|message| message.finish()).transpose()
     }
 }
 

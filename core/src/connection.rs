@@ -22,7 +22,7 @@ use crate::phase::Phase;
 use crate::role::Role;
 use crate::sending::Sending;
 use crate::stash::Stash;
-use crate::stats::Stats;
+use crate::stats::Counters;
 use crate::timers::{Timer, TimerTable};
 use crate::timestamp::Timestamp;
 
@@ -67,7 +67,7 @@ pub struct Connection {
     pub(crate) inbox: Inbox,
     pub(crate) stash: Stash,
     /// What ends the connection, behind events that are not taken. Nothing after it is decoded.
-    pub(crate) held: Option<Held>,
+    pub(crate) held: Option<Box<Held>>,
     /// The stream has ended; it counts when the stash is decoded.
     pub(crate) end_of_stream: bool,
 
@@ -78,14 +78,14 @@ pub struct Connection {
     pub(crate) ending: Ending,
     pub(crate) timers: TimerTable,
     pub(crate) keepalive: Keepalive,
-    pub(crate) stats: Stats,
+    pub(crate) counters: Counters,
 }
 
 /// The frame whose payload is arriving.
 #[derive(Debug)]
 pub(crate) enum Receiving {
     Data,
-    Control { opcode: OpCode, payload: Vec<u8> },
+    Control(Box<ControlFrame>),
 }
 
 /// What ends the connection, once its turn has come.
@@ -95,10 +95,16 @@ pub(crate) enum Held {
     Violation(ProtocolError),
 }
 
+#[derive(Debug)]
+pub(crate) struct ControlFrame {
+    pub(crate) opcode: OpCode,
+    pub(crate) payload: Vec<u8>,
+}
+
 /// How the connection ended, as far as it is known.
 #[derive(Debug)]
 pub(crate) enum Ending {
-    Undecided { sent: Option<CloseFrame> },
+    Undecided { sent: Option<Box<CloseFrame>> },
     Decided { closed: Closed, reported: bool },
 }
 
@@ -174,7 +180,7 @@ impl Connection {
             ending: Ending::Undecided { sent: None },
             timers,
             keepalive: Keepalive::default(),
-            stats: Stats::default(),
+            counters: Counters::default(),
             config,
         }
     }
@@ -189,7 +195,7 @@ impl Connection {
         if input.is_empty() || self.end_of_stream || self.phase == Phase::Cut {
             return;
         }
-        self.stats.bytes_in += input.len() as u64;
+        self.counters.bytes_in += input.len() as u64;
         // Any byte is a sign of life.
         self.timers.clear(Timer::Pong);
         self.receive(input);
@@ -249,7 +255,7 @@ impl Connection {
     ///
     /// Changes to false in `handle_*`, and back to true when events are taken.
     pub fn wants_input(&self) -> bool {
-        let matters = match (self.phase, &self.held) {
+        let matters = match (self.phase, self.held.as_deref()) {
             (Phase::Open | Phase::Closing, Some(Held::Violation(_))) => false,
             // Behind a Close only the end of the stream is awaited.
             (Phase::Open | Phase::Closing | Phase::Closed, _) => true,

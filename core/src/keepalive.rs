@@ -1,5 +1,6 @@
 //! Pings that keep a connection alive and measure it.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use crate::timestamp::Timestamp;
 /// The newest ping and what its pong told.
 #[derive(Debug, Default)]
 pub(crate) struct Keepalive {
-    outstanding: Option<(Bytes, Timestamp)>,
+    outstanding: Option<Box<(Bytes, Timestamp)>>,
     latency: Option<Duration>,
     count: u32,
 }
@@ -22,13 +23,13 @@ impl Keepalive {
     }
 
     pub(crate) fn sent(&mut self, payload: Bytes, now: Timestamp) {
-        self.outstanding = Some((payload, now));
+        self.outstanding = Some(Box::new((payload, now)));
     }
 
     /// A pong: the answer to the newest ping if it carries its payload (RFC 6455 §5.5.3).
     pub(crate) fn received(&mut self, payload: &[u8], now: Timestamp) {
-        if let Some((_, sent)) = self.outstanding.take_if(|(ping, _)| *ping == payload) {
-            self.latency = Some(now.saturating_duration_since(sent));
+        if let Some(ping) = self.outstanding.take_if(|ping| ping.0 == payload) {
+            self.latency = Some(now.saturating_duration_since(ping.1));
         }
     }
 

@@ -90,6 +90,8 @@
 //!
 //! `std` (default): vectored output and run-time detection of the CPU. Without it the crate is
 //! `no_std` with `alloc`. `driver`: the poll loop that the runtime adapters share.
+//! `idna`, `rustls`, `rustls-webpki-roots` and `rustls-platform-verifier` are what its client can
+//! have beside; an adapter passes them on.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 #![warn(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]

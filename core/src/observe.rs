@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::connection::Connection;
 use crate::phase::Phase;
 use crate::role::Role;
-use crate::stats::Stats;
+use crate::stats::{Counters, Stats};
 
 impl Connection {
     /// Whether a Close was sent or received, or the connection has failed: nothing can be sent.
@@ -63,13 +63,18 @@ impl Connection {
 
     /// Counters so far.
     pub fn stats(&self) -> Stats {
+        let Counters { messages_in, messages_out, bytes_in, pings_in, pongs_in } = self.counters;
         Stats {
+            messages_in,
+            messages_out,
+            bytes_in,
+            pings_in,
+            pongs_in,
             bytes_out: self.output.total(),
             times_closed: self.inbox.times_closed(),
             peak_messages: self.inbox.messages().peak(),
             peak_bytes: self.inbox.bytes().peak(),
             peak_output: self.output.outbox.peak(),
-            ..self.stats
         }
     }
 

@@ -25,12 +25,9 @@ pub(crate) struct Outbox {
     /// Data frames, whole, in order.
     queue: VecDeque<Waiting>,
     /// The masked frame of which a part is on the wire: nothing may come in between.
-    unfinished: Option<Unfinished>,
-    pongs: VecDeque<Bytes>,
-    pings: VecDeque<Bytes>,
-    close: Option<CloseFrame>,
-    /// How much of the wire has to go out until the pings and pongs on it are gone.
-    control_on_wire: usize,
+    unfinished: Option<Box<Unfinished>>,
+    /// There is none while no control frame waits or is on its way.
+    control: Option<Box<Control>>,
     gauge: Gauge,
     /// Data frames with a longer payload go out in fragments of this size.
     fragment_size: usize,
@@ -59,6 +56,22 @@ pub(crate) struct Frame {
     pub(crate) payload: Bytes,
 }
 
+/// Control frames that wait, and those that are on the wire.
+#[derive(Debug, Default)]
+struct Control {
+    pongs: VecDeque<Bytes>,
+    pings: VecDeque<Bytes>,
+    close: Option<CloseFrame>,
+    /// How much of the wire has to go out until the pings and pongs on it are gone.
+    on_wire: usize,
+}
+
+impl Control {
+    fn is_waiting(&self) -> bool {
+        !self.pongs.is_empty() || !self.pings.is_empty() || self.close.is_some()
+    }
+}
+
 #[derive(Debug)]
 struct Unfinished {
     payload: Bytes,
@@ -71,10 +84,7 @@ impl Outbox {
             wire: Wire::new(),
             queue: VecDeque::new(),
             unfinished: None,
-            pongs: VecDeque::new(),
-            pings: VecDeque::new(),
-            close: None,
-            control_on_wire: 0,
+            control: None,
             gauge: Gauge::new(config.send_marks),
             fragment_size: config.fragment_size.unwrap_or(usize::MAX),
             is_full: false,
@@ -126,6 +136,10 @@ impl Outbox {
         let fits =
             |waiting: &Waiting| matches!(waiting, Waiting::Small(buffer) if buffer.len() < SEGMENT);
         if !self.queue.back().is_some_and(fits) {
+            // It does not grow any more: the gauge is to count what is really held.
+            if let Some(Waiting::Small(full)) = self.queue.back_mut() {
+                full.shrink_to_fit();
+            }
             self.queue.push_back(Waiting::Small(self.wire.take_spare()));
         }
         match self.queue.back_mut() {
@@ -138,34 +152,37 @@ impl Outbox {
     /// Keeps a pong. Beyond sixteen the oldest gives way: the newest ping is the one that must be
     /// answered (RFC 6455 §5.5.3).
     pub(crate) fn push_pong(&mut self, payload: Bytes) {
-        if self.pongs.len() == CONTROL_RING {
-            self.pongs.pop_front();
+        let pongs = &mut self.control().pongs;
+        if pongs.len() == CONTROL_RING {
+            pongs.pop_front();
         }
-        self.pongs.push_back(payload);
+        pongs.push_back(payload);
     }
 
     pub(crate) fn push_ping(&mut self, payload: Bytes) -> Result<(), ControlError> {
-        if self.pings.len() == CONTROL_RING {
+        let pings = &mut self.control().pings;
+        if pings.len() == CONTROL_RING {
             return Err(ControlError::Full);
         }
-        self.pings.push_back(payload);
+        pings.push_back(payload);
         Ok(())
     }
 
     /// The Close goes out behind the data that was accepted before it.
     pub(crate) fn push_close(&mut self, frame: CloseFrame) {
-        self.close = Some(frame);
+        self.control().close = Some(frame);
+    }
+
+    fn control(&mut self) -> &mut Control {
+        self.control.get_or_insert_default()
     }
 
     /// The transport is gone: nothing goes out any more.
     pub(crate) fn clear(&mut self) {
         self.queue = VecDeque::new();
-        self.pings = VecDeque::new();
-        self.pongs = VecDeque::new();
+        self.control = None;
         self.unfinished = None;
-        self.close = None;
         self.wire = Wire::new();
-        self.control_on_wire = 0;
         self.gauge.subtract(self.gauge.level());
         self.is_full = false;
     }
@@ -174,9 +191,7 @@ impl Outbox {
         self.wire.remaining() == 0
             && self.unfinished.is_none()
             && self.queue.is_empty()
-            && self.pongs.is_empty()
-            && self.pings.is_empty()
-            && self.close.is_none()
+            && self.control.as_ref().is_none_or(|control| !control.is_waiting())
     }
 
     /// Whether the level reached the high mark and has not been back at the low one.
@@ -204,7 +219,12 @@ impl Outbox {
     /// The transport has taken `count` bytes of the wire.
     pub(crate) fn advance(&mut self, count: usize) {
         self.wire.advance(count);
-        self.control_on_wire = self.control_on_wire.saturating_sub(count);
+        if let Some(control) = &mut self.control {
+            control.on_wire = control.on_wire.saturating_sub(count);
+            if control.on_wire == 0 && !control.is_waiting() {
+                self.control = None;
+            }
+        }
         self.gauge.subtract(count);
         self.has_progressed |= count > 0;
         if self.gauge.is_low() {
@@ -234,9 +254,10 @@ impl Outbox {
         if self.queue.is_empty() {
             self.queue = VecDeque::new();
             if self.unfinished.is_none()
-                && self.pongs.is_empty()
-                && self.pings.is_empty()
-                && let Some(frame) = self.close.take()
+                && let Some(control) = &mut self.control
+                && control.pongs.is_empty()
+                && control.pings.is_empty()
+                && let Some(frame) = control.close.take()
             {
                 self.commit_close(&frame);
             }
@@ -264,7 +285,7 @@ impl Outbox {
             self.queue.push_front(Waiting::Large(rest));
         }
         if let Some(mask) = mask {
-            self.unfinished = Some(Unfinished { payload, mask });
+            self.unfinished = Some(Box::new(Unfinished { payload, mask }));
             self.continue_masked();
         } else {
             self.wire.push_shared(payload);
@@ -288,16 +309,20 @@ impl Outbox {
     /// The next pings and pongs leave their rings when the last ones are gone: a transport that is
     /// asked again and again and takes nothing must not let a flood of pings through to the wire.
     fn commit_control(&mut self) {
-        if self.control_on_wire > 0 || (self.pongs.is_empty() && self.pings.is_empty()) {
+        let Some(control) = &mut self.control else { return };
+        if control.on_wire > 0 || (control.pongs.is_empty() && control.pings.is_empty()) {
             return;
         }
-        for payload in core::mem::take(&mut self.pongs) {
+        let pongs = core::mem::take(&mut control.pongs);
+        let pings = core::mem::take(&mut control.pings);
+        for payload in pongs {
             self.commit_frame(OpCode::Pong, &payload);
         }
-        for payload in core::mem::take(&mut self.pings) {
+        for payload in pings {
             self.commit_frame(OpCode::Ping, &payload);
         }
-        self.control_on_wire = self.wire.remaining();
+        let on_wire = self.wire.remaining();
+        self.control().on_wire = on_wire;
     }
 
     fn commit_close(&mut self, frame: &CloseFrame) {

@@ -1,13 +1,15 @@
 //! What a connection does inside: frames to their parts, steps to their consequences.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
 use crate::assembler;
 use crate::close::CloseFrame;
+use crate::compression::Compression;
 use crate::config::PongPolicy;
-use crate::connection::{Connection, Ending, Held, Receiving};
+use crate::connection::{Connection, ControlFrame, Ending, Held, Receiving};
 use crate::delivery::Delivering;
 use crate::error::ProtocolError;
 use crate::event::{Closed, Event, Failure, Message};
@@ -72,7 +74,7 @@ impl Connection {
         } else if self.delivering.is_waiting() {
             let ended =
                 self.delivering.resume(&self.config, &mut self.compression, &mut self.inbox)?;
-            self.stats.messages_in += u64::from(ended);
+            self.counters.messages_in += u64::from(ended);
             return Ok(true);
         }
         match self.decoder.decode(input)? {
@@ -85,13 +87,14 @@ impl Connection {
 
     #[inline]
     fn received_message(&mut self, message: Message) {
-        self.stats.messages_in += 1;
+        self.counters.messages_in += 1;
         self.inbox.push(message.len(), Event::Message(message));
     }
 
     fn begin_frame(&mut self, header: &FrameHeader) -> Result<(), ProtocolError> {
         if header.opcode.is_control() {
-            self.receiving = Receiving::Control { opcode: header.opcode, payload: Vec::new() };
+            let (opcode, payload) = (header.opcode, Vec::new());
+            self.receiving = Receiving::Control(Box::new(ControlFrame { opcode, payload }));
             Ok(())
         } else {
             self.receiving = Receiving::Data;
@@ -108,18 +111,19 @@ impl Connection {
                     &mut self.compression,
                     &mut self.inbox,
                 )?;
-                self.stats.messages_in += u64::from(ended);
+                self.counters.messages_in += u64::from(ended);
                 Ok(())
             }
-            Receiving::Control { opcode, payload: received } => {
+            Receiving::Control(frame) => {
                 match payload.mask {
-                    Some(mut mask) => mask.append(payload.bytes, received),
-                    None => received.extend_from_slice(payload.bytes),
+                    Some(mut mask) => mask.append(payload.bytes, &mut frame.payload),
+                    None => frame.payload.extend_from_slice(payload.bytes),
                 }
                 if !payload.last {
                     return Ok(());
                 }
-                let (opcode, received) = (*opcode, core::mem::take(received));
+                let (opcode, received) = (frame.opcode, core::mem::take(&mut frame.payload));
+                self.receiving = Receiving::Data;
                 self.control_frame(opcode, received)
             }
         }
@@ -142,7 +146,7 @@ impl Connection {
     /// before it is taken. Until then answers to that can still be sent, if any can.
     fn hold(&mut self, held: Held) {
         self.stash = Stash::default();
-        self.held = Some(held);
+        self.held = Some(Box::new(held));
         if self.inbox.is_empty() || self.phase != Phase::Open {
             self.release();
         }
@@ -150,7 +154,7 @@ impl Connection {
 
     /// Everything before the Close or the fault is taken.
     pub(crate) fn release(&mut self) {
-        match self.held.take() {
+        match self.held.take().map(|held| *held) {
             Some(Held::Close(frame)) => {
                 // "It SHOULD echo the status code it received" (RFC 6455 §5.5.1).
                 let reply = CloseFrame::from(frame.code);
@@ -165,7 +169,7 @@ impl Connection {
     }
 
     fn received_ping(&mut self, payload: Bytes) {
-        self.stats.pings_in += 1;
+        self.counters.pings_in += 1;
         let policy = self.config.pong_policy;
         if self.phase.answers_pings() {
             match policy {
@@ -181,7 +185,7 @@ impl Connection {
     }
 
     fn received_pong(&mut self, payload: Bytes) {
-        self.stats.pongs_in += 1;
+        self.counters.pongs_in += 1;
         self.keepalive.received(&payload, self.now);
         if self.config.surface_control {
             self.inbox.push(payload.len(), Event::Pong(payload));
@@ -275,10 +279,10 @@ impl Connection {
         let moved = self.phase.on(step);
         if let Ending::Undecided { sent } = &mut self.ending {
             if moved.send_close {
-                *sent = Some(close.clone());
+                *sent = Some(Box::new(close.clone()));
                 self.output.outbox.push_close(close);
             }
-            let sent = sent.clone();
+            let sent = sent.as_deref().cloned();
             if let (Some(_), Some(cause)) = (moved.outcome, cause) {
                 let closed = match cause {
                     Cause::Received(frame) => {
@@ -310,6 +314,8 @@ impl Connection {
             self.timers.begin(Timer::Close, timeout);
         }
         if !phase.decodes() {
+            // Nothing is inflated or compressed any more: the contexts go.
+            self.compression = Compression::default();
             self.stash = Stash::default();
             self.delivering.clear();
         }

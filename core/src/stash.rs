@@ -1,10 +1,14 @@
 //! Input that was handed over and not decoded, because the gate closed in the middle of it.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// A queue of bytes. Holds no memory while it is empty.
 #[derive(Debug, Default)]
-pub(crate) struct Stash {
+pub(crate) struct Stash(Option<Box<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
     bytes: Vec<u8>,
     decoded: usize,
 }
@@ -13,22 +17,26 @@ impl Stash {
     pub(crate) fn push(&mut self, input: &[u8]) {
         // What was decoded is dropped when it is most of the buffer: each byte moves a bounded
         // number of times.
-        if self.decoded > self.bytes.len() / 2 {
-            self.bytes.drain(..self.decoded);
-            self.decoded = 0;
+        let Kept { bytes, decoded } = &mut **self.0.get_or_insert_default();
+        if *decoded > bytes.len() / 2 {
+            bytes.drain(..*decoded);
+            *decoded = 0;
         }
-        if self.bytes.is_empty() {
-            self.bytes.reserve_exact(input.len());
+        if bytes.is_empty() {
+            bytes.reserve_exact(input.len());
         }
-        self.bytes.extend_from_slice(input);
+        bytes.extend_from_slice(input);
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.bytes.get(self.decoded..).unwrap_or_default()
+        match &self.0 {
+            Some(kept) => kept.bytes.get(kept.decoded..).unwrap_or_default(),
+            None => &[],
+        }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bytes().is_empty()
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// All but the last `left` bytes were decoded.
@@ -36,7 +44,9 @@ impl Stash {
         if left == 0 {
             return Self::default();
         }
-        self.decoded = self.bytes.len().saturating_sub(left);
+        if let Some(kept) = &mut self.0 {
+            kept.decoded = kept.bytes.len().saturating_sub(left);
+        }
         self
     }
 }

@@ -25,3 +25,13 @@ pub struct Stats {
     /// Pongs decoded.
     pub pongs_in: u64,
 }
+
+/// What is counted here; the rest is counted where it happens.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) messages_in: u64,
+    pub(crate) messages_out: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) pings_in: u64,
+    pub(crate) pongs_in: u64,
+}

@@ -36,7 +36,8 @@ enum Slot {
     #[default]
     Off,
     At(Timestamp),
-    Pending(Duration),
+    /// As microseconds, which is as long as a point in time.
+    Pending(u64),
 }
 
 impl TimerTable {
@@ -46,7 +47,7 @@ impl TimerTable {
 
     /// Begins `delay` at the time of the next call that has one.
     pub(crate) fn begin(&mut self, timer: Timer, delay: Duration) {
-        self.slots[timer as usize] = Slot::Pending(delay);
+        self.slots[timer as usize] = Slot::Pending(Timestamp::from_duration(delay).as_micros());
     }
 
     pub(crate) fn clear(&mut self, timer: Timer) {
@@ -61,7 +62,7 @@ impl TimerTable {
     pub(crate) fn tick(&mut self, now: Timestamp) {
         for slot in &mut self.slots {
             if let Slot::Pending(delay) = *slot {
-                *slot = Slot::At(now + delay);
+                *slot = Slot::At(now + Duration::from_micros(delay));
             }
         }
     }

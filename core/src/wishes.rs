@@ -41,7 +41,7 @@ impl Connection {
         let Outgoing { compressed, payload } =
             self.compression.message(message.into_bytes(), compress);
         self.output.outbox.push_data(Frame { fin: true, rsv1: compressed, opcode, payload });
-        self.stats.messages_out += 1;
+        self.counters.messages_out += 1;
         self.watch_output();
         Ok(())
     }
@@ -66,7 +66,7 @@ impl Connection {
         } else {
             self.output.outbox.push_encoded(frame);
         }
-        self.stats.messages_out += 1;
+        self.counters.messages_out += 1;
         self.watch_output();
         Ok(())
     }
@@ -86,7 +86,7 @@ impl Connection {
             return Err(ChunkError::Full(chunk));
         }
         let chunk = self.sending.check(chunk, self.config.validate_utf8)?;
-        self.stats.messages_out += u64::from(chunk.last);
+        self.counters.messages_out += u64::from(chunk.last);
         let first = chunk.opcode != OpCode::Continuation;
         let Outgoing { compressed, payload } =
             self.compression.chunk(chunk.payload, first, chunk.last, Compress::Auto);

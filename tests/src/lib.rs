@@ -17,6 +17,8 @@ mod guide {
     mod readme {}
     #[doc = include_str!("../../docs/flow-control.md")]
     mod flow_control {}
+    #[doc = include_str!("../../docs/compression.md")]
+    mod compression {}
     #[doc = include_str!("../../docs/embedding.md")]
     mod embedding {}
     #[doc = include_str!("../../docs/adapters.md")]

@@ -1,6 +1,6 @@
 //! What is compressed at one end is the same at the other end, whatever was agreed on and in
 //! whatever pieces it comes.
-#![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
+#![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
 
 use bytes::{Buf, Bytes};
 use miniz_oxide::deflate::compress_to_vec;
@@ -8,14 +8,17 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use tidegate_core::deflate::{DeflateOptions, DeflateParams, DeflatePool};
-use tidegate_core::{Chunk, Compress, Config, Connection, Event, Message, Role, Timestamp};
+use tidegate_core::{
+    Chunk, Compress, Config, Connection, Event, Message, Prepared, Role, Timestamp,
+};
 use tidegate_tests::frames::{Frame, opcode};
 use tidegate_tests::inflate::Inflater;
 
-/// A message, and how it is sent: whole, or in chunks cut at these places.
+/// A message, and how it is sent: whole, prepared once, or in chunks cut at these places.
 #[derive(Clone, Debug)]
 enum Sent {
     Whole(Message, Compress),
+    Prepared(Message, Prepared),
     Chunks(Message, Vec<usize>),
 }
 
@@ -67,12 +70,15 @@ fn sent() -> impl Strategy<Value = Sent> {
     let compress = prop_oneof![Just(Compress::Auto), Just(Compress::Always), Just(Compress::Never)];
     prop_oneof![
         3 => (message(), compress).prop_map(|(message, compress)| Sent::Whole(message, compress)),
+        1 => message()
+            .prop_map(|message| Sent::Prepared(message.clone(), Prepared::new(message))),
         1 => (message(), vec(0usize..4000, 0..4)).prop_map(|(message, cuts)| Sent::Chunks(message, cuts)),
     ]
 }
 
 fn connection(role: Role, options: &DeflateOptions, params: DeflateParams) -> Connection {
-    let config = Config::builder().deflate(options.clone()).build().unwrap();
+    // Long messages go out in fragments.
+    let config = Config::builder().deflate(options.clone()).fragment_size(1500).build().unwrap();
     let connection = match role {
         Role::Client => Connection::client(Timestamp::ZERO, config, [3; 32]),
         Role::Server => Connection::server(Timestamp::ZERO, config),
@@ -85,6 +91,7 @@ fn send(sender: &mut Connection, sent: &Sent) -> Vec<u8> {
     let mut wire = Vec::new();
     match sent {
         Sent::Whole(message, compress) => sender.send_with(message.clone(), *compress).unwrap(),
+        Sent::Prepared(_, prepared) => sender.send_prepared(prepared).unwrap(),
         Sent::Chunks(message, cuts) => {
             let mut rest: Bytes = message.clone().into_bytes();
             for cut in cuts {
@@ -155,7 +162,9 @@ proptest! {
         let mut receiver = connection(role.peer(), &options, params);
         let mut inflater = Inflater::new(bits, takeover);
         for sent in &messages {
-            let (Sent::Whole(message, _) | Sent::Chunks(message, _)) = sent;
+            let (Sent::Whole(message, _)
+            | Sent::Prepared(message, _)
+            | Sent::Chunks(message, _)) = sent;
             let wire = send(&mut sender, sent);
             let frames = Frame::parse_all(&wire).unwrap();
             prop_assert_eq!(&inflated(&frames, &mut inflater)[..], message.as_bytes());

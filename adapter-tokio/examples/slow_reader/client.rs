@@ -2,15 +2,17 @@
 
 use core::future::pending;
 
-use tidegate_tokio::{CloseCode, Error, Message, Receiver, Sender, Stats, WebSocket, split_spawn};
+use tidegate_tokio::{
+    ClientSocket, CloseCode, Error, Message, Receiver, Sender, Stats, split_spawn,
+};
 
 pub(crate) enum Client {
-    Whole(Box<WebSocket>),
+    Whole(Box<ClientSocket>),
     Split(Sender, Receiver),
 }
 
 impl Client {
-    pub(crate) fn new(socket: WebSocket, is_split: bool) -> Self {
+    pub(crate) fn new(socket: ClientSocket, is_split: bool) -> Self {
         if is_split {
             let (sender, receiver) = split_spawn(socket);
             Self::Split(sender, receiver)

@@ -11,22 +11,27 @@ mod streams;
 
 use core::time::Duration;
 
-use tidegate_tokio::{Config, Options, WebSocket};
+use tidegate_tokio::{ClientRequest, Config, WebSocket};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 /// A server's and a client's end of a connection over TCP.
 pub(crate) async fn pair(server: Config, client: Config) -> (WebSocket, WebSocket) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap();
     let accepting = async {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         let incoming = tidegate_tokio::accept(stream).await.unwrap();
         incoming.config(server).accept().await.unwrap()
     };
-    let options = Options::new().config(client);
-    let (server, client) = tokio::join!(accepting, tidegate_tokio::connect_with(&url, options));
+    let connecting = async {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let request = ClientRequest::new(address.to_string(), "/").unwrap();
+        tidegate_tokio::client(stream, request, client).await
+    };
+    let (server, client) = tokio::join!(accepting, connecting);
     (server, client.unwrap())
 }
 

@@ -1,9 +1,12 @@
 //! Opening handshakes over TCP.
 
 use core::time::Duration;
+use std::io::ErrorKind;
 use std::time::Instant;
 
-use tidegate_tokio::{Error, HandshakeError, Limits, Options, UrlError, accept, accept_with};
+use tidegate_tokio::{
+    Error, HandshakeError, Limits, Options, Stage, UrlError, accept, accept_with,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -47,7 +50,7 @@ async fn a_rejection_is_read_by_the_client() {
         incoming.reject(403, "not you").await
     });
     let error = soon(tidegate_tokio::connect(&url)).await.unwrap_err();
-    let Error::Handshake { error, response } = error else { panic!("{error}") };
+    let Error::Handshake { error, response, .. } = error else { panic!("{error}") };
     assert_eq!(error, HandshakeError::Status { status: 403 });
     let response = response.unwrap();
     assert_eq!((response.status(), response.body()), (403, &b"not you"[..]));
@@ -113,7 +116,10 @@ async fn a_server_that_does_not_answer_is_not_awaited() {
     assert!(matches!(error, Error::Handshake { error: HandshakeError::Timeout, .. }), "{error}");
     drop(listener);
     let error = soon(tidegate_tokio::connect(&url)).await.unwrap_err();
-    assert!(matches!(error, Error::Io(_)), "nobody listens");
+    let Error::Connect(error) = error else { panic!("nobody listens: {error}") };
+    assert_eq!(error.stage(), Stage::Connect);
+    let [(address, refused)] = error.attempts() else { panic!("{error}") };
+    assert_eq!((format!("ws://{address}"), refused.kind()), (url, ErrorKind::ConnectionRefused));
 }
 
 #[tokio::test]
@@ -130,9 +136,12 @@ async fn what_came_with_the_request_is_not_lost() {
 
 #[tokio::test]
 async fn addresses_that_are_refused() {
-    let error = tidegate_tokio::connect("wss://example.org").await.unwrap_err();
-    assert!(matches!(error, Error::Url(UrlError::TlsNotBuilt)));
-    let error = tidegate_tokio::connect("ws://user@example.org").await.unwrap_err();
+    #[cfg(not(feature = "rustls"))]
+    {
+        let error = tidegate_tokio::connect("wss://example.org").await.unwrap_err();
+        assert!(matches!(error, Error::Url(UrlError::TlsNotBuilt)));
+    }
+    let error = tidegate_tokio::connect("ws://a%zz@example.org").await.unwrap_err();
     assert!(matches!(error, Error::Url(UrlError::UserInfo)));
     let options = Options::new().header("X", "a\r\nb");
     let error = tidegate_tokio::connect_with("ws://example.org", options).await.unwrap_err();

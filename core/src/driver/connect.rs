@@ -1,174 +1,244 @@
-//! From an address to a WebSocket: names, addresses, streams, and one limit for all of it.
+//! From an address to a WebSocket: names, addresses, a proxy, TLS, and one limit for all of it.
 
 use alloc::sync::Arc;
-use core::future::poll_fn;
-use core::net::SocketAddr;
-use core::pin::pin;
-use core::task::Poll;
-use std::io::{self, ErrorKind};
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
 use super::clock::Clock;
+use super::connect_error::{ConnectError, ConnectFault, Peer, Stage};
+use super::dial::{dial_any, within};
 use super::error::Error;
-use super::stream::ByteStream;
-use super::url::Url;
+use super::maybe_tls::MaybeTls;
+use super::network::Network;
+use super::options::Options;
+use super::reconnect::{Backoff, Reconnect};
+use super::redirect::{self, RedirectError};
+use super::tunnel;
+use super::url::{Url, UrlError};
 use super::websocket::WebSocket;
-use crate::handshake::{ClientRequest, Limits, RequestError};
-use crate::{Config, Timestamp};
+use crate::Timestamp;
 
-/// What a client asks for beside the address, and how its connection is set up.
-///
-/// ```
-/// use tidegate_core::Config;
-/// use tidegate_core::driver::{Options, Url};
-///
-/// let options = Options::new().subprotocol("chat").header("Authorization", "Bearer abc");
-/// let url: Url = "ws://example.org/".parse()?;
-/// assert!(options.request(&url).is_ok());
-/// # Ok::<(), tidegate_core::driver::UrlError>(())
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    subprotocols: Vec<String>,
-    origin: Option<String>,
-    headers: Vec<(String, String)>,
-    limits: Limits,
-    config: Arc<Config>,
+/// The WebSocket of a [`Client`].
+pub type ClientSocket<N> =
+    WebSocket<MaybeTls<<N as Network>::Stream, <N as Network>::Tls>, <N as Network>::Clock>;
+
+/// Makes connections with the same options. A clone shares them.
+#[derive(Debug)]
+pub struct Client<N> {
+    network: Arc<N>,
+    options: Arc<Options>,
 }
 
-impl Options {
-    /// The defaults of [`Limits`] and [`Config`], and nothing else asked for.
-    pub fn new() -> Self {
-        Self::default()
+impl<N: Network> Client<N> {
+    /// A client on a runtime's network.
+    pub fn new(network: N, options: Options) -> Self {
+        Self { network: Arc::new(network), options: Arc::new(options) }
     }
 
-    /// Offers a subprotocol; the most preferred comes first.
-    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
-        self.subprotocols.push(name.into());
-        self
-    }
-
-    /// Says the origin, as a browser would.
-    pub fn origin(mut self, origin: impl Into<String>) -> Self {
-        self.origin = Some(origin.into());
-        self
-    }
-
-    /// Adds a header field to the request.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// Sets the limits. The timeout is for everything until the connection is open: the name, the
-    /// addresses and the opening handshake.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Sets up the connection. Share one `Arc` between connections.
-    pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
-        self.config = config.into();
-        self
-    }
-
-    /// The request to this address.
+    /// Connects to an address such as `wss://example.org/chat?room=1`.
+    ///
+    /// All addresses of the host are tried, IPv6 and IPv4 in turn, the next one when one has failed
+    /// or has not answered for 250 ms (RFC 8305); the first that answers is taken.
     ///
     /// # Errors
     ///
-    /// [`RequestError`]: a subprotocol, the origin or a header cannot be sent.
-    pub fn request(&self, url: &Url) -> Result<ClientRequest, RequestError> {
-        let mut request = ClientRequest::new(url.authority(), url.target())?;
-        for name in &self.subprotocols {
-            request = request.subprotocol(name)?;
+    /// [`Error::Url`]: it is no such address, or it is `wss://` and TLS is not built.
+    /// [`Error::Request`]: the options cannot be sent. [`Error::Connect`]: the stage, the peer, and
+    /// what went wrong. [`Error::Handshake`]: the server refused, or answered wrongly or too late.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled, everything is closed.
+    pub async fn connect(&self, url: &str) -> Result<ClientSocket<N>, Error> {
+        self.connect_to(url.parse()?).await
+    }
+
+    /// Connects to an address again and again: see [`Reconnect`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`] and [`Error::Request`].
+    pub fn reconnect(&self, url: &str, backoff: Backoff) -> Result<Reconnect<N>, Error> {
+        let url = url.parse()?;
+        self.check(&url)?;
+        Ok(Reconnect::new(self.clone(), url, backoff))
+    }
+
+    pub(super) fn network(&self) -> &N {
+        &self.network
+    }
+
+    pub(super) async fn connect_to(&self, first: Url) -> Result<ClientSocket<N>, Error> {
+        self.check(&first)?;
+        let clock = self.network.clock();
+        let begin = clock.now();
+        let limit = self.options.redirect_limit();
+        let mut asked = vec![first.clone()];
+        let mut url = first.clone();
+        loop {
+            let elapsed = clock.now().saturating_duration_since(begin);
+            let left =
+                self.options.overall_timeout().map(|timeout| timeout.saturating_sub(elapsed));
+            let error = match self.attempt(&url, url.has_origin_of(&first), left).await {
+                Err(error) if limit > 0 => error,
+                result => return result,
+            };
+            let Error::Handshake { response: Some(response), peer, .. } = &error else {
+                return Err(error);
+            };
+            if !redirect::is_redirect(response) {
+                return Err(error);
+            }
+            let peer = peer.as_deref().cloned().unwrap_or_else(|| peer_of(&url));
+            let refused = |why| {
+                let fault = ConnectFault::Redirect(why);
+                Error::from(ConnectError::new(Stage::Handshake, peer, fault))
+            };
+            url = match redirect::target(&url, response) {
+                Ok(next) if next.has_origin_of(&first) => next.with_credentials_of(&first),
+                Ok(next) => next,
+                Err(why) => return Err(refused(why)),
+            };
+            if asked.contains(&url) {
+                return Err(refused(RedirectError::Loop));
+            }
+            if asked.len() > limit {
+                return Err(refused(RedirectError::TooMany { limit }));
+            }
+            asked.push(url.clone());
         }
-        if let Some(origin) = &self.origin {
-            request = request.origin(origin)?;
+    }
+
+    /// Finds what is wrong with the address and the options before anything is done.
+    fn check(&self, url: &Url) -> Result<(), Error> {
+        self.options.request(url)?;
+        Ok(())
+    }
+
+    /// Asks one server.
+    async fn attempt(
+        &self,
+        url: &Url,
+        is_trusted: bool,
+        left: Option<Duration>,
+    ) -> Result<ClientSocket<N>, Error> {
+        if url.is_secure() && !self.network.has_tls() {
+            return Err(Error::Url(UrlError::TlsNotBuilt));
         }
-        for (name, value) in &self.headers {
-            request = request.header(name, value)?;
+        let (network, options) = (&*self.network, &*self.options);
+        let request = options.request_to(url, is_trusted)?;
+        let fail = |stage, peer: &Peer, fault| {
+            Err(Error::from(ConnectError::new(stage, peer.clone(), fault)))
+        };
+        let mut peer = peer_of(url);
+        let proxy = match options.proxy_to(url) {
+            Ok(proxy) => proxy,
+            Err(error) => return fail(Stage::Proxy, &peer, ConnectFault::ProxyAddress(error)),
+        };
+        let mut clock = network.clock();
+        let deadline = left.map(|left| clock.now() + left);
+
+        let (host, port) = match &proxy {
+            Some(proxy) => (proxy.host(), proxy.port()),
+            None => (url.host(), url.port()),
+        };
+        let (address, stream) = self.reach(&mut clock, deadline, host, port).await?;
+        if let Some(proxy) = &proxy {
+            let proxy_peer = Peer::new(host, port).at(address);
+            let target = (url.host(), url.port());
+            let Some(limits) = options.limits_within(left_of(&clock, deadline)) else {
+                return fail(Stage::Proxy, &proxy_peer, ConnectFault::TimedOut);
+            };
+            let opened = tunnel::through(stream, clock, proxy, target, &limits).await;
+            let (stream, kept) = match opened {
+                Ok(opened) => opened,
+                Err(fault) => return fail(Stage::Proxy, &proxy_peer, fault.into()),
+            };
+            clock = kept;
+            peer = peer.at(address);
+            return self.speak(url, request, stream, clock, deadline, peer).await;
         }
-        Ok(request)
+        self.speak(url, request, stream, clock, deadline, peer.at(address)).await
+    }
+
+    /// Looks a host up and connects to one of its addresses.
+    async fn reach(
+        &self,
+        clock: &mut N::Clock,
+        deadline: Option<Timestamp>,
+        host: &str,
+        port: u16,
+    ) -> Result<(SocketAddr, N::Stream), Error> {
+        let network = &*self.network;
+        let fail =
+            |stage, fault| Err(Error::from(ConnectError::new(stage, Peer::new(host, port), fault)));
+        let addresses = match host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_) => match within(clock, deadline, network.resolve(host.into(), port)).await {
+                Some(Ok(addresses)) => addresses,
+                Some(Err(error)) => return fail(Stage::Resolve, ConnectFault::Resolve(error)),
+                None => return fail(Stage::Resolve, ConnectFault::TimedOut),
+            },
+        };
+        if addresses.is_empty() {
+            return fail(Stage::Resolve, ConnectFault::NoAddress);
+        }
+        let socket = self.options.socket();
+        let dial = |address| network.dial(address, socket);
+        dial_any(clock, deadline, addresses, dial).await.map_err(|attempts| {
+            let is_late = deadline.is_some_and(|deadline| deadline <= clock.now());
+            let fault = if is_late { ConnectFault::TimedOut } else { ConnectFault::Unreachable };
+            ConnectError::new(Stage::Connect, Peer::new(host, port), fault)
+                .with_attempts(attempts)
+                .into()
+        })
+    }
+
+    /// TLS if the address wants it, and the opening handshake.
+    async fn speak(
+        &self,
+        url: &Url,
+        request: crate::handshake::ClientRequest,
+        stream: N::Stream,
+        mut clock: N::Clock,
+        deadline: Option<Timestamp>,
+        peer: Peer,
+    ) -> Result<ClientSocket<N>, Error> {
+        let fail = |stage, peer, fault| Err(ConnectError::new(stage, peer, fault).into());
+        let stream = if url.is_secure() {
+            let securing = self.network.secure(stream, url.host());
+            match within(&mut clock, deadline, securing).await {
+                Some(Ok(stream)) => MaybeTls::Tls(Box::new(stream)),
+                Some(Err(error)) => return fail(Stage::Tls, peer, ConnectFault::Tls(error)),
+                None => return fail(Stage::Tls, peer, ConnectFault::TimedOut),
+            }
+        } else {
+            MaybeTls::Plain(stream)
+        };
+        let Some(limits) = self.options.limits_within(left_of(&clock, deadline)) else {
+            return fail(Stage::Handshake, peer, ConnectFault::TimedOut);
+        };
+        let config = self.options.connection_config();
+        match super::client(stream, clock, request, limits, config).await {
+            Err(Error::Handshake { error, response, .. }) => {
+                Err(Error::Handshake { error, response, peer: Some(Box::new(peer)) })
+            }
+            Err(Error::Io(error)) => fail(Stage::Handshake, peer, ConnectFault::Io(error)),
+            result => result,
+        }
     }
 }
 
-/// Connects to an address with what a runtime brings: `addresses` looks the name up, `dial` connects
-/// to one address. They are tried in turn, each for its share of the time that is left.
-///
-/// # Errors
-///
-/// As [`client`](super::client); [`Error::Request`]; and [`Error::Io`] of the last address that was
-/// tried, [`ErrorKind::TimedOut`] if time was up.
-///
-/// # Cancel safety
-///
-/// Cancelled, everything is closed.
-pub async fn connect<S, C, D>(
-    url: &Url,
-    options: Options,
-    mut clock: C,
-    addresses: impl Future<Output = io::Result<Vec<SocketAddr>>>,
-    dial: impl Fn(SocketAddr) -> D,
-) -> Result<WebSocket<S, C>, Error>
-where
-    S: ByteStream,
-    C: Clock,
-    D: Future<Output = io::Result<S>>,
-{
-    let request = options.request(url)?;
-    let Options { limits, config, .. } = options;
-    let deadline = limits.timeout().map(|timeout| clock.now() + timeout);
-    let addresses = within(&mut clock, deadline, addresses).await?;
-    let stream = dial_any(&mut clock, deadline, &addresses, dial).await?;
-    let left = deadline.map(|deadline| deadline.saturating_duration_since(clock.now()));
-    // No time left is no valid limit.
-    let limits = limits.with_timeout(left).map_err(|_| Error::Io(ErrorKind::TimedOut.into()))?;
-    super::client(stream, clock, request, limits, config).await
-}
-
-async fn dial_any<S, D: Future<Output = io::Result<S>>>(
-    clock: &mut impl Clock,
-    deadline: Option<Timestamp>,
-    addresses: &[SocketAddr],
-    dial: impl Fn(SocketAddr) -> D,
-) -> io::Result<S> {
-    let mut failure = io::Error::new(ErrorKind::NotFound, "the name has no address");
-    for (tried, address) in addresses.iter().enumerate() {
-        // One address that swallows everything does not take the time of the others.
-        let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        let share = deadline.map(|deadline| {
-            let now = clock.now();
-            now + deadline.saturating_duration_since(now) / left
-        });
-        match within(clock, share, dial(*address)).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => failure = error,
-        }
+impl<N> Clone for Client<N> {
+    fn clone(&self) -> Self {
+        Self { network: self.network.clone(), options: self.options.clone() }
     }
-    Err(failure)
 }
 
-/// Waits for a future until the deadline.
-async fn within<T>(
-    clock: &mut impl Clock,
-    deadline: Option<Timestamp>,
-    future: impl Future<Output = io::Result<T>>,
-) -> io::Result<T> {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        if let Poll::Ready(result) = future.as_mut().poll(cx) {
-            return Poll::Ready(result);
-        }
-        let Some(deadline) = deadline else { return Poll::Pending };
-        if clock.poll_deadline(cx, deadline).is_pending() {
-            return Poll::Pending;
-        }
-        if clock.now() >= deadline {
-            return Poll::Ready(Err(ErrorKind::TimedOut.into()));
-        }
-        // The timer was early, and is asked again.
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await
+fn peer_of(url: &Url) -> Peer {
+    Peer::new(url.host(), url.port())
+}
+
+fn left_of(clock: &impl Clock, deadline: Option<Timestamp>) -> Option<Duration> {
+    deadline.map(|deadline| deadline.saturating_duration_since(clock.now()))
 }

@@ -3,6 +3,7 @@
 use core::fmt;
 use std::io;
 
+use super::connect_error::{ConnectError, Peer};
 use super::url::UrlError;
 use crate::handshake::{AcceptError, HandshakeError, RequestError, Response};
 use crate::{ChunkError, Closed, ControlError};
@@ -28,6 +29,10 @@ pub enum Error {
     Control(ControlError),
     /// The address is not one that can be connected to.
     Url(UrlError),
+    /// A client could not connect: says at which stage, to whom, and what went wrong.
+    Connect(Box<ConnectError>),
+    /// TLS with a client failed, before it could ask for anything.
+    Tls(io::Error),
     /// The request cannot be made.
     Request(RequestError),
     /// The answer to a request cannot be given. The client was told that something went wrong.
@@ -39,6 +44,8 @@ pub enum Error {
         /// The server's answer, if it gave one: its status, its headers and the beginning of its
         /// body.
         response: Option<Box<Response>>,
+        /// The server, if the client knows it.
+        peer: Option<Box<Peer>>,
     },
     /// The operating system gave no random bytes for the masking keys.
     Entropy(getrandom::Error),
@@ -57,6 +64,11 @@ impl fmt::Display for Error {
             Self::Url(error) => error.fmt(f),
             Self::Request(error) => error.fmt(f),
             Self::Accept(error) => error.fmt(f),
+            Self::Connect(error) => error.fmt(f),
+            Self::Tls(error) => write!(f, "TLS with the client failed: {error}"),
+            Self::Handshake { error, peer: Some(peer), .. } => {
+                write!(f, "the opening handshake with {peer} failed: {error}")
+            }
             Self::Handshake { error, .. } => write!(f, "the opening handshake failed: {error}"),
             Self::Entropy(error) => {
                 write!(f, "the operating system gave no random bytes: {error}")
@@ -68,7 +80,8 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Io(error) => Some(error),
+            Self::Io(error) | Self::Tls(error) => Some(error),
+            Self::Connect(error) => Some(error),
             Self::Chunk(error) => Some(error),
             Self::Control(error) => Some(error),
             Self::Url(error) => Some(error),
@@ -96,6 +109,12 @@ impl From<UrlError> for Error {
 impl From<RequestError> for Error {
     fn from(error: RequestError) -> Self {
         Self::Request(error)
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(Box::new(error))
     }
 }
 

@@ -1,10 +1,13 @@
 //! The streams of `futures-io` as a [`ByteStream`].
 
+use core::net::{IpAddr, SocketAddr};
 use core::pin::Pin;
 use core::task::{Context, Poll};
-use std::io::{IoSlice, Result};
+use std::io::{self, IoSlice, Result};
+use std::net::TcpStream;
 
 use futures_io::{AsyncRead, AsyncWrite};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::stream::ByteStream;
 
@@ -53,5 +56,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream for FuturesStream<S> {
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         Pin::new(&mut self.0).poll_close(cx)
+    }
+}
+
+/// Begins to connect from this local address, for runtimes that have no way to. The second is what
+/// the system says to the beginning: usually that it takes time.
+///
+/// When the stream can be written to, it is connected if it has an address of the peer; otherwise
+/// its own error counts, or else this one.
+///
+/// # Errors
+///
+/// The address cannot be bound to.
+pub fn begin_connecting(
+    address: SocketAddr,
+    local: IpAddr,
+) -> Result<(TcpStream, Option<io::Error>)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.bind(&SocketAddr::new(local, 0).into())?;
+    socket.set_nonblocking(true)?;
+    // Which error means "under way" differs between systems; that it is, shows later.
+    let begun = socket.connect(&address.into()).err();
+    Ok((socket.into(), begun))
+}
+
+/// What became of it, when the stream can be written to.
+///
+/// # Errors
+///
+/// It is not connected.
+pub fn end_connecting(stream: &TcpStream, begun: Option<io::Error>) -> Result<()> {
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    match (stream.peer_addr(), begun) {
+        (Ok(_), _) => Ok(()),
+        (Err(_), Some(error)) | (Err(error), None) => Err(error),
     }
 }

@@ -269,6 +269,10 @@ fn failed<S, C>(link: &Link<S, C>, handshake: &impl Handshake) -> Error {
     let error = handshake.failure().copied().unwrap_or(HandshakeError::EndOfStream);
     match &link.fault {
         Some(fault) if error == HandshakeError::EndOfStream => Error::Io(super::close::copy(fault)),
-        _ => Error::Handshake { error, response: handshake.response().cloned().map(Box::new) },
+        _ => Error::Handshake {
+            error,
+            response: handshake.response().cloned().map(Box::new),
+            peer: None,
+        },
     }
 }

@@ -7,10 +7,11 @@ use bytes::Buf;
 use super::clock::Clock;
 use super::link::Link;
 use super::stream::ByteStream;
+use crate::handshake::proxy::{HttpConnect, Socks5};
 use crate::handshake::{ClientHandshake, ServerHandshake};
 use crate::{Connection, Timestamp, Transport};
 
-/// A protocol machine: a connection, or an opening handshake on the way to one. All have the shape
+/// A protocol machine: a connection, or an opening handshake or a proxy's on the way to one. All have the shape
 /// of [`Connection`], and so one loop drives them all.
 pub(super) trait Machine {
     fn handle_input(&mut self, now: Timestamp, input: &[u8]);
@@ -61,7 +62,9 @@ macro_rules! machines {
 machines!(
     Connection: |connection: &Self| connection.closed().is_some(),
     ServerHandshake: |server: &Self| server.failure().is_some(),
-    ClientHandshake: |client: &Self| client.failure().is_some() && !client.wants_input()
+    ClientHandshake: |client: &Self| client.failure().is_some() && !client.wants_input(),
+    HttpConnect: |proxy: &Self| proxy.failure().is_some(),
+    Socks5: |proxy: &Self| proxy.failure().is_some()
 );
 
 /// A machine on a link, and whatever else its owner keeps beside them.

@@ -20,9 +20,9 @@ use crate::{CloseCode, CloseFrame, Message, SendError};
 ///
 /// Each half runs the whole connection, and a stream keeps one waker for each direction: the half
 /// that was polled last would take the wake-ups of the other one. So the stream gets a waker that
-/// wakes both.
+/// wakes both. There is one only where the traits are used.
 #[derive(Debug, Default)]
-pub(super) struct Tasks(Arc<Wakers>);
+pub(super) struct Tasks(Option<Arc<Wakers>>);
 
 #[derive(Debug, Default)]
 struct Wakers {
@@ -31,22 +31,26 @@ struct Wakers {
 }
 
 impl Tasks {
-    fn stream(&self, cx: &Context<'_>) -> Waker {
-        self.waker(&self.0.stream, cx)
+    fn stream(&mut self, cx: &Context<'_>) -> Waker {
+        let wakers = self.0.get_or_insert_default();
+        wakers.waker(&wakers.stream, cx)
     }
 
-    fn sink(&self, cx: &Context<'_>) -> Waker {
-        self.waker(&self.0.sink, cx)
+    fn sink(&mut self, cx: &Context<'_>) -> Waker {
+        let wakers = self.0.get_or_insert_default();
+        wakers.waker(&wakers.sink, cx)
     }
+}
 
+impl Wakers {
     /// The task is noted before it polls, so no wake-up in between is lost.
-    fn waker(&self, half: &Mutex<Option<Waker>>, cx: &Context<'_>) -> Waker {
+    fn waker(self: &Arc<Self>, half: &Mutex<Option<Waker>>, cx: &Context<'_>) -> Waker {
         let mut task = half.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *task {
             Some(task) => task.clone_from(cx.waker()),
             task @ None => *task = Some(cx.waker().clone()),
         }
-        Waker::from(Arc::clone(&self.0))
+        Waker::from(Arc::clone(self))
     }
 }
 

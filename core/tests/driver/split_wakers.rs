@@ -7,8 +7,8 @@ use core::task::{Context, Poll, Waker};
 use std::sync::Mutex;
 
 use futures_sink::Sink as _;
-use tidegate_core::Config;
 use tidegate_core::driver::Sender;
+use tidegate_core::{CloseCode, Config};
 
 use crate::mock::{Count, masked, poll, ready};
 use crate::split::{marks, split};
@@ -45,17 +45,17 @@ fn a_waker_may_own_a_part_of_the_connection() {
     parts.drive();
 }
 
-/// An executor that runs a task where it is woken: here one that sends.
+/// An executor that runs a task where it is woken: here one that closes.
 struct Inline(Mutex<Sender>);
 
 impl Wake for Inline {
     fn wake(self: Arc<Self>) {
-        self.0.lock().unwrap().try_send("inline").unwrap();
+        self.0.lock().unwrap().begin_close(CloseCode::NORMAL, "").unwrap();
     }
 }
 
 #[test]
-fn what_is_sent_inside_a_wake_up_is_written_in_the_same_poll() {
+fn what_is_wished_inside_a_wake_up_is_done_in_the_same_poll() {
     let mut parts = split(Config::default());
     let waker = Waker::from(Arc::new(Inline(Mutex::new(parts.sender.clone()))));
     {
@@ -65,7 +65,7 @@ fn what_is_sent_inside_a_wake_up_is_written_in_the_same_poll() {
     parts.net.data(masked(0x81, b"text"));
     assert_eq!(parts.driving.take(), 1);
     parts.drive();
-    assert_eq!(parts.net.written(), b"\x81\x06inline");
+    assert_eq!(parts.net.written(), b"\x88\x02\x03\xe8");
     assert_eq!(parts.driving.take(), 0, "it was awake, and looked again before it slept");
 }
 

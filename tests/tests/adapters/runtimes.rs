@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
-use tidegate_core::driver::{ByteStream, Clock, Incoming, Options, Receiver, Sender, WebSocket};
-use tidegate_core::{Config, handshake};
+use tidegate_core::Config;
+use tidegate_core::driver::{ByteStream, Clock, Incoming, Receiver, Sender, WebSocket};
+use tidegate_core::handshake::{ClientRequest, Limits};
 
 /// An adapter and its runtime.
 pub(crate) trait Adapter: 'static {
@@ -49,13 +50,16 @@ macro_rules! adapter {
             }
 
             async fn connect(url: &str, config: Config) -> Result<Socket<Self>, Error> {
-                $krate::connect_with(url, Options::new().config(config)).await
+                let authority = url.trim_start_matches("ws://").trim_end_matches('/');
+                let stream = std::net::TcpStream::connect(authority)?;
+                let request = ClientRequest::new(authority, "/")?;
+                $krate::client(Self::tcp(stream), request, config).await
             }
 
             async fn accept(
                 stream: Self::Tcp,
             ) -> Result<Incoming<Self::Stream, Self::Clock>, Error> {
-                $krate::accept_with(stream, handshake::Limits::default()).await
+                $krate::accept_with(stream, Limits::default()).await
             }
 
             fn split_spawn(socket: Socket<Self>) -> (Sender, Receiver) {
@@ -86,7 +90,7 @@ adapter!(
     tidegate_smol::FuturesStream<smol::net::TcpStream>,
     smol::net::TcpStream,
     tidegate_smol::SmolClock,
-    |future| smol::block_on(future),
+    smol::block_on,
     smol::Timer::after,
     |stream| smol::net::TcpStream::try_from(stream).unwrap()
 );
@@ -96,7 +100,7 @@ adapter!(
     tidegate_async_std::AsyncStdStream<async_std::net::TcpStream>,
     async_std::net::TcpStream,
     tidegate_async_std::AsyncStdClock,
-    |future| async_std::task::block_on(future),
+    async_std::task::block_on,
     async_std::task::sleep,
     async_std::net::TcpStream::from
 );

@@ -1,0 +1,260 @@
+//! Several addresses at once, each a little later than the one before (RFC 8305, "Happy Eyeballs").
+
+use core::future::poll_fn;
+use core::net::SocketAddr;
+use core::pin::pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::io::{self, ErrorKind};
+
+use super::clock::Clock;
+use super::network::BoxFuture;
+use crate::Timestamp;
+
+/// Connects to the first address that answers. The next one is tried when one has failed, or when
+/// none has answered for [`DELAY`]; those under way go on. The others are dropped when one has won.
+///
+/// # Errors
+///
+/// Each address that was tried with what it failed with; [`ErrorKind::TimedOut`] those that were
+/// under way at the deadline.
+pub(super) async fn dial_any<S>(
+    clock: &mut impl Clock,
+    deadline: Option<Timestamp>,
+    addresses: Vec<SocketAddr>,
+    dial: impl Fn(SocketAddr) -> BoxFuture<io::Result<S>>,
+) -> Result<(SocketAddr, S), Vec<(SocketAddr, io::Error)>> {
+    let mut race = Race {
+        waiting: interleave(addresses),
+        running: Vec::new(),
+        failures: Vec::new(),
+        next: Timestamp::ZERO,
+    };
+    poll_fn(|cx| race.poll(cx, clock, deadline, &dial)).await
+}
+
+struct Race<S> {
+    /// Those to be tried, the next one last.
+    waiting: Vec<SocketAddr>,
+    running: Vec<(SocketAddr, BoxFuture<io::Result<S>>)>,
+    failures: Vec<(SocketAddr, io::Error)>,
+    /// When the next one is tried, if none has failed before.
+    next: Timestamp,
+}
+
+type Outcome<S> = Result<(SocketAddr, S), Vec<(SocketAddr, io::Error)>>;
+
+impl<S> Race<S> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        clock: &mut impl Clock,
+        deadline: Option<Timestamp>,
+        dial: impl Fn(SocketAddr) -> BoxFuture<io::Result<S>>,
+    ) -> Poll<Outcome<S>> {
+        loop {
+            let failures = self.failures.len();
+            if let Some(winner) = self.poll_running(cx) {
+                return Poll::Ready(Ok(winner));
+            }
+            let now = clock.now();
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                let late = self.running.drain(..);
+                let late = late.map(|(address, _)| (address, ErrorKind::TimedOut.into()));
+                self.failures.extend(late);
+                return Poll::Ready(Err(core::mem::take(&mut self.failures)));
+            }
+            let has_failed = self.failures.len() > failures;
+            if (has_failed || self.running.is_empty() || self.next <= now)
+                && let Some(address) = self.waiting.pop()
+            {
+                self.running.push((address, dial(address)));
+                self.next = now + DELAY;
+                continue;
+            }
+            if self.running.is_empty() {
+                return Poll::Ready(Err(core::mem::take(&mut self.failures)));
+            }
+            let next = (!self.waiting.is_empty()).then_some(self.next);
+            let Some(alarm) = next.into_iter().chain(deadline).min() else { return Poll::Pending };
+            if clock.poll_deadline(cx, alarm).is_pending() {
+                return Poll::Pending;
+            }
+            if clock.now() < alarm {
+                // The timer was early, and is asked again.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Gives the first that has connected, and puts those aside that have failed.
+    fn poll_running(&mut self, cx: &mut Context<'_>) -> Option<(SocketAddr, S)> {
+        let mut winner = None;
+        self.running.retain_mut(|(address, dialing)| {
+            if winner.is_some() {
+                return true;
+            }
+            match dialing.as_mut().poll(cx) {
+                Poll::Pending => true,
+                Poll::Ready(Ok(stream)) => {
+                    winner = Some((*address, stream));
+                    false
+                }
+                Poll::Ready(Err(error)) => {
+                    self.failures.push((*address, error));
+                    false
+                }
+            }
+        });
+        winner
+    }
+}
+
+/// Both families in turn, each in its order, beginning with the one that the resolver put first
+/// (RFC 8305 §4). Reversed: the first to be tried is last.
+fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let count = addresses.len();
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut order = Vec::with_capacity(count);
+    while order.len() < count {
+        order.extend(first.next());
+        order.extend(second.next());
+    }
+    order.reverse();
+    order
+}
+
+/// Waits for a future until the deadline; `None` if it has passed.
+pub(super) async fn within<T>(
+    clock: &mut impl Clock,
+    deadline: Option<Timestamp>,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(result));
+        }
+        let Some(deadline) = deadline else { return Poll::Pending };
+        if clock.poll_deadline(cx, deadline).is_pending() {
+            return Poll::Pending;
+        }
+        if clock.now() >= deadline {
+            return Poll::Ready(None);
+        }
+        // The timer was early, and is asked again.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
+}
+
+/// "One recommended value for a default delay is 250 milliseconds" (RFC 8305 §5).
+const DELAY: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::rc::Rc;
+    use core::cell::Cell;
+    use core::task::Waker;
+    use std::sync::Mutex;
+
+    struct Hand(Rc<Cell<Timestamp>>);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            self.0.get()
+        }
+
+        fn poll_deadline(&mut self, _: &mut Context<'_>, deadline: Timestamp) -> Poll<()> {
+            if deadline <= self.0.get() { Poll::Ready(()) } else { Poll::Pending }
+        }
+    }
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().expect(text)
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let order = |list: &[&str]| {
+            let mut order = interleave(list.iter().map(|text| address(text)).collect());
+            order.reverse();
+            order.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            order(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1"]),
+            ["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"]
+        );
+        assert_eq!(
+            order(&["1.1.1.1:1", "1.1.1.2:1", "[::1]:1"]),
+            ["1.1.1.1:1", "[::1]:1", "1.1.1.2:1"]
+        );
+        assert!(order(&[]).is_empty());
+    }
+
+    type Outcome = Result<u8, Vec<(u8, ErrorKind)>>;
+
+    /// Which addresses were dialled when, and how it ended. The last byte of an address says what
+    /// becomes of it: 1 never answers, 2 refuses at once, 3 connects.
+    fn race(list: &[&str], deadline: u64) -> (Vec<(u64, u8)>, Outcome) {
+        let last = |address: &SocketAddr| match address {
+            SocketAddr::V4(address) => address.ip().octets()[3],
+            SocketAddr::V6(address) => address.ip().octets()[15],
+        };
+        let now = Rc::new(Cell::new(Timestamp::ZERO));
+        let mut clock = Hand(now.clone());
+        let dialled = Mutex::new(Vec::new());
+        let dial = |address: SocketAddr| -> BoxFuture<io::Result<u8>> {
+            let kind = last(&address);
+            dialled.lock().expect("one thread").push((now.get().as_micros() / 1000, kind));
+            Box::pin(async move {
+                match kind {
+                    1 => core::future::pending().await,
+                    2 => Err(ErrorKind::ConnectionRefused.into()),
+                    _ => Ok(kind),
+                }
+            })
+        };
+        let deadline = Timestamp::from_millis(deadline);
+        let list = list.iter().map(|text| address(text)).collect();
+        let mut running = Box::pin(dial_any(&mut clock, Some(deadline), list, dial));
+        let outcome = loop {
+            match running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(outcome) => break outcome,
+                Poll::Pending => now.set(now.get() + Duration::from_millis(10)),
+            }
+        };
+        drop(running);
+        let outcome = outcome.map(|(_, kind)| kind).map_err(|failures| {
+            failures.iter().map(|(address, error)| (last(address), error.kind())).collect()
+        });
+        (dialled.into_inner().expect("one thread"), outcome)
+    }
+
+    #[test]
+    fn silence_and_refusal_do_not_stop_it() {
+        let refused = (2, ErrorKind::ConnectionRefused);
+        assert_eq!(race(&["[::3]:1", "1.1.1.1:1"], 900), (vec![(0, 3)], Ok(3)));
+        assert_eq!(
+            race(&["[::1]:1", "[::1]:2", "1.1.1.2:1", "1.1.1.3:1"], 900),
+            (vec![(0, 1), (250, 2), (250, 1), (500, 3)], Ok(3))
+        );
+        assert_eq!(
+            race(&["[::2]:1", "1.1.1.2:1"], 900),
+            (vec![(0, 2), (0, 2)], Err(vec![refused, refused]))
+        );
+        assert_eq!(
+            race(&["[::1]:1", "1.1.1.2:1", "1.1.1.1:1"], 300),
+            (
+                vec![(0, 1), (250, 2), (250, 1)],
+                Err(vec![refused, (1, ErrorKind::TimedOut), (1, ErrorKind::TimedOut)])
+            )
+        );
+    }
+}

@@ -1,0 +1,203 @@
+//! The CONNECT method of HTTP (RFC 9110 §9.3.6).
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::net::Ipv6Addr;
+
+use bytes::{Buf, Bytes};
+
+use super::super::Limits;
+use super::super::credentials::BasicCredentials;
+use super::super::deadline::Deadline;
+use super::super::head::{Head, Part};
+use super::super::headers::{is_authority, write_field};
+use super::super::response::StatusLine;
+use super::{ProxyError, ProxyRequestError};
+use crate::connection::Transport;
+use crate::timestamp::Timestamp;
+
+/// Asks an HTTP proxy for a tunnel to a server.
+///
+/// The calls may come in any order. Once it [`is_open`](Self::is_open) the transport leads to the
+/// server.
+#[derive(Debug)]
+pub struct HttpConnect {
+    now: Timestamp,
+    deadline: Deadline,
+    output: Bytes,
+    state: State,
+    rest: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The head is arriving; the first line may have come.
+    Receiving {
+        head: Head,
+        status: Option<u16>,
+    },
+    Open,
+    Failed {
+        failure: ProxyError,
+    },
+}
+
+impl HttpConnect {
+    /// Asks for this host, an IPv6 address without brackets, and this port. [`Limits::timeout`]
+    /// begins; the limits on heads hold for the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyRequestError::Host`].
+    pub fn new(
+        now: Timestamp,
+        host: &str,
+        port: u16,
+        credentials: Option<&BasicCredentials>,
+        limits: &Limits,
+    ) -> Result<Self, ProxyRequestError> {
+        let authority = match host.parse::<Ipv6Addr>() {
+            Ok(_) => format!("[{host}]:{port}"),
+            Err(_) => format!("{host}:{port}"),
+        };
+        if host.len() > MAX_HOST || !is_authority(authority.as_bytes()) {
+            return Err(ProxyRequestError::Host);
+        }
+        let mut request = format!("CONNECT {authority} HTTP/1.1\r\n").into_bytes();
+        write_field("Host", authority.as_bytes(), &mut request);
+        if let Some(credentials) = credentials {
+            let value = credentials.to_header();
+            write_field("Proxy-Authorization", value.as_bytes(), &mut request);
+        }
+        request.extend_from_slice(b"\r\n");
+        Ok(Self {
+            now,
+            deadline: Deadline::after(now, limits.timeout()),
+            output: request.into(),
+            state: State::Receiving { head: Head::response(limits), status: None },
+            rest: Vec::new(),
+        })
+    }
+
+    /// Takes bytes that came from the transport, all of them, in any pieces. What comes behind the
+    /// answer is [`rest`](Self::rest).
+    pub fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
+        self.tick(now);
+        match &mut self.state {
+            State::Receiving { .. } => {
+                if let Err(failure) = self.receive(input) {
+                    self.fail(failure);
+                }
+            }
+            State::Open => self.rest.extend_from_slice(input),
+            State::Failed { .. } => {}
+        }
+    }
+
+    /// Takes the end of the stream.
+    pub fn handle_eof(&mut self, now: Timestamp) {
+        self.tick(now);
+        if self.wants_input() {
+            self.fail(ProxyError::EndOfStream);
+        }
+    }
+
+    /// Takes the time, and does what is due.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.tick(now);
+        if self.wants_input() && self.deadline.is_over(self.now) {
+            self.fail(ProxyError::Timeout);
+        }
+    }
+
+    /// What waits to be written. Nothing after a failure.
+    pub fn output(&mut self) -> &mut Bytes {
+        &mut self.output
+    }
+
+    /// Whether the proxy has connected: the transport leads to the server.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
+    /// Why there will be no tunnel, as soon as that is decided.
+    pub fn failure(&self) -> Option<&ProxyError> {
+        match &self.state {
+            State::Failed { failure } => Some(failure),
+            State::Receiving { .. } | State::Open => None,
+        }
+    }
+
+    /// What came behind the answer: the server's first bytes, if it speaks first.
+    pub fn rest(&self) -> &[u8] {
+        &self.rest
+    }
+
+    /// Whether to read from the transport: until the answer is complete.
+    pub fn wants_input(&self) -> bool {
+        matches!(self.state, State::Receiving { .. })
+    }
+
+    /// Whether there is something to write.
+    pub fn wants_output(&self) -> bool {
+        self.output.has_remaining()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing else happens
+    /// before.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        if self.wants_input() { self.deadline.next(self.now) } else { None }
+    }
+
+    /// What to do with the transport.
+    pub fn transport(&self) -> Transport {
+        match self.state {
+            State::Receiving { .. } | State::Open => Transport::KeepOpen,
+            State::Failed { .. } => Transport::Close,
+        }
+    }
+
+    fn receive(&mut self, mut input: &[u8]) -> Result<(), ProxyError> {
+        let State::Receiving { head, status } = &mut self.state else { return Ok(()) };
+        while let Some(part) = head.read(&mut input)? {
+            match (part, *status) {
+                (Part::StartLine(mut line), _) => {
+                    // Proxies that answer in HTTP/1.0 are in use, and for a tunnel it is the same.
+                    if line.starts_with(b"HTTP/1.0 ")
+                        && let Some(minor) = line.get_mut(7)
+                    {
+                        *minor = b'1';
+                    }
+                    *status = Some(StatusLine::parse(&line)?.status);
+                }
+                // "any 2xx (Successful) response indicates that the sender [...] will switch to
+                // tunnel mode immediately after the response header section", whatever length it
+                // announces (RFC 9110 §9.3.6).
+                (Part::End(_), Some(200..=299)) => {
+                    self.state = State::Open;
+                    self.rest.extend_from_slice(input);
+                    return Ok(());
+                }
+                // An interim response: the final one follows.
+                (Part::End(_), Some(100 | 102..=199)) => *status = None,
+                (Part::End(_), code) => {
+                    return Err(ProxyError::Status { status: code.unwrap_or_default() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, failure: ProxyError) {
+        self.output = Bytes::new();
+        self.state = State::Failed { failure };
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        self.deadline.tick(self.now);
+    }
+}
+
+/// The longest name of DNS.
+const MAX_HOST: usize = 255;

@@ -1,0 +1,86 @@
+//! One connection after the other.
+
+use core::time::Duration;
+use std::net::{TcpListener, TcpStream};
+use std::time::Instant;
+
+use tidegate_core::driver::{Backoff, Error, Options};
+
+use super::{client, connect_error, talk};
+use crate::Adapter;
+use crate::server::{echo, flush, listen, open};
+
+fn quick() -> Backoff {
+    Backoff::new().initial(Duration::from_millis(20)).maximum(Duration::from_millis(50))
+}
+
+pub(crate) fn reconnecting<A: Adapter>() {
+    // Cut behind the handshake, refused, and then it holds.
+    let (address, serving) = listen(vec![
+        Box::new(|mut stream: TcpStream| {
+            let (_, mut connection) = open(&mut stream).unwrap();
+            flush(&mut connection, &mut stream).unwrap();
+        }),
+        Box::new(|stream: TcpStream| drop(stream)),
+        Box::new(|stream: TcpStream| drop(echo(stream).unwrap())),
+    ]);
+    A::block_on(async {
+        let client = client::<A>(Options::new());
+        let mut connections = client.reconnect(&format!("ws://{address}/"), quick()).unwrap();
+        let mut first = connections.next().await.unwrap().unwrap();
+        assert!(first.recv().await.is_err());
+        assert_eq!(connections.failures(), 1);
+        let second = connections.next().await.unwrap().unwrap();
+        assert_eq!(connections.failures(), 3);
+        assert!(connections.last_error().is_none());
+        talk(second, 1000).await;
+    });
+    serving.join().unwrap();
+}
+
+pub(crate) fn reconnecting_gives_up<A: Adapter>() {
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    A::block_on(async {
+        let client = client::<A>(Options::new());
+        let url = format!("ws://{unused}/");
+        let mut connections = client.reconnect(&url, quick().attempts(3)).unwrap();
+        let begun = Instant::now();
+        connect_error(connections.next().await.unwrap());
+        // Two waits, of which half is random.
+        assert!(begun.elapsed() >= Duration::from_millis(10 + 20));
+        assert_eq!(connections.failures(), 3);
+        assert!(connections.next().await.is_none());
+        assert!(matches!(client.reconnect("ftp://x", quick()), Err(Error::Url(_))));
+    });
+}
+
+pub(crate) fn reconnecting_is_cancelled_and_goes_on<A: Adapter>() {
+    let (address, serving) = listen(vec![
+        Box::new(|stream: TcpStream| drop(stream)),
+        Box::new(|stream: TcpStream| drop(echo(stream).unwrap())),
+    ]);
+    A::block_on(async {
+        let client = client::<A>(Options::new());
+        let mut connections = client.reconnect(&format!("ws://{address}/"), quick()).unwrap();
+        let mut cancelled = 0;
+        let socket = loop {
+            // Each call is dropped at its first wait.
+            let mut next = Box::pin(connections.next());
+            let mut polled = false;
+            let done = core::future::poll_fn(|cx| {
+                if core::mem::replace(&mut polled, true) {
+                    return core::task::Poll::Ready(None);
+                }
+                next.as_mut().poll(cx).map(Some)
+            });
+            match done.await {
+                Some(connection) => break connection.unwrap().unwrap(),
+                None => cancelled += 1,
+            }
+        };
+        assert!(cancelled > 1);
+        talk(socket, 1000).await;
+    });
+    // Two connections and no more: no attempt was thrown away.
+    serving.join().unwrap();
+}

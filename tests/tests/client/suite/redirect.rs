@@ -1,0 +1,75 @@
+//! Redirections: how far they are followed, and what does not go with them.
+
+use std::io::Write;
+
+use tidegate_core::driver::{ConnectFault, Error, Options, Peer, RedirectError, Stage};
+use tidegate_core::handshake::HandshakeError;
+
+use super::{client, connect_error, talk, tls_client};
+use crate::server::{self, answer, echo, listen, once, redirect, tls};
+use crate::{Adapter, certificates};
+
+pub(crate) fn redirections_are_followed_without_credentials<A: Adapter>() {
+    let (other, serving) = once(|stream| echo(stream).unwrap());
+    let location = format!("http://mallory:x@{other}/there#here");
+    let (first, redirecting) =
+        listen(vec![redirect(302, "next?x=1"), redirect(307, &location), redirect(301, "/")]);
+    let options = Options::new().header("Cookie", "a=b").header("X-Name", "value").redirects(2);
+    let url = format!("ws://me:secret@{first}/a/b");
+    A::block_on(async {
+        talk(client::<A>(options).connect(&url).await.unwrap(), 1000).await;
+    });
+    // Off, a redirection is an answer like any other.
+    let error = A::block_on(client::<A>(Options::new()).connect(&url)).unwrap_err();
+    let Error::Handshake { error, response, .. } = error else { panic!("{error:?}") };
+    assert_eq!(error, HandshakeError::Status { status: 301 });
+    assert_eq!(response.unwrap().headers().get("Location"), Some("/"));
+
+    let heads = redirecting.join().unwrap();
+    for (head, target) in heads.iter().zip(["/a/b", "/a/next?x=1"]) {
+        assert!(head.starts_with(&format!("GET {target} HTTP/1.1\r\n")), "{head}");
+        assert!(head.contains("Authorization: Basic bWU6c2VjcmV0\r\n"), "{head}");
+        assert!(head.contains("Cookie: a=b\r\n"), "{head}");
+    }
+    let request = serving.join().unwrap().remove(0);
+    assert_eq!(request.target(), "/there");
+    assert_eq!(request.headers().get("Authorization"), None);
+    assert_eq!(request.headers().get("Cookie"), None);
+    assert_eq!(request.headers().get("X-Name"), Some("value"));
+}
+
+pub(crate) fn redirections_that_are_not_followed<A: Adapter>() {
+    let refused = |answers: Vec<_>, expected| {
+        let (address, redirecting) = listen(answers);
+        let client = client::<A>(Options::new().redirects(2));
+        let error = connect_error(A::block_on(client.connect(&format!("ws://{address}/"))));
+        assert!(
+            matches!(error.fault(), ConnectFault::Redirect(why) if *why == expected),
+            "{error}"
+        );
+        let peer = Peer::clone(error.peer());
+        assert_eq!((error.stage(), peer.address), (Stage::Handshake, Some(address)));
+        redirecting.join().unwrap();
+    };
+    refused(vec![redirect(302, "/")], RedirectError::Loop);
+    refused(vec![redirect(308, "/a"), redirect(303, "/#x")], RedirectError::Loop);
+    refused(
+        vec![redirect(302, "/1"), redirect(302, "/2"), redirect(302, "/3")],
+        RedirectError::TooMany { limit: 2 },
+    );
+    refused(vec![redirect(302, "ftp://x/")], RedirectError::Location);
+    let bare = "HTTP/1.1 302 There\r\nContent-Length: 0\r\n\r\n";
+    refused(vec![answer(bare.into())], RedirectError::Location);
+
+    let (server, trusting) = certificates();
+    let (address, redirecting) = once(move |stream| {
+        let mut stream = tls(stream, &server);
+        server::head(&mut stream);
+        let answer = "HTTP/1.1 302 There\r\nLocation: ws://localhost/\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    let client = tls_client::<A>(&trusting, Options::new().redirects(9));
+    let error = connect_error(A::block_on(client.connect(&format!("wss://{address}/"))));
+    assert!(matches!(error.fault(), ConnectFault::Redirect(RedirectError::Downgrade)), "{error}");
+    redirecting.join().unwrap();
+}
