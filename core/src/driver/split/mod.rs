@@ -3,6 +3,7 @@
 //! The connection's own inbox and outbox are the queues between them: there is no channel, and
 //! nothing grows that the marks of the configuration do not bound.
 
+mod broadcast;
 mod driver;
 mod line;
 mod observe;
@@ -10,11 +11,13 @@ mod receiver;
 mod room;
 mod sender;
 mod shared;
+mod streams;
 mod waiter;
 
 use alloc::sync::Arc;
 use core::fmt;
 
+pub use self::broadcast::{Outcome, Slow, broadcast, broadcast_until};
 pub use self::driver::Driver;
 pub use self::receiver::Receiver;
 pub use self::sender::Sender;
@@ -82,6 +85,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             connection: state.connection,
             subprotocol: state.subprotocol,
             end: state.end,
+            intake: state.intake,
             tasks: Tasks::default(),
             pings: state.pings,
             closer,

@@ -12,6 +12,7 @@ use crate::driver::clock::Clock;
 use crate::driver::close::{copy, reason};
 use crate::driver::closer::Closer;
 use crate::driver::error::Error;
+use crate::driver::intake::Intake;
 use crate::driver::link::Link;
 use crate::driver::stream::ByteStream;
 use crate::driver::trace::Seen;
@@ -27,6 +28,7 @@ pub(super) struct State {
     pub(super) subprotocol: Option<Box<str>>,
     pub(super) pings: u64,
     pub(super) end: End,
+    pub(super) intake: Intake,
     pub(super) link: LinkState,
     pub(super) task: Task,
 
@@ -108,7 +110,7 @@ struct Needs {
 
 impl Shared {
     pub(super) fn new<S, C>(socket: WebSocket<S, C>) -> (Self, Alone<S, C>) {
-        let WebSocket { link, connection, subprotocol, end, pings, tasks: _, closer, seen } =
+        let WebSocket { link, connection, subprotocol, end, intake, pings, tasks: _, closer, seen } =
             socket;
         let alone = Alone { link, closer, seen };
         let state = State {
@@ -116,6 +118,7 @@ impl Shared {
             subprotocol,
             pings,
             end,
+            intake,
             link: LinkState::default(),
             task: Task::Awake { is_notified: true },
             receiver: None,
@@ -286,7 +289,8 @@ impl State {
     pub(super) fn discard(&mut self) -> bool {
         self.is_discarding = true;
         let mut is_any = false;
-        while self.take_event().is_some() {
+        while let Some(event) = self.take_event() {
+            self.intake.discard(&event);
             is_any = true;
         }
         is_any
