@@ -97,6 +97,12 @@
 //! # }
 //! ```
 //!
+//! # Long messages, and many connections
+//!
+//! [`read_message`](WebSocket::read_message) and [`write_message`](WebSocket::write_message) take a
+//! message as a stream: with [`Delivery::Chunks`] one of any length passes through constant memory.
+//! [`broadcast`] sends one [`Prepared`] message to many connections, and says who was too slow.
+//!
 //! # TLS
 //!
 //! The feature `rustls` brings `wss://` and `accept_tls`, on rustls with ring. Certificates
@@ -140,8 +146,9 @@ pub use futures_rustls::{self, rustls};
 pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{
     Accept, Arrival, Backoff, Closer, ConnectError, ConnectFault, Counters, Decision, Driver,
-    Error, Listener, MaybeTls, OnDrop, Options, Origins, Peer, Proxy, Receiver, RedirectError,
-    Remote, ReuniteError, Sender, ServeOptions, Server, ServerHandle, Stage, Url, UrlError,
+    Error, Listener, MaybeTls, MessageReader, MessageWriter, OnDrop, Options, Origins, Outcome,
+    Peer, Proxy, Receiver, RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server,
+    ServerHandle, Slow, Stage, Url, UrlError, broadcast, broadcast_until,
 };
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{
@@ -152,6 +159,7 @@ pub use tidegate_core::{
     Connection, ControlError, Event, Failure, Message, MessageKind, PongPolicy, ProtocolError,
     SendError, Stats, Watermarks,
 };
+pub use tidegate_core::{Delivery, Prepared};
 
 pub use crate::clock::AsyncStdClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};

@@ -114,7 +114,7 @@ impl CloseFrame {
     ///
     /// # Errors
     ///
-    /// [`ControlError`]: a code that must not be sent, or a reason over 123 bytes.
+    /// [`ControlError::InvalidCode`] and [`ControlError::ReasonTooLong`].
     pub fn check(&self) -> Result<(), ControlError> {
         if !self.code.is_sendable() {
             Err(ControlError::InvalidCode { code: self.code })

@@ -3,9 +3,11 @@
 
 extern crate alloc;
 
+mod broadcast;
 mod closing;
 mod flow;
 mod opening;
+mod streams;
 
 use core::time::Duration;
 

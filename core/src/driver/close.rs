@@ -39,7 +39,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         poll_fn(|cx| {
             self.poll_until(cx, |socket| {
                 let mut has_taken = false;
-                while socket.take_event().is_some() {
+                while let Some(event) = socket.take_event() {
+                    socket.intake.discard(&event);
                     has_taken = true;
                 }
                 if has_taken {

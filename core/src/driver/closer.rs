@@ -83,14 +83,6 @@ impl Closer {
         }
     }
 
-    /// What was wished since this was last asked, and whether it was a cut. Leaves the waker of who
-    /// polls the socket.
-    pub(super) fn take(&self, cx: &Context<'_>) -> (Option<CloseFrame>, bool) {
-        let mut state = self.state();
-        keep(&mut state.socket, cx);
-        (state.close.take(), state.is_cut)
-    }
-
     /// Whether the handler is to be dropped. Leaves the waker of its task.
     pub(super) fn poll_cut(&self, cx: &Context<'_>) -> bool {
         let mut state = self.state();
@@ -103,6 +95,14 @@ impl Closer {
         let mut state = self.state();
         keep(&mut state.task, cx);
         state.is_asked
+    }
+
+    /// What is wished: that the connection is cut, or closed. Leaves the waker of who polls the
+    /// socket where a wish finds it.
+    pub(super) fn take_wish(&self, cx: &Context<'_>) -> Wish {
+        let mut state = self.state();
+        keep(&mut state.socket, cx);
+        if state.is_cut { Wish::Cut } else { state.close.take().map_or(Wish::None, Wish::Close) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -119,14 +119,23 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Leaves the waker where a wish finds it, and does what was wished.
     pub(super) fn obey(&mut self, cx: &Context<'_>) {
         let Some(closer) = &self.closer else { return };
-        let (close, is_cut) = closer.take(cx);
-        if is_cut && self.link.stream.is_some() {
-            self.abort();
-        } else if let Some(frame) = close {
-            // It was checked when it was given.
-            let _: Result<(), Error> = self.begin_close(frame);
+        match closer.take_wish(cx) {
+            Wish::Cut if self.link.stream.is_some() => self.abort(),
+            Wish::Close(frame) => {
+                // It was checked when it was given.
+                let _: Result<(), Error> = self.begin_close(frame);
+            }
+            Wish::Cut | Wish::None => {}
         }
     }
+}
+
+/// What is to become of a connection.
+#[derive(Debug)]
+pub(super) enum Wish {
+    None,
+    Close(CloseFrame),
+    Cut,
 }
 
 fn keep(place: &mut Option<Waker>, cx: &Context<'_>) {

@@ -31,13 +31,17 @@ mod dial;
 mod error;
 #[cfg(feature = "futures-io")]
 mod futures;
+#[cfg(feature = "futures-io")]
+mod futures_messages;
 mod handshake;
+mod intake;
 mod link;
 mod maybe_tls;
 mod network;
 mod options;
 mod poll;
 mod proxy;
+mod reader;
 mod reconnect;
 mod redirect;
 mod send;
@@ -51,6 +55,7 @@ mod trace;
 mod tunnel;
 mod url;
 mod websocket;
+mod writer;
 
 pub use clock::Clock;
 pub use closer::Closer;
@@ -64,6 +69,7 @@ pub use maybe_tls::{MaybeTls, NoTls};
 pub use network::{BoxFuture, Network, SocketOptions};
 pub use options::Options;
 pub use proxy::Proxy;
+pub use reader::{MessageReader, MessageSource};
 pub use reconnect::{Backoff, Reconnect};
 pub use redirect::RedirectError;
 pub use serve::{
@@ -71,6 +77,8 @@ pub use serve::{
     ServerHandle, serve,
 };
 pub use split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
+pub use split::{Outcome, Slow, broadcast, broadcast_until};
 pub use stream::ByteStream;
 pub use url::{Url, UrlError};
 pub use websocket::WebSocket;
+pub use writer::{MessageTarget, MessageWriter};

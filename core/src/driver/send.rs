@@ -11,7 +11,7 @@ use super::error::Error;
 use super::poll::{Driven, Goal};
 use super::stream::ByteStream;
 use super::websocket::WebSocket;
-use crate::{Chunk, ChunkError, ControlError, Message, SendError};
+use crate::{Chunk, ChunkError, ControlError, Message, Prepared, SendError};
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Sends a message: waits until the outbox has room, and then until the stream has taken all.
@@ -72,6 +72,40 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             return Err(SendError::Closed(message.into()));
         }
         self.connection.send(message)
+    }
+
+    /// Sends a message that was prepared for many connections, as [`send`](Self::send) sends one.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        poll_fn(|cx| {
+            self.poll_until(cx, |socket| match socket.try_send_prepared(message) {
+                Ok(()) => Goal::Done(Ok(())),
+                Err(SendError::Full(_)) => socket.wait_for_room(),
+                Err(SendError::Closed(_)) => Goal::Done(Err(socket.cannot_send())),
+                Err(SendError::Unfinished(_)) => Goal::Done(Err(Error::Unfinished)),
+            })
+        })
+        .await?;
+        self.flush().await
+    }
+
+    /// As [`try_send`](Self::try_send), with a message that was prepared for many connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
+        if self.link.has_write_failed() {
+            return Err(SendError::Closed(message.message().clone()));
+        }
+        self.connection.send_prepared(message)
     }
 
     /// Sends a part of a message, as [`send`](Self::send) sends a whole one.

@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::clock::Clock;
 use super::closer::Closer;
 use super::error::Error;
+use super::intake::Intake;
 use super::link::Link;
 use super::poll::{Driven, Goal};
 use super::sink::Tasks;
@@ -30,6 +31,7 @@ pub struct WebSocket<S, C> {
     pub(super) connection: Connection,
     pub(super) subprotocol: Option<Box<str>>,
     pub(super) end: End,
+    pub(super) intake: Intake,
     pub(super) tasks: Tasks,
     pub(super) pings: u64,
     pub(super) closer: Option<Closer>,
@@ -61,6 +63,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             connection,
             subprotocol: subprotocol.map(Box::from),
             end: End::Ahead,
+            intake: Intake::default(),
             tasks: Tasks::default(),
             pings: 0,
             closer: None,
@@ -69,6 +72,10 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     }
 
     /// Receives the next message; `None` once the connection was closed cleanly.
+    ///
+    /// With [`Delivery::Chunks`](crate::Delivery::Chunks) it puts the message together: up to
+    /// `max_message_size` bytes, beside [`memory_bound`](crate::Config::memory_bound). What is left of a message that was begun in chunks, with
+    /// [`read_message`](Self::read_message) for example, is skipped.
     ///
     /// The end is told when the stream is closed, so that a server that drops the connection then
     /// does not take its own last words back. Repeated calls give `None`.
@@ -89,13 +96,14 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// for taking what came at once in a batch, between calls that wait.
     pub fn try_recv(&mut self) -> Option<Message> {
         loop {
-            if let Event::Message(message) = self.take_event()? {
+            let event = self.take_event()?;
+            if let Some(message) = self.intake.message(event) {
                 return Some(message);
             }
         }
     }
 
-    /// Receives the next event: a message, or a ping or pong if the configuration surfaces them;
+    /// Receives the next event: a message or a chunk, or a ping or pong if the configuration surfaces them;
     /// `None` once the connection was closed cleanly. Never [`Event::Closed`].
     ///
     /// # Errors
@@ -106,9 +114,15 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// As [`recv`](Self::recv).
     pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        if let Some(chunk) = self.intake.take_assembled(Intake::Passing) {
+            return Ok(Some(Event::Chunk(chunk)));
+        }
         poll_fn(|cx| {
             self.poll_until(cx, |socket| match socket.take_event() {
-                Some(event) => Goal::Done(Ok(Some(event))),
+                Some(event) => match socket.intake.event(event) {
+                    Some(event) => Goal::Done(Ok(Some(event))),
+                    None => Goal::Again,
+                },
                 None => socket.end(),
             })
         })
@@ -213,8 +227,10 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
         self.poll_until(cx, |socket| match socket.take_event() {
-            Some(Event::Message(message)) => Goal::Done(Ok(Some(message))),
-            Some(_) => Goal::Again,
+            Some(event) => match socket.intake.message(event) {
+                Some(message) => Goal::Done(Ok(Some(message))),
+                None => Goal::Again,
+            },
             None => socket.end(),
         })
     }

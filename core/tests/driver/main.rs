@@ -13,6 +13,8 @@ mod pair;
 mod split;
 mod split_ends;
 mod split_pair;
+mod split_streams;
 mod split_wakers;
+mod streams;
 #[cfg(feature = "tracing")]
 mod tracing;

@@ -7,12 +7,14 @@ use core::task::{Context, Poll};
 use std::sync::MutexGuard;
 
 use super::line::Wakes;
-use super::shared::{Shared, State, Task, Wait};
+use super::shared::{Alone, Shared, State, Task, Wait};
 use crate::driver::clock::Clock;
+use crate::driver::closer::{Closer, Wish};
 use crate::driver::error::Error;
 use crate::driver::link::Link;
 use crate::driver::poll::{Driven, Goal};
 use crate::driver::stream::ByteStream;
+use crate::driver::trace::Seen;
 use crate::{Closed, Connection};
 
 /// The future that drives a split connection: to be spawned, or polled beside something else.
@@ -24,13 +26,13 @@ use crate::{Closed, Connection};
 #[must_use = "nothing moves unless it is spawned or polled"]
 pub struct Driver<S, C> {
     /// `None` once the parts are one again.
-    pub(super) link: Option<Link<S, C>>,
+    pub(super) alone: Option<Alone<S, C>>,
     pub(super) shared: Arc<Shared>,
 }
 
 impl<S, C> Driver<S, C> {
-    pub(super) const fn new(link: Link<S, C>, shared: Arc<Shared>) -> Self {
-        Self { link: Some(link), shared }
+    pub(super) const fn new(alone: Alone<S, C>, shared: Arc<Shared>) -> Self {
+        Self { alone: Some(alone), shared }
     }
 }
 
@@ -38,12 +40,12 @@ impl<S: ByteStream, C: Clock> Future for Driver<S, C> {
     type Output = Result<Closed, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { link, shared } = &mut *self;
+        let Self { alone, shared } = &mut *self;
         // Without a link there is nothing to wait for: it was given to another owner.
-        let Some(link) = link else { return Poll::Pending };
+        let Some(Alone { link, closer, seen }) = alone else { return Poll::Pending };
         // Dropped last, when the lock is released.
         let mut last = Task::Gone;
-        let mut turn = Turn { link, shared, guard: None };
+        let mut turn = Turn { link, closer: closer.as_ref(), seen, shared, guard: None };
         let task = &mut turn.state().task;
         let waker = match core::mem::replace(task, Task::Awake { is_notified: false }) {
             Task::Asleep(waker) if waker.will_wake(cx.waker()) => waker,
@@ -63,8 +65,8 @@ impl<S: ByteStream, C: Clock> Future for Driver<S, C> {
 
 impl<S, C> Drop for Driver<S, C> {
     fn drop(&mut self) {
-        if let Some(link) = &mut self.link {
-            link.stream = None;
+        if let Some(alone) = &mut self.alone {
+            alone.link.stream = None;
         }
         let mut wakes = Wakes::default();
         let mut state = self.shared.lock();
@@ -95,6 +97,8 @@ impl<S, C> fmt::Debug for Driver<S, C> {
 /// One poll: the link, and the connection while it is locked.
 struct Turn<'a, S, C> {
     link: &'a mut Link<S, C>,
+    closer: Option<&'a Closer>,
+    seen: &'a mut Seen,
     shared: &'a Shared,
     guard: Option<MutexGuard<'a, State>>,
 }
@@ -108,7 +112,7 @@ impl<S: ByteStream, C: Clock> Turn<'_, S, C> {
     /// What comes after output was offered: wishes of the application, room for more, and those who
     /// wait for what has happened.
     fn serve(&mut self) -> Goal<Result<Closed, Error>> {
-        let Self { link, shared, guard } = self;
+        let Self { link, shared, guard, .. } = self;
         let state = guard.get_or_insert_with(|| shared.lock());
         let mut wakes = Wakes::default();
         state.note(link);
@@ -144,22 +148,26 @@ impl<S: ByteStream, C: Clock> Driven for Turn<'_, S, C> {
     }
 
     fn before(&mut self, cx: &mut Context<'_>) {
-        let state = self.state();
-        let Some(closer) = &state.closer else { return };
-        let (close, is_cut) = closer.take(cx);
-        // It begins with the wishes of the other parts.
-        state.close = state.close.take().or(close);
-        if is_cut && self.link.stream.is_some() {
-            self.state().connection.abort();
-            self.link.stream = None;
+        let Some(closer) = self.closer else { return };
+        match closer.take_wish(cx) {
+            Wish::Cut if self.link.stream.is_some() => {
+                self.state().connection.abort();
+                self.link.stream = None;
+            }
+            Wish::Close(frame) => {
+                let mut wakes = Wakes::default();
+                self.state().begin_close(frame, &mut wakes);
+                // The driver is at work: it is nobody else that has to be woken.
+                drop(wakes);
+            }
+            Wish::Cut | Wish::None => {}
         }
     }
 
     fn after(&mut self) {
         let shared = self.shared;
         let state = self.guard.get_or_insert_with(|| shared.lock());
-        let State { seen, connection, .. } = &mut **state;
-        seen.observe(connection, self.link.fault.as_ref());
+        self.seen.observe(&state.connection, self.link.fault.as_ref());
     }
 }
 

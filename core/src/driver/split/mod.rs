@@ -3,6 +3,7 @@
 //! The connection's own inbox and outbox are the queues between them: there is no channel, and
 //! nothing grows that the marks of the configuration do not bound.
 
+mod broadcast;
 mod driver;
 mod line;
 mod observe;
@@ -10,15 +11,17 @@ mod receiver;
 mod room;
 mod sender;
 mod shared;
+mod streams;
 mod waiter;
 
 use alloc::sync::Arc;
 use core::fmt;
 
+pub use self::broadcast::{Outcome, Slow, broadcast, broadcast_until};
 pub use self::driver::Driver;
 pub use self::receiver::Receiver;
 pub use self::sender::Sender;
-use self::shared::{Shared, Task};
+use self::shared::{Alone, Shared, Task};
 use super::clock::Clock;
 use super::sink::Tasks;
 use super::stream::ByteStream;
@@ -34,13 +37,13 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// None of the parts leaves the peer hanging when it is dropped: see [`OnDrop`], and
     /// [`Driver`].
     pub fn split(self) -> (Sender, Receiver, Driver<S, C>) {
-        let (shared, link) = Shared::new(self);
-        shared.lock().note(&link);
+        let (shared, alone) = Shared::new(self);
+        shared.lock().note(&alone.link);
         let shared = Arc::new(shared);
         (
             Sender::first(Arc::clone(&shared)),
             Receiver::new(Arc::clone(&shared)),
-            Driver::new(link, shared),
+            Driver::new(alone, shared),
         )
     }
 
@@ -58,16 +61,16 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ) -> Result<Self, ReuniteError<S, C>> {
         let shared = Arc::clone(&driver.shared);
         let is_one = Arc::ptr_eq(&shared, &sender.shared) && Arc::ptr_eq(&shared, &receiver.shared);
-        let link = {
+        let alone = {
             let mut state = shared.lock();
             if is_one && state.senders == 1 && state.sends.is_empty() {
                 state.task = Task::Reunited;
-                driver.link.take()
+                driver.alone.take()
             } else {
                 None
             }
         };
-        let Some(link) = link else {
+        let Some(Alone { link, closer, seen }) = alone else {
             return Err(ReuniteError(Box::new((sender, receiver, driver))));
         };
         drop((sender, receiver, driver));
@@ -82,10 +85,11 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             connection: state.connection,
             subprotocol: state.subprotocol,
             end: state.end,
+            intake: state.intake,
             tasks: Tasks::default(),
             pings: state.pings,
-            closer: state.closer,
-            seen: state.seen,
+            closer,
+            seen,
         })
     }
 }

@@ -11,6 +11,7 @@ use futures_core::Stream;
 use super::OnDrop;
 use super::shared::Shared;
 use crate::driver::error::Error;
+use crate::driver::intake::Intake;
 use crate::driver::websocket::End;
 use crate::{Event, Message};
 
@@ -28,6 +29,10 @@ impl Receiver {
     }
 
     /// Receives the next message; `None` once the connection was closed cleanly.
+    ///
+    /// With [`Delivery::Chunks`](crate::Delivery::Chunks) it puts the message together: up to
+    /// `max_message_size` bytes, beside [`memory_bound`](crate::Config::memory_bound). What is left of a message that was begun in chunks, with
+    /// [`read_message`](Self::read_message) for example, is skipped.
     ///
     /// The end is told when the stream is closed. Repeated calls give `None`.
     ///
@@ -47,14 +52,15 @@ impl Receiver {
     pub fn try_recv(&mut self) -> Option<Message> {
         self.shared.with(|state, _| {
             loop {
-                if let Event::Message(message) = state.take_event()? {
+                let event = state.take_event()?;
+                if let Some(message) = state.intake.message(event) {
                     return Some(message);
                 }
             }
         })
     }
 
-    /// Receives the next event: a message, or a ping or pong if the configuration surfaces them;
+    /// Receives the next event: a message or a chunk, or a ping or pong if the configuration surfaces them;
     /// `None` once the connection was closed cleanly. Never [`Event::Closed`].
     ///
     /// # Errors
@@ -65,7 +71,11 @@ impl Receiver {
     ///
     /// As [`recv`](Self::recv).
     pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
-        poll_fn(|cx| self.poll_take(cx, Some)).await
+        let assembled = self.shared.lock().intake.take_assembled(Intake::Passing);
+        if let Some(chunk) = assembled {
+            return Ok(Some(Event::Chunk(chunk)));
+        }
+        poll_fn(|cx| self.poll_take(cx, Intake::event)).await
     }
 
     /// Chooses what becomes of the connection when the receiver is dropped. The default is
@@ -75,23 +85,18 @@ impl Receiver {
     }
 
     fn poll_recv(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Message>, Error>> {
-        self.poll_take(
-            cx,
-            |event| {
-                if let Event::Message(message) = event { Some(message) } else { None }
-            },
-        )
+        self.poll_take(cx, Intake::message)
     }
 
     /// Takes events until one is wanted.
-    fn poll_take<T>(
+    pub(super) fn poll_take<T>(
         &mut self,
         cx: &Context<'_>,
-        wanted: impl Fn(Event) -> Option<T>,
+        wanted: impl Fn(&mut Intake, Event) -> Option<T>,
     ) -> Poll<Result<Option<T>, Error>> {
         self.shared.with(|state, wakes| {
             while let Some(event) = state.take_event() {
-                if let Some(wanted) = wanted(event) {
+                if let Some(wanted) = wanted(&mut state.intake, event) {
                     return Poll::Ready(Ok(Some(wanted)));
                 }
             }

@@ -3,7 +3,7 @@
 use super::line::Wakes;
 use super::shared::State;
 use crate::driver::error::Error;
-use crate::{Chunk, ChunkError, Connection, Message, SendError};
+use crate::{Chunk, ChunkError, Connection, Message, Prepared, SendError};
 
 /// A message or a part of one that waits for room.
 pub(super) struct Waiting {
@@ -13,6 +13,9 @@ pub(super) struct Waiting {
 
 pub(super) enum Payload {
     Message(Message),
+    Prepared(Prepared),
+    /// The first chunk of a message, which must not go on with another one.
+    First(Chunk),
     Chunk(Chunk),
     /// It had its turn, and cannot be sent.
     Refused(Error),
@@ -51,6 +54,17 @@ impl State {
         self.accept(|connection| connection.send(message))
     }
 
+    /// As [`try_send`](Self::try_send).
+    pub(super) fn try_send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
+        if self.cannot_write() {
+            return Err(SendError::Closed(message.message().clone()));
+        }
+        if !self.sends.is_empty() {
+            return Err(SendError::Full(message.message().clone()));
+        }
+        self.accept(|connection| connection.send_prepared(message))
+    }
+
     /// Puts something into the outbox, and counts it.
     fn accept<T>(&mut self, accept: impl FnOnce(&mut Connection) -> T) -> T {
         let before = self.connection.queued_output();
@@ -68,6 +82,22 @@ impl State {
                     SendError::Unfinished(_) => Refusal::Failed(Error::Unfinished),
                 })
             }
+            Payload::Prepared(message) => self
+                .accept(|connection| connection.send_prepared(&message))
+                .map_err(|error| match error {
+                    SendError::Full(_) => Refusal::Wait(Payload::Prepared(message)),
+                    SendError::Closed(_) => Refusal::Failed(Error::Closing),
+                    SendError::Unfinished(_) => Refusal::Failed(Error::Unfinished),
+                }),
+            Payload::First(_) if self.connection.is_message_unfinished() => {
+                Err(Refusal::Failed(Error::Unfinished))
+            }
+            Payload::First(chunk) => match self.hand_over(sender, Payload::Chunk(chunk)) {
+                Err(Refusal::Wait(Payload::Chunk(chunk))) => {
+                    Err(Refusal::Wait(Payload::First(chunk)))
+                }
+                result => result,
+            },
             Payload::Chunk(chunk) => {
                 let owner = (!chunk.last).then_some(sender);
                 self.accept(|connection| connection.send_chunk(chunk))

@@ -16,7 +16,7 @@ use super::room::{Payload, Refusal};
 use super::shared::{Shared, Wait};
 use super::waiter::Waiter;
 use crate::driver::error::Error;
-use crate::{Chunk, CloseCode, CloseFrame, Closed, Message, SendError};
+use crate::{Chunk, CloseCode, CloseFrame, Closed, Message, Prepared, SendError};
 
 /// The sending side of a connection that a [`Driver`](super::Driver) drives. Clones send on the
 /// same connection, from any task.
@@ -29,7 +29,7 @@ use crate::{Chunk, CloseCode, CloseFrame, Closed, Message, SendError};
 /// As a [`Sink`] it holds one message of its own while that waits for room.
 pub struct Sender {
     pub(super) shared: Arc<Shared>,
-    id: u64,
+    pub(super) id: u64,
     sink: InSink,
 }
 
@@ -103,6 +103,28 @@ impl Sender {
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
         self.shared.with(|state, _| state.try_send(message))
+    }
+
+    /// Sends a message that was prepared for many connections, as [`send`](Self::send) sends one.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {
+        self.hand_over(Payload::Prepared(message.clone())).await
+    }
+
+    /// As [`try_send`](Self::try_send), with a message that was prepared for many connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_prepared(&self, message: &Prepared) -> Result<(), SendError> {
+        self.shared.with(|state, _| state.try_send_prepared(message))
     }
 
     /// Waits until the stream has taken everything that was accepted before, from any sender.
@@ -230,7 +252,7 @@ impl Sender {
         poll_fn(|cx| waiter.poll_send(cx, self.id, &mut payload)).await
     }
 
-    fn poll_room(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+    pub(super) fn poll_room(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         let InSink::Room(ticket) = self.sink else { return Poll::Ready(Ok(())) };
         let done = self.shared.with(|state, wakes| state.poll_place(cx, wakes, ticket));
         if done.is_ready() {
@@ -239,8 +261,26 @@ impl Sender {
         done
     }
 
+    /// Takes a payload as a sink, which is ready: it goes into the outbox or in the line.
+    pub(super) fn start(&mut self, payload: Payload) -> Result<(), Error> {
+        match self.sink {
+            InSink::Nothing => {}
+            InSink::Room(_) => return Err(Error::NotReady),
+            // Somebody has stopped waiting for it.
+            InSink::Written(_) => self.leave(),
+        }
+        let id = self.id;
+        let ticket = self.shared.with_quietly(|state, wakes| match state.offer(id, payload) {
+            Ok(()) => Ok(None),
+            Err(Refusal::Failed(error)) => Err(error),
+            Err(Refusal::Wait(payload)) => Ok(Some(state.join_sends(id, payload, None, wakes))),
+        })?;
+        self.sink = ticket.map_or(InSink::Nothing, InSink::Room);
+        Ok(())
+    }
+
     /// Leaves the lines in which it waits as a sink.
-    fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         let sink = core::mem::replace(&mut self.sink, InSink::Nothing);
         let mut state = self.shared.lock();
         let places = match sink {
@@ -288,21 +328,7 @@ impl Sink<Message> for Sender {
 
     /// As [`feed`](Sender::feed): [`flush`](Sender::flush) comes behind it.
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        match self.sink {
-            InSink::Nothing => {}
-            InSink::Room(_) => return Err(Error::NotReady),
-            // Somebody has stopped waiting for it.
-            InSink::Written(_) => self.leave(),
-        }
-        let id = self.id;
-        let payload = Payload::Message(message);
-        let ticket = self.shared.with_quietly(|state, wakes| match state.offer(id, payload) {
-            Ok(()) => Ok(None),
-            Err(Refusal::Failed(error)) => Err(error),
-            Err(Refusal::Wait(payload)) => Ok(Some(state.join_sends(id, payload, None, wakes))),
-        })?;
-        self.sink = ticket.map_or(InSink::Nothing, InSink::Room);
-        Ok(())
+        self.start(Payload::Message(message))
     }
 
     /// As [`flush`](Sender::flush).

@@ -12,6 +12,7 @@ use crate::driver::clock::Clock;
 use crate::driver::close::{copy, reason};
 use crate::driver::closer::Closer;
 use crate::driver::error::Error;
+use crate::driver::intake::Intake;
 use crate::driver::link::Link;
 use crate::driver::stream::ByteStream;
 use crate::driver::trace::Seen;
@@ -27,10 +28,7 @@ pub(super) struct State {
     pub(super) subprotocol: Option<Box<str>>,
     pub(super) pings: u64,
     pub(super) end: End,
-    /// What closes the connection from elsewhere.
-    pub(super) closer: Option<Closer>,
-    /// What was told of the connection.
-    pub(super) seen: Seen,
+    pub(super) intake: Intake,
     pub(super) link: LinkState,
     pub(super) task: Task,
 
@@ -56,6 +54,13 @@ pub(super) struct State {
     /// Bytes of data that the outbox has accepted.
     pub(super) accepted: u64,
     next: u64,
+}
+
+/// What the driver has for itself.
+pub(super) struct Alone<S, C> {
+    pub(super) link: Link<S, C>,
+    pub(super) closer: Option<Closer>,
+    pub(super) seen: Seen,
 }
 
 /// How the link stood when the driver last looked.
@@ -104,16 +109,16 @@ struct Needs {
 }
 
 impl Shared {
-    pub(super) fn new<S, C>(socket: WebSocket<S, C>) -> (Self, Link<S, C>) {
-        let WebSocket { link, connection, subprotocol, end, pings, tasks: _, closer, seen } =
+    pub(super) fn new<S, C>(socket: WebSocket<S, C>) -> (Self, Alone<S, C>) {
+        let WebSocket { link, connection, subprotocol, end, intake, pings, tasks: _, closer, seen } =
             socket;
+        let alone = Alone { link, closer, seen };
         let state = State {
             connection,
             subprotocol,
             pings,
             end,
-            closer,
-            seen,
+            intake,
             link: LinkState::default(),
             task: Task::Awake { is_notified: true },
             receiver: None,
@@ -130,7 +135,7 @@ impl Shared {
             accepted: 0,
             next: 1,
         };
-        (Self(Mutex::new(state)), link)
+        (Self(Mutex::new(state)), alone)
     }
 
     /// Code of the application that panics under the lock, a stream's or a waker's, does so between
@@ -284,7 +289,8 @@ impl State {
     pub(super) fn discard(&mut self) -> bool {
         self.is_discarding = true;
         let mut is_any = false;
-        while self.take_event().is_some() {
+        while let Some(event) = self.take_event() {
+            self.intake.discard(&event);
             is_any = true;
         }
         is_any

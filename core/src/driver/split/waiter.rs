@@ -32,6 +32,13 @@ impl<'a> Waiter<'a, Waiting> {
         shared.with(|state, wakes| self.send(state, wakes, cx, sender, payload))
     }
 
+    /// Stops waiting. Whether it did wait.
+    pub(super) fn leave(&mut self) -> bool {
+        let Some(ticket) = self.ticket.take() else { return false };
+        let place = self.shared.lock().sends.leave(ticket);
+        place.is_some()
+    }
+
     /// The same, without waking the driver unless it has to wait.
     pub(super) fn poll_feed(
         &mut self,
