@@ -99,7 +99,8 @@ impl Inbox {
         };
         self.messages.subtract(1);
         self.bytes.subtract(length);
-        if self.queue.is_empty() && self.queue.capacity() > KEPT_CAPACITY {
+        if self.queue.is_empty() {
+            // An idle connection holds no places for events.
             self.queue = VecDeque::new();
         }
         let opened = self.gate == Gate::Closed && self.messages.is_low() && self.bytes.is_low();
@@ -133,6 +134,3 @@ impl Inbox {
 /// What a queued event costs beside its payload: its place in a queue that may have just doubled,
 /// the allocator's header, and the counter that a shared payload gets.
 pub(crate) const EVENT_OVERHEAD: usize = 4 * size_of::<Item>() + 64;
-
-/// A queue that once held many events does not keep their places for ever.
-const KEPT_CAPACITY: usize = 4;

@@ -94,9 +94,8 @@ impl Wire {
                 self.keep_spare(bytes);
             }
         }
-        if self.segments.capacity() > KEPT_SEGMENTS {
-            self.segments = VecDeque::new();
-        }
+        // An idle connection holds no places for segments.
+        self.segments = VecDeque::new();
     }
 
     fn keep_spare(&mut self, mut bytes: Vec<u8>) {
@@ -118,7 +117,5 @@ impl Segment {
 
 /// An idle connection holds no buffer larger than this: enough for the frames of a chat.
 const KEPT_BYTES: usize = 256;
-const KEPT_SEGMENTS: usize = 4;
-
 /// A segment of this size may be moved for a few more bytes.
 const CHEAP_TO_GROW: usize = 1024;

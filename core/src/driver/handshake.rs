@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use core::future::poll_fn;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 
@@ -42,7 +43,7 @@ pub async fn client<S: ByteStream, C: Clock>(
         Span::opened(&opened);
         opened
     };
-    within(span, opening).await
+    within(span, Box::pin(opening)).await
 }
 
 async fn open<S: ByteStream, C: Clock>(
@@ -78,8 +79,9 @@ async fn open<S: ByteStream, C: Clock>(
 #[derive(Debug)]
 #[must_use = "it waits to be accepted or rejected"]
 pub struct Incoming<S, C> {
-    opening: Opening<S, C, ServerHandshake>,
-    request: Request,
+    // Boxed, so that the task of a connection is not for ever as large as its opening handshake.
+    opening: Box<Opening<S, C, ServerHandshake>>,
+    request: Box<Request>,
     acceptance: Acceptance,
     subprotocol: Option<String>,
     config: Arc<Config>,
@@ -102,12 +104,12 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
             Span::opened(&received);
             received
         };
-        within(Span::accept(), receiving).await
+        within(Span::accept(), Box::pin(receiving)).await
     }
 
     async fn wait(stream: S, clock: C, limits: Limits) -> Result<Self, Error> {
         let handshake = ServerHandshake::new(clock.now(), limits);
-        let mut opening = Opening { link: Link::new(stream, clock), handshake };
+        let mut opening = Box::new(Opening { link: Link::new(stream, clock), handshake });
         let has_request = |handshake: &ServerHandshake| handshake.request().is_some();
         poll_fn(|cx| opening.poll_until(cx, |opening| opening.decided(has_request))).await?;
         let Some(request) = opening.handshake.request().cloned() else {
@@ -115,10 +117,10 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
         };
         Ok(Self {
             opening,
-            request,
+            request: Box::new(request),
             acceptance: Acceptance::new(),
             subprotocol: None,
-            config: Arc::default(),
+            config: Arc::clone(&DEFAULT_CONFIG),
         })
     }
 
@@ -165,6 +167,10 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     ///
     /// Cancelled, the stream is closed.
     pub async fn accept(self) -> Result<WebSocket<S, C>, Error> {
+        Box::pin(self.answer()).await
+    }
+
+    async fn answer(self) -> Result<WebSocket<S, C>, Error> {
         let Self { mut opening, acceptance, subprotocol, config, .. } = self;
         let acceptance = acceptance.configured(&config);
         if let Err(error) = opening.handshake.accept(acceptance) {
@@ -179,7 +185,7 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
             })
         })
         .await?;
-        let Opening { link, handshake } = opening;
+        let Opening { link, handshake } = *opening;
         match handshake.into_connection(link.clock.now(), config) {
             Ok(connection) => Ok(WebSocket::from_link(link, connection, subprotocol.as_deref())),
             Err(handshake) => Err(failed(&link, &handshake)),
@@ -314,3 +320,6 @@ fn failed<S, C>(link: &Link<S, C>, handshake: &impl Handshake) -> Error {
         },
     }
 }
+
+/// What all connections share that are not set up otherwise.
+static DEFAULT_CONFIG: LazyLock<Arc<Config>> = LazyLock::new(Arc::default);
