@@ -32,14 +32,6 @@ enum Item {
     Answer(Bytes),
 }
 
-/// What the application takes.
-#[derive(Debug)]
-pub(crate) struct Taken {
-    pub(crate) event: Event,
-    /// The gate opened: decoding goes on.
-    pub(crate) opened: bool,
-}
-
 impl Inbox {
     pub(crate) const fn new(messages: Watermarks, bytes: Watermarks) -> Self {
         Self {
@@ -74,6 +66,7 @@ impl Inbox {
     }
 
     /// The answer to a ping, if everything before it is taken.
+    #[inline]
     pub(crate) fn pop_answer(&mut self) -> Option<Bytes> {
         if let Some(Item::Answer(payload)) = self.queue.front_mut() {
             let payload = core::mem::take(payload);
@@ -86,7 +79,7 @@ impl Inbox {
 
     /// The next event. Answers that are due must have been popped.
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Taken> {
+    pub(crate) fn pop(&mut self) -> Option<Event> {
         let Item::Event(event) = self.queue.pop_front()? else {
             debug_assert!(false, "an answer that is due is popped before the next event");
             return None;
@@ -103,11 +96,17 @@ impl Inbox {
             // An idle connection holds no places for events.
             self.queue = VecDeque::new();
         }
-        let opened = self.gate == Gate::Closed && self.messages.is_low() && self.bytes.is_low();
-        if opened {
+        Some(event)
+    }
+
+    /// Opens the gate if it is time to. Tells whether it did: decoding goes on then.
+    #[inline]
+    pub(crate) fn reopen(&mut self) -> bool {
+        let opens = self.gate == Gate::Closed && self.messages.is_low() && self.bytes.is_low();
+        if opens {
             self.gate = Gate::Open;
         }
-        Some(Taken { event, opened })
+        opens
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -48,11 +48,15 @@ impl Connection {
             if let Delivering::Whole(assembler) = &self.delivering
                 && self.decoder.is_between_frames()
                 && assembler.is_between_messages()
-                && let Some(message) =
-                    short::take_message(input, self.role.peer().masks(), &self.config)
             {
-                self.received_message(message);
-                continue;
+                let path = short::Path::new(self.role.peer(), &self.config);
+                while let Some(message) = path.take_message(input) {
+                    self.counters.messages_in += 1;
+                    self.inbox.push(message.len(), Event::Message(message));
+                    if !self.inbox.is_open() {
+                        return;
+                    }
+                }
             }
             match self.decode_step(input) {
                 Ok(true) => {}
@@ -198,17 +202,18 @@ impl Connection {
     }
 
     /// Takes the next event of the inbox and goes on decoding if that opened the gate.
+    #[inline]
     pub(crate) fn take_event(&mut self) -> Option<Event> {
-        let taken = self.inbox.pop()?;
+        let event = self.inbox.pop()?;
         while let Some(answer) = self.inbox.pop_answer() {
             if self.phase.answers_pings() {
                 self.answer(answer);
             }
         }
-        if taken.opened {
+        if self.inbox.reopen() {
             self.opened();
         }
-        Some(taken.event)
+        Some(event)
     }
 
     /// Gives out the end, once, when nothing can come before it any more.

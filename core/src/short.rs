@@ -7,52 +7,72 @@ use crate::config::Config;
 use crate::event::Message;
 use crate::frame::Mask;
 use crate::mask::BLOCK;
+use crate::role::Role;
 
-/// Takes a message of at most 125 bytes off the front of `input`, if one is there whole and nothing
-/// is wrong with it. Otherwise nothing is taken, and the general path says what there is.
-///
-/// The stream must stand between two messages.
-#[inline]
-pub(crate) fn take_message(input: &mut &[u8], masked: bool, config: &Config) -> Option<Message> {
-    let (&[first, second], rest) = input.split_first_chunk::<2>()?;
-    let length = usize::from(second & 0x7F);
-    let is_text = match first {
-        0x81 => true,
-        0x82 => false,
-        _ => return None,
-    };
-    let limit = config.max_frame_size.unwrap_or(usize::MAX).min(config.max_message_size);
-    if (second & 0x80 != 0) != masked || length > 125 || length > limit {
-        return None;
+/// What such a message must be on this connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Path {
+    masked: u8,
+    limit: u8,
+    validate_utf8: bool,
+}
+
+impl Path {
+    pub(crate) fn new(sender: Role, config: &Config) -> Self {
+        let limit = config.max_frame_size.unwrap_or(LONGEST).min(config.max_message_size);
+        Self {
+            masked: if sender.masks() { 0x80 } else { 0 },
+            limit: u8::try_from(limit.min(LONGEST)).unwrap_or(0),
+            validate_utf8: config.validate_utf8,
+        }
     }
-    let (message, behind) = if masked {
+
+    /// Takes a message of at most 125 bytes off the front of `input`, if one is there whole and
+    /// nothing is wrong with it. Otherwise nothing is taken, and the general path says what there
+    /// is.
+    ///
+    /// The stream must stand between two messages.
+    #[inline]
+    pub(crate) fn take_message(self, input: &mut &[u8]) -> Option<Message> {
+        let (&[first, second], rest) = input.split_first_chunk::<2>()?;
+        // The difference has the top bit if the mask is not as it should be.
+        let length = second ^ self.masked;
+        if !matches!(first, 0x81 | 0x82) || length > self.limit {
+            return None;
+        }
+        let (is_text, length) = (first == 0x81, usize::from(length));
+        if self.masked == 0 {
+            let (payload, behind) = rest.split_at_checked(length)?;
+            let message = message(payload, is_text, self.validate_utf8)?;
+            *input = behind;
+            return Some(message);
+        }
         let (key, rest) = rest.split_first_chunk::<4>()?;
         let behind = rest.get(length..)?;
         let mask = Mask::new(*key);
         // Whatever follows in the input is XORed along: no loop and no branch on the length.
         let message = if length <= BLOCK {
             let block = mask.block::<BLOCK>(rest.first_chunk()?);
-            message(block.get(..length)?, is_text, config)?
+            message(block.get(..length)?, is_text, self.validate_utf8)?
         } else {
             let block = mask.block::<{ 2 * BLOCK }>(rest.first_chunk()?);
-            message(block.get(..length)?, is_text, config)?
+            message(block.get(..length)?, is_text, self.validate_utf8)?
         };
-        (message, behind)
-    } else {
-        let (payload, behind) = rest.split_at_checked(length)?;
-        (message(payload, is_text, config)?, behind)
-    };
-    *input = behind;
-    Some(message)
+        *input = behind;
+        Some(message)
+    }
 }
 
 #[inline]
-fn message(payload: &[u8], is_text: bool, config: &Config) -> Option<Message> {
+fn message(payload: &[u8], is_text: bool, validate_utf8: bool) -> Option<Message> {
     Some(if !is_text {
         Message::Binary(Bytes::copy_from_slice(payload))
-    } else if config.validate_utf8 {
+    } else if validate_utf8 {
         Message::Text(ByteString::from(core::str::from_utf8(payload).ok()?))
     } else {
         Message::UncheckedText(Bytes::copy_from_slice(payload))
     })
 }
+
+/// The longest length that stands in the second byte of a header.
+const LONGEST: usize = 125;
