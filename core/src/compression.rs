@@ -137,7 +137,7 @@ impl Compression {
 
 impl Compression {
     /// The frame of a prepared message that fits this connection.
-    #[cfg(all(feature = "deflate", feature = "std"))]
+    #[cfg(feature = "deflate")]
     pub(crate) fn prepared<'p>(&mut self, prepared: &'p Prepared) -> &'p Encoded {
         let compressor = self.negotiated.as_mut().and_then(|n| n.compressor.as_mut());
         match compressor {
@@ -152,8 +152,8 @@ impl Compression {
         }
     }
 
-    /// The frame of a prepared message. It is not compressed: that takes a lock to do once.
-    #[cfg(not(all(feature = "deflate", feature = "std")))]
+    /// The frame of a prepared message.
+    #[cfg(not(feature = "deflate"))]
     #[allow(clippy::unused_self)]
     pub(crate) fn prepared<'p>(&mut self, prepared: &'p Prepared) -> &'p Encoded {
         prepared.plain()

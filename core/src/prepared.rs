@@ -6,7 +6,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
-#[cfg(all(feature = "deflate", feature = "std"))]
+#[cfg(feature = "deflate")]
 use crate::deflate::DeflateOptions;
 use crate::event::Message;
 use crate::frame::{FrameHeader, OpCode, encode_header};
@@ -34,7 +34,7 @@ pub struct Prepared(Arc<Inner>);
 struct Inner {
     message: Message,
     plain: Encoded,
-    #[cfg(all(feature = "deflate", feature = "std"))]
+    #[cfg(feature = "deflate")]
     compressed: Compressed,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Encoded {
 
 /// For windows of 9 to 15 bits each, once a connection has asked for it. `None` for a message that
 /// is too short, or does not get shorter.
-#[cfg(all(feature = "deflate", feature = "std"))]
+#[cfg(feature = "deflate")]
 struct Compressed {
     options: DeflateOptions,
     windows: [std::sync::OnceLock<Option<Encoded>>; 7],
@@ -60,7 +60,7 @@ impl Prepared {
         let message = message.into();
         Self(Arc::new(Inner {
             plain: Encoded::new(&message, message.clone().into_bytes(), false),
-            #[cfg(all(feature = "deflate", feature = "std"))]
+            #[cfg(feature = "deflate")]
             compressed: Compressed {
                 options: DeflateOptions::default(),
                 windows: Default::default(),
@@ -70,7 +70,7 @@ impl Prepared {
     }
 
     /// Prepares a message; for connections that compress, with this level and least size.
-    #[cfg(all(feature = "deflate", feature = "std"))]
+    #[cfg(feature = "deflate")]
     pub fn with_options(message: impl Into<Message>, options: DeflateOptions) -> Self {
         let message = message.into();
         let plain = Encoded::new(&message, message.clone().into_bytes(), false);
@@ -89,7 +89,7 @@ impl Prepared {
 
     /// Compressed for a window of this many bits, 9 to 15, if that makes it shorter. The first one
     /// who asks compresses it.
-    #[cfg(all(feature = "deflate", feature = "std"))]
+    #[cfg(feature = "deflate")]
     pub(crate) fn compressed(&self, window_bits: u8) -> Option<&Encoded> {
         let Inner { message, compressed: Compressed { options, windows }, .. } = &*self.0;
         let window = windows.get(usize::from(window_bits.checked_sub(9)?))?;

@@ -36,14 +36,12 @@ impl Compressor {
         length >= self.min_size
     }
 
-    #[cfg(feature = "std")]
     pub(crate) const fn window_bits(&self) -> u8 {
         self.settings.window_bits
     }
 
     /// The peer has inflated something that did not come from here: what comes next refers to
     /// nothing before it.
-    #[cfg(feature = "std")]
     pub(crate) fn forget(&mut self) {
         if let Some(context) = &mut self.context {
             context.deflate.reset();

@@ -13,21 +13,14 @@ use super::context::{DeflateContext, DeflateSettings, InflateContext};
 /// full one is dropped.
 #[derive(Clone)]
 pub struct DeflatePool {
-    #[cfg(feature = "std")]
     shelves: alloc::sync::Arc<std::sync::Mutex<Shelves>>,
     capacity: usize,
 }
 
 impl DeflatePool {
     /// A pool that keeps at most `capacity` inflaters and as many compressors.
-    ///
-    /// Without the feature `std` it keeps none, since sharing takes a lock.
     pub fn new(capacity: usize) -> Self {
-        Self {
-            #[cfg(feature = "std")]
-            shelves: alloc::sync::Arc::default(),
-            capacity,
-        }
+        Self { shelves: alloc::sync::Arc::default(), capacity }
     }
 
     pub(super) fn inflater(&self, window_bits: u8) -> Option<Box<InflateContext>> {
@@ -69,16 +62,10 @@ impl DeflatePool {
         });
     }
 
-    #[cfg(feature = "std")]
     fn with<T>(&self, work: impl FnOnce(&mut Shelves) -> Option<T>) -> Option<T> {
         // Nothing under the lock can panic half-way, so a poisoned one is as good as new.
         let mut shelves = self.shelves.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         work(&mut shelves)
-    }
-
-    #[cfg(not(feature = "std"))]
-    fn with<T>(&self, _work: impl FnOnce(&mut Shelves) -> Option<T>) -> Option<T> {
-        None
     }
 }
 
@@ -93,11 +80,7 @@ struct Shelves {
 impl PartialEq for DeflatePool {
     /// Whether this is the same pool.
     fn eq(&self, other: &Self) -> bool {
-        #[cfg(feature = "std")]
-        let same = alloc::sync::Arc::ptr_eq(&self.shelves, &other.shelves);
-        #[cfg(not(feature = "std"))]
-        let same = self.capacity == other.capacity;
-        same
+        alloc::sync::Arc::ptr_eq(&self.shelves, &other.shelves)
     }
 }
 
