@@ -154,7 +154,7 @@ pub use tidegate_core::handshake::{
     ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
 };
 pub use tidegate_core::{
-    Chunk, ChunkError, CloseCode, CloseFrame, Closed, Config, ConfigBuilder, ConfigError,
+    Chunk, ChunkError, CloseCode, CloseFrame, Closed, Compress, Config, ConfigBuilder, ConfigError,
     Connection, ControlError, Event, Failure, Message, MessageKind, PongPolicy, ProtocolError,
     SendError, Stats, Watermarks,
 };

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::poll::{Driven, Goal};
 use super::stream::ByteStream;
 use super::websocket::WebSocket;
-use crate::{Chunk, ChunkError, ControlError, Message, Prepared, SendError};
+use crate::{Chunk, ChunkError, Compress, ControlError, Message, Prepared, SendError};
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Sends a message: waits until the outbox has room, and then until the stream has taken all.
@@ -33,6 +33,26 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         self.flush().await
     }
 
+    /// As [`send`](Self::send), with a say in whether the message is compressed: what holds a
+    /// secret beside something that others choose is better not.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_with(
+        &mut self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        let mut waiting = Some(message.into());
+        poll_fn(|cx| self.poll_accept(cx, &mut waiting, compress)).await?;
+        self.flush().await
+    }
+
     /// Accepts a message without waiting until it is written: for many small ones, with
     /// [`flush`](Self::flush) behind them. Waits only for room in the outbox.
     ///
@@ -45,7 +65,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Cancelled, the message is dropped and nothing of it is sent.
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         let mut waiting = Some(message.into());
-        poll_fn(|cx| self.poll_accept(cx, &mut waiting)).await
+        poll_fn(|cx| self.poll_accept(cx, &mut waiting, Compress::Auto)).await
     }
 
     /// Waits until the stream has taken everything that was accepted.
@@ -68,10 +88,23 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// [`SendError`], which gives the message back.
     pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.try_send_with(message, Compress::Auto)
+    }
+
+    /// As [`try_send`](Self::try_send), with a say in whether the message is compressed.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_with(
+        &mut self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), SendError> {
         if self.link.has_write_failed() {
             return Err(SendError::Closed(message.into()));
         }
-        self.connection.send(message)
+        self.connection.send_with(message, compress)
     }
 
     /// Sends a message that was prepared for many connections, as [`send`](Self::send) sends one.
@@ -204,17 +237,24 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         &mut self,
         cx: &mut Context<'_>,
         waiting: &mut Option<Message>,
+        compress: Compress,
     ) -> Poll<Result<(), Error>> {
         // With room there is no reason to touch the stream: a batch goes out in one write.
-        match self.accept(waiting) {
+        match self.accept(waiting, compress) {
             Goal::Done(done) => Poll::Ready(done),
-            Goal::Again | Goal::Wait => self.poll_until(cx, |socket| socket.accept(waiting)),
+            Goal::Again | Goal::Wait => {
+                self.poll_until(cx, |socket| socket.accept(waiting, compress))
+            }
         }
     }
 
-    fn accept(&mut self, waiting: &mut Option<Message>) -> Goal<Result<(), Error>> {
+    fn accept(
+        &mut self,
+        waiting: &mut Option<Message>,
+        compress: Compress,
+    ) -> Goal<Result<(), Error>> {
         let Some(message) = waiting.take() else { return Goal::Done(Ok(())) };
-        match self.try_send(message) {
+        match self.try_send_with(message, compress) {
             Ok(()) => Goal::Done(Ok(())),
             Err(SendError::Full(message)) => {
                 *waiting = Some(message);

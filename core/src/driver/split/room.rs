@@ -3,7 +3,7 @@
 use super::line::Wakes;
 use super::shared::State;
 use crate::driver::error::Error;
-use crate::{Chunk, ChunkError, Connection, Message, Prepared, SendError};
+use crate::{Chunk, ChunkError, Compress, Connection, Message, Prepared, SendError};
 
 /// A message or a part of one that waits for room.
 pub(super) struct Waiting {
@@ -12,7 +12,7 @@ pub(super) struct Waiting {
 }
 
 pub(super) enum Payload {
-    Message(Message),
+    Message(Message, Compress),
     Prepared(Prepared),
     /// The first chunk of a message, which must not go on with another one.
     First(Chunk),
@@ -75,9 +75,10 @@ impl State {
 
     fn hand_over(&mut self, sender: u64, payload: Payload) -> Result<(), Refusal> {
         let result = match payload {
-            Payload::Message(message) => {
-                self.accept(|connection| connection.send(message)).map_err(|error| match error {
-                    SendError::Full(message) => Refusal::Wait(Payload::Message(message)),
+            Payload::Message(message, compress) => {
+                let send = |connection: &mut Connection| connection.send_with(message, compress);
+                self.accept(send).map_err(|error| match error {
+                    SendError::Full(message) => Refusal::Wait(Payload::Message(message, compress)),
                     SendError::Closed(_) => Refusal::Failed(Error::Closing),
                     SendError::Unfinished(_) => Refusal::Failed(Error::Unfinished),
                 })

@@ -16,7 +16,7 @@ use super::room::{Payload, Refusal};
 use super::shared::{Shared, Wait};
 use super::waiter::Waiter;
 use crate::driver::error::Error;
-use crate::{Chunk, CloseCode, CloseFrame, Closed, Message, Prepared, SendError};
+use crate::{Chunk, CloseCode, CloseFrame, Closed, Compress, Message, Prepared, SendError};
 
 /// The sending side of a connection that a [`Driver`](super::Driver) drives. Clones send on the
 /// same connection, from any task.
@@ -60,7 +60,7 @@ impl Sender {
     /// Cancelled before there was room, the message is dropped and nothing of it is sent. If its
     /// turn has come meanwhile it is sent, whole.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.hand_over(Payload::Message(message.into())).await
+        self.hand_over(Payload::Message(message.into(), Compress::Auto)).await
     }
 
     /// As [`send`](Self::send), but does not wake the driver while there is room: for many small
@@ -74,7 +74,7 @@ impl Sender {
     ///
     /// As [`send`](Self::send).
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let mut payload = Some(Payload::Message(message.into()));
+        let mut payload = Some(Payload::Message(message.into(), Compress::Auto));
         let mut waiter = Waiter::for_room(&self.shared);
         poll_fn(|cx| waiter.poll_feed(cx, self.id, &mut payload)).await
     }
@@ -93,6 +93,24 @@ impl Sender {
     /// As [`send`](Self::send): the message goes on with the next chunk that is accepted.
     pub async fn send_chunk(&self, chunk: Chunk) -> Result<(), Error> {
         self.hand_over(Payload::Chunk(chunk)).await
+    }
+
+    /// As [`send`](Self::send), with a say in whether the message is compressed: what holds a
+    /// secret beside something that others choose is better not.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_with(
+        &self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        self.hand_over(Payload::Message(message.into(), compress)).await
     }
 
     /// Accepts a message if there is room and nobody waits for it, without waiting.
@@ -328,7 +346,7 @@ impl Sink<Message> for Sender {
 
     /// As [`feed`](Sender::feed): [`flush`](Sender::flush) comes behind it.
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        self.start(Payload::Message(message))
+        self.start(Payload::Message(message, Compress::Auto))
     }
 
     /// As [`flush`](Sender::flush).
