@@ -51,8 +51,7 @@ impl Connection {
             {
                 let path = short::Path::new(self.role.peer(), &self.config);
                 while let Some(message) = path.take_message(input) {
-                    self.counters.messages_in += 1;
-                    self.inbox.push(message.len(), Event::Message(message));
+                    self.received_message(message);
                     if !self.inbox.is_open() {
                         return;
                     }
@@ -218,12 +217,9 @@ impl Connection {
 
     /// Gives out the end, once, when nothing can come before it any more.
     pub(crate) fn take_closed(&mut self) -> Option<Event> {
+        let is_all_decoded = self.is_all_decoded();
         match &mut self.ending {
-            Ending::Decided { closed, reported: reported @ false }
-                if self.stash.is_empty()
-                    && self.held.is_none()
-                    && !self.delivering.is_waiting() =>
-            {
+            Ending::Decided { closed, reported: reported @ false } if is_all_decoded => {
                 *reported = true;
                 Some(Event::Closed(closed.clone()))
             }
