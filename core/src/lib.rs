@@ -82,7 +82,9 @@
 //! |---|---|
 //! | [`Connection`], [`Config`], [`Event`] | routing between the parts, nothing else |
 //! | [`handshake`] | the opening handshake of both roles, without I/O too |
-//! | inbox, outbox, assembler, phase, timers | the gate, output, messages, the closing handshake as a table, deadlines |
+//! | inbox, outbox, assembler and chunker, phase, timers | the gate, output, messages whole or in chunks, the closing handshake as a table, deadlines |
+//! | `deflate` (a feature) | permessage-deflate: negotiation, compression, shared contexts |
+//! | `driver` (a feature) | the poll loop, on the public interface of all this |
 //! | [`frame`] | headers, masking, a resumable decoder: public, free of allocations |
 //! | [`Timestamp`], [`Watermarks`], [`Role`], errors | what all of it stands on |
 //!
