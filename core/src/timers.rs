@@ -107,4 +107,28 @@ mod tests {
         assert!(timers.expire(Timer::Close, Timestamp::from_millis(510)));
         assert!(!timers.is_set(Timer::Close), "it expires once");
     }
+
+    #[test]
+    fn the_first_of_several_deadlines_is_next_and_each_is_its_own() {
+        let at = Timestamp::from_millis;
+        let mut timers = TimerTable::default();
+        assert_eq!(timers.next(at(7)), None);
+        for (index, timer) in (0..).zip(Timer::ALL) {
+            assert!(!timers.is_set(timer));
+            assert!(!timers.expire(timer, Timestamp::from_secs(99)));
+            timers.set(timer, at(40 - index * 10));
+            assert!(timers.is_set(timer));
+            assert_eq!(timers.next(Timestamp::ZERO), Some(at(40 - index * 10)));
+        }
+        timers.clear(Timer::Write);
+        assert!(!timers.is_set(Timer::Write));
+        assert_eq!(timers.next(Timestamp::ZERO), Some(at(20)));
+        timers.tick(at(5));
+        assert!(!timers.expire(Timer::Close, at(19)), "a time that came in moves none of them");
+        assert!(timers.expire(Timer::Close, at(20)));
+        timers.set(Timer::Ping, at(50));
+        assert_eq!(timers.next(Timestamp::ZERO), Some(at(30)));
+        timers.set(Timer::Pong, at(60));
+        assert_eq!(timers.next(Timestamp::ZERO), Some(at(50)), "a new deadline replaces the old");
+    }
 }
