@@ -186,10 +186,7 @@ fn a_frame_is_a_header_and_pieces_of_payload_of_which_one_is_the_last() {
     let mask = |key| Some(Mask::new(key));
     assert_eq!(
         parts(&mut decoder, &[4, 10]),
-        [
-            header(OpCode::Binary, mask([1, 2, 3, 4]), 5),
-            payload(&[10], mask([1, 2, 3, 4]), false)
-        ]
+        [header(OpCode::Binary, mask([1, 2, 3, 4]), 5), payload(&[10], mask([1, 2, 3, 4]), false)]
     );
     assert!(!decoder.is_between_frames(), "payload is to come");
     assert_eq!(parts(&mut decoder, &[]), []);
