@@ -140,6 +140,8 @@ impl Model {
     pub fn receive(&mut self, sent: Sent) {
         self.pending.push(sent);
         self.decode();
+        // Behind an event that is not taken it waits until that is answered.
+        self.is_closed |= self.is_close_decoded && self.queued_messages() == 0;
     }
 
     /// The stream ended.
@@ -220,7 +222,7 @@ impl Model {
                 Sent::Pong(_) => {}
                 Sent::Close => {
                     self.is_close_decoded = true;
-                    self.is_closed = self.queued_messages() == 0 || self.is_closing;
+                    self.is_closed = self.is_closing;
                 }
             }
             // It closes when a count reaches its mark, not by what does not count.
