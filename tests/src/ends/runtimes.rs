@@ -1,0 +1,166 @@
+//! What the tests need of a runtime and of its adapter, plain and over TLS.
+
+use core::fmt::Debug;
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::net::TcpStream;
+
+use tidegate_core::Config;
+use tidegate_core::driver::{ByteStream, Client, Clock, Options, Receiver, Sender, WebSocket};
+
+use super::certificates::{client_tls, server_tls};
+pub use tidegate_core::driver::Error;
+
+/// An adapter, its runtime, and what is below the WebSocket.
+pub trait Adapter: Debug + Send + Sync + 'static {
+    /// What it is called.
+    const NAME: &'static str;
+    /// Whether there is TLS between WebSocket and TCP.
+    const IS_TLS: bool;
+    /// The stream of a server.
+    type Server: ByteStream + Debug + Send + 'static;
+    /// The stream of a client.
+    type Client: ByteStream + Debug + Send + 'static;
+    /// The clock of the adapter.
+    type Clock: Clock + Debug + Send + 'static;
+
+    /// Runs a future, on the thread of the caller.
+    fn block_on<T>(future: impl Future<Output = T>) -> T;
+    /// Runs a future in a task of its own, on any thread.
+    fn spawn(future: impl Future<Output = ()> + Send + 'static);
+    /// Waits.
+    fn sleep(duration: Duration) -> impl Future<Output = ()> + Send;
+    /// Connects as an application does.
+    fn connect(
+        address: SocketAddr,
+        config: Config,
+    ) -> impl Future<Output = Result<Socket<Self, Self::Client>, Error>> + Send;
+    /// Accepts as an application does.
+    fn accept(
+        stream: TcpStream,
+        config: Config,
+    ) -> impl Future<Output = Result<Socket<Self, Self::Server>, Error>> + Send;
+    /// The adapter's own.
+    fn split_spawn<S: ByteStream + Send + 'static>(socket: Socket<Self, S>) -> (Sender, Receiver);
+}
+
+/// A WebSocket of an adapter.
+pub type Socket<A, S> = WebSocket<S, <A as Adapter>::Clock>;
+
+macro_rules! adapter {
+    ($plain:ident, $tls:ident, $label:literal, $krate:ident, $rustls:ident,
+     $stream:ident<$tcp:ty>, $clock:ident, $network:ident, $block_on:expr, $spawn:expr,
+     $sleep:expr, $from:expr) => {
+        adapter!(@ $plain, $label, false, $krate, $krate::$stream<$tcp>, $clock, $network,
+            $block_on, $spawn, $sleep, $network::new(), "ws",
+            |stream| async move { $krate::accept(($from)(stream)).await });
+        adapter!(@ $tls, concat!($label, " over TLS"), true, $krate,
+            $krate::$stream<$krate::$rustls::server::TlsStream<$tcp>>, $clock, $network,
+            $block_on, $spawn, $sleep, $network::new().tls(client_tls()), "wss",
+            |stream| async move { $krate::accept_tls(($from)(stream), server_tls()).await });
+    };
+    (@ $name:ident, $label:expr, $is_tls:literal, $krate:ident, $server:ty, $clock:ident,
+     $network:ident, $block_on:expr, $spawn:expr, $sleep:expr, $new:expr, $scheme:literal,
+     $accept:expr) => {
+        #[doc = concat!("The adapter `", stringify!($krate), "` on `", $scheme, "://`.")]
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        const _: () = {
+            use $krate::{$clock, $network};
+
+            impl Adapter for $name {
+                const NAME: &'static str = $label;
+                const IS_TLS: bool = $is_tls;
+                type Server = $server;
+                type Client = tidegate_core::driver::MaybeTls<
+                    <$network as tidegate_core::driver::Network>::Stream,
+                    <$network as tidegate_core::driver::Network>::Tls,
+                >;
+                type Clock = $clock;
+
+                fn block_on<T>(future: impl Future<Output = T>) -> T {
+                    // async-std moves it several times, and it is large in a debug build.
+                    ($block_on)(Box::pin(future))
+                }
+
+                fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+                    ($spawn)(future);
+                }
+
+                async fn sleep(duration: Duration) {
+                    ($sleep)(duration).await;
+                }
+
+                async fn connect(
+                    address: SocketAddr,
+                    config: Config,
+                ) -> Result<Socket<Self, Self::Client>, Error> {
+                    let client = Client::new($new, Options::new().config(config));
+                    client.connect(&format!("{}://{address}/", $scheme)).await
+                }
+
+                async fn accept(
+                    stream: TcpStream,
+                    config: Config,
+                ) -> Result<Socket<Self, Self::Server>, Error> {
+                    stream.set_nonblocking(true).unwrap();
+                    stream.set_nodelay(true).unwrap();
+                    ($accept)(stream).await?.config(config).accept().await
+                }
+
+                fn split_spawn<S: ByteStream + Send + 'static>(
+                    socket: Socket<Self, S>,
+                ) -> (Sender, Receiver) {
+                    $krate::split_spawn(socket)
+                }
+            }
+        };
+    };
+}
+
+adapter!(
+    Tokio,
+    TokioTls,
+    "tokio",
+    tidegate_tokio,
+    tokio_rustls,
+    TokioStream<tokio::net::TcpStream>,
+    TokioClock,
+    TokioNetwork,
+    |future| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().unwrap().block_on(future)
+    },
+    |future| drop(tokio::spawn(future)),
+    tokio::time::sleep,
+    |stream| tokio::net::TcpStream::from_std(stream).unwrap()
+);
+adapter!(
+    Smol,
+    SmolTls,
+    "smol",
+    tidegate_smol,
+    futures_rustls,
+    FuturesStream<smol::net::TcpStream>,
+    SmolClock,
+    SmolNetwork,
+    smol::block_on,
+    |future| smol::spawn(future).detach(),
+    smol::Timer::after,
+    |stream| smol::net::TcpStream::try_from(stream).unwrap()
+);
+adapter!(
+    AsyncStd,
+    AsyncStdTls,
+    "async-std",
+    tidegate_async_std,
+    futures_rustls,
+    AsyncStdStream<async_std::net::TcpStream>,
+    AsyncStdClock,
+    AsyncStdNetwork,
+    async_std::task::block_on,
+    |future| drop(async_std::task::spawn(future)),
+    async_std::task::sleep,
+    async_std::net::TcpStream::from
+);
