@@ -10,5 +10,7 @@ mod together;
 pub use certificates::{client_tls, server_tls};
 pub use end::{End, Mode, pair, sockets, take};
 pub use raw::{Raw, raw_client, raw_client_offering, raw_server};
-pub use runtimes::{Adapter, AsyncStd, AsyncStdTls, Error, Smol, SmolTls, Socket, Tokio, TokioTls};
+pub use runtimes::{
+    Adapter, AsyncStd, AsyncStdTls, Error, Serve, Smol, SmolTls, Socket, Tokio, TokioTls,
+};
 pub use together::{Either, both, cancel, either, soon, within};

@@ -3,10 +3,13 @@
 use core::fmt::Debug;
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpListener, TcpStream};
 
 use tidegate_core::Config;
-use tidegate_core::driver::{ByteStream, Client, Clock, Options, Receiver, Sender, WebSocket};
+use tidegate_core::driver::{
+    Arrival, ByteStream, Client, Clock, MaybeTls, Options, Receiver, Sender, ServeOptions, Server,
+    WebSocket,
+};
 
 use super::certificates::{client_tls, server_tls};
 pub use tidegate_core::driver::Error;
@@ -42,6 +45,21 @@ pub trait Adapter: Debug + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Socket<Self, Self::Server>, Error>> + Send;
     /// The adapter's own.
     fn split_spawn<S: ByteStream + Send + 'static>(socket: Socket<Self, S>) -> (Sender, Receiver);
+}
+
+/// What else a server under load needs. Not over TLS.
+pub trait Serve: Adapter {
+    /// The adapter's own server.
+    fn serve<H, F>(listener: TcpListener, options: ServeOptions, handler: H) -> Server
+    where
+        H: Fn(Socket<Self, Self::Server>, Arrival) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), Error>> + Send + 'static;
+
+    /// Cuts TCP under a client, in both directions, whatever the client is doing.
+    fn cutter(socket: &Socket<Self, Self::Client>) -> Box<dyn FnOnce() + Send>;
+
+    /// How many tasks the runtime has; `None` if it does not count them.
+    fn tasks() -> Option<usize>;
 }
 
 /// A WebSocket of an adapter.
@@ -163,4 +181,47 @@ adapter!(
     |future| drop(async_std::task::spawn(future)),
     async_std::task::sleep,
     async_std::net::TcpStream::from
+);
+
+macro_rules! serve {
+    ($name:ident, $krate:ident, $listener:expr, $handle:expr, $tasks:expr) => {
+        impl Serve for $name {
+            fn serve<H, F>(listener: TcpListener, options: ServeOptions, handler: H) -> Server
+            where
+                H: Fn(Socket<Self, Self::Server>, Arrival) -> F + Send + Sync + 'static,
+                F: Future<Output = Result<(), Error>> + Send + 'static,
+            {
+                listener.set_nonblocking(true).unwrap();
+                $krate::serve(($listener)(listener).unwrap(), options, handler)
+            }
+
+            fn cutter(socket: &Socket<Self, Self::Client>) -> Box<dyn FnOnce() + Send> {
+                let Some(MaybeTls::Plain(stream)) = socket.get_ref() else {
+                    return Box::new(|| {});
+                };
+                let stream = ($handle)(stream.get_ref());
+                Box::new(move || drop(stream.shutdown(Shutdown::Both)))
+            }
+
+            fn tasks() -> Option<usize> {
+                $tasks
+            }
+        }
+    };
+}
+
+serve!(
+    Tokio,
+    tidegate_tokio,
+    tokio::net::TcpListener::from_std,
+    |stream| socket2::SockRef::from(stream).try_clone().unwrap(),
+    Some(tokio::runtime::Handle::current().metrics().num_alive_tasks())
+);
+serve!(Smol, tidegate_smol, smol::net::TcpListener::try_from, smol::net::TcpStream::clone, None);
+serve!(
+    AsyncStd,
+    tidegate_async_std,
+    |listener| std::io::Result::Ok(async_std::net::TcpListener::from(listener)),
+    async_std::net::TcpStream::clone,
+    None
 );
