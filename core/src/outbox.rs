@@ -23,6 +23,7 @@ use crate::wire::Wire;
 pub(crate) struct Outbox {
     wire: Wire,
     /// Data frames, whole, in order. There is none while only small frames wait.
+    #[allow(clippy::box_collection, reason = "seldom there, and small while it is not")]
     queue: Option<Box<VecDeque<Waiting>>>,
     /// The small frames behind them, ready and back to back.
     small: Vec<u8>,
@@ -209,6 +210,12 @@ impl Outbox {
             && self.queue.is_none()
             && self.unfinished.is_none()
             && self.control.as_ref().is_none_or(|control| !control.is_waiting())
+    }
+
+    /// Whether control frames wait, or are on the wire.
+    #[inline]
+    pub(crate) const fn has_control(&self) -> bool {
+        self.control.is_some()
     }
 
     /// Whether the level reached the high mark and has not been back at the low one.
