@@ -3,9 +3,9 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
+use tidegate_core::testing::{Frame, opcode};
+use tidegate_core::testing::{Model, Rules, Sent, Taken};
 use tidegate_core::{Closed, Connection, Event, Message, PongPolicy, Stats, Timestamp, Transport};
-use tidegate_fuzz::frames::{Frame, opcode};
-use tidegate_fuzz::model::{Model, Rules, Sent, Taken};
 use tidegate_fuzz::session::{Item, Mutation, encode_with, mutate};
 use tidegate_fuzz::settings::Settings;
 use tidegate_fuzz::{cut, drain, joined};

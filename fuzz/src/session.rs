@@ -4,8 +4,8 @@
 use arbitrary::Arbitrary;
 use tidegate_core::{Compress, Connection, Message, Role};
 
-use crate::frames::{Frame, opcode};
-use crate::model::Sent;
+use tidegate_core::testing::Sent;
+use tidegate_core::testing::{Frame, opcode};
 
 /// Something that the peer sends.
 #[derive(Arbitrary, Clone, Debug)]
