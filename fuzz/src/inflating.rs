@@ -47,7 +47,7 @@ impl Inflater {
             stream.inflate(compressed, limit, &mut inflated)?;
             if !stream.has_ended {
                 stream.inflate(&[0x00, 0x00, 0xFF, 0xFF], limit, &mut inflated)?;
-                if !stream.is_between_blocks() {
+                if !(stream.has_ended || stream.is_between_blocks()) {
                     return Err("ends in the middle of a block".into());
                 }
             }
