@@ -140,6 +140,7 @@ impl Seeds {
             self.add("connection", &settings.to_bytes(), &noise);
             self.add("session", &settings.to_bytes(), &noise);
             self.add("driver", &[], &noise);
+            self.add("split", &[], &noise);
         }
     }
 
