@@ -21,7 +21,8 @@ pub struct World {
     /// What reads give, and how far they have come.
     input: Vec<u8>,
     taken: usize,
-    /// One byte decides one call of the stream; when they are used up everything succeeds.
+    /// One byte decides one call of the stream; when they are used up everything
+    /// succeeds, in pieces or at once.
     steps: Vec<u8>,
     step: usize,
     /// What the stream took.
@@ -64,7 +65,11 @@ enum Step {
 impl World {
     fn step(&mut self) -> Step {
         self.calls += 1;
-        let Some(byte) = self.steps.get(self.step) else { return Step::Gives(usize::MAX) };
+        let Some(byte) = self.steps.get(self.step) else {
+            // Small pieces to the end, or all at once.
+            let piece = self.steps.first().filter(|byte| **byte < 0x80);
+            return Step::Gives(piece.map_or(usize::MAX, |byte| usize::from(*byte) + 1));
+        };
         self.step += 1;
         match byte {
             0x00..=0x5F => Step::Gives(usize::from(*byte) + 1),
