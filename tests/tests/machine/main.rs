@@ -1,4 +1,8 @@
-//! The whole connection against a naive reference.
+//! The whole connection against a naive reference. `MACHINE_CASES` says how many cases (2,000 by
+//! default).
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
 
+mod operations;
+mod reference;
 mod turns;
+mod writer;
