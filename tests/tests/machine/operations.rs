@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use tidegate_core::testing::strategies::{self, Session};
 use tidegate_core::testing::{Frame, Sent, Taken, hostile};
 use tidegate_core::{
-    CloseCode, CloseFrame, Closed, Config, Connection, ControlError, Message, Role, SendError,
-    Timestamp,
+    Chunk, ChunkError, CloseCode, CloseFrame, Closed, Config, Connection, ControlError, Message,
+    MessageKind, Role, SendError, Timestamp,
 };
 
 use crate::reference::{CLOSE_CODE, End, Item, Reference, Stage, Times};
@@ -28,6 +28,8 @@ enum Operation {
     Deadline,
     Take(usize),
     Send(usize),
+    /// A part of a message: its kind, its length, and whether it is the last.
+    Chunk(MessageKind, usize, bool),
     Ping,
     Pong(usize),
     Close(u16),
@@ -36,7 +38,10 @@ enum Operation {
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
-    use Operation::{Abort, Close, Deadline, Eof, Input, Ping, Pong, Send, Take, Wait, Write};
+    use Operation::{
+        Abort, Chunk as Part, Close, Deadline, Eof, Input, Ping, Pong, Send, Take, Wait, Write,
+    };
+    let kind = prop_oneof![3 => Just(MessageKind::Text), 1 => Just(MessageKind::Binary)];
     prop_oneof![
         12 => prop_oneof![1..10usize, 1..100usize, 1..1000usize].prop_map(Input),
         1 => Just(Eof),
@@ -44,6 +49,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => Just(Deadline),
         10 => (1..4usize).prop_map(Take),
         6 => strategies::length(10_000).prop_map(Send),
+        3 => (kind, strategies::length(9000), any::<bool>())
+            .prop_map(|(kind, length, last)| Part(kind, length, last)),
         2 => Just(Ping),
         2 => (0..126usize).prop_map(Pong),
         1 => prop_oneof![Just(1000u16), 3000..5000u16].prop_map(Close),
@@ -107,6 +114,8 @@ struct Both {
     written: Written,
     input: Vec<u8>,
     fragment_size: Option<usize>,
+    /// The kind of the message that is sent in chunks and not finished.
+    unfinished: Option<MessageKind>,
     is_full: bool,
     sent: usize,
 }
@@ -137,6 +146,7 @@ impl Both {
                 }
             }
             Operation::Send(length) => self.send(*length),
+            Operation::Chunk(kind, length, last) => self.send_chunk(*kind, *length, *last),
             Operation::Ping => {
                 self.sent += 1;
                 let payload = format!("p{}", self.sent).into_bytes();
@@ -203,7 +213,12 @@ impl Both {
         match self.core.send(message.clone()) {
             Ok(()) => {
                 assert!(!self.is_full && self.reference.stage == Stage::Open);
-                self.reference.sent(payload);
+                assert_eq!(self.unfinished, None);
+                self.reference.sent(payload, true);
+            }
+            Err(SendError::Unfinished(back)) => {
+                assert!(self.unfinished.is_some() && self.reference.stage == Stage::Open);
+                assert_eq!(back, message);
             }
             Err(SendError::Full(back)) => {
                 assert!(self.is_full && self.reference.stage == Stage::Open);
@@ -213,6 +228,25 @@ impl Both {
                 assert_eq!(error, SendError::Closed(message));
                 assert_ne!(self.reference.stage, Stage::Open);
             }
+        }
+    }
+
+    fn send_chunk(&mut self, kind: MessageKind, length: usize, last: bool) {
+        self.sent += 1;
+        let mut payload = format!("c{}", self.sent).into_bytes();
+        payload.resize(length, b'.');
+        let chunk = Chunk { kind, payload: payload.clone().into(), last };
+        let is_open = self.reference.stage == Stage::Open;
+        let is_wrong = self.unfinished.is_some_and(|begun| begun != kind);
+        match self.core.send_chunk(chunk.clone()) {
+            Ok(()) => {
+                assert!(is_open && !self.is_full && !is_wrong);
+                self.reference.sent(payload, last);
+                self.unfinished = (!last).then_some(kind);
+            }
+            Err(ChunkError::Full(back)) => assert!(is_open && self.is_full && back == chunk),
+            Err(ChunkError::WrongKind(back)) => assert!(is_open && is_wrong && back == chunk),
+            Err(error) => assert!(!is_open && error == ChunkError::Closed(chunk)),
         }
     }
 
@@ -232,11 +266,11 @@ impl Both {
     /// Between what surely counts and what may count, the outbox says how full it is.
     fn outbox(&mut self) {
         let unwritten = &self.reference.unwritten;
-        let data: usize = unwritten.data.iter().map(Vec::len).sum();
+        let data: usize = unwritten.data.iter().map(|part| part.payload.len()).sum();
         let least = data.saturating_sub(self.written.ahead() + self.written.within());
         // The header of each frame, 14 bytes at most, and control frames with theirs.
         let frames: usize = match self.fragment_size {
-            Some(size) => unwritten.data.iter().map(|data| data.len() / size + 1).sum(),
+            Some(size) => unwritten.data.iter().map(|part| part.payload.len() / size + 1).sum(),
             None => unwritten.data.len(),
         };
         let control = unwritten.pings.len() + unwritten.pongs.len() + 1;
@@ -245,7 +279,10 @@ impl Both {
         assert!((least..=most).contains(&level), "{level} is not in {least}..={most}");
         let marks = self.core.config().send_marks();
         let was_full = self.is_full;
-        self.is_full = !self.core.can_send() && self.reference.stage == Stage::Open;
+        self.is_full = !self.core.can_send_chunk() && self.reference.stage == Stage::Open;
+        let can_send = self.core.can_send_chunk() && self.unfinished.is_none();
+        assert_eq!(self.core.can_send(), can_send);
+        assert_eq!(self.core.is_message_unfinished(), self.unfinished.is_some());
         if self.reference.stage == Stage::Open {
             assert!(
                 level < marks.high() || self.is_full || control > 1,
@@ -300,7 +337,7 @@ proptest! {
         };
         let written = Written::default();
         let mut both =
-            Both { core, reference, written, input, fragment_size, is_full: false, sent: 0 };
+            Both { core, reference, written, input, fragment_size, unfinished: None, is_full: false, sent: 0 };
         both.compare();
         for operation in &operations {
             both.apply(operation);

@@ -90,13 +90,21 @@ enum Queued {
     Answer(Vec<u8>),
 }
 
+/// A whole message, or a part of one.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) payload: Vec<u8>,
+    /// Whether the message ends here.
+    pub(crate) is_last: bool,
+}
+
 /// What waits to be written, in the order in which each kind must come out.
 #[derive(Debug, Default)]
 pub(crate) struct Unwritten {
     pub(crate) pings: Vec<Vec<u8>>,
     pub(crate) pongs: Vec<Vec<u8>>,
-    /// Data frames, as the parts of a message they came from: how many bytes of payload.
-    pub(crate) data: Vec<Vec<u8>>,
+    /// Messages, and parts of them.
+    pub(crate) data: Vec<Part>,
     pub(crate) close: Option<Option<u16>>,
     /// Bytes of a frame that is written in part.
     pub(crate) is_within_frame: bool,
@@ -235,8 +243,8 @@ impl Reference {
         Some(Taken::Closed)
     }
 
-    pub(crate) fn sent(&mut self, payload: Vec<u8>) {
-        self.unwritten.data.push(payload);
+    pub(crate) fn sent(&mut self, payload: Vec<u8>, is_last: bool) {
+        self.unwritten.data.push(Part { payload, is_last });
         self.watch();
     }
 

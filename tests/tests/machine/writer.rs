@@ -9,8 +9,8 @@ use crate::reference::Reference;
 #[derive(Debug, Default)]
 pub(crate) struct Written {
     bytes: Vec<u8>,
-    /// What was written of the message that was sent first.
-    message: Vec<u8>,
+    /// What was written of the part that was sent first.
+    part: Vec<u8>,
     is_within_message: bool,
 }
 
@@ -39,9 +39,9 @@ impl Written {
         reference.has_written = true;
     }
 
-    /// How many payload bytes of the first message are written.
+    /// How many payload bytes of the first part are written.
     pub(crate) fn ahead(&self) -> usize {
-        self.message.len()
+        self.part.len()
     }
 
     /// How many bytes of an unfinished frame are written.
@@ -70,11 +70,14 @@ impl Written {
                 let is_continued = frame.opcode == opcode::CONTINUATION;
                 assert_eq!(is_continued, self.is_within_message, "fragments in order");
                 self.is_within_message = !frame.fin;
-                self.message.extend(frame.payload);
+                self.part.extend(frame.payload);
                 let first = unwritten.data.first().expect("data that somebody sent");
-                assert!(first.starts_with(&self.message), "what was sent");
-                if frame.fin {
-                    assert_eq!(unwritten.data.remove(0), core::mem::take(&mut self.message));
+                assert!(first.payload.starts_with(&self.part), "what was sent");
+                let is_whole = first.payload.len() == self.part.len();
+                assert_eq!(frame.fin, is_whole && first.is_last);
+                if is_whole {
+                    unwritten.data.remove(0);
+                    self.part.clear();
                 }
             }
         }
