@@ -2,6 +2,7 @@
 #![allow(clippy::std_instead_of_alloc, reason = "the tests run where there is a system")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test fails on what it does not expect")]
 
+pub mod ends;
 pub mod inflate;
 pub mod vectors;
 
