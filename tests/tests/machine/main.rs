@@ -1,6 +1,6 @@
 //! The whole connection against a naive reference. `MACHINE_CASES` says how many cases (2,000 by
 //! default).
-#![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
+#![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
 
 mod operations;
 mod reference;

@@ -205,7 +205,7 @@ impl Both {
         self.sent += 1;
         let mut payload = format!("m{}", self.sent).into_bytes();
         payload.resize(payload.len().max(length), b'.');
-        let message = if length % 2 == 0 {
+        let message = if length.is_multiple_of(2) {
             Message::binary(payload.clone())
         } else {
             Message::text(String::from_utf8(payload.clone()).unwrap())
