@@ -110,9 +110,11 @@ impl TimerTable {
         Timer::ALL
             .into_iter()
             .filter(|timer| self.set.contains(*timer))
-            .map(|timer| {
-                if self.pending.contains(timer) { now } else { self.deadlines[timer as usize] }
-            })
+            .map(
+                |timer| {
+                    if self.pending.contains(timer) { now } else { self.deadlines[timer as usize] }
+                },
+            )
             .min()
     }
 }
