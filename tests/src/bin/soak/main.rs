@@ -120,6 +120,7 @@ async fn run<A: Serve>(options: &Options) -> Result<bool, Box<dyn core::error::E
     let counters = counters.lock().ok().and_then(|told| *told);
     let measured = Measured {
         memory,
+        connections: usize::try_from(options.connections)?,
         counters,
         tasks: run.totals.tasks.load(Ordering::Relaxed),
         runtime_tasks: A::tasks(),
