@@ -159,4 +159,14 @@ mod tests {
             prop_assert_eq!(&copied, &expected);
         }
     }
+
+    /// A block is the payload and what follows it: of all of it, the definition again.
+    #[test]
+    fn a_block_is_what_the_rfc_defines() {
+        let input: [u8; BLOCK] =
+            core::array::from_fn(|index| index.to_le_bytes()[0].wrapping_mul(7));
+        for key in [[0; 4], [0xFF; 4], [0x37, 0xFA, 0x21, 0x3D]] {
+            assert_eq!(Mask::new(key).block(&input)[..], naive(key, &input)[..]);
+        }
+    }
 }

@@ -36,6 +36,9 @@ impl Connection {
         if self.decodes() && !rest.is_empty() {
             self.stash.push(rest);
         }
+        if self.inbox.is_empty() || self.phase != Phase::Open {
+            self.release();
+        }
     }
 
     /// Whether input is decoded, now or when the gate opens.
@@ -150,9 +153,6 @@ impl Connection {
     fn hold(&mut self, held: Held) {
         self.stash = Stash::default();
         self.held = Some(Box::new(held));
-        if self.inbox.is_empty() || self.phase != Phase::Open {
-            self.release();
-        }
     }
 
     /// Everything before the Close or the fault is taken.
@@ -240,6 +240,11 @@ impl Connection {
         self.decode(&mut rest);
         let left = if self.decodes() { rest.len() } else { 0 };
         self.stash = stash.keep_last(left);
+        // An event is on its way to the application, which may answer it: what ends the connection
+        // behind it waits for the next one, unless nothing can be sent any more.
+        if self.phase != Phase::Open {
+            self.release();
+        }
         if self.is_all_decoded() && (self.end_of_stream || self.phase == Phase::Cut) {
             self.end();
         }
