@@ -53,10 +53,11 @@ impl Talk {
                 }
                 A::sleep(Duration::from_millis(1)).await;
             },
-            Side::Server => match socket.recv().await? {
-                Some(message) => self.incoming.take(&message)?,
-                None => {}
-            },
+            Side::Server => {
+                if let Some(message) = socket.recv().await? {
+                    self.incoming.take(&message)?;
+                }
+            }
         }
         clean(socket.closed())
     }

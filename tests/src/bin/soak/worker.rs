@@ -45,7 +45,7 @@ impl Plan {
     fn abort_of(self, side: Side) -> Option<u64> {
         match self {
             Self::Abort(which, at) if which == side => Some(at),
-            _ => None,
+            Self::Said | Self::Cut(_) | Self::Abort(..) => None,
         }
     }
 }
