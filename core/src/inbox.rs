@@ -52,7 +52,7 @@ impl Inbox {
     /// Queues an event with this much payload.
     #[inline]
     pub(crate) fn push(&mut self, length: usize, event: Event) {
-        if self.first.is_none() && self.rest.is_none() {
+        if self.holds_nothing() {
             self.first = Some(event);
         } else {
             self.rest.get_or_insert_default().push_back(Item::Event(event));
@@ -120,6 +120,12 @@ impl Inbox {
 
     pub(crate) fn is_open(&self) -> bool {
         self.gate == Gate::Open
+    }
+
+    /// Whether there is nothing at all in it, answers included.
+    #[inline]
+    pub(crate) const fn holds_nothing(&self) -> bool {
+        self.first.is_none() && self.rest.is_none()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -25,6 +25,13 @@ pub(crate) struct Case {
 const CASES: &[Case] = &[
     Case::one("decode-binary-16", |count| decode(count, OpCode::Binary, &ascii(16), 1)),
     Case::batch("decode-binary-16-batch", |count| decode(count, OpCode::Binary, &ascii(16), BATCH)),
+    Case::one("receive-binary-16", |count| receive(count, OpCode::Binary, &ascii(16), 1)),
+    Case::batch("receive-binary-16-batch", |count| {
+        receive(count, OpCode::Binary, &ascii(16), BATCH);
+    }),
+    Case::one("receive-binary-125", |count| receive(count, OpCode::Binary, &ascii(125), 1)),
+    Case::one("receive-binary-1k", |count| receive(count, OpCode::Binary, &ascii(1024), 1)),
+    Case::one("receive-ascii-16", |count| receive(count, OpCode::Text, &ascii(16), 1)),
     Case::one("decode-binary-125", |count| decode(count, OpCode::Binary, &ascii(125), 1)),
     Case::one("decode-binary-1k", |count| decode(count, OpCode::Binary, &ascii(1024), 1)),
     Case::one("decode-binary-64k", |count| decode(count, OpCode::Binary, &ascii(65_000), 1)),
@@ -85,6 +92,19 @@ fn decode(count: usize, opcode: OpCode, payload: &[u8], messages: usize) {
         server.handle_input(NOW, black_box(&input));
         for _ in 0..messages {
             assert!(matches!(black_box(server.poll_event()), Some(Event::Message(_))));
+        }
+    }
+}
+
+/// The same, each taken straight from the read.
+fn receive(count: usize, opcode: OpCode, payload: &[u8], messages: usize) {
+    let read = frame(opcode, true, payload).repeat(messages);
+    let mut server = server();
+    for _ in 0..count {
+        let mut input = black_box(&read[..]);
+        for _ in 0..messages {
+            let event = black_box(server.receive(NOW, &mut input));
+            assert!(matches!(event, Some(Event::Message(_))));
         }
     }
 }
