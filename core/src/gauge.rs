@@ -106,6 +106,7 @@ impl Gauge {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 
@@ -121,6 +122,38 @@ mod tests {
         gauge.subtract(1);
         assert!(gauge.is_low());
         assert_eq!((gauge.level(), gauge.peak()), (60, 90));
+    }
+
+    #[test]
+    fn marks_are_what_they_were_made_of_and_in_order() {
+        let marks = Watermarks::new(16, 4).unwrap();
+        assert_eq!((marks.high(), marks.low()), (16, 4));
+        assert_eq!(Watermarks::literal(16, 4), marks);
+        assert_eq!(Watermarks::new(3, 3), Ok(Watermarks::literal(3, 3)), "one mark is two");
+        assert_eq!(Watermarks::new(3, 4), Err(ConfigError::LowAboveHigh { high: 3, low: 4 }));
+        assert_eq!(Watermarks::new(0, 0), Err(ConfigError::HighIsZero));
+        assert_eq!(Watermarks::literal(1, 0).low(), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "valid marks")]
+    fn a_literal_high_mark_is_not_zero() {
+        Watermarks::literal(0, 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "valid marks")]
+    fn a_literal_low_mark_is_not_above_the_high_one() {
+        Watermarks::literal(1, 2);
+    }
+
+    #[test]
+    #[cfg_attr(debug_assertions, should_panic(expected = "gives back only what it took"))]
+    fn a_gauge_does_not_go_below_nothing() {
+        let mut gauge = Gauge::new(Watermarks::literal(2, 1));
+        gauge.add(1);
+        gauge.subtract(2);
+        assert_eq!(gauge.level(), 0);
     }
 
     #[test]

@@ -134,4 +134,16 @@ mod tests {
              Cut + EndOfStream = Ended\n"
         );
     }
+
+    #[test]
+    fn input_counts_until_both_closes_are_there_and_pings_until_it_is_cut() {
+        let decode = [Phase::Open, Phase::Closing, Phase::Cut];
+        let answer = [Phase::Open, Phase::Closing];
+        for phase in
+            [Phase::Open, Phase::Closing, Phase::Closed, Phase::Failed, Phase::Cut, Phase::Ended]
+        {
+            assert_eq!(phase.decodes(), decode.contains(&phase), "{phase:?}");
+            assert_eq!(phase.answers_pings(), answer.contains(&phase), "{phase:?}");
+        }
+    }
 }

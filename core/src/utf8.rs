@@ -126,6 +126,7 @@ fn split_at_last_character(bytes: &[u8]) -> (&[u8], &[u8]) {
 const SIMD_FROM: usize = 64;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use alloc::vec::Vec;
@@ -191,5 +192,55 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Where in the whole text the bad sequence begins, wherever the pieces were cut.
+    #[test]
+    fn a_fault_is_reported_where_its_sequence_begins() {
+        let long = "é".repeat(40); // long enough for vector instructions
+        let texts: [(&[u8], u64); 6] = [
+            (b"\xFF", 0),
+            (b"ab\xC3\xA9\xE2\x82(", 4),
+            (b"ab\xC3\xA9cd\xED\xA0\x80", 6),
+            (b"a\xF0\x9F\x8C\x8A\x80", 5),
+            (b"a\xF0\x9F\x8C\x8A\xF4\x90", 5),
+            (&[long.as_bytes(), b"\xC0\x80"].concat(), 80),
+        ];
+        for (text, offset) in texts {
+            for size in 1..=text.len() {
+                let (mut utf8, mut checked, mut out) =
+                    (Utf8::default(), Utf8::default(), String::new());
+                let found = text.chunks(size).find_map(|piece| {
+                    let found = utf8.append(piece, &mut out).err();
+                    assert_eq!(checked.check(piece).err(), found, "both ways say the same");
+                    assert!(found.is_some() || checked.pending() == utf8.length);
+                    found
+                });
+                assert_eq!(found, Some(Utf8Error { offset }), "{text:x?} in pieces of {size}");
+                assert_eq!(out.len() as u64, offset, "what comes before the fault is good");
+            }
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_character_is_pending() {
+        let mut utf8 = Utf8::default();
+        let mut out = String::new();
+        for (byte, pending) in "aé🌊b".bytes().zip([0, 1, 0, 1, 2, 3, 0, 0]) {
+            utf8.append(&[byte], &mut out).unwrap();
+            assert_eq!((utf8.pending(), utf8.is_complete()), (pending, pending == 0));
+        }
+        assert_eq!(out, "aé🌊b");
+    }
+
+    /// The slow way is for the one character that a cut goes through.
+    #[test]
+    fn a_piece_is_accepted_at_once() {
+        let mut utf8 = Utf8::default();
+        let mut accepted = Vec::new();
+        for piece in [&b"whole"[..], b"cut \xC3", b"\xA9 and on"] {
+            utf8.validate(piece, |text| accepted.push(String::from(text))).unwrap();
+        }
+        assert_eq!(accepted, ["whole", "cut ", "é", " and on"]);
     }
 }

@@ -110,8 +110,18 @@ struct Needs {
 
 impl Shared {
     pub(super) fn new<S, C>(socket: WebSocket<S, C>) -> (Self, Alone<S, C>) {
-        let WebSocket { link, connection, subprotocol, end, intake, pings, tasks: _, closer, seen } =
-            socket;
+        let WebSocket {
+            link,
+            connection,
+            subprotocol,
+            end,
+            intake,
+            pings,
+            tasks: _,
+            closer,
+            seen,
+            batching: _,
+        } = socket;
         let alone = Alone { link, closer, seen };
         let state = State {
             connection,

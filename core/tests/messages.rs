@@ -1,0 +1,267 @@
+//! Frames to messages: limits to the byte, text in any pieces, and memory that follows the bytes.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use tidegate_core::frame::{FrameHeader, Mask, OpCode, encode_header};
+use tidegate_core::{
+    Config, ConfigBuilder, Connection, Event, Failure, Message, ProtocolError, Timestamp,
+    Watermarks,
+};
+
+const NOW: Timestamp = Timestamp::ZERO;
+
+fn base() -> ConfigBuilder {
+    Config::builder()
+        .message_marks(Watermarks::UNLIMITED)
+        .byte_marks(Watermarks::UNLIMITED)
+        .ping_interval(None)
+}
+
+fn header(opcode: OpCode, fin: bool, mask: Option<Mask>, length: usize) -> Vec<u8> {
+    let header = FrameHeader { fin, rsv1: false, opcode, mask, length: length as u64 };
+    encode_header(header).as_slice().to_vec()
+}
+
+/// A frame of a client, or of a server, which does not mask.
+fn frame(client: bool, opcode: OpCode, fin: bool, payload: &[u8]) -> Vec<u8> {
+    let mask = client.then(|| Mask::new([0x37, 0xFA, 0x21, 0x3D]));
+    let mut bytes = header(opcode, fin, mask, payload.len());
+    match mask {
+        Some(mut mask) => mask.append(payload, &mut bytes),
+        None => bytes.extend_from_slice(payload),
+    }
+    bytes
+}
+
+/// The fragments of one message.
+fn fragments(client: bool, opcode: OpCode, pieces: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (index, piece) in pieces.iter().enumerate() {
+        let opcode = if index == 0 { opcode } else { OpCode::Continuation };
+        bytes.extend(frame(client, opcode, index + 1 == pieces.len(), piece));
+    }
+    bytes
+}
+
+/// What comes of this input in pieces of this size: messages, and how it failed.
+fn run(
+    client: bool,
+    config: ConfigBuilder,
+    input: &[u8],
+    size: usize,
+) -> (Vec<Message>, Option<ProtocolError>) {
+    let config = config.build().unwrap();
+    let mut connection = if client {
+        Connection::server(NOW, config)
+    } else {
+        Connection::client(NOW, config, [2; 32])
+    };
+    let mut messages = Vec::new();
+    for piece in input.chunks(size) {
+        connection.handle_input(NOW, piece);
+        while let Some(event) = connection.poll_event() {
+            match event {
+                Event::Message(message) => messages.push(message),
+                Event::Closed(closed) => {
+                    let Some(Failure::Protocol(error)) = closed.failure() else {
+                        panic!("{closed:?}")
+                    };
+                    return (messages, Some(error));
+                }
+                Event::Chunk(_) | Event::Ping(_) | Event::Pong(_) => panic!("{event:?}"),
+                _ => panic!("unknown"),
+            }
+        }
+    }
+    (messages, None)
+}
+
+const STEPS: [usize; 5] = [1, 7, 100, 5_000, usize::MAX];
+
+fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|index| (index % 251).to_le_bytes()[0]).collect()
+}
+
+/// Long enough to go through several blocks, with characters of every length across their edges.
+fn text(length: usize) -> String {
+    let mut text: String = "aé潮🌊 Gezeiten ".chars().cycle().take(length).collect();
+    while text.len() > length {
+        text.pop();
+    }
+    text + &"x".repeat(length)[..]
+}
+
+#[test]
+fn a_message_is_what_its_frames_hold_in_any_pieces() {
+    for client in [true, false] {
+        for length in [0, 1, 63, 64, 65, 125, 126, 127, 128, 129, 4_095, 4_096, 4_097, 12_345] {
+            let (binary, text) = (pattern(length), text(length));
+            let cut = |bytes: &[u8]| {
+                let (third, half) = (bytes.len() / 3, bytes.len() / 2);
+                [
+                    fragments(client, OpCode::Text, &[bytes]),
+                    fragments(client, OpCode::Text, &[b"", bytes, b""]),
+                    fragments(
+                        client,
+                        OpCode::Text,
+                        &[&bytes[..third], &bytes[third..half], b"", &bytes[half..]],
+                    ),
+                ]
+            };
+            for size in STEPS {
+                for input in cut(text.as_bytes()) {
+                    let expected = vec![Message::text(text.clone())];
+                    assert_eq!(
+                        run(client, base(), &input, size),
+                        (expected, None),
+                        "{length} {size}"
+                    );
+                }
+                for mut input in cut(&binary) {
+                    input[0] ^= 0x3; // text to binary
+                    let expected = vec![Message::binary(binary.clone())];
+                    assert_eq!(
+                        run(client, base(), &input, size),
+                        (expected, None),
+                        "{length} {size}"
+                    );
+                }
+                for input in cut(&binary) {
+                    let expected = vec![Message::UncheckedText(binary.clone().into())];
+                    let config = base().validate_utf8(false);
+                    assert_eq!(run(client, config, &input, size), (expected, None));
+                }
+            }
+        }
+    }
+}
+
+/// Exact to one byte, whole or in fragments; and a header is enough to know it.
+#[test]
+fn the_limit_on_a_message_is_exact_and_known_from_the_header() {
+    for client in [true, false] {
+        let mask = client.then(|| Mask::new([1, 2, 3, 4]));
+        for limit in [1, 100, 125, 126, 70_000] {
+            let config = || base().max_message_size(limit);
+            let too_large = |length: usize| {
+                Some(ProtocolError::MessageTooLarge { length: length as u64, limit })
+            };
+            for size in STEPS {
+                let whole = fragments(client, OpCode::Binary, &[&pattern(limit)]);
+                let expected = vec![Message::binary(pattern(limit))];
+                assert_eq!(run(client, config(), &whole, size), (expected.clone(), None));
+                let (first, second) = expected[0].as_bytes().split_at(limit / 2);
+                let parts = fragments(client, OpCode::Binary, &[first, second, b""]);
+                assert_eq!(run(client, config(), &parts, size), (expected, None));
+
+                let announced = header(OpCode::Binary, true, mask, limit + 1);
+                assert_eq!(run(client, config(), &announced, size), (vec![], too_large(limit + 1)));
+                let mut announced = frame(client, OpCode::Text, false, b"x");
+                announced.extend(header(OpCode::Continuation, false, mask, limit));
+                assert_eq!(run(client, config(), &announced, size), (vec![], too_large(limit + 1)));
+            }
+        }
+    }
+}
+
+/// Sums of lengths near the top do not wrap round the limit.
+#[test]
+fn lengths_do_not_overflow() {
+    let limit = usize::MAX;
+    let most = (1 << 63) - 1;
+    let mut input = frame(false, OpCode::Binary, false, b"x");
+    input.extend(header(OpCode::Continuation, false, None, most));
+    let config = || base().max_message_size(limit);
+    assert_eq!(run(false, config(), &input, usize::MAX), (vec![], None), "legal, and not here yet");
+    let small = || base().max_message_size(1 << 20);
+    let error = ProtocolError::MessageTooLarge { length: 1 << 63, limit: 1 << 20 };
+    assert_eq!(run(false, small(), &input, usize::MAX), (vec![], Some(error)));
+}
+
+#[test]
+fn the_limit_on_a_frame_is_exact_and_leaves_messages_alone() {
+    for client in [true, false] {
+        let config = || base().max_frame_size(10);
+        for size in STEPS {
+            let parts = fragments(client, OpCode::Binary, &[&[1; 10], &[2; 10], &[3; 10]]);
+            let expected = Message::binary([[1; 10], [2; 10], [3; 10]].concat());
+            assert_eq!(run(client, config(), &parts, size), (vec![expected], None));
+            let mask = client.then(|| Mask::new([1, 2, 3, 4]));
+            let long = header(OpCode::Binary, true, mask, 11);
+            let error = ProtocolError::FrameTooLarge { length: 11, limit: 10 };
+            assert_eq!(run(client, config(), &long, size), (vec![], Some(error)));
+        }
+    }
+}
+
+/// At the byte, not at the end of the message: what cannot become text is refused as it comes.
+#[test]
+fn text_fails_at_the_first_byte_that_cannot_be_text() {
+    for client in [true, false] {
+        for before in [0, 3, 60, 127, 130, 4_090, 4_096, 9_000] {
+            for bad in [&b"\xFF"[..], b"\xC0\x80", b"\xED\xA0\x80", b"\xF4\x90\x80\x80", b"\x80"] {
+                let good = text(before);
+                let payload = [good.as_bytes(), bad].concat();
+                let error = ProtocolError::InvalidUtf8 { offset: good.len() as u64 };
+                let whole = frame(client, OpCode::Text, true, &payload);
+                // The rest of it never comes.
+                let mut begun = frame(client, OpCode::Text, false, &payload);
+                begun.truncate(begun.len() - (bad.len() - 2.min(bad.len())));
+                let split =
+                    fragments(client, OpCode::Text, &[&payload[..before], &payload[before..]]);
+                for size in STEPS {
+                    for input in [&whole, &begun, &split] {
+                        assert_eq!(
+                            run(client, base(), input, size),
+                            (vec![], Some(error)),
+                            "{before} {bad:x?} {size}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn text_that_ends_inside_a_character_is_truncated() {
+    for client in [true, false] {
+        for before in [0, 100, 5_000] {
+            for bad in [&b"\xC3"[..], b"\xE2\x82", b"\xF0\x9F\x8C"] {
+                let payload = [text(before).as_bytes(), bad].concat();
+                let at = payload.len() - 1;
+                for input in [
+                    fragments(client, OpCode::Text, &[&payload]),
+                    fragments(client, OpCode::Text, &[&payload[..at], &payload[at..], b""]),
+                ] {
+                    for size in STEPS {
+                        let error = Some(ProtocolError::TruncatedUtf8);
+                        assert_eq!(run(client, base(), &input, size), (vec![], error));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn fragments_belong_to_one_message() {
+    for client in [true, false] {
+        let part = frame(client, OpCode::Text, false, b"a");
+        let end = frame(client, OpCode::Continuation, true, b"b");
+        let whole = frame(client, OpCode::Binary, true, b"c");
+        for size in STEPS {
+            let input = [&part[..], &end, &whole, &part, &end].concat();
+            let expected =
+                vec![Message::text("ab"), Message::binary(&b"c"[..]), Message::text("ab")];
+            assert_eq!(run(client, base(), &input, size), (expected, None));
+            assert_eq!(
+                run(client, base(), &end, size),
+                (vec![], Some(ProtocolError::UnexpectedContinuation))
+            );
+            assert_eq!(
+                run(client, base(), &[&part[..], &whole].concat(), size),
+                (vec![], Some(ProtocolError::ExpectedContinuation { opcode: OpCode::Binary }))
+            );
+        }
+    }
+}
