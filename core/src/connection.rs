@@ -21,6 +21,7 @@ use crate::output::Output;
 use crate::phase::Phase;
 use crate::role::Role;
 use crate::sending::Sending;
+use crate::short::Path;
 use crate::stash::Stash;
 use crate::stats::Counters;
 use crate::timers::{Timer, TimerTable};
@@ -61,6 +62,7 @@ pub struct Connection {
     pub(crate) now: Timestamp,
 
     pub(crate) decoder: Decoder,
+    pub(crate) short: Path,
     pub(crate) receiving: Receiving,
     pub(crate) delivering: Delivering,
     pub(crate) compression: Compression,
@@ -167,6 +169,7 @@ impl Connection {
             role,
             now,
             decoder: Decoder::new(rules),
+            short: Path::new(role.peer(), &config),
             receiving: Receiving::Data,
             delivering: Delivering::new(config.delivery),
             compression: Compression::default(),
@@ -198,8 +201,48 @@ impl Connection {
         self.counters.bytes_in += input.len() as u64;
         // Any byte is a sign of life.
         self.timers.clear(Timer::Pong);
-        self.receive(input);
+        self.decode_input(input);
         self.timers.tick(self.now);
+    }
+
+    /// Takes input as far as the next event and gives that: [`handle_input`](Self::handle_input)
+    /// and [`poll_event`](Self::poll_event) in one, for a caller that waits for an event. What is
+    /// behind the event stays in `input`: to be handed over in the next call, or by
+    /// `handle_input`, before anything that comes later. `None` if there is no event; nothing is
+    /// left of the input then.
+    ///
+    /// It is the short way for messages that are taken as they come: they are not queued, so that
+    /// the gate stays open, and the input is not copied.
+    ///
+    /// ```
+    /// use tidegate_core::{Config, Connection, Event, Message, Timestamp};
+    ///
+    /// let mut client = Connection::client(Timestamp::ZERO, Config::default(), [7; 32]);
+    /// let mut input = &b"\x81\x03one\x81\x03two\x81\x05thr"[..]; // one read of the socket
+    /// let mut texts = Vec::new();
+    /// while let Some(event) = client.receive(Timestamp::ZERO, &mut input) {
+    ///     if let Event::Message(Message::Text(text)) = event {
+    ///         texts.push(text);
+    ///     }
+    /// }
+    /// assert_eq!(texts, ["one", "two"]);
+    /// assert!(input.is_empty(), "the beginning of the third message is kept");
+    /// ```
+    #[inline]
+    pub fn receive(&mut self, now: Timestamp, input: &mut &[u8]) -> Option<Event> {
+        self.tick(now);
+        let before = input.len();
+        let event = match self.take_short(input) {
+            Some(message) => Some(Event::Message(message)),
+            None => self.decode_event(input),
+        };
+        let taken = before - input.len();
+        if taken > 0 {
+            self.counters.bytes_in += taken as u64;
+            self.timers.clear(Timer::Pong);
+        }
+        self.timers.tick(self.now);
+        event
     }
 
     /// Takes the end of the stream: the peer has shut its writing side down, or the transport has

@@ -1,5 +1,6 @@
 //! Events that the application has not taken, their two gauges, and the gate.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::mem::size_of;
 
@@ -12,7 +13,11 @@ use crate::gauge::{Gauge, Watermarks};
 /// reach their high mark, and opens when both are back at the low one.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    queue: VecDeque<Item>,
+    /// The first event: a message that comes alone needs no queue, and so no memory for one.
+    first: Option<Event>,
+    /// What came behind it; there is none while the first one is missing, but for answers that are
+    /// due.
+    rest: Option<Box<VecDeque<Item>>>,
     messages: Gauge,
     bytes: Gauge,
     gate: Gate,
@@ -35,7 +40,8 @@ enum Item {
 impl Inbox {
     pub(crate) const fn new(messages: Watermarks, bytes: Watermarks) -> Self {
         Self {
-            queue: VecDeque::new(),
+            first: None,
+            rest: None,
             messages: Gauge::new(messages),
             bytes: Gauge::new(bytes),
             gate: Gate::Open,
@@ -46,7 +52,11 @@ impl Inbox {
     /// Queues an event with this much payload.
     #[inline]
     pub(crate) fn push(&mut self, length: usize, event: Event) {
-        self.queue.push_back(Item::Event(event));
+        if self.holds_nothing() {
+            self.first = Some(event);
+        } else {
+            self.rest.get_or_insert_default().push_back(Item::Event(event));
+        }
         self.messages.add(1);
         self.bytes.add(length);
         if self.gate == Gate::Open && (self.messages.is_high() || self.bytes.is_high()) {
@@ -58,32 +68,18 @@ impl Inbox {
     /// Keeps an answer until everything before it is taken; a newer one replaces an older one at
     /// the same place (RFC 6455 §5.5.3), so there is at most one for each event.
     pub(crate) fn push_answer(&mut self, payload: Bytes) {
-        if let Some(Item::Answer(last)) = self.queue.back_mut() {
+        let rest = self.rest.get_or_insert_default();
+        if let Some(Item::Answer(last)) = rest.back_mut() {
             *last = payload;
         } else {
-            self.queue.push_back(Item::Answer(payload));
+            rest.push_back(Item::Answer(payload));
         }
     }
 
-    /// The answer to a ping, if everything before it is taken.
-    #[inline]
-    pub(crate) fn pop_answer(&mut self) -> Option<Bytes> {
-        if let Some(Item::Answer(payload)) = self.queue.front_mut() {
-            let payload = core::mem::take(payload);
-            self.queue.pop_front();
-            Some(payload)
-        } else {
-            None
-        }
-    }
-
-    /// The next event. Answers that are due must have been popped.
+    /// The next event. The answers behind it are due then.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Event> {
-        let Item::Event(event) = self.queue.pop_front()? else {
-            debug_assert!(false, "an answer that is due is popped before the next event");
-            return None;
-        };
+        let event = self.first.take()?;
         let length = match &event {
             Event::Message(message) => message.len(),
             Event::Chunk(chunk) => chunk.payload.len(),
@@ -92,11 +88,24 @@ impl Inbox {
         };
         self.messages.subtract(1);
         self.bytes.subtract(length);
-        if self.queue.is_empty() {
-            // An idle connection holds no places for events.
-            self.queue = VecDeque::new();
-        }
         Some(event)
+    }
+
+    /// The next answer to a ping that is due because everything before it is taken. To be asked
+    /// behind every event until there is none.
+    #[inline]
+    pub(crate) fn pop_answer(&mut self) -> Option<Bytes> {
+        let rest = self.rest.as_mut()?;
+        match rest.pop_front() {
+            Some(Item::Answer(payload)) => return Some(payload),
+            Some(Item::Event(event)) => self.first = Some(event),
+            None => {}
+        }
+        if rest.is_empty() {
+            // An idle connection holds no places for events.
+            self.rest = None;
+        }
+        None
     }
 
     /// Opens the gate if it is time to. Tells whether it did: decoding goes on then.
@@ -111,6 +120,12 @@ impl Inbox {
 
     pub(crate) fn is_open(&self) -> bool {
         self.gate == Gate::Open
+    }
+
+    /// Whether there is nothing at all in it, answers included.
+    #[inline]
+    pub(crate) const fn holds_nothing(&self) -> bool {
+        self.first.is_none() && self.rest.is_none()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -94,7 +94,7 @@
 //! `no_std` with `alloc`. `driver`: the poll loop that the runtime adapters share, and the server on
 //! it. `futures-io`: the driver on the streams of that crate. `http`: the server's opening handshake
 //! on the types of that crate. `tracing`: spans and events of the driver. `deflate`:
-//! permessage-deflate (RFC 7692).
+//! permessage-deflate (RFC 7692). `testing`: for those who test their own loops.
 //! `idna`, `rustls`, `rustls-webpki-roots` and `rustls-platform-verifier` are what the driver's client can
 //! have beside; an adapter passes them on.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -140,6 +140,8 @@ pub mod deflate;
 pub mod driver;
 pub mod frame;
 pub mod handshake;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use crate::close::{CloseCode, CloseFrame};
 pub use crate::compression::Compress;

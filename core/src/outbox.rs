@@ -12,7 +12,7 @@ use crate::close::CloseFrame;
 use crate::config::Config;
 use crate::error::ControlError;
 use crate::frame::{
-    EncodedHeader, FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER, Mask, OpCode, encode_header,
+    FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER, Mask, OpCode, append_header, encode_header,
 };
 use crate::gauge::Gauge;
 use crate::wire::Wire;
@@ -22,8 +22,10 @@ use crate::wire::Wire;
 #[derive(Debug)]
 pub(crate) struct Outbox {
     wire: Wire,
-    /// Data frames, whole, in order.
-    queue: VecDeque<Waiting>,
+    /// Data frames, whole, in order. There is none while only small frames wait.
+    queue: Option<Box<VecDeque<Waiting>>>,
+    /// The small frames behind them, ready and back to back.
+    small: Vec<u8>,
     /// The masked frame of which a part is on the wire: nothing may come in between.
     unfinished: Option<Box<Unfinished>>,
     /// There is none while no control frame waits or is on its way.
@@ -39,7 +41,7 @@ pub(crate) struct Outbox {
 
 #[derive(Debug)]
 enum Waiting {
-    /// Small frames, ready and back to back.
+    /// Small frames with something behind them.
     Small(Vec<u8>),
     /// A large payload, kept as the caller gave it; its header is made when it goes out.
     Large(Frame),
@@ -82,7 +84,8 @@ impl Outbox {
     pub(crate) fn new(config: &Config, keys: Option<Box<ChaCha12Rng>>) -> Self {
         Self {
             wire: Wire::new(),
-            queue: VecDeque::new(),
+            queue: None,
+            small: Vec::new(),
             unfinished: None,
             control: None,
             gauge: Gauge::new(config.send_marks),
@@ -100,19 +103,21 @@ impl Outbox {
     }
 
     /// Accepts a data frame, whatever its length.
+    #[inline]
     pub(crate) fn push_data(&mut self, frame: Frame) {
         let length = frame.payload.len();
         if length >= LARGE || length > self.fragment_size {
             self.accepted(length);
-            self.queue.push_back(Waiting::Large(frame));
+            self.push_waiting(Waiting::Large(frame));
             return;
         }
         let Frame { fin, rsv1, opcode, payload } = frame;
         let mask = self.next_mask();
         let header = FrameHeader { fin, rsv1, opcode, mask, length: length as u64 };
-        let header = encode_header(header);
-        self.accepted(header.as_slice().len() + length);
-        append_frame(&header, &payload, mask, self.small_frames());
+        self.make_room();
+        let before = self.small.len();
+        append_frame(header, &payload, &mut self.small);
+        self.accepted(self.small.len() - before);
     }
 
     /// Accepts a whole frame of a server that other connections send too: the bytes are shared, if
@@ -120,32 +125,42 @@ impl Outbox {
     pub(crate) fn push_encoded(&mut self, frame: &Bytes) {
         self.accepted(frame.len());
         if frame.len() < CHEAP_TO_COPY {
-            self.small_frames().extend_from_slice(frame);
+            self.make_room();
+            self.small.extend_from_slice(frame);
         } else {
-            self.queue.push_back(Waiting::Encoded(frame.clone()));
+            self.push_waiting(Waiting::Encoded(frame.clone()));
         }
     }
 
+    #[inline]
     fn accepted(&mut self, length: usize) {
         self.gauge.add(length);
         self.is_full |= self.gauge.is_high();
     }
 
-    /// The buffer that the next small frame goes to.
-    fn small_frames(&mut self) -> &mut Vec<u8> {
-        let fits =
-            |waiting: &Waiting| matches!(waiting, Waiting::Small(buffer) if buffer.len() < SEGMENT);
-        if !self.queue.back().is_some_and(fits) {
-            // It does not grow any more: the gauge is to count what is really held.
-            if let Some(Waiting::Small(full)) = self.queue.back_mut() {
-                full.shrink_to_fit();
-            }
-            self.queue.push_back(Waiting::Small(self.wire.take_spare()));
+    /// What does not go behind the small frames goes behind them in the queue.
+    fn push_waiting(&mut self, frame: Waiting) {
+        self.end_small();
+        self.queue.get_or_insert_default().push_back(frame);
+    }
+
+    /// Prepares the buffer that the next small frame goes to.
+    #[inline]
+    fn make_room(&mut self) {
+        if self.small.capacity() == 0 {
+            self.small = self.wire.take_spare();
+        } else if self.small.len() >= SEGMENT {
+            self.end_small();
         }
-        match self.queue.back_mut() {
-            Some(Waiting::Small(buffer)) => buffer,
-            // It was just made sure that this is the last one.
-            _ => unreachable!("the last waiting frames are small"),
+    }
+
+    /// The buffer of small frames does not grow any more.
+    fn end_small(&mut self) {
+        if !self.small.is_empty() {
+            let mut small = core::mem::take(&mut self.small);
+            // The gauge is to count what is really held.
+            small.shrink_to_fit();
+            self.queue.get_or_insert_default().push_back(Waiting::Small(small));
         }
     }
 
@@ -179,7 +194,8 @@ impl Outbox {
 
     /// The transport is gone: nothing goes out any more.
     pub(crate) fn clear(&mut self) {
-        self.queue = VecDeque::new();
+        self.queue = None;
+        self.small = Vec::new();
         self.control = None;
         self.unfinished = None;
         self.wire = Wire::new();
@@ -189,8 +205,9 @@ impl Outbox {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.wire.remaining() == 0
+            && self.small.is_empty()
+            && self.queue.is_none()
             && self.unfinished.is_none()
-            && self.queue.is_empty()
             && self.control.as_ref().is_none_or(|control| !control.is_waiting())
     }
 
@@ -237,30 +254,37 @@ impl Outbox {
 
     /// Puts frames on the wire until it holds a window full: control frames first, then data, and
     /// the Close behind all of it.
+    #[inline]
     pub(crate) fn commit(&mut self) {
+        if self.unfinished.is_some() || self.control.is_some() || self.queue.is_some() {
+            self.commit_all();
+        } else if !self.small.is_empty() && self.wire.remaining() < WINDOW {
+            self.wire.push_owned(core::mem::take(&mut self.small));
+        }
+    }
+
+    fn commit_all(&mut self) {
         self.continue_masked();
         if self.unfinished.is_some() || self.wire.remaining() >= WINDOW {
             return;
         }
         self.commit_control();
         while self.wire.remaining() < WINDOW && self.unfinished.is_none() {
-            match self.queue.pop_front() {
+            match self.queue.as_mut().and_then(|queue| queue.pop_front()) {
                 Some(Waiting::Small(frames)) => self.wire.push_owned(frames),
                 Some(Waiting::Encoded(frame)) => self.wire.push_shared(frame),
                 Some(Waiting::Large(frame)) => self.commit_large(frame),
-                None => break,
+                None => {
+                    self.wire.push_owned(core::mem::take(&mut self.small));
+                    break;
+                }
             }
         }
-        if self.queue.is_empty() {
-            self.queue = VecDeque::new();
-            if self.unfinished.is_none()
-                && let Some(control) = &mut self.control
-                && control.pongs.is_empty()
-                && control.pings.is_empty()
-                && let Some(frame) = control.close.take()
-            {
-                self.commit_close(&frame);
-            }
+        if self.queue.as_ref().is_some_and(|queue| queue.is_empty()) {
+            self.queue = None;
+        }
+        if self.queue.is_none() && self.small.is_empty() && self.unfinished.is_none() {
+            self.commit_close();
         }
     }
 
@@ -282,7 +306,7 @@ impl Outbox {
         if !is_rest {
             // "RSV1 only on the first fragment" (RFC 7692 §6.1).
             let rest = Frame { rsv1: false, opcode: OpCode::Continuation, ..frame };
-            self.queue.push_front(Waiting::Large(rest));
+            self.queue.get_or_insert_default().push_front(Waiting::Large(rest));
         }
         if let Some(mask) = mask {
             self.unfinished = Some(Box::new(Unfinished { payload, mask }));
@@ -325,7 +349,13 @@ impl Outbox {
         self.control().on_wire = on_wire;
     }
 
-    fn commit_close(&mut self, frame: &CloseFrame) {
+    /// The Close goes when nothing else is left to go.
+    fn commit_close(&mut self) {
+        let Some(control) = &mut self.control else { return };
+        if !control.pongs.is_empty() || !control.pings.is_empty() {
+            return;
+        }
+        let Some(frame) = control.close.take() else { return };
         let mut body = Vec::new();
         if frame.code.is_sendable() {
             body.extend_from_slice(&frame.code.as_u16().to_be_bytes());
@@ -339,7 +369,7 @@ impl Outbox {
         let header =
             FrameHeader { fin: true, rsv1: false, opcode, mask, length: payload.len() as u64 };
         let mut frame = Vec::with_capacity(MAX_HEADER + payload.len());
-        append_frame(&encode_header(header), payload, mask, &mut frame);
+        append_frame(header, payload, &mut frame);
         self.gauge.add(frame.len());
         self.wire.append(&frame);
     }
@@ -349,10 +379,11 @@ impl Outbox {
     }
 }
 
-fn append_frame(header: &EncodedHeader, payload: &[u8], mask: Option<Mask>, out: &mut Vec<u8>) {
-    out.reserve(header.as_slice().len() + payload.len());
-    out.extend_from_slice(header.as_slice());
-    match mask {
+#[inline]
+fn append_frame(header: FrameHeader, payload: &[u8], out: &mut Vec<u8>) {
+    out.reserve(MAX_HEADER + payload.len());
+    append_header(header, out);
+    match header.mask {
         Some(mut mask) => mask.append(payload, out),
         None => out.extend_from_slice(payload),
     }

@@ -15,20 +15,20 @@ use crate::error::ProtocolError;
 use crate::event::{Closed, Event, Failure, Message};
 use crate::frame::{FrameHeader, OpCode, Part, Payload};
 use crate::phase::{Phase, Step};
-use crate::short;
 use crate::stash::Stash;
 use crate::timers::Timer;
 use crate::timestamp::Timestamp;
 
 impl Connection {
     /// A time has come in. It never runs backwards.
+    #[inline]
     pub(crate) fn tick(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         self.timers.tick(self.now);
     }
 
     /// Decodes input as far as the gate allows and keeps the rest.
-    pub(crate) fn receive(&mut self, input: &[u8]) {
+    pub(crate) fn decode_input(&mut self, input: &[u8]) {
         let mut rest = input;
         if self.stash.is_empty() {
             self.decode(&mut rest);
@@ -36,30 +36,75 @@ impl Connection {
         if self.decodes() && !rest.is_empty() {
             self.stash.push(rest);
         }
+        if self.inbox.is_empty() || self.phase != Phase::Open {
+            self.release();
+        }
     }
 
     /// Whether input is decoded, now or when the gate opens.
+    #[inline]
     pub(crate) fn decodes(&self) -> bool {
         self.phase.decodes() && self.held.is_none()
     }
 
     fn decode(&mut self, input: &mut &[u8]) {
         while self.inbox.is_open() && self.decodes() {
-            if let Delivering::Whole(assembler) = &self.delivering
-                && self.decoder.is_between_frames()
-                && assembler.is_between_messages()
-            {
-                let path = short::Path::new(self.role.peer(), &self.config);
-                while let Some(message) = path.take_message(input) {
+            if self.is_between_messages() {
+                while let Some(message) = self.short.take_message(input) {
                     self.received_message(message);
                     if !self.inbox.is_open() {
                         return;
                     }
                 }
+                if input.is_empty() {
+                    return;
+                }
             }
             match self.decode_step(input) {
                 Ok(true) => {}
                 Ok(false) => return,
+                Err(error) => self.hold(Held::Violation(error)),
+            }
+        }
+    }
+
+    /// Whether the stream stands between two messages that are to be delivered whole.
+    #[inline]
+    fn is_between_messages(&self) -> bool {
+        matches!(&self.delivering, Delivering::Whole(assembler) if assembler.is_between_messages())
+            && self.decoder.is_between_frames()
+    }
+
+    /// A short message that is whole in the input, if nothing that came before it waits.
+    #[inline]
+    pub(crate) fn take_short(&mut self, input: &mut &[u8]) -> Option<Message> {
+        let is_next = self.inbox.holds_nothing()
+            && self.stash.is_empty()
+            && self.decodes()
+            && !self.end_of_stream
+            && self.is_between_messages();
+        if !is_next {
+            return None;
+        }
+        let message = self.short.take_message(input)?;
+        self.counters.messages_in += 1;
+        Some(message)
+    }
+
+    /// Decodes until there is an event or no input.
+    pub(crate) fn decode_event(&mut self, input: &mut &[u8]) -> Option<Event> {
+        loop {
+            let event = self.poll_event();
+            if event.is_some() || input.is_empty() {
+                return event;
+            }
+            if !self.decodes() || self.end_of_stream {
+                *input = &[];
+                return None;
+            }
+            match self.decode_step(input) {
+                Ok(true) => {}
+                Ok(false) => *input = &[],
                 Err(error) => self.hold(Held::Violation(error)),
             }
         }
@@ -150,9 +195,6 @@ impl Connection {
     fn hold(&mut self, held: Held) {
         self.stash = Stash::default();
         self.held = Some(Box::new(held));
-        if self.inbox.is_empty() || self.phase != Phase::Open {
-            self.release();
-        }
     }
 
     /// Everything before the Close or the fault is taken.
@@ -240,6 +282,11 @@ impl Connection {
         self.decode(&mut rest);
         let left = if self.decodes() { rest.len() } else { 0 };
         self.stash = stash.keep_last(left);
+        // An event is on its way to the application, which may answer it: what ends the connection
+        // behind it waits for the next one, unless nothing can be sent any more.
+        if self.phase != Phase::Open {
+            self.release();
+        }
         if self.is_all_decoded() && (self.end_of_stream || self.phase == Phase::Cut) {
             self.end();
         }

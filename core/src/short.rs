@@ -50,16 +50,31 @@ impl Path {
         let (key, rest) = rest.split_first_chunk::<4>()?;
         let behind = rest.get(length..)?;
         let mask = Mask::new(*key);
-        // Whatever follows in the input is XORed along: no loop and no branch on the length.
         let message = if length <= BLOCK {
-            let block = mask.block::<BLOCK>(rest.first_chunk()?);
+            let block = mask.block(block::<BLOCK>(rest));
             message(block.get(..length)?, is_text, self.validate_utf8)?
         } else {
-            let block = mask.block::<{ 2 * BLOCK }>(rest.first_chunk()?);
+            let block = mask.block(block::<{ 2 * BLOCK }>(rest));
             message(block.get(..length)?, is_text, self.validate_utf8)?
         };
         *input = behind;
         Some(message)
+    }
+}
+
+/// The beginning of the input, whatever it is: it is XORed without a loop and without a branch on
+/// the length of the payload. What is missing at the end of the input is filled up.
+#[inline]
+fn block<const N: usize>(input: &[u8]) -> [u8; N] {
+    match input.first_chunk() {
+        Some(block) => *block,
+        None => {
+            let mut block = [0; N];
+            if let Some(begin) = block.get_mut(..input.len()) {
+                begin.copy_from_slice(input);
+            }
+            block
+        }
     }
 }
 

@@ -28,65 +28,93 @@ impl Timer {
 /// the caller makes that call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TimerTable {
-    slots: [Slot; Timer::ALL.len()],
+    /// When each is due; of a pending one, the microseconds until it is.
+    deadlines: [Timestamp; Timer::ALL.len()],
+    set: Timers,
+    /// Those of `set` that have not begun.
+    pending: Timers,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-enum Slot {
-    #[default]
-    Off,
-    At(Timestamp),
-    /// As microseconds, which is as long as a point in time.
-    Pending(u64),
+/// A set of timers, as bits: whether one is pending is asked in every call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Timers(u8);
+
+impl Timers {
+    const fn contains(self, timer: Timer) -> bool {
+        self.0 & 1 << timer as u8 != 0
+    }
+
+    const fn insert(&mut self, timer: Timer) {
+        self.0 |= 1 << timer as u8;
+    }
+
+    const fn remove(&mut self, timer: Timer) {
+        self.0 &= !(1 << timer as u8);
+    }
 }
 
 impl TimerTable {
     pub(crate) fn set(&mut self, timer: Timer, deadline: Timestamp) {
-        self.slots[timer as usize] = Slot::At(deadline);
+        self.deadlines[timer as usize] = deadline;
+        self.set.insert(timer);
+        self.pending.remove(timer);
     }
 
     /// Begins `delay` at the time of the next call that has one.
     pub(crate) fn begin(&mut self, timer: Timer, delay: Duration) {
-        self.slots[timer as usize] = Slot::Pending(Timestamp::from_duration(delay).as_micros());
+        self.set(timer, Timestamp::from_duration(delay));
+        self.pending.insert(timer);
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self, timer: Timer) {
-        self.slots[timer as usize] = Slot::Off;
+        self.set.remove(timer);
+        self.pending.remove(timer);
     }
 
+    #[inline]
     pub(crate) const fn is_set(&self, timer: Timer) -> bool {
-        !matches!(self.slots[timer as usize], Slot::Off)
+        self.set.contains(timer)
     }
 
     /// A time has come in: pending deadlines begin now.
+    #[inline]
     pub(crate) fn tick(&mut self, now: Timestamp) {
-        for slot in &mut self.slots {
-            if let Slot::Pending(delay) = *slot {
-                *slot = Slot::At(now + Duration::from_micros(delay));
+        if self.pending != Timers::default() {
+            self.begin_pending(now);
+        }
+    }
+
+    fn begin_pending(&mut self, now: Timestamp) {
+        for timer in Timer::ALL {
+            if self.pending.contains(timer) {
+                let delay = self.deadlines[timer as usize].as_micros();
+                self.set(timer, now + Duration::from_micros(delay));
             }
         }
     }
 
     /// Takes a deadline that has passed.
     pub(crate) fn expire(&mut self, timer: Timer, now: Timestamp) -> bool {
-        match self.slots[timer as usize] {
-            Slot::At(deadline) if deadline <= now => {
-                self.clear(timer);
-                true
-            }
-            Slot::At(_) | Slot::Pending(_) | Slot::Off => false,
+        let expires = self.set.contains(timer)
+            && !self.pending.contains(timer)
+            && self.deadlines[timer as usize] <= now;
+        if expires {
+            self.clear(timer);
         }
+        expires
     }
 
     /// The first deadline; `now` if one is pending.
     pub(crate) fn next(&self, now: Timestamp) -> Option<Timestamp> {
-        self.slots
-            .iter()
-            .filter_map(|slot| match slot {
-                Slot::Off => None,
-                Slot::At(deadline) => Some(*deadline),
-                Slot::Pending(_) => Some(now),
-            })
+        Timer::ALL
+            .into_iter()
+            .filter(|timer| self.set.contains(*timer))
+            .map(
+                |timer| {
+                    if self.pending.contains(timer) { now } else { self.deadlines[timer as usize] }
+                },
+            )
             .min()
     }
 }

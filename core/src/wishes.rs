@@ -21,6 +21,7 @@ impl Connection {
     ///
     /// [`SendError`], which gives the message back: the outbox is full, the connection is closing,
     /// or a message in chunks is not finished.
+    #[inline]
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
         self.send_with(message, Compress::Auto)
     }
@@ -36,7 +37,9 @@ impl Connection {
         compress: Compress,
     ) -> Result<(), SendError> {
         let message = message.into();
-        let message = self.check_sendable(message)?;
+        if let Some(refusal) = self.refusal() {
+            return Err(refusal(message));
+        }
         let opcode = OpCode::from(message.kind());
         let Outgoing { compressed, payload } =
             self.compression.message(message.into_bytes(), compress);
@@ -56,12 +59,14 @@ impl Connection {
     ///
     /// As [`send`](Self::send).
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
-        let message = self.check_sendable(prepared.message().clone())?;
+        if let Some(refusal) = self.refusal() {
+            return Err(refusal(prepared.message().clone()));
+        }
         let Encoded { frame, payload, rsv1 } = self.compression.prepared(prepared);
         let is_fragmented = self.config.fragment_size.is_some_and(|size| payload.len() > size);
         if self.role.masks() || is_fragmented {
             let (rsv1, payload) = (*rsv1, payload.clone());
-            let opcode = OpCode::from(message.kind());
+            let opcode = OpCode::from(prepared.message().kind());
             self.output.outbox.push_data(Frame { fin: true, rsv1, opcode, payload });
         } else {
             self.output.outbox.push_encoded(frame);
@@ -164,16 +169,17 @@ impl Connection {
         self.cut(Failure::Aborted);
     }
 
-    /// Whether a message may be sent now.
-    fn check_sendable(&self, message: Message) -> Result<Message, SendError> {
+    /// Why a message can't be sent now, if it can't.
+    #[inline]
+    fn refusal(&self) -> Option<fn(Message) -> SendError> {
         if self.phase != Phase::Open {
-            Err(SendError::Closed(message))
+            Some(SendError::Closed)
         } else if self.sending.is_unfinished() {
-            Err(SendError::Unfinished(message))
+            Some(SendError::Unfinished)
         } else if self.output.outbox.is_full() {
-            Err(SendError::Full(message))
+            Some(SendError::Full)
         } else {
-            Ok(message)
+            None
         }
     }
 

@@ -2,13 +2,19 @@
 #![allow(clippy::std_instead_of_alloc, reason = "the tests run where there is a system")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test fails on what it does not expect")]
 
-pub mod frames;
+pub mod ends;
 pub mod inflate;
-pub mod link;
-pub mod model;
-pub mod pair;
-pub mod random;
 pub mod vectors;
+
+/// Frames, a second time: what the core gives to those who test their own loops, as is the rest.
+pub mod frames {
+    pub use tidegate_core::testing::{Frame, header, opcode};
+}
+
+/// Numbers that look random, from a seed.
+pub mod random {
+    pub use tidegate_core::testing::Random;
+}
 
 /// The Rust of the README and of the guide, compiled and run.
 #[cfg(doctest)]

@@ -10,14 +10,16 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use tidegate_core::deflate::DeflateParams;
+use tidegate_core::testing::{Frame, opcode};
 use tidegate_core::{
     Chunk, CloseCode, CloseFrame, Closed, Connection, Event, Message, MessageKind, Role, Timestamp,
     Transport,
 };
-use tidegate_tests::frames::{Frame, opcode};
 use tidegate_tests::inflate::Inflater;
 
-use self::streams::{Mutation, config, connection, deflate, drain, encode, frame};
+use tidegate_core::testing::strategies::config;
+
+use self::streams::{Mutation, connection, deflate, drain, encode, frame};
 
 /// A call.
 #[derive(Clone, Debug)]

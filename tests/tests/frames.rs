@@ -9,7 +9,7 @@ use tidegate_core::Role;
 use tidegate_core::frame::{
     Decoder, FrameHeader, HeaderRules, Mask, OpCode, Part, encode_header, parse_header,
 };
-use tidegate_tests::frames::Frame;
+use tidegate_core::testing::Frame;
 
 const OPCODES: [OpCode; 6] =
     [OpCode::Continuation, OpCode::Text, OpCode::Binary, OpCode::Close, OpCode::Ping, OpCode::Pong];

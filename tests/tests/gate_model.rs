@@ -1,31 +1,18 @@
 //! The core against the model of the gate, over random schedules.
-#![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
+#![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
 
 use bytes::Buf;
 use core::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use tidegate_core::{
-    CloseCode, CloseFrame, Config, Connection, Event, Message, PongPolicy, Role, Timestamp,
-    Watermarks,
+use tidegate_core::testing::{
+    Frame, Model, Rules, Sent, Taken, opcode,
+    strategies::{self, Session},
 };
-use tidegate_tests::frames::{Frame, opcode};
-use tidegate_tests::model::{Model, Rules, Sent, Taken};
-
-/// Something the peer sends.
-#[derive(Clone, Debug)]
-enum Item {
-    /// A message of so many bytes in fragments of these lengths, with pings between them.
-    Message {
-        text: bool,
-        length: usize,
-        cuts: Vec<usize>,
-        ping_between: bool,
-    },
-    Ping(usize),
-    Pong(usize),
-}
+use tidegate_core::{
+    CloseCode, CloseFrame, Config, Connection, Message, PongPolicy, Role, Timestamp,
+};
 
 /// Something that happens.
 #[derive(Clone, Debug)]
@@ -36,19 +23,6 @@ enum Action {
     Wait(u64),
     Drain,
     Close,
-}
-
-fn items() -> impl Strategy<Value = Vec<Item>> {
-    let length = || prop_oneof![3 => 0usize..4, 3 => 0usize..40, 1 => 0usize..400];
-    let message = (any::<bool>(), length(), vec(0usize..200, 0..4), any::<bool>()).prop_map(
-        |(text, length, cuts, ping_between)| Item::Message { text, length, cuts, ping_between },
-    );
-    let item = prop_oneof![
-        5 => message,
-        2 => (0usize..126).prop_map(Item::Ping),
-        1 => (0usize..126).prop_map(Item::Pong),
-    ];
-    vec(item, 0..40)
 }
 
 fn actions() -> impl Strategy<Value = Vec<Action>> {
@@ -71,68 +45,35 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
     )
 }
 
-fn rules() -> impl Strategy<Value = Rules> {
-    let marks = |most: usize| {
-        prop_oneof![Just(1usize), 1..most].prop_flat_map(|high| (Just(high), 0..=high))
-    };
+fn config() -> impl Strategy<Value = Config> {
     let policy = prop_oneof![
         Just(PongPolicy::OnReceipt),
         Just(PongPolicy::InOrder),
         Just(PongPolicy::Manual)
     ];
-    (marks(12), marks(500), any::<bool>(), policy).prop_map(
-        |(messages, bytes, surface_control, pong_policy)| Rules {
-            messages,
-            bytes,
-            surface_control,
-            pong_policy,
+    (strategies::marks(1..12), strategies::marks(1..500), any::<bool>(), policy).prop_map(
+        |(messages, bytes, surface_control, pong_policy)| {
+            Config::builder()
+                .message_marks(messages)
+                .byte_marks(bytes)
+                .surface_control(surface_control)
+                .pong_policy(pong_policy)
+                .ping_interval(Duration::from_secs(1))
+                .pong_timeout(None)
+                .close_timeout(None)
+                .build()
+                .unwrap()
         },
     )
 }
 
-/// The peer's bytes, and what they mean, each with the position at which it is complete.
-fn encode(items: &[Item], close: bool, role: Role) -> (Vec<u8>, Vec<(usize, Sent)>) {
-    let (mut bytes, mut sent) = (Vec::new(), Vec::new());
-    let push = |bytes: &mut Vec<u8>, frame: Frame| {
-        let frame = if role == Role::Server { frame.masked([1, 2, 3, 4]) } else { frame };
-        bytes.extend(frame.encode());
-    };
-    for (number, item) in items.iter().enumerate() {
-        let mark = b'a' + u8::try_from(number % 26).unwrap();
-        match item {
-            Item::Message { text, length, cuts, ping_between } => {
-                let payload = vec![mark; *length];
-                let mut opcode = if *text { opcode::TEXT } else { opcode::BINARY };
-                let mut rest = &payload[..];
-                for cut in cuts {
-                    let (piece, later) = rest.split_at((*cut).min(rest.len()));
-                    push(&mut bytes, Frame::new(opcode, piece).unfinished());
-                    (opcode, rest) = (opcode::CONTINUATION, later);
-                    if *ping_between {
-                        push(&mut bytes, Frame::new(opcode::PING, [mark, b'-']));
-                        sent.push((bytes.len(), Sent::Ping(vec![mark, b'-'])));
-                    }
-                }
-                push(&mut bytes, Frame::new(opcode, rest));
-                sent.push((bytes.len(), Sent::Message(payload)));
-            }
-            Item::Ping(length) => {
-                push(&mut bytes, Frame::new(opcode::PING, vec![mark; *length]));
-                sent.push((bytes.len(), Sent::Ping(vec![mark; *length])));
-            }
-            Item::Pong(length) => {
-                push(&mut bytes, Frame::new(opcode::PONG, vec![mark; *length]));
-                sent.push((bytes.len(), Sent::Pong(vec![mark; *length])));
-            }
-        }
-    }
-    if close {
-        push(&mut bytes, Frame::close(Some(1000), "bye"));
-        sent.push((bytes.len(), Sent::Close));
-        push(&mut bytes, Frame::new(opcode::TEXT, "too late"));
-        sent.push((bytes.len(), Sent::Message("too late".into())));
-    }
-    (bytes, sent)
+/// A Close of the peer, and a message behind it that nobody may see.
+fn close(sender: Role) -> Session {
+    let key = sender.masks().then_some([1, 2, 3, 4]);
+    let close = Frame { key, ..Frame::close(Some(1000), "bye") };
+    let late = Frame { key, ..Frame::new(opcode::TEXT, "too late") };
+    let meaning = vec![(0, Sent::Close), (1, Sent::Message(Message::text("too late")))];
+    Session { frames: vec![close, late], meaning }
 }
 
 struct Both {
@@ -145,39 +86,20 @@ struct Both {
 }
 
 impl Both {
-    fn new(rules: Rules, role: Role) -> Self {
-        let marks = |(high, low)| Watermarks::new(high, low).unwrap();
-        let config = Config::builder()
-            .message_marks(marks(rules.messages))
-            .byte_marks(marks(rules.bytes))
-            .surface_control(rules.surface_control)
-            .pong_policy(rules.pong_policy)
-            .ping_interval(Duration::from_secs(1))
-            .pong_timeout(None)
-            .close_timeout(None)
-            .build()
-            .unwrap();
+    fn new(config: Config, role: Role) -> Self {
         let now = Timestamp::ZERO;
+        let model = Model::new(Rules::from(&config));
         let core = match role {
             Role::Client => Connection::client(now, config, [3; 32]),
             Role::Server => Connection::server(now, config),
         };
         let (output, pongs) = (Vec::new(), Default::default());
-        Self { core, model: Model::new(rules), now, output, pongs }
+        Self { core, model, now, output, pongs }
     }
 
     fn take(&mut self) -> bool {
-        let taken = match self.core.poll_event() {
-            None => None,
-            Some(Event::Message(Message::Text(text))) => {
-                Some(Taken::Message(text.as_bytes().to_vec()))
-            }
-            Some(Event::Message(Message::Binary(bytes))) => Some(Taken::Message(bytes.to_vec())),
-            Some(Event::Ping(payload)) => Some(Taken::Ping(payload.to_vec())),
-            Some(Event::Pong(payload)) => Some(Taken::Pong(payload.to_vec())),
-            Some(Event::Closed(_)) => Some(Taken::Closed),
-            Some(other) => panic!("{other:?}"),
-        };
+        let event = self.core.poll_event();
+        let taken = event.map(|event| Taken::from_event(event).expect("messages come whole"));
         assert_eq!(taken, self.model.take());
         taken.is_some()
     }
@@ -233,21 +155,31 @@ impl Both {
     }
 }
 
+fn sessions() -> impl Strategy<Value = (Role, Session)> {
+    strategies::role().prop_flat_map(|role| {
+        (strategies::session(role.peer(), 40, 400), any::<bool>()).prop_map(
+            move |(mut session, closes)| {
+                if closes {
+                    session.append(close(role.peer()));
+                }
+                (role, session)
+            },
+        )
+    })
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, ..Default::default() })]
 
     #[test]
     fn the_core_does_what_the_model_does(
-        items in items(),
-        close: bool,
+        (role, session) in sessions(),
         actions in actions(),
-        rules in rules(),
-        is_client: bool,
+        config in config(),
         respects: bool,
     ) {
-        let role = if is_client { Role::Client } else { Role::Server };
-        let (bytes, sent) = encode(&items, close, role);
-        let mut both = Both::new(rules, role);
+        let (bytes, sent) = (session.bytes(), session.positions());
+        let mut both = Both::new(config, role);
         let (mut received, mut sent) = (0, sent.into_iter().peekable());
         let mut receive = |both: &mut Both, count: usize| {
             let to = bytes.len().min(received + count);

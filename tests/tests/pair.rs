@@ -5,12 +5,10 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
+use tidegate_core::testing::{Application, End, Link, Pair, Random, Rest, Weather};
 use tidegate_core::{
     CloseCode, CloseFrame, Config, Event, Failure, Message, SendError, Timestamp, Watermarks,
 };
-use tidegate_tests::link::Weather;
-use tidegate_tests::pair::{Application, End, Pair, Rest};
-use tidegate_tests::random::Random;
 
 /// An application that sends a list, or echoes, takes at its own pace, pings and closes.
 #[derive(Clone, Debug, Default)]
@@ -325,8 +323,8 @@ fn an_abrupt_end_at_every_byte() {
         let mut server = Talker::echo();
         let mut pair = Pair::new(tight(), tight(), Weather::FINE, 9);
         let weather = |cut_after| Weather { cut_after, ..Weather::FINE };
-        pair.upstream = tidegate_tests::link::Link::new(weather(up), 1);
-        pair.downstream = tidegate_tests::link::Link::new(weather(down), 2);
+        pair.upstream = Link::new(weather(up), 1);
+        pair.downstream = Link::new(weather(down), 2);
         let rest = pair.run(&mut client, &mut server, 5_000);
         assert_eq!(rest, Rest::Over, "cut after {up:?} {down:?}");
         (pair, client, server)

@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use tidegate_core::deflate::DeflateParams;
 use tidegate_core::{Closed, Config, Event, Role, Stats, Timestamp, Transport};
 
-use self::streams::{Mutation, config, connection, deflate, drain, encode, frame};
+use tidegate_core::testing::strategies::config;
+
+use self::streams::{Mutation, connection, deflate, drain, encode, frame};
 
 /// All that can be seen of one replay.
 #[derive(Debug, PartialEq)]

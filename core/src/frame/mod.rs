@@ -9,6 +9,8 @@ pub use self::encoder::{EncodedHeader, encode_header};
 pub use self::header::{FrameHeader, HeaderRules, parse_header};
 pub use crate::mask::Mask;
 
+pub(crate) use self::encoder::append_header;
+
 use core::fmt;
 
 use crate::event::MessageKind;

@@ -1,6 +1,6 @@
 //! In which pieces a vector's input is replayed.
 
-use crate::random::Random;
+use tidegate_core::testing::Random;
 
 /// What a vector allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

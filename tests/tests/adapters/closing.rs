@@ -1,12 +1,9 @@
 //! How connections end.
 
-use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::io::{ErrorKind, Read, Write};
 
 use tidegate_core::{CloseCode, Config, Failure, Message};
-
-use crate::end::{Mode, both, pair, raw_client, soon};
-use crate::runtimes::{Adapter, Error};
+use tidegate_tests::ends::{Adapter, Error, Mode, both, pair, raw_client, soon};
 
 pub(crate) async fn from_either_side<A: Adapter>(mode: Mode) {
     for server_begins in [true, false] {
@@ -45,7 +42,7 @@ pub(crate) async fn from_both_sides_at_once<A: Adapter>(mode: Mode) {
 pub(crate) async fn half_closed<A: Adapter>(mode: Mode) {
     let (mut server, mut stream) = raw_client::<A>(mode, Config::default()).await;
     stream.write_all(b"\x81\x84\0\0\0\0text\x81\x84\0\0\0\0cu").unwrap();
-    stream.shutdown(Shutdown::Write).unwrap();
+    stream.shutdown_write();
     assert_eq!(soon::<A, _>(server.recv()).await.unwrap(), Some(Message::text("text")));
     let error = soon::<A, _>(server.recv()).await.unwrap_err();
     assert!(matches!(error, Error::Closed(closed)
@@ -75,4 +72,30 @@ pub(crate) async fn with_a_lot_on_the_way<A: Adapter>(mode: Mode) {
         assert!(client.close(CloseCode::NORMAL, "enough").await.unwrap().is_clean());
     };
     soon::<A, _>(both(flooding, closing)).await;
+}
+
+pub(crate) async fn in_the_middle_without_notice<A: Adapter>(mode: Mode) {
+    for rest in [&b""[..], b"\x81\x84\0\0\0\0cu"] {
+        let (mut server, mut stream) = raw_client::<A>(mode, Config::default()).await;
+        stream.write_all(b"\x81\x84\0\0\0\0text").unwrap();
+        stream.write_all(rest).unwrap();
+        stream.cut_write();
+        assert_eq!(soon::<A, _>(server.recv()).await.unwrap(), Some(Message::text("text")));
+        let error = soon::<A, _>(server.recv()).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof),
+            "{error:?}"
+        );
+        let closed = server.closed().unwrap();
+        assert!(!closed.is_clean() && closed.code() == CloseCode::ABNORMAL, "{closed}");
+    }
+}
+
+/// Many peers do that, and all is said.
+pub(crate) async fn behind_both_closes_without_notice<A: Adapter>(mode: Mode) {
+    let (mut server, mut stream) = raw_client::<A>(mode, Config::default()).await;
+    stream.write_all(b"\x88\x82\0\0\0\0\x03\xE8").unwrap();
+    stream.cut_write();
+    assert_eq!(soon::<A, _>(server.recv()).await.unwrap(), None);
+    assert!(server.closed().unwrap().is_clean());
 }

@@ -1,23 +1,26 @@
 //! The stream ends at every byte of a session.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use tidegate_core::{CloseCode, Config, Message};
-
-use crate::end::{End, Mode, accept, both, soon};
-use crate::runtimes::Adapter;
+use tidegate_tests::ends::{Adapter, End, Mode, both, soon, take};
 
 /// Passes bytes on, and ends both streams behind `allowed` of those from the server to the client,
-/// or the other way round.
-fn relay(from_server: bool, allowed: usize, server: &TcpListener) -> TcpListener {
+/// or the other way round. Gives whether it did.
+fn relay(
+    from_server: bool,
+    allowed: usize,
+    server: &TcpListener,
+) -> (SocketAddr, JoinHandle<bool>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let to_client = listener.try_clone().unwrap();
+    let address = listener.local_addr().unwrap();
     let server = TcpStream::connect(server.local_addr().unwrap()).unwrap();
-    thread::spawn(move || {
-        let (client, _) = to_client.accept().unwrap();
+    let passing = thread::spawn(move || {
+        let (client, _) = listener.accept().unwrap();
         for stream in [&client, &server] {
             stream.set_nodelay(true).unwrap();
         }
@@ -27,14 +30,15 @@ fn relay(from_server: bool, allowed: usize, server: &TcpListener) -> TcpListener
             ((&client, &server), (&server, &client))
         };
         thread::scope(|scope| {
-            scope.spawn(|| pass(limited.0, limited.1, allowed));
             scope.spawn(|| pass(other.0, other.1, usize::MAX));
-        });
+            pass(limited.0, limited.1, allowed)
+        })
     });
-    listener
+    (address, passing)
 }
 
-fn pass(mut from: &TcpStream, mut to: &TcpStream, allowed: usize) {
+/// Whether it was cut.
+fn pass(mut from: &TcpStream, mut to: &TcpStream, allowed: usize) -> bool {
     let mut left = allowed;
     let mut buffer = [0; 4096];
     while left > 0 {
@@ -43,12 +47,13 @@ fn pass(mut from: &TcpStream, mut to: &TcpStream, allowed: usize) {
             Ok(count @ 1..) if to.write_all(&buffer[..count]).is_ok() => left -= count,
             Ok(0) => {
                 let _ = to.shutdown(Shutdown::Write);
-                return;
+                return false;
             }
             _ => break,
         }
     }
     let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+    left == 0
 }
 
 /// What an end received, and whether it ended cleanly.
@@ -56,8 +61,9 @@ type Outcome = (Vec<Message>, bool);
 
 async fn serve<A: Adapter>(mode: Mode, listener: TcpListener) -> Outcome {
     let mut received = Vec::new();
-    let Ok(socket) = accept::<A>(listener, config()).await else { return (received, false) };
-    let mut end = End::<A>::new(mode, socket);
+    let accepting = A::accept(take::<A>(&listener).await, config());
+    let Ok(socket) = accepting.await else { return (received, false) };
+    let mut end = End::<A>::server(mode, socket);
     loop {
         match end.recv().await {
             Ok(Some(message)) => {
@@ -73,10 +79,10 @@ async fn serve<A: Adapter>(mode: Mode, listener: TcpListener) -> Outcome {
     (received, false)
 }
 
-async fn ask<A: Adapter>(mode: Mode, url: &str) -> Outcome {
+async fn ask<A: Adapter>(mode: Mode, address: SocketAddr) -> Outcome {
     let mut received = Vec::new();
-    let Ok(socket) = A::connect(url, config()).await else { return (received, false) };
-    let mut end = End::<A>::new(mode, socket);
+    let Ok(socket) = A::connect(address, config()).await else { return (received, false) };
+    let mut end = End::<A>::client(mode, socket);
     for message in messages() {
         if end.send(message).await.is_err() {
             break;
@@ -99,33 +105,40 @@ fn config() -> Config {
     Config::builder().close_timeout(Duration::from_secs(60)).build().unwrap()
 }
 
-async fn session<A: Adapter>(mode: Mode, from_server: bool, allowed: usize) -> [Outcome; 2] {
+/// What the two ends say, and whether they were cut off.
+async fn session<A: Adapter>(
+    mode: Mode,
+    from_server: bool,
+    allowed: usize,
+) -> ([Outcome; 2], bool) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let relay = relay(from_server, allowed, &listener);
-    let url = format!("ws://{}/", relay.local_addr().unwrap());
-    let both = both(serve::<A>(mode, listener), ask::<A>(mode, &url));
+    let (address, passing) = relay(from_server, allowed, &listener);
+    let both = both(serve::<A>(mode, listener), ask::<A>(mode, address));
     let (server, client) = soon::<A, _>(both).await;
-    [server, client]
+    // Both streams are closed by now.
+    ([server, client], passing.join().unwrap())
 }
 
+/// Over TLS these are the bytes of TLS: its handshake, its records, and its last word.
 pub(crate) async fn at_every_byte<A: Adapter>(mode: Mode) {
     for from_server in [true, false] {
-        let mut has_ended_cleanly = false;
         let mut most = 0;
-        for allowed in 0..1_000 {
-            let outcomes = session::<A>(mode, from_server, allowed).await;
+        let mut allowed = 0;
+        loop {
+            let (outcomes, is_cut) = session::<A>(mode, from_server, allowed).await;
             for (received, _) in &outcomes {
                 assert!(messages().starts_with(received), "{received:?}");
             }
             let count = outcomes.iter().map(|(received, _)| received.len()).sum();
             assert!(count >= most, "a byte more, and {count} messages instead of {most}");
             most = count;
-            let are_clean = outcomes.iter().all(|(_, is_clean)| *is_clean);
-            if are_clean && allowed > 400 {
-                has_ended_cleanly = true;
+            if !is_cut {
+                assert!(outcomes.iter().all(|(_, is_clean)| *is_clean), "at {allowed}");
                 break;
             }
+            allowed += 1;
         }
-        assert!(has_ended_cleanly && most == 4, "{most} messages");
+        // The request or the answer, two messages, and a Close.
+        assert!(most == 4 && allowed > 200, "{most} messages in {allowed} bytes");
     }
 }

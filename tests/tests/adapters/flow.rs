@@ -2,13 +2,14 @@
 
 use core::cell::Cell;
 use core::time::Duration;
+use std::io::Read;
 use std::thread;
 
 use tidegate_core::{CloseCode, Config, Failure, Message, Watermarks};
+use tidegate_tests::ends::{
+    Adapter, End, Error, Mode, both, cancel, pair, raw_client, sockets, soon, within,
+};
 use tidegate_tests::random::Random;
-
-use crate::end::{End, Mode, both, cancel, pair, raw_client, sockets, soon, within};
-use crate::runtimes::{Adapter, Error};
 
 async fn echo<A: Adapter>(mut end: End<A>) {
     while let Some(message) = end.recv().await.unwrap() {
@@ -65,7 +66,7 @@ pub(crate) async fn senders_on_many_threads<A: Adapter>(mode: Mode) {
     let marks = Watermarks::new(300, 100).unwrap();
     let config = Config::builder().send_marks(marks).build().unwrap();
     let (server, client) = sockets::<A>(Config::default(), config).await;
-    let server = End::<A>::new(mode, server);
+    let server = End::<A>::server(mode, server);
     let (sender, mut receiver) = A::split_spawn(client);
     let threads: Vec<_> = (0..4_u8)
         .map(|task| {
@@ -148,6 +149,36 @@ pub(crate) async fn peer_that_never_reads<A: Adapter>(mode: Mode) {
     assert!(matches!(closed, Err(Error::Closed(closed))
         if closed.failure() == Some(Failure::CloseTimeout)));
     drop(stream);
+}
+
+pub(crate) async fn peer_that_reads_slowly<A: Adapter>(mode: Mode) {
+    const MESSAGES: u8 = 120;
+    const SIZE: u16 = 50_000;
+    let (mut server, mut stream) = raw_client::<A>(mode, Config::default()).await;
+    let reading = thread::spawn(move || {
+        let mut message = vec![0; 4 + usize::from(SIZE)];
+        for number in 0..MESSAGES {
+            // In pieces, with pauses: what is written is taken in parts of any size.
+            for piece in message.chunks_mut(9_999) {
+                stream.read_exact(piece).unwrap();
+                thread::sleep(Duration::from_micros(500));
+            }
+            let [high, low] = SIZE.to_be_bytes();
+            assert_eq!(message[..4], [0x82, 126, high, low]);
+            assert!(message[4..].iter().all(|byte| *byte == number), "number {number}");
+        }
+        stream
+    });
+    let sending = async {
+        for number in 0..MESSAGES {
+            server.send(vec![number; usize::from(SIZE)]).await.unwrap();
+        }
+        server.flush().await.unwrap();
+    };
+    soon::<A, _>(sending).await;
+    // Beside the high mark, the message that crossed it and its header.
+    assert!(server.stats().peak_output <= 65_536 + usize::from(SIZE) + 4);
+    drop(reading.join().unwrap());
 }
 
 pub(crate) async fn ping_while_busy<A: Adapter>(mode: Mode) {

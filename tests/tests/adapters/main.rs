@@ -1,23 +1,16 @@
-//! What every adapter does, written once: on each runtime, with the connection whole and in parts.
+//! What every adapter does, written once: on each runtime, plain and over TLS, with the connection
+//! whole and in parts.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod closing;
 mod cuts;
-mod end;
 mod flow;
-mod runtimes;
 
-/// Each behaviour on each runtime in each mode.
+/// Each behaviour on each runtime, over each transport, in each mode.
 macro_rules! everywhere {
-    ($($module:ident::$test:ident),+ $(,)?) => {
-        everywhere!(@tokio Tokio $($module::$test)+);
-        everywhere!(@smol Smol $($module::$test)+);
-        everywhere!(@async_std AsyncStd $($module::$test)+);
-    };
-    (@$name:ident $adapter:ident $($module:ident::$test:ident)+) => {
+    (@$name:ident $adapter:ident $($module:ident::$test:ident),+ $(,)?) => {
         mod $name {
-            use crate::end::Mode;
-            use crate::runtimes::{Adapter as _, $adapter};
+            use tidegate_tests::ends::{Adapter as _, Mode, $adapter};
 
             $(mod $test {
                 use super::*;
@@ -34,6 +27,20 @@ macro_rules! everywhere {
             })+
         }
     };
+    ($($tests:tt)+) => {
+        everywhere!(@tokio Tokio $($tests)+);
+        everywhere!(@smol Smol $($tests)+);
+        everywhere!(@async_std AsyncStd $($tests)+);
+        over_tls!($($tests)+);
+    };
+}
+
+macro_rules! over_tls {
+    ($($tests:tt)+) => {
+        everywhere!(@tokio_tls TokioTls $($tests)+);
+        everywhere!(@smol_tls SmolTls $($tests)+);
+        everywhere!(@async_std_tls AsyncStdTls $($tests)+);
+    };
 }
 
 everywhere!(
@@ -42,6 +49,7 @@ everywhere!(
     flow::senders_on_many_threads,
     flow::slow_reader,
     flow::peer_that_never_reads,
+    flow::peer_that_reads_slowly,
     flow::ping_while_busy,
     flow::cancelled_at_every_await,
     closing::from_either_side,
@@ -50,3 +58,9 @@ everywhere!(
     closing::with_a_lot_on_the_way,
     cuts::at_every_byte,
 );
+
+mod without_notice {
+    //! TCP ends, and TLS does not say so.
+
+    over_tls!(closing::in_the_middle_without_notice, closing::behind_both_closes_without_notice);
+}

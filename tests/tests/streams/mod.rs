@@ -1,53 +1,12 @@
-//! Random configurations and streams of frames, for the tests that take any.
+//! Random streams of frames, compressed ones too, for the tests that take any.
 
 use bytes::{Buf, Bytes};
-use core::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use tidegate_core::deflate::DeflateParams;
-use tidegate_core::{
-    Chunk, Config, Connection, MessageKind, PongPolicy, Role, Timestamp, Watermarks,
-};
-use tidegate_tests::frames::{Frame, opcode};
-
-/// Any configuration, with small marks.
-pub(crate) fn config() -> impl Strategy<Value = Config> {
-    let marks = |most: usize| (1..most).prop_flat_map(|high| (Just(high), 0..=high));
-    let policy = prop_oneof![
-        Just(PongPolicy::OnReceipt),
-        Just(PongPolicy::InOrder),
-        Just(PongPolicy::Manual)
-    ];
-    let frame_limit = prop::option::of(1usize..200);
-    let switches = (any::<bool>(), any::<bool>());
-    let time = || prop::option::of((1u64..5000).prop_map(Duration::from_millis));
-    (
-        (marks(8), marks(300), marks(1000)),
-        (1usize..400, frame_limit, switches, policy),
-        (time(), time(), time(), time()),
-    )
-        .prop_map(
-            |((messages, bytes, send), (size, frame, (utf8, surface), policy), times)| {
-                let marks = |(high, low)| Watermarks::new(high, low).unwrap();
-                Config::builder()
-                    .message_marks(marks(messages))
-                    .byte_marks(marks(bytes))
-                    .send_marks(marks(send))
-                    .max_message_size(size)
-                    .max_frame_size(frame)
-                    .validate_utf8(utf8)
-                    .surface_control(surface)
-                    .pong_policy(policy)
-                    .ping_interval(times.0)
-                    .pong_timeout(times.1)
-                    .close_timeout(times.2)
-                    .write_timeout(times.3)
-                    .build()
-                    .unwrap()
-            },
-        )
-}
+use tidegate_core::testing::{Frame, opcode};
+use tidegate_core::{Chunk, Config, Connection, MessageKind, Role, Timestamp, Watermarks};
 
 /// What was agreed on about compression, if anything.
 pub(crate) fn deflate() -> impl Strategy<Value = Option<DeflateParams>> {

@@ -1,15 +1,14 @@
-//! The gate, written as plainly as possible: FLOW-CONTROL.md, "Reading: the gate", rules 1 to 8 and
-//! the order of rules 9 and 11. It knows no bytes and no frames, only what they mean and how long
-//! they are.
+//! The gate, written as plainly as possible: what closes it, what opens it, and in which order
+//! things come out. It knows no bytes and no frames, only what they mean and how long they are.
 
-use tidegate_core::PongPolicy;
+use crate::{Config, Event, Message, PongPolicy};
 
 /// What the peer sends: what remains of its frames once they are decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "tests build it")]
 pub enum Sent {
     /// A message, at the end of its last frame.
-    Message(Vec<u8>),
+    Message(Message),
     /// A ping.
     Ping(Vec<u8>),
     /// A pong.
@@ -23,13 +22,26 @@ pub enum Sent {
 #[allow(clippy::exhaustive_enums, reason = "tests match on it")]
 pub enum Taken {
     /// A message.
-    Message(Vec<u8>),
+    Message(Message),
     /// A ping.
     Ping(Vec<u8>),
     /// A pong.
     Pong(Vec<u8>),
     /// The end.
     Closed,
+}
+
+impl Taken {
+    /// The event, as the model tells it. `None` for a chunk: the model takes messages whole.
+    pub fn from_event(event: Event) -> Option<Self> {
+        Some(match event {
+            Event::Message(message) => Self::Message(message),
+            Event::Ping(payload) => Self::Ping(payload.to_vec()),
+            Event::Pong(payload) => Self::Pong(payload.to_vec()),
+            Event::Closed(_) => Self::Closed,
+            Event::Chunk(_) => return None,
+        })
+    }
 }
 
 /// What the model needs of a configuration.
@@ -46,7 +58,40 @@ pub struct Rules {
     pub pong_policy: PongPolicy,
 }
 
+impl From<&Config> for Rules {
+    fn from(config: &Config) -> Self {
+        let (messages, bytes) = (config.message_marks(), config.byte_marks());
+        Self {
+            messages: (messages.high(), messages.low()),
+            bytes: (bytes.high(), bytes.low()),
+            surface_control: config.surface_control,
+            pong_policy: config.pong_policy,
+        }
+    }
+}
+
 /// The model. Everything is a list, and everything is counted again whenever it is asked for.
+///
+/// Its input is what the peer has sent, each as its last byte comes in; its output is what a
+/// connection with the same settings must give out, and whether it may read. It takes messages
+/// whole ([`Delivery::Whole`](crate::Delivery::Whole)) and knows neither time nor violations.
+///
+/// ```
+/// use tidegate_core::testing::{Model, Rules, Sent, Taken};
+/// use tidegate_core::{Config, Message, Watermarks};
+///
+/// let config = Config::builder().message_marks(Watermarks::new(2, 0)?).build()?;
+/// let mut model = Model::new(Rules::from(&config));
+/// for text in ["a", "b", "c"] {
+///     model.receive(Sent::Message(Message::text(text)));
+/// }
+/// assert_eq!((model.queued_messages(), model.wants_input()), (2, false), "the third waits");
+/// assert_eq!(model.take(), Some(Taken::Message(Message::text("a"))));
+/// assert!(!model.wants_input(), "not at the low mark yet");
+/// assert_eq!(model.take(), Some(Taken::Message(Message::text("b"))));
+/// assert_eq!((model.queued_messages(), model.wants_input()), (1, true));
+/// # Ok::<(), tidegate_core::ConfigError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Model {
     rules: Rules,
@@ -95,6 +140,8 @@ impl Model {
     pub fn receive(&mut self, sent: Sent) {
         self.pending.push(sent);
         self.decode();
+        // Behind an event that is not taken it waits until that is answered.
+        self.is_closed |= self.is_close_decoded && self.queued_messages() == 0;
     }
 
     /// The stream ended.
@@ -163,9 +210,9 @@ impl Model {
         while self.is_open && !self.is_close_decoded && !self.pending.is_empty() {
             let before = self.queued_messages();
             match self.pending.remove(0) {
-                Sent::Message(payload) => {
-                    let length = payload.len();
-                    self.queue.push(Queued::Event(Taken::Message(payload), length));
+                Sent::Message(message) => {
+                    let length = message.len();
+                    self.queue.push(Queued::Event(Taken::Message(message), length));
                 }
                 Sent::Ping(payload) => self.ping(payload),
                 Sent::Pong(payload) if self.rules.surface_control => {
@@ -175,7 +222,7 @@ impl Model {
                 Sent::Pong(_) => {}
                 Sent::Close => {
                     self.is_close_decoded = true;
-                    self.is_closed = self.queued_messages() == 0 || self.is_closing;
+                    self.is_closed = self.is_closing;
                 }
             }
             // It closes when a count reaches its mark, not by what does not count.
@@ -201,7 +248,7 @@ impl Model {
                 }
                 self.queue.push(Queued::Answer(payload.clone()));
             }
-            _ => {}
+            PongPolicy::Manual => {}
         }
         if self.rules.surface_control || self.rules.pong_policy == PongPolicy::Manual {
             let length = payload.len();

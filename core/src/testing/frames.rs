@@ -1,6 +1,15 @@
 //! Frames, written and parsed a second time and as plainly as possible: the oracle for the core's.
 
-/// A frame as it stands on the wire, its payload unmasked.
+/// A frame as it stands on the wire, its payload unmasked. It may be illegal.
+///
+/// ```
+/// use tidegate_core::testing::{Frame, opcode};
+///
+/// let frame = Frame::new(opcode::TEXT, "Hello").masked([0x37, 0xfa, 0x21, 0x3d]);
+/// let bytes = frame.encode();
+/// assert_eq!(bytes, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"); // RFC 6455 §5.7
+/// assert_eq!(Frame::parse_all(&bytes), Ok(vec![frame]));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// Whether it is the last of its message.

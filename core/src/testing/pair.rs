@@ -3,9 +3,11 @@
 use bytes::Buf;
 use core::fmt::Debug;
 
-use tidegate_core::{Closed, Config, Connection, Event, Message, SendError, Timestamp, Transport};
+use crate::{
+    Closed, Config, Connection, Event, Message, READ_SIZE, SendError, Timestamp, Transport,
+};
 
-use crate::link::{Link, Weather};
+use super::link::{Link, Weather};
 
 /// What an application does with its connection in a pair.
 pub trait Application: Debug {
@@ -34,6 +36,38 @@ pub struct End {
 }
 
 /// Two ends, joined.
+///
+/// ```
+/// use tidegate_core::testing::{Application, End, Pair, Rest, Weather};
+/// use tidegate_core::{CloseCode, CloseFrame, Config, Event, Message, Timestamp};
+///
+/// #[derive(Debug)]
+/// struct Echo;
+/// #[derive(Debug)]
+/// struct Hello(bool);
+///
+/// impl Application for Echo {
+///     fn act(&mut self, _: Timestamp, end: &mut End) {
+///         if let Some(Event::Message(message)) = end.take() {
+///             end.send(message).expect("room for a lone message");
+///         }
+///     }
+/// }
+/// impl Application for Hello {
+///     fn act(&mut self, now: Timestamp, end: &mut End) {
+///         if !core::mem::replace(&mut self.0, true) {
+///             end.send(Message::text("hello")).expect("room for a lone message");
+///         }
+///         if end.take() == Some(Event::Message(Message::text("hello"))) {
+///             end.connection.close(now, CloseFrame::from(CloseCode::NORMAL)).expect("it is open");
+///         }
+///     }
+/// }
+///
+/// let mut pair = Pair::new(Config::default(), Config::default(), Weather::ROUGH, 1);
+/// assert_eq!(pair.run(&mut Hello(false), &mut Echo, 10_000), Rest::Over);
+/// assert!(pair.client.closed.is_some_and(|closed| closed.is_clean()));
+/// ```
 #[derive(Debug)]
 pub struct Pair {
     /// The client's end.
@@ -74,6 +108,10 @@ impl End {
     }
 
     /// Takes the next event. The end is kept in [`closed`](Self::closed), and is no event here.
+    ///
+    /// # Panics
+    ///
+    /// If anything comes behind the end, or the end twice.
     pub fn take(&mut self) -> Option<Event> {
         match self.connection.poll_event()? {
             Event::Closed(closed) => {
@@ -145,7 +183,7 @@ impl End {
         if self.has_seen_end || !(self.connection.wants_input() || discards) {
             return false;
         }
-        match incoming.read(now) {
+        match incoming.read(now, READ_SIZE) {
             None => false,
             Some(piece) if piece.is_empty() => {
                 self.has_seen_end = true;

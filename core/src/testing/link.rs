@@ -1,13 +1,21 @@
 //! One direction of a virtual network: it splits, delays, stalls and cuts, by a seeded schedule.
 
+use alloc::collections::VecDeque;
 use core::time::Duration;
-use std::collections::VecDeque;
 
-use tidegate_core::Timestamp;
+use crate::Timestamp;
 
-use crate::random::Random;
+use super::random::Random;
 
 /// How a link treats what goes over it.
+///
+/// ```
+/// use core::time::Duration;
+/// use tidegate_core::testing::Weather;
+///
+/// let modem = Weather { longest_piece: 20, delay: Duration::from_millis(90), ..Weather::FINE };
+/// assert_eq!(modem.cut_after(100).cut_after, Some(100));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "tests build it")]
 pub struct Weather {
@@ -57,6 +65,18 @@ impl Weather {
 }
 
 /// Bytes under way, in order, and perhaps the end of the stream behind them.
+///
+/// ```
+/// use tidegate_core::Timestamp;
+/// use tidegate_core::testing::{Link, Weather};
+///
+/// let mut link = Link::new(Weather::DRIPPING, 7);
+/// assert_eq!(link.write(Timestamp::ZERO, b"tide"), 1, "a byte at a time");
+/// assert_eq!(link.read(Timestamp::ZERO, 100), Some(b"t".to_vec()));
+/// assert_eq!(link.read(Timestamp::ZERO, 100), None);
+/// link.shut_down(Timestamp::ZERO);
+/// assert_eq!(link.read(Timestamp::ZERO, 100), Some(Vec::new()), "the end of the stream");
+/// ```
 #[derive(Debug)]
 pub struct Link {
     weather: Weather,
@@ -121,13 +141,16 @@ impl Link {
         self.shut_down(now);
     }
 
-    /// Gives what a read would give now: a piece, an empty one for the end of the stream, or
-    /// nothing.
-    pub fn read(&mut self, now: Timestamp) -> Option<Vec<u8>> {
+    /// Gives what a read of at most `most` bytes would give now: a piece, an empty one for the end
+    /// of the stream, or nothing.
+    pub fn read(&mut self, now: Timestamp, most: usize) -> Option<Vec<u8>> {
         if self.next_arrival()? > now {
             return None;
         }
-        if self.weather.stall_one_in > 0 && self.random.one_in(self.weather.stall_one_in) {
+        if self.weather.stall_one_in > 0
+            && !self.weather.stall.is_zero()
+            && self.random.one_in(self.weather.stall_one_in)
+        {
             self.stalled_until = now + self.weather.stall;
             return None;
         }
@@ -135,7 +158,7 @@ impl Link {
             return Some(Vec::new());
         }
         // A read gives what has arrived, whatever the writes were.
-        let most = 1 + self.random.below(self.weather.longest_piece);
+        let most = (1 + self.random.below(self.weather.longest_piece)).min(most);
         let mut read = Vec::new();
         while read.len() < most
             && let Some((arrival, piece)) = self.pieces.front_mut()

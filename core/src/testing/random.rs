@@ -1,6 +1,14 @@
 //! A small generator of numbers that look random: the same seed, the same schedule.
 
 /// SplitMix64. Good enough to shake a schedule, and reproducible from one number.
+///
+/// ```
+/// use tidegate_core::testing::Random;
+///
+/// let (mut one, mut other) = (Random::new(5), Random::new(5));
+/// assert_eq!(one.bytes(10), other.bytes(10));
+/// assert!(one.below(6) < 6);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Random(u64);
 

@@ -1,0 +1,303 @@
+//! How to test what is yours: an event loop around a connection, and a parser of frames.
+//!
+//! `EventLoop` and `Parser` stand for your code. The properties below are what to ask of it:
+//!
+//! ```text
+//! cargo test -p tidegate-core --features testing --example test_your_loop
+//! ```
+//!
+//! (or `cargo run`, which asks the same). A failing case is shrunk by proptest to the shortest
+//! session, the fewest pieces and the mildest weather that still fail.
+
+use std::io::{self, ErrorKind, Read, Write};
+
+use bytes::Buf;
+use proptest::prelude::*;
+use tidegate_core::testing::strategies::{self, Session};
+use tidegate_core::testing::{Frame, Hostile, Sent, Socket, hostile, opcode, proptest, sockets};
+use tidegate_core::{
+    CloseCode, CloseFrame, Config, Connection, Event, Failure, Message, READ_SIZE, Role, Timestamp,
+    Transport,
+};
+
+// ---------------------------------------------------------------------------------------------
+// What is tested.
+
+/// An event loop of somebody's own: an echo on one non-blocking stream.
+struct EventLoop<S> {
+    connection: Connection,
+    /// `None` once it is closed.
+    stream: Option<S>,
+    has_shut_down: bool,
+    end: Option<Event>,
+    buffer: Vec<u8>,
+}
+
+impl<S: Read + Write> EventLoop<S> {
+    fn new(stream: S, connection: Connection) -> Self {
+        let buffer = vec![0; READ_SIZE];
+        Self { connection, stream: Some(stream), has_shut_down: false, end: None, buffer }
+    }
+
+    /// The stream may be ready, or a deadline reached. True if anything happened.
+    fn turn(&mut self, now: Timestamp, shut_down: impl Fn(&S)) -> io::Result<bool> {
+        let mut has_moved = false;
+        if self.connection.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            self.connection.handle_timeout(now);
+            has_moved = true;
+        }
+        has_moved |= self.echo();
+        let Some(stream) = &mut self.stream else { return Ok(has_moved) };
+        while self.connection.wants_output() {
+            match stream.write(self.connection.output().chunk()) {
+                Ok(written) => self.connection.output().advance(written),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+            has_moved = true;
+        }
+        match self.connection.transport() {
+            Transport::KeepOpen => {}
+            Transport::ShutdownWrite => {
+                if !self.has_shut_down {
+                    shut_down(stream);
+                    self.has_shut_down = true;
+                    has_moved = true;
+                }
+            }
+            Transport::Close => {
+                self.stream = None;
+                return Ok(true);
+            }
+        }
+        // The gate: while it is closed, the stream is not read.
+        if self.connection.wants_input() || self.has_shut_down {
+            match stream.read(&mut self.buffer) {
+                Ok(0) => self.connection.handle_eof(now),
+                Ok(length) => {
+                    self.connection
+                        .handle_input(now, self.buffer.get(..length).unwrap_or_default());
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(has_moved),
+                Err(error) => return Err(error),
+            }
+            has_moved = true;
+        }
+        Ok(has_moved)
+    }
+
+    /// Takes events while what they ask for can be sent. A message that was taken and waits for room
+    /// outside the connection would be too late when the peer's Close comes: it waits in the inbox.
+    fn echo(&mut self) -> bool {
+        let mut has_moved = false;
+        while self.connection.can_send() || self.connection.is_closing() {
+            match self.connection.poll_event() {
+                // Behind our own Close nothing is sent.
+                Some(Event::Message(message)) => drop(self.connection.send(message)),
+                Some(end @ Event::Closed(_)) => self.end = Some(end),
+                Some(_) => {}
+                None => break,
+            }
+            has_moved = true;
+        }
+        has_moved
+    }
+}
+
+/// A parser of somebody's own: whole frames from bytes in any pieces, for a server.
+#[derive(Default)]
+struct Parser {
+    received: Vec<u8>,
+}
+
+impl Parser {
+    /// Takes bytes; gives the first byte and the payload of each frame that is complete.
+    fn push(&mut self, bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+        self.received.extend_from_slice(bytes);
+        let mut frames = Vec::new();
+        while let Some((frame, length)) = Self::frame(&self.received) {
+            frames.push(frame);
+            self.received.drain(..length);
+        }
+        frames
+    }
+
+    fn frame(bytes: &[u8]) -> Option<((u8, Vec<u8>), usize)> {
+        let (first, second) = (bytes.first()?, bytes.get(1)?);
+        let (length, start) = match second & 0x7F {
+            126 => (u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?).into(), 4),
+            127 => (u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?), 10),
+            short => (short.into(), 2),
+        };
+        let key: [u8; 4] = *bytes.get(start..)?.first_chunk()?;
+        let end = start + 4 + usize::try_from(length).ok()?;
+        let payload = bytes.get(start + 4..end)?;
+        let payload = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
+        Some(((*first, payload.collect()), end))
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// How it is tested.
+
+/// What a naive client sees of the loop's end of the stream.
+#[derive(Debug, Default)]
+struct Seen {
+    echoes: Vec<Message>,
+    pongs: Vec<Vec<u8>>,
+    close: Option<u16>,
+}
+
+/// A client that knows nothing but bytes: it writes them, reads what comes, and ends its side of
+/// the stream when the server has closed. The clock jumps from one deadline to the next.
+fn run(server: &mut EventLoop<Socket>, mut client: Socket, bytes: &[u8]) -> Seen {
+    let (mut rest, mut received, mut buffer) = (bytes, Vec::new(), vec![0; 4096]);
+    let mut now = Timestamp::ZERO;
+    let mut is_over = false;
+    // A loop that turns without end fails here, and does not hang.
+    for _ in 0..1_000_000 {
+        client.set_now(now);
+        let mut has_moved = server.turn(now, Socket::shut_down).expect("this network never fails");
+        if let Ok(written) = client.write(rest) {
+            rest = rest.get(written..).unwrap_or_default();
+            has_moved |= written > 0;
+        }
+        match client.read(&mut buffer) {
+            Ok(0) => {
+                has_moved |= !is_over;
+                is_over = true;
+                client.shut_down();
+            }
+            Ok(length) => {
+                received.extend_from_slice(buffer.get(..length).unwrap_or_default());
+                has_moved = true;
+            }
+            Err(_) => {}
+        }
+        if server.stream.is_none() {
+            return see(&received);
+        }
+        if !has_moved {
+            let arrival = client.next_arrival().filter(|_| !is_over);
+            let arrivals = [arrival, server.stream.as_ref().and_then(Socket::next_arrival)];
+            let deadline = server.connection.poll_timeout();
+            let next = arrivals.into_iter().flatten().chain(deadline).filter(|next| *next > now);
+            now = next.min().expect("it waits, and for nothing");
+        }
+    }
+    panic!("it goes round in circles");
+}
+
+/// Decodes what the server sent, without any code of the decoder.
+fn see(bytes: &[u8]) -> Seen {
+    let mut seen = Seen::default();
+    let (mut kind, mut payload) = (opcode::CONTINUATION, Vec::new());
+    for frame in Frame::parse_all(bytes).expect("whole frames") {
+        match frame.opcode {
+            opcode::PONG => seen.pongs.push(frame.payload),
+            opcode::CLOSE => {
+                seen.close = frame.payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+            }
+            opcode::PING => {}
+            opcode => {
+                kind = if opcode == opcode::CONTINUATION { kind } else { opcode };
+                payload.extend(frame.payload);
+                if frame.fin {
+                    let payload = core::mem::take(&mut payload);
+                    seen.echoes.push(match kind {
+                        opcode::TEXT => {
+                            Message::text(String::from_utf8(payload).expect("text is UTF-8"))
+                        }
+                        _ => Message::binary(payload),
+                    });
+                }
+            }
+        }
+    }
+    seen
+}
+
+/// Any settings that take any of the messages here.
+fn configs() -> impl Strategy<Value = Config> {
+    strategies::config().prop_filter_map("a legal configuration", |config| {
+        let builder = config.to_builder().max_message_size(5000).max_frame_size(None);
+        builder.validate_utf8(true).pong_timeout(None).write_timeout(None).build().ok()
+    })
+}
+
+/// A session that the client closes.
+fn closed_session() -> impl Strategy<Value = Session> {
+    strategies::session(Role::Client, 20, 5000).prop_map(|mut session| {
+        let close = Frame::close(Some(1000), "done").masked([1, 2, 3, 4]);
+        session.append(Session { frames: vec![close], meaning: vec![(0, Sent::Close)] });
+        session
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() })]
+
+    /// The loop gives back every message, whatever the settings, the fragments and the network.
+    #[cfg_attr(test, test)]
+    fn the_loop_echoes(
+        config in configs(),
+        session in closed_session(),
+        weather in strategies::weather(),
+        seed: u64,
+    ) {
+        let (client, stream) = sockets(weather, seed);
+        // The time that this network needs is none of the server's business.
+        let config = config.to_builder().ping_interval(None).close_timeout(None).build()?;
+        let mut server = EventLoop::new(stream, Connection::server(Timestamp::ZERO, config));
+        let seen = run(&mut server, client, &session.bytes());
+        let sent: Vec<_> = session.messages().collect();
+        prop_assert_eq!(seen.echoes, sent);
+        prop_assert_eq!(seen.close, Some(1000));
+        let Some(Event::Closed(closed)) = &server.end else { panic!("the end is told") };
+        prop_assert!(closed.is_clean());
+        prop_assert_eq!(closed.received(), Some(&CloseFrame::new(CloseCode::NORMAL, "done")));
+    }
+
+    /// What came before a violation is answered, and the violation is told with its code.
+    #[cfg_attr(test, test)]
+    fn the_loop_refuses(
+        session in strategies::session(Role::Client, 5, 300),
+        Hostile { bytes, error } in hostile(Role::Client, &Config::default()),
+        weather in strategies::weather(),
+        seed: u64,
+    ) {
+        let (client, stream) = sockets(weather, seed);
+        let config = Config::builder().ping_interval(None).close_timeout(None).build()?;
+        let mut server = EventLoop::new(stream, Connection::server(Timestamp::ZERO, config));
+        let seen = run(&mut server, client, &[session.bytes(), bytes].concat());
+        let sent: Vec<_> = session.messages().collect();
+        prop_assert_eq!(seen.echoes, sent);
+        prop_assert_eq!(seen.close, Some(error.close_code().as_u16()));
+        let Some(Event::Closed(closed)) = &server.end else { panic!("the end is told") };
+        prop_assert_eq!(closed.failure(), Some(Failure::Protocol(error)));
+    }
+
+    /// The parser finds the same frames in whatever pieces they come.
+    #[cfg_attr(test, test)]
+    fn the_parser_finds_every_frame(
+        frames in prop::collection::vec(strategies::frame(Role::Client, 70_000), 1..5),
+        sizes in strategies::sizes(),
+    ) {
+        let bytes: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
+        let mut parser = Parser::default();
+        let found: Vec<_> =
+            strategies::pieces(&bytes, &sizes).flat_map(|piece| parser.push(piece)).collect();
+        prop_assert_eq!(found.len(), frames.len());
+        for ((first, payload), frame) in found.into_iter().zip(frames) {
+            prop_assert_eq!(first, u8::from(frame.fin) << 7 | frame.reserved << 4 | frame.opcode);
+            prop_assert_eq!(payload, frame.payload);
+        }
+    }
+}
+
+fn main() {
+    the_loop_echoes();
+    the_loop_refuses();
+    the_parser_finds_every_frame();
+    println!("the loop and the parser hold");
+}

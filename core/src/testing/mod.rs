@@ -1,0 +1,61 @@
+//! For those who test their own loops: inputs of every kind, a virtual network, a second opinion.
+//!
+//! Whoever drives a [`Connection`](crate::Connection) by a loop of their own, or parses frames
+//! themselves, has the same questions as the tests of this crate. This feature answers with what
+//! those tests are made of:
+//!
+//! | question | answer |
+//! |---|---|
+//! | Does it take everything a peer may send? | [`strategies`]: configurations, messages, frames, whole sessions, and every way to cut them in pieces |
+//! | Does it refuse what a peer must not send? | [`hostile`]: each violation with the [`ProtocolError`](crate::ProtocolError) it must yield, and the byte at which it shows |
+//! | Does it survive a network? | [`Socket`]: non-blocking `Read` and `Write` over a virtual network that splits, delays, stalls and cuts, by a seed |
+//! | Does it stop reading, and go on, when it should? | [`Model`]: the gate, written as plainly as possible |
+//! | Is what it sent right? | [`Frame`]: frames, parsed and written a second time, without any code of the decoder |
+//!
+//! [`Pair`] joins two connections by two [`Link`]s under a clock that jumps from one deadline to the
+//! next, with a bound on the steps: what goes round in circles fails instead of hanging, and an hour
+//! of keepalive takes a millisecond.
+//!
+//! Everything random comes from a seed or from proptest, which shrinks what it finds.
+//! `examples/test_your_loop.rs` is a loop and a parser of somebody else, tested by all of this.
+//!
+//! ```
+//! use proptest::prelude::*;
+//! use tidegate_core::testing::{proptest, strategies};
+//! use tidegate_core::{Config, Connection, Event, Role, Timestamp};
+//!
+//! # fn main() {
+//! proptest!(ProptestConfig::with_cases(20), |(
+//!     session in strategies::session(Role::Client, 5, 300),
+//!     sizes in strategies::sizes(),
+//! )| {
+//!     let config = Config::builder().message_marks(tidegate_core::Watermarks::UNLIMITED).build()?;
+//!     let mut server = Connection::server(Timestamp::ZERO, config);
+//!     for piece in strategies::pieces(&session.bytes(), &sizes) {
+//!         server.handle_input(Timestamp::ZERO, piece);
+//!     }
+//!     for message in session.messages() {
+//!         prop_assert_eq!(server.poll_event(), Some(Event::Message(message)));
+//!     }
+//! });
+//! # }
+//! ```
+
+mod frames;
+pub mod hostile;
+mod link;
+mod model;
+mod pair;
+mod random;
+mod socket;
+pub mod strategies;
+
+pub use self::frames::{Frame, header, opcode};
+pub use self::hostile::{Hostile, hostile};
+pub use self::link::{Link, Weather};
+pub use self::model::{Model, Rules, Sent, Taken};
+pub use self::pair::{Application, End, Pair, Rest};
+pub use self::random::Random;
+pub use self::socket::{Socket, sockets};
+/// The version of proptest whose strategies these are.
+pub use proptest;

@@ -1,0 +1,103 @@
+//! Whether all is as it should be.
+
+use std::sync::atomic::Ordering;
+
+use tidegate_core::driver::Counters;
+
+use crate::state::Run;
+
+/// What was measured beside what the run counts itself.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    /// Resident memory, every half second.
+    pub(crate) memory: Vec<usize>,
+    /// The server's, when it had ended.
+    pub(crate) counters: Option<Counters>,
+    /// Tasks of ours, and of the runtime as it counts them, at the end.
+    pub(crate) tasks: u64,
+    pub(crate) runtime_tasks: Option<usize>,
+    /// Open files before and after.
+    pub(crate) descriptors: (usize, usize),
+}
+
+/// Prints a line for each check and the sum; whether all passed.
+pub(crate) fn judge(run: &Run, measured: &Measured) -> bool {
+    let totals = &run.totals;
+    println!("{totals}");
+    let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let mut checks = vec![
+        (
+            run.faults() == 0,
+            format!(
+                "every message was the next one of its sender, each byte of it; no error on a \
+                 connection that was not cut: {} faults",
+                run.faults()
+            ),
+        ),
+        (
+            get(&totals.received) > 0 && get(&totals.clean) > 0 && get(&totals.cut) > 0,
+            "there were messages, clean ends and cuts".into(),
+        ),
+        (
+            get(&totals.unknown) <= get(&totals.cut),
+            format!("{} were cut before their first message", get(&totals.unknown)),
+        ),
+        (
+            measured.tasks == 0 && measured.runtime_tasks.unwrap_or(0) == 0,
+            format!(
+                "no task is left: {}, and {} by the runtime's count",
+                measured.tasks,
+                measured.runtime_tasks.map_or("-".into(), |tasks| tasks.to_string())
+            ),
+        ),
+    ];
+    checks.push(memory(&measured.memory));
+    checks.push(match measured.counters {
+        None => (false, "the server has not ended".into()),
+        Some(counters) => (
+            counters.open == 0
+                && counters.handshakes == 0
+                && counters.panicked == 0
+                && counters.failed == 0
+                && counters.cut == 0
+                && counters.failed_handshakes == 0
+                && counters.opened == get(&totals.connections),
+            format!("the server has nothing left: {counters:?}"),
+        ),
+    });
+    // A runtime may have opened files of its own meanwhile: a poller, a pipe.
+    let (before, after) = measured.descriptors;
+    checks.push((after <= before + 8, format!("open files: {before} before, {after} after")));
+
+    for (holds, text) in &checks {
+        println!("{} {text}", if *holds { "  ok  " } else { "FAILED" });
+    }
+    let passed = checks.iter().filter(|(holds, _)| *holds).count();
+    println!("{passed} passed, {} failed", checks.len() - passed);
+    passed == checks.len()
+}
+
+/// The medians of the first third behind the warm-up and of the last third.
+fn memory(samples: &[usize]) -> (bool, String) {
+    let settled = samples.get(samples.len() / 5..).unwrap_or_default();
+    let third = settled.len() / 3;
+    let first = median(settled.get(..third).unwrap_or_default());
+    let last = median(settled.get(settled.len() - third..).unwrap_or_default());
+    let allowed = first + first / 10 + MARGIN;
+    let text = format!(
+        "memory: {} KiB in the median of the first third, {} KiB in that of the last (a fifth of \
+         the time before is warm-up); allowed are a tenth and 4 MiB more",
+        first >> 10,
+        last >> 10,
+    );
+    (first > 0 && last <= allowed, text)
+}
+
+fn median(samples: &[usize]) -> usize {
+    let mut samples = samples.to_vec();
+    samples.sort_unstable();
+    samples.get(samples.len() / 2).copied().unwrap_or(0)
+}
+
+/// What an allocator keeps more by chance.
+const MARGIN: usize = 4 << 20;
