@@ -44,8 +44,7 @@ fn measure(attack: Attack) {
             .expect("there are rounds");
         (input.len() as f64, nanoseconds as f64)
     });
-    let cells: Vec<_> =
-        points.iter().map(|(bytes, time)| format!("{:.2}", time / bytes)).collect();
+    let cells: Vec<_> = points.iter().map(|(bytes, time)| format!("{:.2}", time / bytes)).collect();
     println!("| {} | {} | {:.2} |", attack.name, cells.join(" | "), slope(&points));
 }
 

@@ -237,8 +237,7 @@ fn deflated(length: usize, size: usize) -> Input {
 fn bombs(length: usize) -> Input {
     let options = DeflateOptions::default().level(9).expect("valid");
     let config = config().deflate(options).build().expect("valid");
-    let mut peer =
-        Connection::client(NOW, config, [1; 32]).with_deflate(DeflateParams::default());
+    let mut peer = Connection::client(NOW, config, [1; 32]).with_deflate(DeflateParams::default());
     let mut message = || {
         let payload = Bytes::from(vec![0; 1 << 20]);
         peer.send_chunk(Chunk { kind: MessageKind::Binary, payload, last: true }).expect("open");
