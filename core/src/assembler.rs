@@ -80,7 +80,13 @@ impl Assembler {
                 compression.finish(&mut sink)?;
             }
         } else {
-            message.append(payload, self.sequence.announced())?;
+            // How long it gets is known when its last frame has begun.
+            let most = if self.sequence.is_last_frame() {
+                self.sequence.announced()
+            } else {
+                config.max_message_size
+            };
+            message.append(payload, most)?;
         }
         if !ends {
             return Ok(None);
@@ -129,16 +135,16 @@ fn unchecked(header: &FrameHeader, payload: Vec<u8>) -> Message {
 
 impl Partial {
     #[inline]
-    fn append(&mut self, payload: Payload<'_>, announced: usize) -> Result<(), ProtocolError> {
+    fn append(&mut self, payload: Payload<'_>, most: usize) -> Result<(), ProtocolError> {
         match self {
             Self::Binary(bytes) | Self::UncheckedText(bytes) => {
-                let more = room(bytes.len(), bytes.capacity(), payload.bytes.len(), announced);
+                let more = room(bytes.len(), bytes.capacity(), payload.bytes.len(), most);
                 bytes.reserve_exact(more);
                 append_bytes(payload, bytes);
                 Ok(())
             }
             Self::Text { text, utf8 } => {
-                let more = room(text.len(), text.capacity(), payload.bytes.len(), announced);
+                let more = room(text.len(), text.capacity(), payload.bytes.len(), most);
                 text.reserve_exact(more);
                 append_text(payload, text, utf8).map_err(invalid_utf8)
             }
@@ -221,14 +227,15 @@ fn append_text(payload: Payload<'_>, text: &mut String, utf8: &mut Utf8) -> Resu
     Ok(())
 }
 
-/// How much to reserve for `arriving` bytes: at least twice what is there, so that copying stays
-/// linear, but no more than was announced, so that a whole message fits exactly.
-fn room(length: usize, capacity: usize, arriving: usize, announced: usize) -> usize {
+/// How much to reserve for `arriving` bytes: at least as much as is there, so that copying stays
+/// linear however small the pieces are, but no more than the message can get, so that a whole one
+/// fits exactly and an endless one stays within the limit.
+fn room(length: usize, capacity: usize, arriving: usize, most: usize) -> usize {
     let needed = length + arriving;
     if needed <= capacity {
         return 0;
     }
-    needed.max(announced.min(2 * length)) - length
+    needed.max(most.min(2 * length)) - length
 }
 
 fn freeze(mut bytes: Vec<u8>) -> Bytes {
