@@ -120,6 +120,9 @@ stalls() {
     memory_limit=$MEMORY_LIMIT peer_client "$1" python_websockets_client 2 --only slow-reader --stall 8
     client_options="--memory-limit $MEMORY_LIMIT" \
         peer_server "$1" python_websockets_server 1 --only slow-reader --stall 8
+    if [[ $1 != *-tls ]]; then
+        memory_limit=$MEMORY_LIMIT peer_client "$1" chromium_client 2 --only backpressure --stall 8
+    fi
     # Our client does not read from the peer, which has only what is between the two to fill.
     suffix=-paused
     client_options="--memory-limit $MEMORY_LIMIT --pause 6" \

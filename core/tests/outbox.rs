@@ -246,9 +246,9 @@ fn control_frames_wait_in_their_ring_until_the_last_ones_are_gone() {
         bytes.extend(take(&mut from, usize::MAX));
         let payloads: Vec<_> =
             frames(role, &bytes).into_iter().map(|(.., payload)| payload).collect();
-        assert_eq!(payloads.len(), 17);
+        assert_eq!(payloads.len(), 33);
         assert_eq!(payloads[0], b"first");
-        assert_eq!(payloads[16], [99]);
+        assert_eq!(payloads[32], [99]);
     }
 }
 

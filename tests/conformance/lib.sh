@@ -47,6 +47,7 @@ make_certificates() {
         -extfile <(echo 'subjectAltName=IP:127.0.0.1,DNS:localhost') -out "$tls/cert.pem" 2>/dev/null
     SSL_CERT_FILE=$(realpath "$tls/ca.pem")
     export SSL_CERT_FILE NODE_EXTRA_CA_CERTS=$SSL_CERT_FILE CURL_CA_BUNDLE=$SSL_CERT_FILE
+    export PROXY_CERTIFICATE=$tls/cert.pem PROXY_KEY=$tls/key.pem
 }
 
 # server NAME SERVER EXPECTED TOOL ARGS...: a fresh server, whose URL is put in place of {url}.
