@@ -10,7 +10,7 @@ use tidegate_core::Timestamp;
 use tidegate_core::handshake::{
     Acceptance, ClientHandshake, ClientRequest, Limits, ServerHandshake,
 };
-use tidegate_fuzz::frames::Frame;
+use tidegate_core::testing::Frame;
 use tidegate_fuzz::settings::Settings;
 
 fn main() {

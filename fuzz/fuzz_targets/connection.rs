@@ -8,12 +8,12 @@ use arbitrary::Arbitrary;
 use bytes::Buf;
 use libfuzzer_sys::fuzz_target;
 use peak_alloc::PeakAlloc;
+use tidegate_core::testing::Frame;
+use tidegate_core::testing::Random;
 use tidegate_core::{
     Chunk, CloseCode, CloseFrame, Compress, Connection, Delivery, Event, Message, MessageKind,
     Prepared, Timestamp, Transport,
 };
-use tidegate_fuzz::frames::Frame;
-use tidegate_fuzz::random::Random;
 use tidegate_fuzz::settings::Settings;
 
 #[global_allocator]

@@ -5,9 +5,9 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use tidegate_core::frame::{Decoder, FrameHeader, HeaderRules, Part};
+use tidegate_core::testing::Frame;
 use tidegate_core::{ProtocolError, Role};
 use tidegate_fuzz::cut;
-use tidegate_fuzz::frames::Frame;
 
 #[derive(Arbitrary, Debug)]
 struct Case<'b> {

@@ -6,9 +6,9 @@ use std::io::{self, Read, Write};
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
+use tidegate_core::testing::{Frame, opcode};
 use tidegate_core::{Config, Connection, Event, Failure, Message, Timestamp, Watermarks};
 use tidegate_fuzz::differences::{Observed, Outcome, close_as_theirs, compare};
-use tidegate_fuzz::frames::{Frame, opcode};
 use tidegate_fuzz::{cut, drain};
 use tungstenite::protocol::{Role as TheirRole, WebSocketConfig};
 

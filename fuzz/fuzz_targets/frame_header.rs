@@ -5,7 +5,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use tidegate_core::Role;
 use tidegate_core::frame::{FrameHeader, HeaderRules, Mask, OpCode, encode_header, parse_header};
-use tidegate_fuzz::frames;
+use tidegate_core::testing;
 
 #[derive(Arbitrary, Debug)]
 struct Case<'b> {
@@ -99,7 +99,7 @@ fn emit(case: &Case<'_>, rules: HeaderRules) {
     if let Ok(length) = usize::try_from(length) {
         let reserved = if header.rsv1 { 4 } else { 0 };
         let opcode = opcode as u8;
-        let naive = frames::header(header.fin, reserved, opcode, is_masked.then_some(key), length);
+        let naive = testing::header(header.fin, reserved, opcode, is_masked.then_some(key), length);
         assert_eq!(encoded, naive);
     }
 }

@@ -3,9 +3,9 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
+use tidegate_core::testing::{Frame, opcode};
+use tidegate_core::testing::{Model, Rules, Sent, Taken};
 use tidegate_core::{Closed, Connection, Event, Message, PongPolicy, Stats, Timestamp, Transport};
-use tidegate_fuzz::frames::{Frame, opcode};
-use tidegate_fuzz::model::{Model, Rules, Sent, Taken};
 use tidegate_fuzz::session::{Item, Mutation, encode_with, mutate};
 use tidegate_fuzz::settings::Settings;
 use tidegate_fuzz::{cut, drain, joined};
@@ -153,8 +153,12 @@ fn agree(core: &Connection, model: &Model) {
 
 fn taken(core: &mut Connection) -> Option<Taken> {
     core.poll_event().map(|event| match event {
-        Event::Message(message @ Message::Binary(_)) => Taken::Message(message.as_bytes().into()),
-        Event::Message(message) => Taken::Message(message.as_bytes().into()),
+        // The model knows no switch for that: it is the same text.
+        Event::Message(Message::UncheckedText(bytes)) => {
+            let text = String::from_utf8(bytes.to_vec()).expect("ASCII was sent");
+            Taken::Message(Message::text(text))
+        }
+        Event::Message(message) => Taken::Message(message),
         Event::Ping(payload) => Taken::Ping(payload.to_vec()),
         Event::Pong(payload) => Taken::Pong(payload.to_vec()),
         Event::Closed(_) => Taken::Closed,

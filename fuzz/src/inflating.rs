@@ -47,6 +47,9 @@ impl Inflater {
             stream.inflate(compressed, limit, &mut inflated)?;
             if !stream.has_ended {
                 stream.inflate(&[0x00, 0x00, 0xFF, 0xFF], limit, &mut inflated)?;
+                if !(stream.has_ended || stream.is_between_blocks()) {
+                    return Err("ends in the middle of a block".into());
+                }
             }
             Ok::<_, String>(inflated)
         });
@@ -56,6 +59,15 @@ impl Inflater {
 }
 
 impl Stream {
+    /// Whether an empty final block could follow, and is the end.
+    fn is_between_blocks(&self) -> bool {
+        let (mut library, mut window) = (self.library.clone(), self.window.clone());
+        let (last, flags) = (&[0x01, 0x00, 0x00, 0xFF, 0xFF], TINFL_FLAG_HAS_MORE_INPUT);
+        let (status, taken, given) =
+            decompress(&mut library, last, &mut window, self.position, flags);
+        status == TINFLStatus::Done && taken == last.len() && given == 0
+    }
+
     fn inflate(
         &mut self,
         mut compressed: &[u8],

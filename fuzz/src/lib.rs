@@ -7,20 +7,10 @@ pub mod script;
 pub mod session;
 pub mod settings;
 
-/// Naive frames: the oracle that the tests use too.
-#[path = "../../tests/src/frames.rs"]
-pub mod frames;
-/// The gate, written as plainly as possible: the oracle that the tests use too.
-#[path = "../../tests/src/model.rs"]
-pub mod model;
-/// Numbers that look random, from a seed.
-#[path = "../../tests/src/random.rs"]
-pub mod random;
-
 use bytes::Buf;
 use tidegate_core::{Connection, Event, MessageKind};
 
-use crate::random::Random;
+use tidegate_core::testing::Random;
 
 /// Cuts bytes into pieces of 1 to `longest` bytes; into one if that is zero.
 pub fn cut(mut bytes: &[u8], seed: u64, longest: usize) -> Vec<&[u8]> {

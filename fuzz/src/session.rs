@@ -4,8 +4,8 @@
 use arbitrary::Arbitrary;
 use tidegate_core::{Compress, Connection, Message, Role};
 
-use crate::frames::{Frame, opcode};
-use crate::model::Sent;
+use tidegate_core::testing::Sent;
+use tidegate_core::testing::{Frame, opcode};
 
 /// Something that the peer sends.
 #[derive(Arbitrary, Clone, Debug)]
@@ -72,14 +72,19 @@ pub fn encode_with(
                 let length = if *length % 8 == 0 { *length / 8 } else { *length % 200 };
                 let payload = vec![mark; length.into()];
                 let kind = if *text { opcode::TEXT } else { opcode::BINARY };
+                let message = if *text {
+                    Message::text(String::from_utf8(payload.clone()).expect("ASCII"))
+                } else {
+                    Message::binary(payload.clone())
+                };
                 let squeezed = compressor
                     .as_deref_mut()
                     .filter(|_| *compressed)
-                    .and_then(|peer| squeeze(peer, &payload, *text));
+                    .and_then(|peer| squeeze(peer, message.clone()));
                 let reserved = if squeezed.is_some() { 4 } else { 0 };
-                let wire = squeezed.unwrap_or_else(|| payload.clone());
+                let wire = squeezed.unwrap_or(payload);
                 writer.message(kind, reserved, &wire, cuts, pings.then_some(mark));
-                writer.sent.push((writer.bytes.len(), Sent::Message(payload)));
+                writer.sent.push((writer.bytes.len(), Sent::Message(message)));
             }
             Item::Ping(length) => writer.control(opcode::PING, vec![mark; (length % 126).into()]),
             Item::Pong(length) => writer.control(opcode::PONG, vec![mark; (length % 126).into()]),
@@ -132,12 +137,7 @@ impl Writer {
 }
 
 /// A payload, compressed by the other end.
-fn squeeze(peer: &mut Connection, payload: &[u8], text: bool) -> Option<Vec<u8>> {
-    let message = if text {
-        Message::text(String::from_utf8(payload.to_vec()).ok()?)
-    } else {
-        Message::binary(payload.to_vec())
-    };
+fn squeeze(peer: &mut Connection, message: Message) -> Option<Vec<u8>> {
     peer.send_with(message, Compress::Always).ok()?;
     let mut sent = Vec::new();
     crate::drain(peer, usize::MAX, &mut sent);
