@@ -11,7 +11,7 @@ use crate::compression::{Compression, Sink};
 use crate::config::Config;
 use crate::error::ProtocolError;
 use crate::event::{Message, MessageKind};
-use crate::frame::{FrameHeader, OpCode, Payload};
+use crate::frame::{FrameHeader, Mask, OpCode, Payload};
 use crate::sequence::{Sequence, check_limits};
 use crate::utf8::{Utf8, Utf8Error};
 
@@ -215,13 +215,23 @@ pub(crate) fn append_bytes(payload: Payload<'_>, bytes: &mut Vec<u8>) {
 /// Unmasks in blocks that stay in the first-level cache and validates each there, so that every
 /// byte of text is fetched from memory once.
 fn append_text(payload: Payload<'_>, text: &mut String, utf8: &mut Utf8) -> Result<(), Utf8Error> {
-    let Some(mut mask) = payload.mask else { return utf8.append(payload.bytes, text) };
-    if payload.bytes.len() <= SMALL_BLOCK {
-        let mut block = [0; SMALL_BLOCK];
-        return utf8.append(mask.copy(payload.bytes, &mut block), text);
+    let Some(mask) = payload.mask else { return utf8.append(payload.bytes, text) };
+    // A block is zeroed before it is filled: it is not much larger than what it is for.
+    match payload.bytes.len() {
+        ..=SMALL_BLOCK => append_masked::<SMALL_BLOCK>(payload.bytes, mask, text, utf8),
+        ..=MEDIUM_BLOCK => append_masked::<MEDIUM_BLOCK>(payload.bytes, mask, text, utf8),
+        _ => append_masked::<LARGE_BLOCK>(payload.bytes, mask, text, utf8),
     }
-    let mut block = [0; LARGE_BLOCK];
-    for piece in payload.bytes.chunks(LARGE_BLOCK) {
+}
+
+fn append_masked<const N: usize>(
+    bytes: &[u8],
+    mut mask: Mask,
+    text: &mut String,
+    utf8: &mut Utf8,
+) -> Result<(), Utf8Error> {
+    let mut block = [0; N];
+    for piece in bytes.chunks(N) {
         utf8.append(mask.copy(piece, &mut block), text)?;
     }
     Ok(())
@@ -245,5 +255,6 @@ fn freeze(mut bytes: Vec<u8>) -> Bytes {
     Bytes::from(bytes)
 }
 
-const SMALL_BLOCK: usize = 128;
+const SMALL_BLOCK: usize = 256;
+const MEDIUM_BLOCK: usize = 1024;
 const LARGE_BLOCK: usize = 4096;
