@@ -50,8 +50,8 @@ impl Options {
             is_full: false,
             rounds: 7,
             slice: Duration::from_millis(4),
-            echo_rounds: 2,
-            echo_slice: Duration::from_millis(150),
+            echo_rounds: 3,
+            echo_slice: Duration::from_millis(120),
             sections: Vec::new(),
             only: None,
             writes: false,
@@ -69,5 +69,14 @@ impl Options {
     }
 }
 
-pub const SECTIONS: [&str; 8] =
-    ["decode", "encode", "echo", "calls", "memory", "compressed", "broadcast", "slow-reader"];
+pub const SECTIONS: [&str; 9] = [
+    "decode",
+    "encode",
+    "echo",
+    "calls",
+    "memory",
+    "compressed",
+    "broadcast",
+    "slow-reader",
+    "scale",
+];

@@ -10,7 +10,7 @@ pub fn report(section: &str, tables: &[Table], writes: bool) -> io::Result<()> {
     let mut text = String::new();
     for table in tables {
         text.push_str(&table.markdown());
-        if writes {
+        if writes && !table.id.is_empty() {
             text.push_str(&format!("\n![{}](charts/{}.svg)\n", table.title, table.id));
         }
     }
@@ -20,7 +20,7 @@ pub fn report(section: &str, tables: &[Table], writes: bool) -> io::Result<()> {
     }
     let docs = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"));
     fs::create_dir_all(docs.join("charts"))?;
-    for table in tables {
+    for table in tables.iter().filter(|table| !table.id.is_empty()) {
         fs::write(docs.join("charts").join(format!("{}.svg", table.id)), chart::svg(table))?;
     }
     let page = docs.join("benchmarks.md");

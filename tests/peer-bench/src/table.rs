@@ -18,10 +18,10 @@ pub struct Cell {
     pub high: f64,
 }
 
-/// Rows by columns of one quantity, of which less is better.
+/// Rows by columns of one quantity.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// For the file of its chart.
+    /// For the file of its chart; empty if it has none.
     pub id: String,
     pub title: String,
     pub unit: &'static str,
@@ -29,6 +29,7 @@ pub struct Table {
     pub rows: Vec<Line>,
     /// The row of ours that is held against the best peer.
     pub headline: &'static str,
+    pub is_more_better: bool,
     /// The row that nothing can beat.
     pub limit: Option<&'static str>,
 }
@@ -56,9 +57,10 @@ impl Cell {
         Self { median: value, low: value, high: value }
     }
 
-    /// By how much the best sample is below the median, in per cent.
-    fn spread(self) -> f64 {
-        if self.median > 0.0 { (self.median - self.low) / self.median * 100.0 } else { 0.0 }
+    /// By how much the best sample differs from the median, in per cent.
+    fn spread(self, is_more_better: bool) -> f64 {
+        let best = if is_more_better { self.high } else { self.low };
+        if self.median > 0.0 { (best - self.median) / self.median * 100.0 } else { 0.0 }
     }
 }
 
@@ -71,6 +73,7 @@ impl Table {
             columns: Vec::new(),
             rows: Vec::new(),
             headline,
+            is_more_better: false,
             limit: None,
         }
     }
@@ -108,12 +111,16 @@ impl Table {
                 let _ = write!(text, "| {emphasis}{}{emphasis} |", line.name);
                 for index in 0..self.columns.len() {
                     match line.cells.get(index).copied().flatten() {
-                        Some(cell) if cell.spread() < 0.5 => {
+                        Some(cell) if cell.spread(self.is_more_better).abs() < 0.5 => {
                             let _ = write!(text, " {} |", number(cell.median));
                         }
                         Some(cell) => {
-                            let _ =
-                                write!(text, " {} −{:.0}% |", number(cell.median), cell.spread());
+                            let _ = write!(
+                                text,
+                                " {} {:+.0}% |",
+                                number(cell.median),
+                                cell.spread(self.is_more_better)
+                            );
                         }
                         None => text.push_str(" – |"),
                     }
@@ -132,9 +139,13 @@ impl Table {
             let cells = self.rows.iter().filter(|line| wanted(line));
             cells
                 .filter_map(|line| {
-                    line.cells.get(index).copied().flatten().map(|cell| (cell.low, line.name))
+                    line.cells.get(index).copied().flatten().map(|cell| (cell, line.name))
                 })
-                .min_by(|a, b| a.0.total_cmp(&b.0))
+                .map(|(cell, name)| (if self.is_more_better { cell.high } else { cell.low }, name))
+                .min_by(|a, b| {
+                    let order = a.0.total_cmp(&b.0);
+                    if self.is_more_better { order.reverse() } else { order }
+                })
         };
         let ours = |index| best(index, &|line| line.name == self.headline);
         let mut compare = |label: String, wanted: &dyn Fn(&Line) -> bool| {
