@@ -367,7 +367,6 @@ fn control_frames_go_between_fragments() {
 }
 
 /// A server's large payload is the caller's own memory, and small frames share one buffer.
-#[cfg(feature = "std")]
 #[test]
 fn large_payloads_are_not_copied_and_small_frames_lie_together() {
     let mut server = connection(Role::Server, base());
