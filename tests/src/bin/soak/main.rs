@@ -61,6 +61,7 @@ async fn run<A: Serve>(options: &Options) -> Result<bool, Box<dyn core::error::E
     let config = Config::builder()
         .deflate(DeflateOptions::default())
         .ping_interval(Duration::from_millis(900))
+        .close_timeout(worker::CLOSE_TIMEOUT)
         .build()?;
     let serving = ServeOptions::new().config(config).max_connections(None).max_handshakes(None);
     let for_server = run.clone();
@@ -120,6 +121,7 @@ async fn run<A: Serve>(options: &Options) -> Result<bool, Box<dyn core::error::E
     let counters = counters.lock().ok().and_then(|told| *told);
     let measured = Measured {
         memory,
+        connections: usize::try_from(options.connections)?,
         counters,
         tasks: run.totals.tasks.load(Ordering::Relaxed),
         runtime_tasks: A::tasks(),
