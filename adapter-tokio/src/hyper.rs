@@ -157,6 +157,7 @@ enum Cause {
 }
 
 impl Refusal {
+    #[cfg(feature = "axum")]
     pub(crate) fn request(error: HandshakeError, version: Version) -> Self {
         Self { cause: Cause::Request(error), version }
     }

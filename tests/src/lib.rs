@@ -4,6 +4,7 @@
 
 pub mod ends;
 pub mod inflate;
+pub mod process;
 pub mod vectors;
 
 /// Frames, a second time: what the core gives to those who test their own loops, as is the rest.
@@ -29,4 +30,6 @@ mod guide {
     mod embedding {}
     #[doc = include_str!("../../docs/adapters.md")]
     mod adapters {}
+    #[doc = include_str!("../../docs/testing-your-loop.md")]
+    mod testing_your_loop {}
 }

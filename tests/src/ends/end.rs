@@ -129,7 +129,7 @@ impl<A: Adapter> End<A> {
     /// The application is elsewhere for a while. A whole connection is not driven then but by a
     /// call that does only that.
     pub async fn be_elsewhere(&mut self, duration: Duration) {
-        on!(self, socket => drop(either(A::sleep(duration), socket.drive()).await),
+        on!(self, socket => { either(A::sleep(duration), socket.drive()).await; },
             _, _ => A::sleep(duration).await);
     }
 

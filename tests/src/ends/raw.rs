@@ -114,11 +114,13 @@ pub async fn raw_client_offering<A: Adapter>(
     (End::server(mode, server), opening.join().unwrap().unwrap())
 }
 
-/// A client's end, and a server that is only a stream. Not over TLS.
+/// A client's end, and a server that is only a stream; it agrees to compress if the client's
+/// configuration does. Not over TLS.
 pub async fn raw_server<A: Adapter>(mode: Mode, config: Config) -> (End<A>, Raw) {
     assert!(!A::IS_TLS, "there is no TLS for a raw server");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let acceptance = Acceptance::new().configured(&config);
     let opening = thread::spawn(move || {
         let (mut stream, _) = listener.accept()?;
         stream.set_nodelay(true)?;
@@ -129,7 +131,7 @@ pub async fn raw_server<A: Adapter>(mode: Mode, config: Config) -> (End<A>, Raw)
             let count = stream.read(&mut buffer)?;
             handshake.handle_input(Timestamp::ZERO, &buffer[..count]);
         }
-        handshake.accept(Acceptance::new()).unwrap();
+        handshake.accept(acceptance).unwrap();
         let mut connection = handshake.into_connection(Timestamp::ZERO, Config::default()).unwrap();
         io::copy(&mut bytes::Buf::reader(connection.output()), &mut stream)?;
         Ok::<_, io::Error>(Raw::Plain(stream))

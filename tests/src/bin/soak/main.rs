@@ -6,7 +6,6 @@
 
 mod messages;
 mod options;
-mod process;
 mod state;
 mod talk;
 mod verdict;
@@ -23,9 +22,9 @@ use tidegate_core::Config;
 use tidegate_core::deflate::DeflateOptions;
 use tidegate_core::driver::{Counters, ServeOptions};
 use tidegate_tests::ends::{Adapter as _, AsyncStd, Serve, Smol, Tokio, within};
+use tidegate_tests::process::{descriptors, resident};
 
 use crate::options::Options;
-use crate::process::{descriptors, resident};
 use crate::state::Run;
 use crate::verdict::{Measured, judge};
 
@@ -61,6 +60,7 @@ async fn run<A: Serve>(options: &Options) -> Result<bool, Box<dyn core::error::E
     let config = Config::builder()
         .deflate(DeflateOptions::default())
         .ping_interval(Duration::from_millis(900))
+        .close_timeout(worker::CLOSE_TIMEOUT)
         .build()?;
     let serving = ServeOptions::new().config(config).max_connections(None).max_handshakes(None);
     let for_server = run.clone();
@@ -120,6 +120,7 @@ async fn run<A: Serve>(options: &Options) -> Result<bool, Box<dyn core::error::E
     let counters = counters.lock().ok().and_then(|told| *told);
     let measured = Measured {
         memory,
+        connections: usize::try_from(options.connections)?,
         counters,
         tasks: run.totals.tasks.load(Ordering::Relaxed),
         runtime_tasks: A::tasks(),

@@ -46,15 +46,18 @@ impl Talk {
             }
         }
         match self.side {
-            Side::Client => {
-                while cancel(3, socket.close(CloseCode::NORMAL, "")).await.is_none() {
-                    A::sleep(Duration::from_millis(1)).await;
+            Side::Client => loop {
+                if let Some(closed) = cancel(3, socket.close(CloseCode::NORMAL, "")).await {
+                    closed?;
+                    break;
+                }
+                A::sleep(Duration::from_millis(1)).await;
+            },
+            Side::Server => {
+                if let Some(message) = socket.recv().await? {
+                    self.incoming.take(&message)?;
                 }
             }
-            Side::Server => match socket.recv().await? {
-                Some(message) => self.incoming.take(&message)?,
-                None => {}
-            },
         }
         clean(socket.closed())
     }
@@ -74,7 +77,7 @@ impl Talk {
             }
             10..20 => cancel(self.random.below(4), socket.recv()).await,
             20..32 => within::<A, _>(moment, socket.recv()).await,
-            32..38 => {
+            32..37 => {
                 let reader = within::<A, _>(moment, socket.read_message()).await;
                 match reader {
                     Some(Ok(Some(reader))) => Some(Ok(Some(collect(reader).await?))),
@@ -83,7 +86,7 @@ impl Talk {
                     None => None,
                 }
             }
-            38 => {
+            37..39 => {
                 either(A::sleep(self.stall()), socket.drive()).await;
                 return Ok(());
             }
@@ -281,7 +284,7 @@ impl Half {
                 10..20 => cancel(self.random.below(4), receiver.recv()).await,
                 20..30 => within::<A, _>(moment, receiver.recv()).await,
                 30..34 => Some(receiver.recv().await),
-                34..39 => match receiver.read_message().await? {
+                34..38 => match receiver.read_message().await? {
                     Some(reader) => Some(Ok(Some(collect(reader).await?))),
                     None => Some(Ok(None)),
                 },
@@ -310,7 +313,7 @@ impl Half {
 /// The application is elsewhere: shortly in most cases, and at times for long.
 fn stall(run: &Run, random: &mut Random) -> Duration {
     run.totals.stalls.fetch_add(1, Ordering::Relaxed);
-    let longest = if random.one_in(20) { 1_000_000 } else { 30_000 };
+    let longest = if random.one_in(20) { 1_500_000 } else { 60_000 };
     Duration::from_micros(random.next() % longest)
 }
 

@@ -11,6 +11,7 @@ use crate::state::Run;
 pub(crate) struct Measured {
     /// Resident memory, every half second.
     pub(crate) memory: Vec<usize>,
+    pub(crate) connections: usize,
     /// The server's, when it had ended.
     pub(crate) counters: Option<Counters>,
     /// Tasks of ours, and of the runtime as it counts them, at the end.
@@ -51,7 +52,7 @@ pub(crate) fn judge(run: &Run, measured: &Measured) -> bool {
             ),
         ),
     ];
-    checks.push(memory(&measured.memory));
+    checks.push(memory(measured));
     checks.push(match measured.counters {
         None => (false, "the server has not ended".into()),
         Some(counters) => (
@@ -78,17 +79,19 @@ pub(crate) fn judge(run: &Run, measured: &Measured) -> bool {
 }
 
 /// The medians of the first third behind the warm-up and of the last third.
-fn memory(samples: &[usize]) -> (bool, String) {
+fn memory(measured: &Measured) -> (bool, String) {
+    let samples = &measured.memory;
     let settled = samples.get(samples.len() / 5..).unwrap_or_default();
     let third = settled.len() / 3;
     let first = median(settled.get(..third).unwrap_or_default());
     let last = median(settled.get(settled.len() - third..).unwrap_or_default());
-    let allowed = first + first / 10 + MARGIN;
+    let allowed = first + first / 10 + measured.connections * EACH + MARGIN;
     let text = format!(
         "memory: {} KiB in the median of the first third, {} KiB in that of the last (a fifth of \
-         the time before is warm-up); allowed are a tenth and 4 MiB more",
+         the time before is warm-up); allowed are {} KiB",
         first >> 10,
         last >> 10,
+        allowed >> 10,
     );
     (first > 0 && last <= allowed, text)
 }
@@ -99,5 +102,8 @@ fn median(samples: &[usize]) -> usize {
     samples.get(samples.len() / 2).copied().unwrap_or(0)
 }
 
-/// What an allocator keeps more by chance.
-const MARGIN: usize = 4 << 20;
+/// What messages of any size make out by chance in each connection.
+const EACH: usize = 64 << 10;
+
+/// And what an allocator keeps.
+const MARGIN: usize = 8 << 20;

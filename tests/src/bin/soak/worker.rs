@@ -14,6 +14,10 @@ use crate::messages::{Incoming, Outgoing, Side, greeted, hello};
 use crate::state::{Fault, Run};
 use crate::talk::Talk;
 
+/// How long a close may take: a slow end first takes all that was sent before the Close, and with
+/// more connections than the machine can serve that is many seconds.
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// How a connection ends.
 #[derive(Clone, Copy, Debug)]
 enum Plan {
@@ -41,7 +45,7 @@ impl Plan {
     fn abort_of(self, side: Side) -> Option<u64> {
         match self {
             Self::Abort(which, at) if which == side => Some(at),
-            _ => None,
+            Self::Said | Self::Cut(_) | Self::Abort(..) => None,
         }
     }
 }
@@ -111,7 +115,8 @@ async fn one<A: Serve>(
 
 /// A configuration of many.
 fn client_config(run: &Run, random: &mut Random) -> Result<Config, Fault> {
-    let mut builder = Config::builder().ping_interval(Duration::from_millis(700));
+    let mut builder =
+        Config::builder().ping_interval(Duration::from_millis(700)).close_timeout(CLOSE_TIMEOUT);
     if random.one_in(2) {
         run.totals.compressed.fetch_add(1, Ordering::Relaxed);
         builder = builder.deflate(DeflateOptions::default());

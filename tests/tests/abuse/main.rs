@@ -1,0 +1,86 @@
+//! What hostile peers do on real sockets, written once: against each adapter, with the connection
+//! whole and in parts, as a server and as a client. Memory is counted by the allocator.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::cast_possible_truncation, reason = "counts of bytes that are in memory")]
+
+mod bombs;
+mod fragments;
+mod handshakes;
+mod headers;
+mod malformed;
+mod memory;
+mod peer;
+mod pings;
+mod reads;
+
+/// Each abuse on each runtime, in each mode. One after the other: the allocator counts for all.
+macro_rules! everywhere {
+    (@$name:ident $adapter:ident $($module:ident::$test:ident),+ $(,)?) => {
+        mod $name {
+            use tidegate_tests::ends::{Adapter as _, Mode, $adapter};
+
+            $(mod $test {
+                use super::*;
+
+                #[test]
+                fn whole() {
+                    let _alone = crate::memory::alone();
+                    $adapter::block_on(crate::$module::$test::<$adapter>(Mode::Whole));
+                }
+
+                #[test]
+                fn split() {
+                    let _alone = crate::memory::alone();
+                    $adapter::block_on(crate::$module::$test::<$adapter>(Mode::Split));
+                }
+            })+
+        }
+    };
+    ($($tests:tt)+) => {
+        everywhere!(@tokio Tokio $($tests)+);
+        everywhere!(@smol Smol $($tests)+);
+        everywhere!(@async_std AsyncStd $($tests)+);
+    };
+}
+
+everywhere!(
+    pings::flood_behind_a_blocked_writer,
+    fragments::without_end,
+    fragments::empty_for_ever,
+    headers::that_announce_giants,
+    bombs::one_message,
+    bombs::many_messages,
+    reads::cancelled_at_every_byte,
+    malformed::inputs,
+);
+
+/// No connection yet, so there is no mode.
+macro_rules! opening {
+    ($($name:ident $adapter:ident),+) => {
+        mod opening {$(
+            mod $name {
+                use tidegate_tests::ends::{Adapter as _, $adapter};
+
+                #[test]
+                fn requests() {
+                    let _alone = crate::memory::alone();
+                    $adapter::block_on(crate::handshakes::requests::<$adapter>());
+                }
+
+                #[test]
+                fn requests_in_single_bytes() {
+                    let _alone = crate::memory::alone();
+                    $adapter::block_on(crate::handshakes::requests_in_single_bytes::<$adapter>());
+                }
+
+                #[test]
+                fn answers() {
+                    let _alone = crate::memory::alone();
+                    $adapter::block_on(crate::handshakes::answers::<$adapter>());
+                }
+            }
+        )+}
+    };
+}
+
+opening!(tokio Tokio, smol Smol, async_std AsyncStd);
