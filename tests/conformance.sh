@@ -1,59 +1,187 @@
 #!/usr/bin/env bash
-# The Autobahn|Testsuite and real peers against the tokio adapter, in both roles.
+# The Autobahn|Testsuite and real peers against the three adapters, in both roles.
 #
-#   tests/conformance.sh            a fixed part of the suite, and the peers: about two minutes
-#   tests/conformance.sh --full     all 517 cases in both roles: about twenty minutes more
+#   tests/conformance.sh [PART...] [--jobs N] [--no-docs]
 #
-# Sets up what it needs in .conformance-venv (Python 3.11 or 3.12, Node 20, npm, gcc). Prints what
-# fails, and last `N passed, N failed` over everything; fails if anything did.
+#   --short     what is run before a change lands, and what is run if nothing else is said: a fixed
+#               part of the suite, peers that need no root, and whether the tools can fail at all
+#   --autobahn  all 517 cases, in both roles, for each adapter: an hour, or half with --jobs 2
+#   --peers     every real peer: Python, Node, aiohttp, curl, Chromium, nginx and HAProxy, plain, by
+#               TLS, without compression, split. Installs Debian packages: needs root for that once
+#   --full      --autobahn and --peers
+#   --jobs N    so many at once (default: 1)
+#   --only GLOB of these, the tools whose names are like that (tokio*.python_*)
+#   --no-docs   leaves docs/conformance.md as it is; otherwise the results are written there
+#
+# Sets up what it needs in .conformance-venv; Python 3.11 or 3.12 with venv, Node 20, npm, openssl
+# and gcc must be there. Prints what fails, and last `N passed, N failed`; fails if anything did, or
+# if a tool did not run as many checks as it has.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export CONFORMANCE_VENV=${CONFORMANCE_VENV:-.conformance-venv}
-tools=tests/conformance
-out=target/conformance
-case ${1:-} in
-    --full) cases=all ;;
-    '') cases=short ;;
-    *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
-esac
+# shellcheck source=tests/conformance/lib.sh
+. tests/conformance/lib.sh
 
-"$tools/setup.sh" "$CONFORMANCE_VENV"
-cargo build --release -p tidegate-tokio --features deflate --example echo_server --example autobahn_client
-mkdir -p "$out"
-passed=0 failed=0
+usage() { sed -n '/^#!/d;/^set /q;s/^# \{0,1\}//p' "$0"; }
+adapters=(tokio smol async-std)
 
-# run NAME COMMAND...: a tool whose last line is `… N passed, N failed`
-run() {
-    local name=$1; shift
-    local log=$out/$name.log
-    "$@" >"$log" 2>&1 || true
-    local summary
-    summary=$(grep -E '[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
-    if [[ $summary =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
-        passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
-        printf '%-28s %s\n' "$name" "${BASH_REMATCH[0]}"
-        [ "${BASH_REMATCH[2]}" = 0 ] || grep -iE '^(fail|NON-STRICT|[0-9.]+ )' "$log" | head -n 40 || true
-    else
-        failed=$((failed + 1))
-        printf '%-28s did not finish, see %s\n' "$name" "$log"
-    fi
+# autobahn ADAPTER CASES EXPECTED: both roles
+autobahn() {
+    server "$1.autobahn.server" "$1" "$3" "$tools/autobahn-server.sh" '{url}' "$out/autobahn/$1-server" "$2" -- --strict
+    VERDICT=--strict client "$1.autobahn.client" "$1" "$3" "$tools/autobahn-client.sh" "$out/autobahn/$1-client" "$2"
 }
 
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-url=ws://127.0.0.1:$port
-target/release/examples/echo_server "127.0.0.1:$port" >"$out/echo_server.log" 2>&1 &
-server=$!
-trap 'kill "$server" 2>/dev/null || true' EXIT
-sleep 0.5
+# peer_client KIND NAME EXPECTED OPTIONS...: the peer as a client of our server
+peer_client() {
+    local kind=$1 name=$2 expected=$3; shift 3
+    server "$kind.$name${suffix:-}" "$kind" "$expected" "$tools/interop/peer.sh" "$name" '{url}' "$@"
+}
 
-run autobahn-server "$tools/autobahn-server.sh" "$url" "$out/server" "$cases"
-run autobahn-client "$tools/autobahn-client.sh" "$out/client" "$cases" -- target/release/examples/autobahn_client
-for peer in python_websockets_client node_ws_client node_undici_client aiohttp_client; do
-    run "$peer" "$tools/interop/peer.sh" "$peer" "$url" --deflate yes
-done
-for peer in python_websockets_server node_ws_server; do
-    run "$peer" "$tools/interop/peer.sh" "$peer" --deflate yes -- target/release/examples/autobahn_client
-done
+# peer_server KIND NAME EXPECTED OPTIONS...: the peer as the server of our client
+peer_server() {
+    local kind=$1 name=$2 expected=$3; shift 3
+    [[ $kind != *-tls ]] || set -- "$@" --cert "$out/tls/cert.pem" --key "$out/tls/key.pem"
+    client "$kind.$name${suffix:-}" "$kind" "$expected" "$tools/interop/peer.sh" "$name" "$@"
+}
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+# The peers that pip and npm bring, in both roles.
+light_peers() {
+    peer_client "$1" python_websockets_client 25 --deflate yes
+    peer_client "$1" node_ws_client 23 --deflate yes
+    peer_client "$1" node_undici_client 7 --deflate yes
+    peer_client "$1" aiohttp_client 9 --deflate yes
+    peer_client "$1" curl_handshake 18 --answer
+    peer_server "$1" python_websockets_server 19 --deflate yes
+    peer_server "$1" node_ws_server 18 --deflate yes
+}
+
+short() {
+    autobahn tokio short 267
+    autobahn tokio-split quick 76
+    autobahn smol quick 76
+    autobahn async-std quick 76
+    light_peers tokio
+    alone selftest 11 "$tools/selftest/selftest.sh" "$out/selftest"
+}
+
+full_autobahn() {
+    local adapter
+    for adapter in "${adapters[@]}"; do autobahn "$adapter" all 517; done
+}
+
+peers() {
+    local adapter proxy
+    for adapter in "${adapters[@]}"; do
+        light_peers "$adapter"
+        peer_client "$adapter" chromium_client 12 --deflate yes
+        light_peers "$adapter-tls"
+        # Without compression, and split.
+        peer_client "$adapter-plain" python_websockets_client 25 --deflate no
+        peer_client "$adapter-plain" node_ws_client 23 --deflate no
+        peer_server "$adapter-plain" python_websockets_server 19 --deflate no
+        peer_server "$adapter-plain" node_ws_server 18 --deflate no
+        peer_client "$adapter-split" python_websockets_client 25 --deflate yes
+        peer_client "$adapter-split" chromium_client 12 --deflate yes
+        peer_server "$adapter-split" python_websockets_server 19 --deflate yes
+        stalls "$adapter"
+        stalls "$adapter-split"
+        stalls "$adapter-tls"
+    done
+    # The servers of other people.
+    server hyper.autobahn.server hyper 267 "$tools/autobahn-server.sh" '{url}' "$out/autobahn/hyper-server" short -- --strict
+    peer_client hyper python_websockets_client 25 --deflate yes
+    peer_client hyper chromium_client 12 --deflate yes
+    peer_client hyper-tls chromium_client 12 --deflate yes
+    peer_client hyper chromium_pages 3 --page echo
+    peer_client hyper-tls chromium_pages 3 --page echo
+    peer_client axum chromium_pages 5 --page chat
+    peer_client example python_websockets_client 25 --deflate yes
+    # Through proxies.
+    for proxy in nginx haproxy; do
+        through "$proxy" tokio python_websockets_client 25 --stall-limit 96
+        through "$proxy" tokio node_ws_client 23 --stall-limit 96
+        through "$proxy" tokio chromium_client 12 --stall-limit 96
+    done
+    through haproxy-h2 hyper python_websockets_client 25 --stall-limit 96
+    through haproxy-tls tokio python_websockets_client 25 --stall-limit 96
+    through haproxy-tls tokio chromium_client 11 --only sizes,large,many,connections,deflate,close,leave,stream
+}
+
+# through PROXY KIND PEER EXPECTED OPTIONS...
+through() {
+    local proxy=$1 kind=$2 name=$3 expected=$4; shift 4
+    server "$kind.$proxy.$name" "$kind" "$expected" "$tools/interop/proxies.sh" "$proxy" '{url}' -- \
+        "$tools/interop/peer.sh" "$name" '{url-of-proxy}' --deflate yes "$@"
+}
+
+# stalls KIND: who does not read makes the other side wait, and nobody's memory grows.
+stalls() {
+    local suffix=-stalled
+    # The peer does not read from our server, nor from our client.
+    memory_limit=$MEMORY_LIMIT peer_client "$1" python_websockets_client 2 --only slow-reader --stall 8
+    client_options="--memory-limit $MEMORY_LIMIT" \
+        peer_server "$1" python_websockets_server 1 --only slow-reader --stall 8
+    if [[ $1 != *-tls ]]; then
+        memory_limit=$MEMORY_LIMIT peer_client "$1" chromium_client 2 --only backpressure --stall 8
+    fi
+    # Our client does not read from the peer, which has only what is between the two to fill.
+    suffix=-paused
+    client_options="--memory-limit $MEMORY_LIMIT --pause 6" \
+        peer_server "$1" python_websockets_server 1 --only slow-reader --stall 5 --stall-limit 16
+}
+
+# MiB resident, everything included. 128 MiB are offered each time.
+MEMORY_LIMIT=24
+
+main() {
+    parts=() docs=1 jobs=1 started=0 only='*'
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --short | --autobahn | --peers) parts+=("${1#--}") ;;
+        --full) parts+=(autobahn peers) ;;
+        --jobs) jobs=${2:?--jobs needs a number}; shift ;;
+        --only) only=${2:?--only needs a pattern} docs=0; shift ;;
+        --no-docs) docs=0 ;;
+        --help | -h) usage; exit 0 ;;
+        *) usage >&2; exit 2 ;;
+        esac
+        shift
+    done
+    [ ${#parts[@]} -gt 0 ] || parts=(short)
+
+    for tool in python3 node npm openssl gcc; do
+        command -v "$tool" >/dev/null || { echo "conformance: $tool is missing" >&2; exit 1; }
+    done
+    begin=$(date +%s)
+    "$tools/setup.sh" "$venv"
+    [[ " ${parts[*]} " != *" peers "* ]] || "$tools/setup.sh" "$venv" system
+    echo "conformance: set up within $(($(date +%s) - begin)) s"
+    mkdir -p "$binaries" "$out/logs"
+    cargo build --release --locked -p tidegate-tests --bin echo
+    cp target/release/echo "$binaries/"
+    if [[ " ${parts[*]} " == *" peers "* ]]; then
+        cargo build --release --locked -p tidegate-tokio --features axum,deflate,rustls \
+            --example echo_server --example axum_chat --example hyper_upgrade
+        cp target/release/examples/{echo_server,axum_chat,hyper_upgrade} "$binaries/"
+    fi
+    : >"$results"
+    make_certificates
+    trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+
+    begin=$(date +%s)
+    for part in "${parts[@]}"; do
+        case $part in
+        short) short ;;
+        autobahn) full_autobahn ;;
+        peers) peers ;;
+        esac
+    done
+    status=0
+    finish || status=1
+    echo "conformance: $(($(date +%s) - begin)) s"
+    [ $docs = 0 ] || python3 "$tools/report.py" "$out" docs/conformance.md "${parts[@]}" || status=1
+    echo "$verdict"
+    return $status
+}
+
+# On one line: what is written to this file while it runs is not run.
+main "$@"; exit

@@ -3,10 +3,11 @@
 //!
 //! `cargo run --release --example hyper_upgrade -p tidegate-tokio --features hyper [address]`
 //!
-//! Browsers speak HTTP/2 only behind TLS; clients that know it beforehand may without.
+//! Browsers speak HTTP/2 only behind TLS, clients that know it beforehand also without: with the
+//! feature `rustls` as well, `[address certificate key]` serves TLS by these two files.
 
 use core::convert::Infallible;
-use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, Version};
@@ -15,46 +16,80 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use tidegate_tokio::Error;
 use tidegate_tokio::hyper::{Refusal, Socket, upgrade};
-use tokio::net::{TcpListener, TcpStream};
+use tidegate_tokio::{Config, Error};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9003".into());
-    let listener = TcpListener::bind(&address).await?;
+async fn main() -> Result<(), Box<dyn core::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let address = arguments.first().map_or("127.0.0.1:9003", String::as_str);
+    let config = config()?;
+    let listener = TcpListener::bind(address).await?;
+    #[cfg(feature = "rustls")]
+    if let [_, certificate, key] = &arguments[..] {
+        let acceptor = tls::acceptor(certificate, key)?;
+        println!("https://{0}/ and wss://{0}/", listener.local_addr()?);
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let (acceptor, config) = (acceptor.clone(), config.clone());
+            tokio::spawn(async move {
+                match acceptor.accept(stream).await {
+                    Ok(stream) => serve(stream, config).await,
+                    Err(error) => eprintln!("{error}"),
+                }
+            });
+        }
+    }
     println!("http://{0}/ and ws://{0}/", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        tokio::spawn(serve(stream));
+        tokio::spawn(serve(stream, config.clone()));
     }
 }
 
-async fn serve(stream: TcpStream) {
+fn config() -> Result<Arc<Config>, tidegate_tokio::ConfigError> {
+    let config = Config::builder().max_message_size(16 * 1024 * 1024);
+    #[cfg(feature = "deflate")]
+    let config = config.deflate(tidegate_tokio::deflate::DeflateOptions::default());
+    Ok(Arc::new(config.build()?))
+}
+
+async fn serve<S>(stream: S, config: Arc<Config>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http2().enable_connect_protocol();
-    let service = service_fn(|request| async { Ok::<_, Infallible>(answer(request)) });
+    let service = service_fn(|request| {
+        let response = answer(request, config.clone());
+        async { Ok::<_, Infallible>(response) }
+    });
     let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     if let Err(error) = serving.await {
         eprintln!("{error}");
     }
 }
 
-fn answer(mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+fn answer(mut request: Request<Incoming>, config: Arc<Config>) -> Response<Full<Bytes>> {
+    // Over HTTP/2 a GET is never a WebSocket: that is a CONNECT.
     let is_page =
-        request.version() == Version::HTTP_11 && !request.headers().contains_key("upgrade");
+        request.version() == Version::HTTP_2 || !request.headers().contains_key("upgrade");
     if request.method() == Method::GET && is_page {
-        return Response::new(Full::from(PAGE));
+        let page = Response::builder().header("content-type", "text/html; charset=utf-8");
+        return page.body(Full::from(PAGE)).expect("a header of letters is valid");
     }
-    match accept(&mut request) {
+    match accept(&mut request, config) {
         Ok(response) => response.map(|()| Full::default()),
         Err(refusal) => refusal.into_response().map(Full::new),
     }
 }
 
-fn accept(request: &mut Request<Incoming>) -> Result<Response<()>, Refusal> {
-    let mut upgrade = upgrade(request)?;
+fn accept(request: &mut Request<Incoming>, config: Arc<Config>) -> Result<Response<()>, Refusal> {
+    let mut upgrade = upgrade(request)?.config(config);
     if let Some(chosen) = upgrade.request().select_subprotocol(&["echo"]).map(String::from) {
         upgrade = upgrade.subprotocol(chosen);
     }
@@ -73,6 +108,29 @@ async fn echo(mut socket: Socket) -> Result<(), Error> {
         socket.send(message).await?;
     }
     Ok(())
+}
+
+#[cfg(feature = "rustls")]
+mod tls {
+    use core::error::Error;
+    use std::sync::Arc;
+
+    use tidegate_tokio::rustls::ServerConfig;
+    use tidegate_tokio::rustls::crypto::ring;
+    use tidegate_tokio::rustls::pki_types::pem::PemObject;
+    use tidegate_tokio::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use tidegate_tokio::tokio_rustls::TlsAcceptor;
+
+    pub(super) fn acceptor(certificate: &str, key: &str) -> Result<TlsAcceptor, Box<dyn Error>> {
+        let chain = CertificateDer::pem_file_iter(certificate)?.collect::<Result<Vec<_>, _>>()?;
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, PrivateKeyDer::from_pem_file(key)?)?;
+        // Who knows both speaks HTTP/2, and asks for a WebSocket by the extended CONNECT.
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
 }
 
 const PAGE: &str =

@@ -11,7 +11,7 @@ use crate::compression::{Compression, Sink};
 use crate::config::Config;
 use crate::error::ProtocolError;
 use crate::event::{Message, MessageKind};
-use crate::frame::{FrameHeader, OpCode, Payload};
+use crate::frame::{FrameHeader, Mask, OpCode, Payload};
 use crate::sequence::{Sequence, check_limits};
 use crate::utf8::{Utf8, Utf8Error};
 
@@ -80,7 +80,13 @@ impl Assembler {
                 compression.finish(&mut sink)?;
             }
         } else {
-            message.append(payload, self.sequence.announced())?;
+            // How long it gets is known when its last frame has begun.
+            let most = if self.sequence.is_last_frame() {
+                self.sequence.announced()
+            } else {
+                config.max_message_size
+            };
+            message.append(payload, most)?;
         }
         if !ends {
             return Ok(None);
@@ -129,16 +135,16 @@ fn unchecked(header: &FrameHeader, payload: Vec<u8>) -> Message {
 
 impl Partial {
     #[inline]
-    fn append(&mut self, payload: Payload<'_>, announced: usize) -> Result<(), ProtocolError> {
+    fn append(&mut self, payload: Payload<'_>, most: usize) -> Result<(), ProtocolError> {
         match self {
             Self::Binary(bytes) | Self::UncheckedText(bytes) => {
-                let more = room(bytes.len(), bytes.capacity(), payload.bytes.len(), announced);
+                let more = room(bytes.len(), bytes.capacity(), payload.bytes.len(), most);
                 bytes.reserve_exact(more);
                 append_bytes(payload, bytes);
                 Ok(())
             }
             Self::Text { text, utf8 } => {
-                let more = room(text.len(), text.capacity(), payload.bytes.len(), announced);
+                let more = room(text.len(), text.capacity(), payload.bytes.len(), most);
                 text.reserve_exact(more);
                 append_text(payload, text, utf8).map_err(invalid_utf8)
             }
@@ -209,26 +215,40 @@ pub(crate) fn append_bytes(payload: Payload<'_>, bytes: &mut Vec<u8>) {
 /// Unmasks in blocks that stay in the first-level cache and validates each there, so that every
 /// byte of text is fetched from memory once.
 fn append_text(payload: Payload<'_>, text: &mut String, utf8: &mut Utf8) -> Result<(), Utf8Error> {
-    let Some(mut mask) = payload.mask else { return utf8.append(payload.bytes, text) };
-    if payload.bytes.len() <= SMALL_BLOCK {
-        let mut block = [0; SMALL_BLOCK];
-        return utf8.append(mask.copy(payload.bytes, &mut block), text);
+    let Some(mask) = payload.mask else { return utf8.append(payload.bytes, text) };
+    // A block is zeroed before it is filled: it is not much larger than what it is for.
+    let length = payload.bytes.len();
+    if length <= SMALL_BLOCK {
+        append_masked::<SMALL_BLOCK>(payload.bytes, mask, text, utf8)
+    } else if length <= MEDIUM_BLOCK {
+        append_masked::<MEDIUM_BLOCK>(payload.bytes, mask, text, utf8)
+    } else {
+        append_masked::<LARGE_BLOCK>(payload.bytes, mask, text, utf8)
     }
-    let mut block = [0; LARGE_BLOCK];
-    for piece in payload.bytes.chunks(LARGE_BLOCK) {
+}
+
+fn append_masked<const N: usize>(
+    bytes: &[u8],
+    mut mask: Mask,
+    text: &mut String,
+    utf8: &mut Utf8,
+) -> Result<(), Utf8Error> {
+    let mut block = [0; N];
+    for piece in bytes.chunks(N) {
         utf8.append(mask.copy(piece, &mut block), text)?;
     }
     Ok(())
 }
 
-/// How much to reserve for `arriving` bytes: at least twice what is there, so that copying stays
-/// linear, but no more than was announced, so that a whole message fits exactly.
-fn room(length: usize, capacity: usize, arriving: usize, announced: usize) -> usize {
+/// How much to reserve for `arriving` bytes: at least as much as is there, so that copying stays
+/// linear however small the pieces are, but no more than the message can get, so that a whole one
+/// fits exactly and an endless one stays within the limit.
+fn room(length: usize, capacity: usize, arriving: usize, most: usize) -> usize {
     let needed = length + arriving;
     if needed <= capacity {
         return 0;
     }
-    needed.max(announced.min(2 * length)) - length
+    needed.max(most.min(2 * length)) - length
 }
 
 fn freeze(mut bytes: Vec<u8>) -> Bytes {
@@ -238,5 +258,6 @@ fn freeze(mut bytes: Vec<u8>) -> Bytes {
     Bytes::from(bytes)
 }
 
-const SMALL_BLOCK: usize = 128;
+const SMALL_BLOCK: usize = 256;
+const MEDIUM_BLOCK: usize = 1024;
 const LARGE_BLOCK: usize = 4096;

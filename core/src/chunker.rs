@@ -80,6 +80,20 @@ impl Chunker {
         compression: &mut Compression,
         inbox: &mut Inbox,
     ) -> Result<bool, ProtocolError> {
+        let resumed = self.inflate_waiting(config, compression, inbox);
+        if resumed.is_err() {
+            // Nothing behind a fault is ever handed over: it must not keep the end waiting.
+            self.waiting = None;
+        }
+        resumed
+    }
+
+    fn inflate_waiting(
+        &mut self,
+        config: &Config,
+        compression: &mut Compression,
+        inbox: &mut Inbox,
+    ) -> Result<bool, ProtocolError> {
         while inbox.is_open()
             && let Some(waiting) = &mut self.waiting
         {

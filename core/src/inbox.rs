@@ -17,6 +17,7 @@ pub(crate) struct Inbox {
     first: Option<Event>,
     /// What came behind it; there is none while the first one is missing, but for answers that are
     /// due.
+    #[allow(clippy::box_collection, reason = "seldom there, and small while it is not")]
     rest: Option<Box<VecDeque<Item>>>,
     messages: Gauge,
     bytes: Gauge,

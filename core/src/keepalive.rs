@@ -74,8 +74,9 @@ mod tests {
         let mut keepalive = Keepalive::default();
         let mut pings = Vec::new();
         for second in 0..3 {
-            pings.push(keepalive.next_payload());
-            keepalive.sent(pings[second as usize].clone(), Timestamp::from_secs(second));
+            let payload = keepalive.next_payload();
+            keepalive.sent(payload.clone(), Timestamp::from_secs(second));
+            pings.push(payload);
         }
         keepalive.received(&pings[1], Timestamp::from_secs(4));
         assert_eq!(keepalive.latency(), None, "neither the newest nor the one that is measured");

@@ -55,6 +55,12 @@ impl Connection {
         self.inbox.is_open()
     }
 
+    /// Whether a ping, a pong or a Close waits to be written. That should not wait until more is
+    /// there to be written with it.
+    pub fn wants_control_output(&self) -> bool {
+        self.output.outbox.has_control()
+    }
+
     /// Whether the peer's Close, or a fault of it, waits behind events that are not taken. Nothing
     /// after it is decoded: what else is awaited from the peer, a pong for example, will not come.
     pub fn is_end_queued(&self) -> bool {

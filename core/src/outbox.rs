@@ -23,6 +23,7 @@ use crate::wire::Wire;
 pub(crate) struct Outbox {
     wire: Wire,
     /// Data frames, whole, in order. There is none while only small frames wait.
+    #[allow(clippy::box_collection, reason = "seldom there, and small while it is not")]
     queue: Option<Box<VecDeque<Waiting>>>,
     /// The small frames behind them, ready and back to back.
     small: Vec<u8>,
@@ -164,11 +165,11 @@ impl Outbox {
         }
     }
 
-    /// Keeps a pong. Beyond sixteen the oldest gives way: the newest ping is the one that must be
+    /// Keeps a pong. Beyond thirty-two the oldest gives way: the newest ping is the one that must be
     /// answered (RFC 6455 §5.5.3).
     pub(crate) fn push_pong(&mut self, payload: Bytes) {
         let pongs = &mut self.control().pongs;
-        if pongs.len() == CONTROL_RING {
+        if pongs.len() == PONG_RING {
             pongs.pop_front();
         }
         pongs.push_back(payload);
@@ -209,6 +210,12 @@ impl Outbox {
             && self.queue.is_none()
             && self.unfinished.is_none()
             && self.control.as_ref().is_none_or(|control| !control.is_waiting())
+    }
+
+    /// Whether control frames wait, or are on the wire.
+    #[inline]
+    pub(crate) const fn has_control(&self) -> bool {
+        self.control.is_some()
     }
 
     /// Whether the level reached the high mark and has not been back at the low one.
@@ -402,10 +409,14 @@ const SEGMENT: usize = 16 * 1024;
 /// waits for this much data at most, and for the end of the frame that is on the wire.
 const WINDOW: usize = 64 * 1024;
 
-/// How many pongs wait: each of a normal burst is answered (Autobahn sends ten).
+/// How many pongs wait: each of a normal burst is answered. Autobahn sends ten pings at once; twenty
+/// of Node's `ws` arrive in one read behind TLS or a proxy, and it waits for each.
+const PONG_RING: usize = 32;
+
+/// How many pings of our own wait.
 const CONTROL_RING: usize = 16;
 
 /// The most that control frames hold: both rings, their places and the close frame, waiting and
 /// committed.
-pub(crate) const CONTROL_BOUND: usize =
-    2 * (2 * CONTROL_RING * (MAX_CONTROL_PAYLOAD + MAX_HEADER + 64) + MAX_CONTROL_PAYLOAD);
+pub(crate) const CONTROL_BOUND: usize = 2
+    * ((PONG_RING + CONTROL_RING) * (MAX_CONTROL_PAYLOAD + MAX_HEADER + 64) + MAX_CONTROL_PAYLOAD);

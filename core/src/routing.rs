@@ -91,20 +91,21 @@ impl Connection {
         Some(message)
     }
 
-    /// Decodes until there is an event or no input.
+    /// Decodes until there is an event, or more input is needed.
     pub(crate) fn decode_event(&mut self, input: &mut &[u8]) -> Option<Event> {
         loop {
             let event = self.poll_event();
-            if event.is_some() || input.is_empty() {
+            if event.is_some() {
                 return event;
             }
             if !self.decodes() || self.end_of_stream {
                 *input = &[];
                 return None;
             }
+            // Without input too: the last frame may have an empty payload.
             match self.decode_step(input) {
                 Ok(true) => {}
-                Ok(false) => *input = &[],
+                Ok(false) => return None,
                 Err(error) => self.hold(Held::Violation(error)),
             }
         }

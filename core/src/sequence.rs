@@ -60,7 +60,12 @@ impl Sequence {
 
     /// Whether the message in progress ends with this payload.
     pub(crate) fn ends_with(&self, payload: &Payload<'_>) -> bool {
-        payload.last && self.current.is_some_and(|current| current.fin)
+        payload.last && self.is_last_frame()
+    }
+
+    /// Whether the frame in progress is the last one of its message.
+    pub(crate) fn is_last_frame(&self) -> bool {
+        self.current.is_some_and(|current| current.fin)
     }
 
     /// Text or binary; binary if there is none in progress.

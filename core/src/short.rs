@@ -8,6 +8,7 @@ use crate::event::Message;
 use crate::frame::Mask;
 use crate::mask::BLOCK;
 use crate::role::Role;
+use crate::utf8::from_utf8;
 
 /// What such a message must be on this connection.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +84,7 @@ fn message(payload: &[u8], is_text: bool, validate_utf8: bool) -> Option<Message
     Some(if !is_text {
         Message::Binary(Bytes::copy_from_slice(payload))
     } else if validate_utf8 {
-        Message::Text(ByteString::from(core::str::from_utf8(payload).ok()?))
+        Message::Text(ByteString::from(from_utf8(payload).ok()?))
     } else {
         Message::UncheckedText(Bytes::copy_from_slice(payload))
     })

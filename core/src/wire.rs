@@ -16,6 +16,7 @@ pub(crate) struct Wire {
     /// How much of it has gone.
     sent: usize,
     /// What is behind it: nothing, as long as frames are small and are taken as they come.
+    #[allow(clippy::box_collection, reason = "seldom there, and small while it is not")]
     rest: Option<Box<VecDeque<Segment>>>,
     remaining: usize,
 }

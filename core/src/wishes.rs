@@ -165,6 +165,7 @@ impl Connection {
     /// at once. What was decoded can still be taken.
     pub fn abort(&mut self) {
         self.stash = Stash::default();
+        self.delivering.clear();
         self.held = None;
         self.cut(Failure::Aborted);
     }

@@ -75,7 +75,11 @@ fn run(
     (messages, None)
 }
 
-const STEPS: [usize; 5] = [1, 7, 100, 5_000, usize::MAX];
+/// How many bytes come at a time; short input comes byte by byte too.
+fn steps(length: usize) -> &'static [usize] {
+    let steps = &[1, 7, 100, 5_000, usize::MAX];
+    if length > 1_000 { &steps[2..] } else { steps }
+}
 
 fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|index| (index % 251).to_le_bytes()[0]).collect()
@@ -107,7 +111,7 @@ fn a_message_is_what_its_frames_hold_in_any_pieces() {
                     ),
                 ]
             };
-            for size in STEPS {
+            for &size in steps(length) {
                 for input in cut(text.as_bytes()) {
                     let expected = vec![Message::text(text.clone())];
                     assert_eq!(
@@ -145,7 +149,7 @@ fn the_limit_on_a_message_is_exact_and_known_from_the_header() {
             let too_large = |length: usize| {
                 Some(ProtocolError::MessageTooLarge { length: length as u64, limit })
             };
-            for size in STEPS {
+            for &size in steps(limit) {
                 let whole = fragments(client, OpCode::Binary, &[&pattern(limit)]);
                 let expected = vec![Message::binary(pattern(limit))];
                 assert_eq!(run(client, config(), &whole, size), (expected.clone(), None));
@@ -181,7 +185,7 @@ fn lengths_do_not_overflow() {
 fn the_limit_on_a_frame_is_exact_and_leaves_messages_alone() {
     for client in [true, false] {
         let config = || base().max_frame_size(10);
-        for size in STEPS {
+        for &size in steps(0) {
             let parts = fragments(client, OpCode::Binary, &[&[1; 10], &[2; 10], &[3; 10]]);
             let expected = Message::binary([[1; 10], [2; 10], [3; 10]].concat());
             assert_eq!(run(client, config(), &parts, size), (vec![expected], None));
@@ -208,7 +212,7 @@ fn text_fails_at_the_first_byte_that_cannot_be_text() {
                 begun.truncate(begun.len() - (bad.len() - 2.min(bad.len())));
                 let split =
                     fragments(client, OpCode::Text, &[&payload[..before], &payload[before..]]);
-                for size in STEPS {
+                for &size in steps(before) {
                     for input in [&whole, &begun, &split] {
                         assert_eq!(
                             run(client, base(), input, size),
@@ -233,7 +237,7 @@ fn text_that_ends_inside_a_character_is_truncated() {
                     fragments(client, OpCode::Text, &[&payload]),
                     fragments(client, OpCode::Text, &[&payload[..at], &payload[at..], b""]),
                 ] {
-                    for size in STEPS {
+                    for &size in steps(before) {
                         let error = Some(ProtocolError::TruncatedUtf8);
                         assert_eq!(run(client, base(), &input, size), (vec![], error));
                     }
@@ -249,7 +253,7 @@ fn fragments_belong_to_one_message() {
         let part = frame(client, OpCode::Text, false, b"a");
         let end = frame(client, OpCode::Continuation, true, b"b");
         let whole = frame(client, OpCode::Binary, true, b"c");
-        for size in STEPS {
+        for &size in steps(0) {
             let input = [&part[..], &end, &whole, &part, &end].concat();
             let expected =
                 vec![Message::text("ab"), Message::binary(&b"c"[..]), Message::text("ab")];

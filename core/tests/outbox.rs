@@ -199,19 +199,19 @@ fn a_close_without_a_code_has_no_body() {
 
 /// RFC 6455 §5.5.3: an endpoint may answer only the newest ping. Each of a normal burst is answered.
 #[test]
-fn sixteen_pongs_wait_and_the_oldest_give_way() {
+fn thirty_two_pongs_wait_and_the_oldest_give_way() {
     for role in ROLES {
         let mut from = connection(role, base());
-        for number in 0..16 {
+        for number in 0..32 {
             ping(&mut from, &[number]);
         }
         let payloads: Vec<_> = all(&mut from).into_iter().map(|(.., payload)| payload).collect();
-        assert_eq!(payloads, (0..16).map(|number| vec![number]).collect::<Vec<_>>());
-        for number in 0..20 {
+        assert_eq!(payloads, (0..32).map(|number| vec![number]).collect::<Vec<_>>());
+        for number in 0..36 {
             ping(&mut from, &[number]);
         }
         let payloads: Vec<_> = all(&mut from).into_iter().map(|(.., payload)| payload).collect();
-        assert_eq!(payloads, (4..20).map(|number| vec![number]).collect::<Vec<_>>());
+        assert_eq!(payloads, (4..36).map(|number| vec![number]).collect::<Vec<_>>());
     }
 }
 
@@ -246,9 +246,9 @@ fn control_frames_wait_in_their_ring_until_the_last_ones_are_gone() {
         bytes.extend(take(&mut from, usize::MAX));
         let payloads: Vec<_> =
             frames(role, &bytes).into_iter().map(|(.., payload)| payload).collect();
-        assert_eq!(payloads.len(), 17);
+        assert_eq!(payloads.len(), 33);
         assert_eq!(payloads[0], b"first");
-        assert_eq!(payloads[16], [99]);
+        assert_eq!(payloads[32], [99]);
     }
 }
 

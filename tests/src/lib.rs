@@ -30,4 +30,6 @@ mod guide {
     mod embedding {}
     #[doc = include_str!("../../docs/adapters.md")]
     mod adapters {}
+    #[doc = include_str!("../../docs/testing-your-loop.md")]
+    mod testing_your_loop {}
 }

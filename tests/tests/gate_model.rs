@@ -1,5 +1,5 @@
 //! The core against the model of the gate, over random schedules.
-#![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
+#![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
 
 use bytes::Buf;
 use core::time::Duration;

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use tidegate_core::deflate::DeflateParams;
-use tidegate_core::{Closed, Config, Event, Role, Stats, Timestamp, Transport};
+use tidegate_core::{Closed, Config, Event, PongPolicy, Role, Stats, Timestamp, Transport};
 
 use tidegate_core::testing::strategies::config;
 
@@ -98,5 +98,49 @@ proptest! {
             whole.events.iter().filter(|event| matches!(event, Event::Closed(_))).collect();
         prop_assert_eq!(ends.len(), 1, "the end is told once");
         prop_assert!(matches!(whole.events.last(), Some(Event::Closed(_))), "and last");
+    }
+
+    /// Events that are taken straight from the input are those that would have been queued.
+    #[test]
+    fn receive_is_input_and_events_in_one(
+        config in config(),
+        is_client: bool,
+        params in deflate(),
+        frames in vec(frame(), 0..30),
+        tidy in prop::bool::weighted(0.8),
+        mutations in prop_oneof![2 => Just(vec![]), 1 => vec(any::<Mutation>(), 0..3)],
+        sizes in vec(prop_oneof![1usize..60, 1usize..2000], 1..10),
+    ) {
+        // In order, several pings behind one queued message have one answer.
+        let config = config.to_builder().pong_policy(PongPolicy::OnReceipt).build().unwrap();
+        let role = if is_client { Role::Client } else { Role::Server };
+        let bytes = encode(frames, role, params, tidy, &mutations);
+        let [queued, received] = [false, true].map(|straight| {
+            let mut connection = connection(role, &config, params);
+            let (mut events, mut output) = (Vec::new(), Vec::new());
+            let (mut rest, mut sizes) = (&bytes[..], sizes.iter().cycle());
+            let mut now = Timestamp::ZERO;
+            while !rest.is_empty() {
+                let (mut piece, more) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
+                rest = more;
+                if straight {
+                    while let Some(event) = connection.receive(now, &mut piece) {
+                        events.push(event);
+                    }
+                    assert!(piece.is_empty(), "nothing is left behind the last event");
+                } else {
+                    connection.handle_input(now, piece);
+                    events.extend(core::iter::from_fn(|| connection.poll_event()));
+                }
+                drain(&mut connection, usize::MAX, &mut output);
+                connection.handle_timeout(now);
+                now = now + core::time::Duration::from_millis(10);
+            }
+            let Stats { messages_in, bytes_in, pings_in, pongs_in, .. } = connection.stats();
+            let counted = (messages_in, bytes_in, pings_in, pongs_in);
+            let ends = (connection.closed().cloned(), connection.transport());
+            (events, output, counted, ends, connection.wants_input(), connection.poll_timeout())
+        });
+        prop_assert_eq!(queued, received);
     }
 }

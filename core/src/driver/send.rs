@@ -10,13 +10,22 @@ use super::clock::Clock;
 use super::error::Error;
 use super::poll::{Driven, Goal};
 use super::stream::ByteStream;
-use super::websocket::WebSocket;
+use super::websocket::{Batching, WebSocket};
 use crate::{Chunk, ChunkError, Compress, ControlError, Message, Prepared, SendError};
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Sends a message: waits until the outbox has room, and then until the stream has taken all.
     ///
     /// Meanwhile messages are read ahead up to the gate and pings are answered.
+    ///
+    /// An answer waits for the others: while messages that arrived together are still to be
+    /// received, the one message that is sent between two of them is written with those that
+    /// follow, so that `while let Some(message) = ws.recv().await? { ws.send(message).await? }`
+    /// makes one write of the answers to one read. All is written with the answer to the last of
+    /// them, when `recv` has to wait, with a second message, or by [`flush`](Self::flush); nothing
+    /// that stands alone waits. Who is long about one of many messages flushes before that, or
+    /// turns it off by [`set_write_batching`](Self::set_write_batching). What is not written when
+    /// the `WebSocket` is dropped is lost; [`close`](Self::close) writes it.
     ///
     /// # Errors
     ///
@@ -30,7 +39,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// later, it is sent whole, by the calls that follow.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.feed(message).await?;
-        self.flush().await
+        self.flush_batch().await
     }
 
     /// As [`send`](Self::send), with a say in whether the message is compressed: what holds a
@@ -50,7 +59,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ) -> Result<(), Error> {
         let mut waiting = Some(message.into());
         poll_fn(|cx| self.poll_accept(cx, &mut waiting, compress)).await?;
-        self.flush().await
+        self.flush_batch().await
     }
 
     /// Accepts a message without waiting until it is written: for many small ones, with
@@ -79,6 +88,17 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// What is not written is written by the calls that follow.
     pub async fn flush(&mut self) -> Result<(), Error> {
         poll_fn(|cx| self.poll_until(cx, |socket| socket.flushed())).await
+    }
+
+    /// Whether answers to messages that arrived together are written together, as
+    /// [`send`](Self::send) tells. On by default; off, each is written before `send` returns.
+    pub fn set_write_batching(&mut self, batching: bool) {
+        self.batching = if batching { Batching::default() } else { Batching::Off };
+    }
+
+    /// Writes what was accepted, unless it is an answer and others follow.
+    async fn flush_batch(&mut self) -> Result<(), Error> {
+        if self.batching.sent() && self.is_in_batch() { Ok(()) } else { self.flush().await }
     }
 
     /// Accepts a message if the outbox has room, without waiting and without writing: the next call
@@ -126,7 +146,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             })
         })
         .await?;
-        self.flush().await
+        self.flush_batch().await
     }
 
     /// As [`try_send`](Self::try_send), with a message that was prepared for many connections.
@@ -263,6 +283,14 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             Err(SendError::Closed(_)) => Goal::Done(Err(self.cannot_send())),
             Err(SendError::Unfinished(_)) => Goal::Done(Err(Error::Unfinished)),
         }
+    }
+
+    /// Whether there are messages to receive without a read, and all is well with the stream.
+    fn is_in_batch(&self) -> bool {
+        self.connection.queued_messages() > 0
+            && self.connection.can_send()
+            && self.link.stream.is_some()
+            && !self.link.has_write_failed()
     }
 
     pub(super) fn wait_for_room<T>(&self) -> Goal<Result<T, Error>> {

@@ -36,6 +36,7 @@ pub struct WebSocket<S, C> {
     pub(super) pings: u64,
     pub(super) closer: Option<Closer>,
     pub(super) seen: Seen,
+    pub(super) batching: Batching,
 }
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
@@ -68,6 +69,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             pings: 0,
             closer: None,
             seen,
+            batching: Batching::default(),
         }
     }
 
@@ -226,13 +228,30 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
-        self.poll_until(cx, |socket| match socket.take_event() {
+        // What arrived together is taken together: until the last of it neither the stream nor the
+        // clock is asked, unless there is an answer to a ping to be written.
+        if self.batching != Batching::Off
+            && self.connection.queued_messages() > 0
+            && let Some(message) = self.try_recv()
+        {
+            if self.connection.wants_control_output() {
+                self.link.poll_output(cx, &mut self.connection);
+            }
+            self.batching.received();
+            self.after();
+            return Poll::Ready(Ok(Some(message)));
+        }
+        let received = self.poll_until(cx, |socket| match socket.take_event() {
             Some(event) => match socket.intake.message(event) {
                 Some(message) => Goal::Done(Ok(Some(message))),
                 None => Goal::Again,
             },
             None => socket.end(),
-        })
+        });
+        if received.is_ready() {
+            self.batching.received();
+        }
+        received
     }
 
     /// Whether more may come before the application takes what is there.
@@ -267,6 +286,35 @@ impl<S: ByteStream, C: Clock> Driven for WebSocket<S, C> {
 
     fn after(&mut self) {
         self.seen.observe(&self.connection, self.link.fault.as_ref());
+    }
+}
+
+/// Whether an answer may wait for those to the messages that came with the one it answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Batching {
+    /// It never may.
+    Off,
+    /// Nothing is to be answered: what is sent is written at once.
+    #[default]
+    Idle,
+    /// A message was received: the next one that is sent is taken for its answer.
+    Answering,
+}
+
+impl Batching {
+    fn received(&mut self) {
+        if *self == Self::Idle {
+            *self = Self::Answering;
+        }
+    }
+
+    /// A message is sent. Tells whether it may wait, if there is something to wait for.
+    pub(super) fn sent(&mut self) -> bool {
+        let answers = *self == Self::Answering;
+        if answers {
+            *self = Self::Idle;
+        }
+        answers
     }
 }
 

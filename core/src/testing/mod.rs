@@ -7,7 +7,7 @@
 //! | question | answer |
 //! |---|---|
 //! | Does it take everything a peer may send? | [`strategies`]: configurations, messages, frames, whole sessions, and every way to cut them in pieces |
-//! | Does it refuse what a peer must not send? | [`hostile`]: each violation with the [`ProtocolError`](crate::ProtocolError) it must yield, and the byte at which it shows |
+//! | Does it refuse what a peer must not send? | [`hostile()`]: each violation with the [`ProtocolError`](crate::ProtocolError) it must yield, and the byte at which it shows |
 //! | Does it survive a network? | [`Socket`]: non-blocking `Read` and `Write` over a virtual network that splits, delays, stalls and cuts, by a seed |
 //! | Does it stop reading, and go on, when it should? | [`Model`]: the gate, written as plainly as possible |
 //! | Is what it sent right? | [`Frame`]: frames, parsed and written a second time, without any code of the decoder |
@@ -42,7 +42,7 @@
 //! ```
 
 mod frames;
-pub mod hostile;
+mod hostile;
 mod link;
 mod model;
 mod pair;

@@ -101,7 +101,7 @@ pub struct Model {
     is_open: bool,
     /// How often the gate closed.
     pub times_closed: u64,
-    /// Pongs that wait to be sent, at most sixteen.
+    /// Pongs that wait to be sent, at most thirty-two.
     pub pongs: Vec<Vec<u8>>,
     is_close_decoded: bool,
     /// The application has begun to close: nothing can be answered any more.
@@ -262,7 +262,7 @@ impl Model {
         if self.is_closed || is_cut {
             return;
         }
-        if self.pongs.len() == 16 {
+        if self.pongs.len() == 32 {
             self.pongs.remove(0);
         }
         self.pongs.push(payload);

@@ -113,19 +113,14 @@ impl End {
     ///
     /// If anything comes behind the end, or the end twice.
     pub fn take(&mut self) -> Option<Event> {
-        match self.connection.poll_event()? {
-            Event::Closed(closed) => {
-                assert!(self.closed.is_none(), "the end is told once");
-                self.closed = Some(closed);
-                self.has_acted = true;
-                None
-            }
-            event => {
-                assert!(self.closed.is_none(), "nothing comes behind the end");
-                self.has_acted = true;
-                Some(event)
-            }
+        let event = self.connection.poll_event()?;
+        assert!(self.closed.is_none(), "nothing comes behind the end, and that comes once");
+        self.has_acted = true;
+        if let Event::Closed(closed) = event {
+            self.closed = Some(closed);
+            return None;
         }
+        Some(event)
     }
 
     /// Sends a message. A message that is not accepted comes back.

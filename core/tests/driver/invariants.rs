@@ -12,7 +12,7 @@ use tidegate_core::{Config, Failure, Message, Timestamp, Watermarks};
 
 use crate::mock::{Count, Net, masked, poll, poll_pinned, ready};
 
-fn one_at_a_time() -> Config {
+pub(crate) fn one_at_a_time() -> Config {
     Config::builder().message_marks(Watermarks::new(1, 0).unwrap()).build().unwrap()
 }
 

@@ -5,6 +5,7 @@
 
 extern crate alloc;
 
+mod batching;
 mod closer;
 mod ends;
 mod invariants;

@@ -1,4 +1,8 @@
-//! The whole connection against a naive reference.
-#![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
+//! The whole connection against a naive reference. `MACHINE_CASES` says how many cases (2,000 by
+//! default).
+#![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
 
+mod operations;
+mod reference;
 mod turns;
+mod writer;

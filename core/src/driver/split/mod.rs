@@ -25,7 +25,7 @@ use self::shared::{Alone, Shared, Task};
 use super::clock::Clock;
 use super::sink::Tasks;
 use super::stream::ByteStream;
-use super::websocket::WebSocket;
+use super::websocket::{Batching, WebSocket};
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Splits the connection: a [`Sender`] to clone, a [`Receiver`], and a [`Driver`], the future that
@@ -90,6 +90,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             pings: state.pings,
             closer,
             seen,
+            batching: Batching::default(),
         })
     }
 }

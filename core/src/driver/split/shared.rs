@@ -110,8 +110,18 @@ struct Needs {
 
 impl Shared {
     pub(super) fn new<S, C>(socket: WebSocket<S, C>) -> (Self, Alone<S, C>) {
-        let WebSocket { link, connection, subprotocol, end, intake, pings, tasks: _, closer, seen } =
-            socket;
+        let WebSocket {
+            link,
+            connection,
+            subprotocol,
+            end,
+            intake,
+            pings,
+            tasks: _,
+            closer,
+            seen,
+            batching: _,
+        } = socket;
         let alone = Alone { link, closer, seen };
         let state = State {
             connection,
@@ -152,9 +162,9 @@ impl Shared {
     pub(super) fn with<T>(&self, change: impl FnOnce(&mut State, &mut Wakes) -> T) -> T {
         let mut wakes = Wakes::default();
         let mut state = self.lock();
-        let before = state.needs();
+        let before = state.needs_if_it_sleeps();
         let value = change(&mut state, &mut wakes);
-        if state.is_untold || state.needs() != before {
+        if state.is_untold || before.is_some_and(|before| state.needs() != before) {
             state.notify(&mut wakes);
         }
         drop(state);
@@ -167,9 +177,9 @@ impl Shared {
     pub(super) fn with_quietly<T>(&self, change: impl FnOnce(&mut State, &mut Wakes) -> T) -> T {
         let mut wakes = Wakes::default();
         let mut state = self.lock();
-        let before = state.needs();
+        let before = state.needs_if_it_sleeps();
         let value = change(&mut state, &mut wakes);
-        state.is_untold |= state.needs() != before;
+        state.is_untold |= before.is_some_and(|before| state.needs() != before);
         drop(state);
         wakes.wake();
         value
@@ -181,6 +191,14 @@ impl State {
     pub(super) fn next(&mut self) -> u64 {
         self.next += 1;
         self.next
+    }
+
+    /// What concerns the driver, unless it is going to look anyway, or there is none any more.
+    fn needs_if_it_sleeps(&self) -> Option<Needs> {
+        match self.task {
+            Task::Awake { is_notified: true } | Task::Gone | Task::Reunited => None,
+            Task::Awake { is_notified: false } | Task::Asleep(_) => Some(self.needs()),
+        }
     }
 
     /// The driver has to look. Many changes until it does make one wake-up.

@@ -1,0 +1,29 @@
+//! Decoding and encoding in memory.
+
+mod decode;
+mod encode;
+mod limits;
+
+pub use self::decode::decode;
+pub use self::encode::encode;
+
+/// What runs the futures: they never wait. Built once, since making it is not to be measured.
+#[derive(Clone)]
+pub struct Runtime(std::rc::Rc<tokio::runtime::Runtime>);
+
+impl Runtime {
+    pub fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        Self(std::rc::Rc::new(runtime.expect("a runtime")))
+    }
+
+    /// Runs to the end, without tokio's budget: a yield is not what is measured here.
+    pub fn run<F: Future>(&self, future: F) -> F::Output {
+        self.0.block_on(tokio::task::unconstrained(future))
+    }
+
+    /// For those who make timers when they are made.
+    pub fn enter(&self) -> tokio::runtime::EnterGuard<'_> {
+        self.0.enter()
+    }
+}

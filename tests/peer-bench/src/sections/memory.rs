@@ -1,0 +1,82 @@
+//! What an idle connection costs the server's process, everything included.
+
+use std::io;
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::compressed::script;
+use crate::frames::Kind;
+use crate::load::{Load, Opening, Process, Script};
+use crate::options::Options;
+use crate::serve::{COMPRESSED, ECHO};
+use crate::table::{Cell, Table};
+
+pub fn memory(options: &Options) -> io::Result<Vec<Table>> {
+    let count = if options.is_full { 5000 } else { 1000 };
+    let plain = Script::repeated(&Kind::Binary.frame(1024), 1);
+    let mut echo = Table::new("memory", "An idle connection", "resident bytes", "tidegate tokio");
+    echo.column("after the handshake");
+    echo.column("after an echo of 1 KiB");
+    // The way of reading makes no difference to those with batches.
+    let servers = ECHO.iter().filter(|server| !server.name.contains("batches"));
+    for server in servers.filter(|server| options.wants_row(server.name)) {
+        let measured = measure("echo", server.name, count, server.opening(), &plain)?;
+        echo.set_two(server.name, server.group, measured);
+    }
+
+    let json = script();
+    let mut deflate = Table::new(
+        "memory-deflate",
+        "An idle connection with permessage-deflate",
+        "resident bytes",
+        "tidegate tokio, level 3",
+    );
+    let count = count / 5;
+    let agreements = [(Opening::Deflate, "takeover"), (Opening::DeflateNoTakeover, "no takeover")];
+    for (opening, agreed) in agreements {
+        for moment in ["after the handshake", "after an echo"] {
+            deflate.column(format!("{agreed}, {moment}"));
+        }
+        for server in COMPRESSED.iter().filter(|server| options.wants_row(server.name)) {
+            let measured = measure("compressed", server.name, count, opening, &json)?;
+            deflate.set_two(server.name, server.group, measured);
+        }
+    }
+    Ok(vec![echo, deflate])
+}
+
+fn measure(
+    list: &str,
+    name: &'static str,
+    count: usize,
+    opening: Opening,
+    script: &Script,
+) -> io::Result<[Cell; 2]> {
+    let process = Process::start(list, name)?;
+    let run = |load: &mut Load| {
+        load.echo(script, 1, Duration::ZERO, Duration::from_millis(200), || {}).map(drop)
+    };
+    // What the runtime itself needs is there before it is counted.
+    let mut warm = Load::open(process.address, (count / 20).max(8), opening)?;
+    run(&mut warm)?;
+    let before = process.resident()?;
+    let mut load = Load::open(process.address, count, opening)?;
+    sleep(Duration::from_millis(300));
+    let open = process.resident()?;
+    // Until each has had its answer, and the last messages are out of the way.
+    load.echo_once(script)?;
+    sleep(Duration::from_millis(300));
+    let used = process.resident()?;
+    let each = |after: u64| Cell::exact(after.saturating_sub(before) as f64 / count as f64);
+    Ok([each(open), each(used)])
+}
+
+impl Table {
+    /// Puts cells into the last two columns.
+    fn set_two(&mut self, name: &'static str, group: crate::table::Group, cells: [Cell; 2]) {
+        let last = self.columns.pop().expect("two columns");
+        self.set(name, group, cells[0]);
+        self.columns.push(last);
+        self.set(name, group, cells[1]);
+    }
+}

@@ -1,0 +1,120 @@
+//! The servers under test, each in a process of its own and on one thread.
+
+mod batch;
+mod broadcast;
+mod compressed;
+mod handshake;
+mod ours;
+mod peers;
+
+pub use self::peers::yawc_options;
+
+use std::error::Error;
+use std::future::Future;
+use std::net::TcpListener;
+
+use tokio::net::TcpStream;
+
+use crate::table::Group;
+
+/// What a server is called, and what runs it.
+pub struct Server {
+    pub name: &'static str,
+    pub group: Group,
+    /// Without an opening handshake.
+    pub is_raw: bool,
+    run: fn(TcpListener),
+}
+
+impl Server {
+    const fn new(name: &'static str, group: Group, run: fn(TcpListener)) -> Self {
+        Self { name, group, is_raw: false, run }
+    }
+
+    const fn raw(name: &'static str, run: fn(TcpListener)) -> Self {
+        Self { name, group: Group::Limit, is_raw: true, run }
+    }
+}
+
+/// Echo, uncompressed.
+pub const ECHO: &[Server] = &[
+    Server::new("tidegate tokio", Group::Ours, ours::tokio),
+    Server::new("tidegate tokio, split", Group::Ours, ours::split),
+    Server::new("tidegate smol", Group::Ours, ours::smol),
+    Server::new("tidegate async-std", Group::Ours, ours::async_std),
+    Server::new("tokio-tungstenite", Group::Peer, peers::tungstenite),
+    Server::new("tokio-tungstenite, batches", Group::Peer, batch::tungstenite),
+    Server::new("tokio-websockets", Group::Peer, peers::websockets),
+    Server::new("tokio-websockets, batches", Group::Peer, batch::websockets),
+    Server::new("yawc", Group::Peer, peers::yawc),
+    Server::new("yawc, batches", Group::Peer, batch::yawc),
+    Server::new("sockudo-ws", Group::Peer, peers::sockudo),
+    Server::new("sockudo-ws, batches", Group::Peer, batch::sockudo),
+    Server::new("fastwebsockets", Group::Peer, peers::fastwebsockets),
+    Server::new("wtx", Group::Peer, peers::wtx),
+    Server::new("web-socket", Group::Peer, peers::web_socket),
+    Server::new("soketto", Group::Peer, peers::soketto),
+    Server::raw("limit: raw TCP, tokio", ours::raw_tokio),
+    Server::raw("limit: raw TCP, smol", ours::raw_smol),
+];
+
+/// Echo, with permessage-deflate as it is negotiated with a client that offers it without a word
+/// more, and with one that asks for no context takeover on both sides.
+pub const COMPRESSED: &[Server] = &[
+    Server::new("tidegate tokio, level 1", Group::Ours, compressed::tidegate_1),
+    Server::new("tidegate tokio, level 3", Group::Ours, compressed::tidegate_3),
+    Server::new("tidegate tokio, level 6", Group::Ours, compressed::tidegate_6),
+    Server::new("yawc", Group::Peer, compressed::yawc),
+    Server::new("sockudo-ws", Group::Peer, compressed::sockudo),
+    Server::new("sockudo-ws, shared", Group::Peer, compressed::sockudo_shared),
+];
+
+/// The first connection speaks, all others listen.
+pub const BROADCAST: &[Server] = &[
+    Server::new("tidegate tokio, broadcast()", Group::Ours, broadcast::tidegate),
+    Server::new("tidegate tokio, a task each", Group::Ours, broadcast::tidegate_tasks),
+    Server::new("tokio-tungstenite", Group::Peer, broadcast::tungstenite),
+    Server::new("tokio-websockets", Group::Peer, broadcast::websockets),
+    Server::new("yawc", Group::Peer, broadcast::yawc),
+    Server::new("sockudo-ws", Group::Peer, broadcast::sockudo),
+    Server::new("fastwebsockets", Group::Peer, broadcast::fastwebsockets),
+];
+
+/// Runs a server until the process is killed; says where it listens.
+pub fn serve(list: &str, name: &str) -> Result<(), Box<dyn Error>> {
+    let servers = match list {
+        "echo" => ECHO,
+        "compressed" => COMPRESSED,
+        "broadcast" => BROADCAST,
+        _ => return Err("no such list".into()),
+    };
+    let server = servers.iter().find(|server| server.name == name).ok_or("no such server")?;
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    listener.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>()?.into())?;
+    listener.listen(4096)?;
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from(listener);
+    println!("{}", listener.local_addr()?);
+    (server.run)(listener);
+    Ok(())
+}
+
+/// One thread of tokio, a task for each connection. A fault ends the connection and nothing else.
+fn on_tokio<F, E>(listener: TcpListener, handle: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: Send + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            let _ = stream.set_nodelay(true);
+            // As it is: a task around it would hold it twice.
+            tokio::spawn(handle(stream));
+        }
+    });
+}
+
+type Fault = Box<dyn Error + Send + Sync>;

@@ -1,0 +1,59 @@
+//! The echo itself, and the server that echoes.
+
+use tidegate_core::driver::{
+    Accept, Arrival, ByteStream, Decision, Error, Network, Receiver, Sender, ServeOptions,
+    WebSocket,
+};
+
+use crate::adapter::{Adapter, Outcome};
+use crate::settings::Settings;
+
+pub(crate) async fn serve<A: Adapter>(settings: Settings) -> Outcome {
+    let options = ServeOptions::new()
+        .config(settings.config)
+        .max_connections(None)
+        .decide(whatever_is_asked_for);
+    A::serve(settings.target, options, settings.server_tls, settings.split).await
+}
+
+/// An echo speaks any subprotocol.
+async fn whatever_is_asked_for(arrival: Arrival) -> Decision {
+    match arrival.request().subprotocols().next() {
+        Some(subprotocol) => Accept::new().subprotocol(subprotocol).into(),
+        None => Accept::new().into(),
+    }
+}
+
+/// Echoes until the connection ends. Most of a conformance suite ends it by a fault.
+pub(crate) async fn echo<A: Adapter, S: ByteStream + Send + 'static>(
+    socket: WebSocket<S, <A::Network as Network>::Clock>,
+    split: bool,
+) -> Result<(), Error> {
+    if split {
+        let (sender, receiver) = A::split_spawn(socket);
+        echo_split(sender, receiver).await
+    } else {
+        echo_undriven(socket).await
+    }
+}
+
+async fn echo_undriven<S: ByteStream, C: tidegate_core::driver::Clock>(
+    mut socket: WebSocket<S, C>,
+) -> Result<(), Error> {
+    while let Some(message) = socket.recv().await? {
+        socket.feed(message).await?;
+        // What came at once goes back at once, as far as there is room.
+        while let Some(message) = socket.try_recv() {
+            socket.feed(message).await?;
+        }
+        socket.flush().await?;
+    }
+    Ok(())
+}
+
+async fn echo_split(sender: Sender, mut receiver: Receiver) -> Result<(), Error> {
+    while let Some(message) = receiver.recv().await? {
+        sender.send(message).await?;
+    }
+    Ok(())
+}

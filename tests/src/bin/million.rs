@@ -1,0 +1,110 @@
+//! A million connections in one process, without sockets: what each takes, and what a pass over all
+//! their timers does.
+//!
+//! `cargo run --release -p tidegate-tests --bin million -- [connections]`
+//!
+//! They lie behind each other in a `Vec`, as a program would hold them that has an event loop of its
+//! own. Every one has its keepalive running, has received a message and has sent one.
+
+use std::error::Error;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Buf;
+use tidegate_core::{Config, Connection, Event, Timestamp};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let count: u32 = match std::env::args().nth(1) {
+        Some(count) => count.parse()?,
+        None => 1_000_000,
+    };
+    // Before what they lie in is there, too.
+    let empty = resident()?;
+    let config = Arc::new(Config::default());
+    let begun = Instant::now();
+    // Each begins a little later than the one before it: their deadlines differ.
+    let mut connections: Vec<Connection> =
+        (0..count).map(|index| Connection::server(start(index), Arc::clone(&config))).collect();
+    println!("{count} connections of {} bytes", size_of::<Connection>());
+    println!("made in                        {:8.1} ms", milliseconds(begun));
+    println!("resident                       {:8.1} MB", megabytes(empty)?);
+
+    let begun = Instant::now();
+    let earliest = connections.iter().filter_map(Connection::poll_timeout).min();
+    println!("poll_timeout of all            {:8.1} ms", milliseconds(begun));
+    let earliest = earliest.ok_or("a deadline")?;
+
+    let begun = Instant::now();
+    tick(&mut connections, start(count));
+    println!("handle_timeout, nothing due    {:8.1} ms", milliseconds(begun));
+
+    let begun = Instant::now();
+    for (index, connection) in (0..count).zip(&mut connections) {
+        connection.handle_input(start(count + index), HELLO);
+        let Some(Event::Message(message)) = connection.poll_event() else {
+            return Err("no message".into());
+        };
+        connection.send(message)?;
+        write(connection);
+    }
+    println!("a message received and sent    {:8.1} ms", milliseconds(begun));
+    println!("resident                       {:8.1} MB", megabytes(empty)?);
+
+    let begun = Instant::now();
+    tick(&mut connections, start(2 * count));
+    println!("handle_timeout, nothing due    {:8.1} ms", milliseconds(begun));
+
+    // All at once, which no clock ever does: each sends a ping and waits for the pong.
+    let due = earliest + Duration::from_secs(3600);
+    let begun = Instant::now();
+    tick(&mut connections, due);
+    println!("handle_timeout, all due        {:8.1} ms", milliseconds(begun));
+    if !connections.iter().all(Connection::wants_output) {
+        return Err("a ping is missing".into());
+    }
+    connections.iter_mut().for_each(write);
+    println!("resident                       {:8.1} MB", megabytes(empty)?);
+    Ok(())
+}
+
+/// One pass over all timers, as an event loop without a queue of timers makes it.
+fn tick(connections: &mut [Connection], now: Timestamp) {
+    for connection in connections {
+        if connection.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            connection.handle_timeout(now);
+        }
+    }
+}
+
+fn write(connection: &mut Connection) {
+    let output = connection.output();
+    while output.has_remaining() {
+        let length = black_box(output.chunk()).len();
+        output.advance(length);
+    }
+}
+
+fn start(index: u32) -> Timestamp {
+    Timestamp::from_duration(Duration::from_micros(u64::from(index)))
+}
+
+fn milliseconds(begun: Instant) -> f64 {
+    begun.elapsed().as_secs_f64() * 1000.0
+}
+
+/// By how much the resident memory has grown, in 10⁶ bytes.
+fn megabytes(empty: u64) -> Result<f64, Box<dyn Error>> {
+    Ok(resident()?.saturating_sub(empty) as f64 / 1e6)
+}
+
+fn resident() -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib: u64 =
+        line.and_then(|line| line.split_whitespace().next()).ok_or("no VmRSS")?.parse()?;
+    Ok(kib * 1024)
+}
+
+/// A masked text message.
+const HELLO: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";

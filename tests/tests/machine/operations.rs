@@ -1,0 +1,360 @@
+//! Any order of operations, on the core and on the reference.
+
+use core::time::Duration;
+use std::env;
+
+use bytes::Buf;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use tidegate_core::testing::strategies::{self, Session};
+use tidegate_core::testing::{Frame, Sent, Taken, hostile};
+use tidegate_core::{
+    Chunk, ChunkError, CloseCode, CloseFrame, Closed, Config, Connection, ControlError, Message,
+    MessageKind, Role, SendError, Timestamp,
+};
+
+use crate::reference::{CLOSE_CODE, End, Item, Reference, Stage, Times};
+use crate::writer::Written;
+
+/// Something that happens to a connection.
+#[derive(Clone, Debug)]
+enum Operation {
+    Input(usize),
+    Eof,
+    /// Time passes, and is told.
+    Wait(u64),
+    /// The next deadline comes.
+    Deadline,
+    Take(usize),
+    Send(usize),
+    /// A part of a message: its kind, its length, and whether it is the last.
+    Chunk(MessageKind, usize, bool),
+    Ping,
+    Pong(usize),
+    Close(u16),
+    Abort,
+    Write(usize),
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    use Operation::{
+        Abort, Chunk as Part, Close, Deadline, Eof, Input, Ping, Pong, Send, Take, Wait, Write,
+    };
+    let kind = prop_oneof![3 => Just(MessageKind::Text), 1 => Just(MessageKind::Binary)];
+    prop_oneof![
+        12 => prop_oneof![1..10usize, 1..100usize, 1..1000usize].prop_map(Input),
+        1 => Just(Eof),
+        4 => (0..2000u64).prop_map(Wait),
+        3 => Just(Deadline),
+        10 => (1..4usize).prop_map(Take),
+        6 => strategies::length(10_000).prop_map(Send),
+        3 => (kind, strategies::length(9000), any::<bool>())
+            .prop_map(|(kind, length, last)| Part(kind, length, last)),
+        2 => Just(Ping),
+        2 => (0..126usize).prop_map(Pong),
+        1 => prop_oneof![Just(1000u16), 3000..5000u16].prop_map(Close),
+        1 => prop::option::weighted(0.3, Just(Abort)).prop_map(|abort| abort.unwrap_or(Deadline)),
+        10 => prop_oneof![0..40usize, 0..2000usize, Just(usize::MAX)].prop_map(Write),
+    ]
+}
+
+fn setup() -> impl Strategy<Value = (Role, Config, Times, Vec<(usize, Item)>, Vec<u8>)> {
+    let time = || prop::option::of((1..3000u64).prop_map(Duration::from_millis));
+    let times = (time(), time(), time(), time()).prop_map(|(ping, pong, close, write)| Times {
+        ping,
+        pong,
+        close,
+        write,
+    });
+    let config = (strategies::config(), times).prop_map(|(config, times)| {
+        let builder = config.to_builder().validate_utf8(true).max_message_size(700);
+        let builder = builder.max_frame_size(None).ping_interval(times.ping);
+        let builder = builder.pong_timeout(times.pong).close_timeout(times.close);
+        (builder.write_timeout(times.write).build().unwrap(), times)
+    });
+    (strategies::role(), config).prop_flat_map(|(role, (config, times))| {
+        let peer = role.peer();
+        let end = prop_oneof![
+            2 => Just(None),
+            2 => Just(Some(Err(()))),
+            1 => hostile(peer, &config).prop_map(|hostile| Some(Ok(hostile))),
+        ];
+        (strategies::session(peer, 30, 700), end, vec(any::<u8>(), 0..20)).prop_map(
+            move |(mut session, end, noise)| {
+                let mut bytes = Vec::new();
+                if let Some(Err(())) = end {
+                    let close = Frame::close(Some(CLOSE_CODE), "bye");
+                    let key = peer.masks().then_some([5, 6, 7, 8]);
+                    session.append(Session {
+                        frames: vec![Frame { key, ..close }],
+                        meaning: vec![(0, Sent::Close)],
+                    });
+                }
+                bytes.extend(session.bytes());
+                let sent = |(position, sent)| (position, Item::Sent(sent));
+                let mut items: Vec<_> = session.positions().into_iter().map(sent).collect();
+                if let Some(Ok(hostile)) = &end {
+                    bytes.extend(&hostile.bytes);
+                    items.push((bytes.len(), Item::Violation(hostile.error)));
+                }
+                if end.is_some() {
+                    // Nobody may look at what comes behind the end.
+                    bytes.extend(&noise);
+                }
+                (role, config.clone(), times, items, bytes)
+            },
+        )
+    })
+}
+
+struct Both {
+    core: Connection,
+    reference: Reference,
+    written: Written,
+    input: Vec<u8>,
+    fragment_size: Option<usize>,
+    /// The kind of the message that is sent in chunks and not finished.
+    unfinished: Option<MessageKind>,
+    is_full: bool,
+    sent: usize,
+}
+
+impl Both {
+    fn apply(&mut self, operation: &Operation) {
+        let now = self.reference.now;
+        match operation {
+            Operation::Input(count) => {
+                let count = (*count).min(self.input.len());
+                let piece: Vec<u8> = self.input.drain(..count).collect();
+                self.core.handle_input(now, &piece);
+                self.reference.input(now, count);
+            }
+            Operation::Eof => {
+                self.core.handle_eof(now);
+                self.reference.eof(now);
+            }
+            Operation::Wait(millis) => self.timeout(now + Duration::from_millis(*millis)),
+            Operation::Deadline => {
+                if let Some(deadline) = self.core.poll_timeout() {
+                    self.timeout(deadline.max(now));
+                }
+            }
+            Operation::Take(count) => {
+                for _ in 0..*count {
+                    self.take();
+                }
+            }
+            Operation::Send(length) => self.send(*length),
+            Operation::Chunk(kind, length, last) => self.send_chunk(*kind, *length, *last),
+            Operation::Ping => {
+                self.sent += 1;
+                let payload = format!("p{}", self.sent).into_bytes();
+                match self.core.ping(now, payload.clone()) {
+                    Ok(()) => self.reference.ping(now, payload),
+                    Err(ControlError::Full) => {
+                        assert!(self.reference.unwritten.pings.len() >= 16, "there was room");
+                    }
+                    Err(error) => {
+                        assert_eq!(error, ControlError::Closed);
+                        assert_ne!(self.reference.stage, Stage::Open);
+                    }
+                }
+            }
+            Operation::Pong(length) => {
+                // No two are equal: the one that is written is known by its payload.
+                self.sent += 1;
+                let mut payload = format!("o{}", self.sent).into_bytes();
+                payload.resize(payload.len().max(*length), b'.');
+                let is_open = self.reference.stage == Stage::Open;
+                assert_eq!(self.core.pong(payload.clone()).is_ok(), is_open);
+                if is_open {
+                    self.reference.pong(payload);
+                }
+            }
+            Operation::Close(code) => {
+                let frame = CloseFrame::from(CloseCode::from(*code));
+                let closed = self.core.close(now, frame).is_ok();
+                assert_eq!(closed, self.reference.close(now, *code));
+            }
+            Operation::Abort => {
+                self.core.abort();
+                self.reference.abort();
+            }
+            Operation::Write(most) => self.write(*most),
+        }
+    }
+
+    fn timeout(&mut self, now: Timestamp) {
+        if self.reference.unwritten.pings.len() >= 16 {
+            // Whether the next one of the keepalive has room is not told: make it.
+            self.write(usize::MAX);
+        }
+        self.core.handle_timeout(now);
+        self.reference.timeout(now);
+    }
+
+    fn take(&mut self) -> bool {
+        let taken = self.core.poll_event().map(|event| Taken::from_event(event).unwrap());
+        assert_eq!(taken, self.reference.take());
+        self.compare();
+        taken.is_some()
+    }
+
+    fn send(&mut self, length: usize) {
+        self.sent += 1;
+        let mut payload = format!("m{}", self.sent).into_bytes();
+        payload.resize(payload.len().max(length), b'.');
+        let message = if length.is_multiple_of(2) {
+            Message::binary(payload.clone())
+        } else {
+            Message::text(String::from_utf8(payload.clone()).unwrap())
+        };
+        match self.core.send(message.clone()) {
+            Ok(()) => {
+                assert!(!self.is_full && self.reference.stage == Stage::Open);
+                assert_eq!(self.unfinished, None);
+                self.reference.sent(payload, true);
+            }
+            Err(SendError::Unfinished(back)) => {
+                assert!(self.unfinished.is_some() && self.reference.stage == Stage::Open);
+                assert_eq!(back, message);
+            }
+            Err(SendError::Full(back)) => {
+                assert!(self.is_full && self.reference.stage == Stage::Open);
+                assert_eq!(back, message);
+            }
+            Err(error) => {
+                assert_eq!(error, SendError::Closed(message));
+                assert_ne!(self.reference.stage, Stage::Open);
+            }
+        }
+    }
+
+    fn send_chunk(&mut self, kind: MessageKind, length: usize, last: bool) {
+        self.sent += 1;
+        let mut payload = format!("c{}", self.sent).into_bytes();
+        payload.resize(length, b'.');
+        let chunk = Chunk { kind, payload: payload.clone().into(), last };
+        let is_open = self.reference.stage == Stage::Open;
+        let is_wrong = self.unfinished.is_some_and(|begun| begun != kind);
+        match self.core.send_chunk(chunk.clone()) {
+            Ok(()) => {
+                assert!(is_open && !self.is_full && !is_wrong);
+                self.reference.sent(payload, last);
+                self.unfinished = (!last).then_some(kind);
+            }
+            Err(ChunkError::Full(back)) => assert!(is_open && self.is_full && back == chunk),
+            Err(ChunkError::WrongKind(back)) => assert!(is_open && is_wrong && back == chunk),
+            Err(error) => assert!(!is_open && error == ChunkError::Closed(chunk)),
+        }
+    }
+
+    fn write(&mut self, most: usize) {
+        let (role, fragment_size) = (self.core.role(), self.fragment_size);
+        let output = self.core.output();
+        let (mut bytes, mut left) = (Vec::new(), most);
+        while output.has_remaining() && left > 0 {
+            let count = output.chunk().len().min(left);
+            bytes.extend_from_slice(&output.chunk()[..count]);
+            output.advance(count);
+            left -= count;
+        }
+        self.written.take(&bytes, &mut self.reference, role, fragment_size);
+    }
+
+    /// Between what surely counts and what may count, the outbox says how full it is.
+    fn outbox(&mut self) {
+        let unwritten = &self.reference.unwritten;
+        let data: usize = unwritten.data.iter().map(|part| part.payload.len()).sum();
+        let least = data.saturating_sub(self.written.ahead() + self.written.within());
+        // The header of each frame, 14 bytes at most, and control frames with theirs.
+        let frames: usize = match self.fragment_size {
+            Some(size) => unwritten.data.iter().map(|part| part.payload.len() / size + 1).sum(),
+            None => unwritten.data.len(),
+        };
+        let control = unwritten.pings.len() + unwritten.pongs.len() + 1;
+        let most = data.saturating_sub(self.written.ahead()) + 14 * frames + 139 * control;
+        let level = self.core.queued_output();
+        assert!((least..=most).contains(&level), "{level} is not in {least}..={most}");
+        let marks = self.core.config().send_marks();
+        let was_full = self.is_full;
+        self.is_full = !self.core.can_send_chunk() && self.reference.stage == Stage::Open;
+        let can_send = self.core.can_send_chunk() && self.unfinished.is_none();
+        assert_eq!(self.core.can_send(), can_send);
+        assert_eq!(self.core.is_message_unfinished(), self.unfinished.is_some());
+        if self.reference.stage == Stage::Open {
+            assert!(
+                level < marks.high() || self.is_full || control > 1,
+                "no more at the high mark"
+            );
+            assert!(level > marks.low() || !self.is_full, "more at the low mark");
+            assert!(!was_full || level <= marks.low() || self.is_full, "and nothing in between");
+        }
+    }
+
+    fn compare(&mut self) {
+        let (core, reference) = (&self.core, &self.reference);
+        assert_eq!(core.queued_messages(), reference.queued_messages(), "messages");
+        assert_eq!(core.queued_bytes(), reference.queued_bytes(), "bytes");
+        assert_eq!(core.is_gate_open(), reference.is_gate_open(), "the gate");
+        assert_eq!(core.wants_input(), reference.wants_input(), "wants_input");
+        assert_eq!(core.wants_output(), !reference.unwritten.is_empty(), "wants_output");
+        assert_eq!(core.transport(), reference.transport(), "transport");
+        assert_eq!(core.poll_timeout(), reference.timer(), "poll_timeout");
+        assert_eq!(core.is_closing(), reference.stage != Stage::Open, "is_closing");
+        assert_eq!(core.closed().map(end), reference.end, "closed");
+        assert_eq!(core.latency(), reference.latency, "latency");
+        assert_eq!(core.is_ping_outstanding(), reference.outstanding.is_some(), "outstanding");
+        assert_eq!(core.stats().times_closed, reference.times_closed, "times closed");
+        self.outbox();
+    }
+}
+
+fn end(closed: &Closed) -> End {
+    closed.failure().map_or(End::Clean, End::Failed)
+}
+
+fn cases() -> u32 {
+    env::var("MACHINE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), ..Default::default() })]
+
+    /// After every operation all that can be seen of the two is the same.
+    #[test]
+    fn the_connection_does_what_the_reference_does(
+        (role, config, times, items, input) in setup(),
+        fragment_size in prop::option::weighted(0.3, 1..200usize),
+        operations in vec(operation(), 0..80),
+    ) {
+        let config = config.to_builder().fragment_size(fragment_size).build().unwrap();
+        let reference = Reference::new(role, &config, times, items);
+        let core = match role {
+            Role::Client => Connection::client(Timestamp::ZERO, config, [9; 32]),
+            Role::Server => Connection::server(Timestamp::ZERO, config),
+        };
+        let written = Written::default();
+        let mut both =
+            Both { core, reference, written, input, fragment_size, unfinished: None, is_full: false, sent: 0 };
+        both.compare();
+        for operation in &operations {
+            both.apply(operation);
+            both.compare();
+        }
+        // Then everything comes, and everything is taken and written.
+        while !both.input.is_empty() {
+            both.apply(&Operation::Input(500));
+            both.compare();
+            while both.take() {}
+        }
+        both.apply(&Operation::Eof);
+        both.compare();
+        while both.take() {}
+        both.apply(&Operation::Write(usize::MAX));
+        both.compare();
+        prop_assert!(both.reference.end.is_some(), "it has ended");
+        prop_assert_eq!(both.core.poll_event(), None);
+    }
+}

@@ -1,0 +1,85 @@
+//! What goes out, decoded plainly and held against what was to be written.
+
+use tidegate_core::Role;
+use tidegate_core::testing::{Frame, opcode};
+
+use crate::reference::Reference;
+
+/// Bytes that were written and are no whole frame yet.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    bytes: Vec<u8>,
+    /// What was written of the part that was sent first.
+    part: Vec<u8>,
+    is_within_message: bool,
+}
+
+impl Written {
+    /// The transport has taken these bytes.
+    pub(crate) fn take(
+        &mut self,
+        bytes: &[u8],
+        reference: &mut Reference,
+        role: Role,
+        fragment_size: Option<usize>,
+    ) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.bytes.extend_from_slice(bytes);
+        let mut taken = 0;
+        while let Some((frame, length)) = Frame::parse(&self.bytes[taken..]).unwrap() {
+            taken += length;
+            assert_eq!(frame.key.is_some(), role.masks(), "a client masks, a server does not");
+            assert_eq!(frame.reserved, 0);
+            self.frame(frame, reference, fragment_size);
+        }
+        self.bytes.drain(..taken);
+        reference.unwritten.is_within_frame = !self.bytes.is_empty();
+        reference.has_written = true;
+    }
+
+    /// How many payload bytes of the first part are written.
+    pub(crate) fn ahead(&self) -> usize {
+        self.part.len()
+    }
+
+    /// How many bytes of an unfinished frame are written.
+    pub(crate) fn within(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn frame(&mut self, frame: Frame, reference: &mut Reference, fragment_size: Option<usize>) {
+        let unwritten = &mut reference.unwritten;
+        match frame.opcode {
+            opcode::PING => assert_eq!(unwritten.pings.remove(0), frame.payload, "pings in order"),
+            opcode::PONG => {
+                // Of more than sixteen the oldest give way; the newest never does.
+                let found = unwritten.pongs.iter().position(|pong| *pong == frame.payload);
+                let index = found.expect("a pong that somebody asked for");
+                assert!(index == 0 || unwritten.pongs.len() > 16, "{index} pongs were dropped");
+                unwritten.pongs.drain(..=index);
+            }
+            opcode::CLOSE => {
+                assert!(unwritten.data.is_empty(), "the Close comes behind the data");
+                let code = frame.payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+                assert_eq!(unwritten.close.take(), Some(code));
+            }
+            _ => {
+                assert!(fragment_size.is_none_or(|size| frame.payload.len() <= size));
+                let is_continued = frame.opcode == opcode::CONTINUATION;
+                assert_eq!(is_continued, self.is_within_message, "fragments in order");
+                self.is_within_message = !frame.fin;
+                self.part.extend(frame.payload);
+                let first = unwritten.data.first().expect("data that somebody sent");
+                assert!(first.payload.starts_with(&self.part), "what was sent");
+                let is_whole = first.payload.len() == self.part.len();
+                assert_eq!(frame.fin, is_whole && first.is_last);
+                if is_whole {
+                    unwritten.data.remove(0);
+                    self.part.clear();
+                }
+            }
+        }
+    }
+}
