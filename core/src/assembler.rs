@@ -217,10 +217,13 @@ pub(crate) fn append_bytes(payload: Payload<'_>, bytes: &mut Vec<u8>) {
 fn append_text(payload: Payload<'_>, text: &mut String, utf8: &mut Utf8) -> Result<(), Utf8Error> {
     let Some(mask) = payload.mask else { return utf8.append(payload.bytes, text) };
     // A block is zeroed before it is filled: it is not much larger than what it is for.
-    match payload.bytes.len() {
-        ..=SMALL_BLOCK => append_masked::<SMALL_BLOCK>(payload.bytes, mask, text, utf8),
-        ..=MEDIUM_BLOCK => append_masked::<MEDIUM_BLOCK>(payload.bytes, mask, text, utf8),
-        _ => append_masked::<LARGE_BLOCK>(payload.bytes, mask, text, utf8),
+    let length = payload.bytes.len();
+    if length <= SMALL_BLOCK {
+        append_masked::<SMALL_BLOCK>(payload.bytes, mask, text, utf8)
+    } else if length <= MEDIUM_BLOCK {
+        append_masked::<MEDIUM_BLOCK>(payload.bytes, mask, text, utf8)
+    } else {
+        append_masked::<LARGE_BLOCK>(payload.bytes, mask, text, utf8)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use core::cell::RefCell;
 use core::future::Future;
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
@@ -131,6 +131,36 @@ impl Shared {
             }
         }
         None
+    }
+}
+
+impl Shared {
+    /// Runs tasks to their ends, each polled only when it was woken, in an order that the script's
+    /// course decides.
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_all(&self, mut tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
+        let flags: Vec<_> = tasks.iter().map(|_| Arc::new(Flag(AtomicBool::new(true)))).collect();
+        let mut done = vec![false; tasks.len()];
+        for polls in 0.. {
+            assert!(polls < MOST_POLLS, "they are polled for ever");
+            if done.iter().all(|done| *done) {
+                return;
+            }
+            let choice = self.look(|world| world.calls) + polls;
+            let mut order = (0..tasks.len()).map(|task| (task + choice) % tasks.len());
+            let Some(task) =
+                order.find(|task| !done[*task] && flags[*task].0.swap(false, Ordering::Relaxed))
+            else {
+                let choice = choice.to_le_bytes()[0];
+                assert!(self.happen(choice), "tasks wait, and nothing would wake one: {done:?}");
+                continue;
+            };
+            let waker = Waker::from(Arc::clone(&flags[task]));
+            done[task] = tasks[task].as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+        }
     }
 }
 

@@ -11,7 +11,6 @@ use tidegate_core::frame::{FrameHeader, Mask, OpCode, encode_header};
 use tidegate_core::handshake::{Acceptance, Limits, ServerHandshake};
 use tidegate_core::{Config, Connection, Event, Message, Prepared, Timestamp};
 
-#[cfg(feature = "driver")]
 mod driver;
 
 /// A path by name, what a count is for, and what runs it that often.
@@ -61,7 +60,6 @@ const CASES: &[Case] = &[
 
 fn main() {
     let mut cases: Vec<&Case> = CASES.iter().collect();
-    #[cfg(feature = "driver")]
     cases.extend(driver::CASES);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {

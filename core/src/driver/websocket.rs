@@ -238,6 +238,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
                 self.link.poll_output(cx, &mut self.connection);
             }
             self.batching.received();
+            self.after();
             return Poll::Ready(Ok(Some(message)));
         }
         let received = self.poll_until(cx, |socket| match socket.take_event() {

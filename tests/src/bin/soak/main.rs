@@ -6,7 +6,6 @@
 
 mod messages;
 mod options;
-mod process;
 mod state;
 mod talk;
 mod verdict;
@@ -23,9 +22,9 @@ use tidegate_core::Config;
 use tidegate_core::deflate::DeflateOptions;
 use tidegate_core::driver::{Counters, ServeOptions};
 use tidegate_tests::ends::{Adapter as _, AsyncStd, Serve, Smol, Tokio, within};
+use tidegate_tests::process::{descriptors, resident};
 
 use crate::options::Options;
-use crate::process::{descriptors, resident};
 use crate::state::Run;
 use crate::verdict::{Measured, judge};
 
