@@ -66,8 +66,8 @@ impl Seeds {
         self.add("differential", &[role, 3], &bytes);
         let rsv1 = if deflate.is_object() { 2 } else { 0 };
         // The sender is the other role.
-        self.add("decoder", &[1 - role | rsv1, 3], &bytes);
-        let head = [&[1 - role | rsv1][..], &[0; 9]].concat();
+        self.add("decoder", &[(1 - role) | rsv1, 3], &bytes);
+        let head = [&[(1 - role) | rsv1][..], &[0; 9]].concat();
         self.add("frame_header", &head, &bytes[..bytes.len().min(14)]);
         if deflate.is_object() {
             self.inflate(role, &bytes, deflate);
@@ -140,6 +140,7 @@ impl Seeds {
             self.add("connection", &settings.to_bytes(), &noise);
             self.add("session", &settings.to_bytes(), &noise);
             self.add("driver", &[], &noise);
+            self.add("split", &[], &noise);
         }
     }
 

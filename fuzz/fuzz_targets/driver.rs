@@ -6,20 +6,13 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use tidegate_core::driver::{Error, WebSocket};
 use tidegate_core::testing::{Frame, opcode};
-use tidegate_core::{
-    CloseCode, Config, Connection, Event, Message, PongPolicy, Role, Timestamp, Watermarks,
-};
-use tidegate_fuzz::script::Shared;
-use tidegate_fuzz::session::{self, Item};
+use tidegate_core::{CloseCode, Event, Message, Role};
+use tidegate_fuzz::driving::Setup;
+use tidegate_fuzz::script::{Shared, Stopped};
 
 #[derive(Arbitrary, Debug)]
 struct Case {
-    is_client: bool,
-    high: u8,
-    output: u16,
-    peer_closes: bool,
-    raw: Vec<u8>,
-    items: Vec<Item>,
+    setup: Setup,
     calls: Vec<(Call, u8)>,
     steps: Vec<u8>,
 }
@@ -43,13 +36,10 @@ enum Call {
 }
 
 fuzz_target!(|case: Case| {
-    let role = if case.is_client { Role::Client } else { Role::Server };
-    let mut input = session::encode(&case.items, case.peer_closes, role).0;
-    input.extend_from_slice(&case.raw);
-    let expected = expected(&case, role, &input);
-    let world = Shared::new(input, case.steps.clone());
-    let connection = connection(&case, role);
-    let socket = WebSocket::from_connection(world.clone(), world.clone(), connection);
+    let (setup, role) = (&case.setup, case.setup.role());
+    let expected = setup.expected();
+    let world = Shared::new(setup.input(), case.steps.clone());
+    let socket = WebSocket::from_connection(world.clone(), world.clone(), setup.connection());
     let mut run = Run { socket, world, received: Vec::new(), sent: 0, may_drop: false, over: 0 };
     for (call, patience) in &case.calls {
         let patience = (*patience & 0x80 != 0).then_some(usize::from(*patience & 0x0F));
@@ -58,40 +48,6 @@ fuzz_target!(|case: Case| {
     run.finish();
     run.check(&expected, role);
 });
-
-fn connection(case: &Case, role: Role) -> Connection {
-    let high = usize::from(case.high % 20).max(1);
-    let mut builder = Config::builder()
-        .message_marks(Watermarks::new(high, high / 2).unwrap())
-        .max_message_size(10_000)
-        .pong_policy(if case.high & 0x80 != 0 {
-            PongPolicy::InOrder
-        } else {
-            PongPolicy::OnReceipt
-        });
-    if case.output > 0 {
-        let output = usize::from(case.output);
-        builder = builder.send_marks(Watermarks::new(output, output / 4).unwrap());
-    }
-    let config = builder.build().unwrap();
-    match role {
-        Role::Client => Connection::client(Timestamp::ZERO, config, [9; 32]),
-        Role::Server => Connection::server(Timestamp::ZERO, config),
-    }
-}
-
-/// The messages that a core alone takes from these bytes.
-fn expected(case: &Case, role: Role, input: &[u8]) -> Vec<Message> {
-    let mut connection = connection(case, role);
-    connection.handle_input(Timestamp::ZERO, input);
-    connection.handle_eof(Timestamp::ZERO);
-    let events = core::iter::from_fn(|| connection.poll_event());
-    let messages = events.filter_map(|event| match event {
-        Event::Message(message) => Some(message),
-        _ => None,
-    });
-    messages.collect()
-}
 
 struct Run {
     socket: WebSocket<Shared, Shared>,
@@ -135,8 +91,18 @@ impl Run {
             Call::Ping => drop(world.run(socket.ping(), patience)),
             Call::Pong => drop(world.run(socket.pong("pong"), patience)),
             Call::ReadAhead => drop(world.run(socket.read_ahead(), patience)),
-            // It ends only with the stream: an application cancels it.
-            Call::Drive => drop(world.run(socket.drive(), Some(patience.unwrap_or(3)))),
+            // It ends only with the stream, or rests behind a closed gate.
+            Call::Drive => {
+                // The keepalive goes on for ever.
+                let driven = world.run_to_rest(socket.drive(), patience.unwrap_or(30));
+                if driven == Err(Stopped::Rested) {
+                    let connection = socket.connection();
+                    assert!(!connection.wants_input(), "what could be read was read");
+                    let is_written =
+                        !connection.wants_output() || world.look(|world| world.has_failed);
+                    assert!(is_written, "what could be written was written");
+                }
+            }
             Call::Close => {
                 self.may_drop = true;
                 drop(world.run(socket.close(CloseCode::NORMAL, "done"), patience));

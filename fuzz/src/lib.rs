@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a target may panic: that is a finding")]
 
 pub mod differences;
+pub mod driving;
 pub mod inflating;
 pub mod script;
 pub mod session;

@@ -60,7 +60,9 @@ in_server() {
     local name=$1 kind=$2 expected=$3 log=$out/logs/$1 url='' pid command peak=0 a
     shift 3
     server_command "$kind"
-    "${command[@]}" >"$log.server" 2>&1 &
+    # Nothing may be read of what an earlier server said: the next one begins to write when it can.
+    : >"$log.server"
+    "${command[@]}" >>"$log.server" 2>&1 &
     pid=$!
     # shellcheck disable=SC2064
     trap "kill $pid 2>/dev/null || true" EXIT

@@ -4,6 +4,7 @@
 
 pub mod ends;
 pub mod inflate;
+pub mod process;
 pub mod vectors;
 
 /// Frames, a second time: what the core gives to those who test their own loops, as is the rest.

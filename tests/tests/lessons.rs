@@ -311,7 +311,8 @@ fn a_flood_of_pings_does_not_grow_the_output() {
     assert!(connection.queued_output() < 4096, "{}", connection.queued_output());
     assert!(connection.output().remaining() < 4096);
     let frames = written(&mut connection);
-    assert!(frames.len() <= 32, "{}", frames.len());
+    // Thirty-two that wait, behind what the transport was shown.
+    assert!(frames.len() <= 33, "{}", frames.len());
     assert_eq!(frames.last().unwrap().payload, format!("{:0100}", 9999).into_bytes());
 }
 

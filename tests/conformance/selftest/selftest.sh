@@ -24,7 +24,8 @@ judge() {
 # flawed NAME FLAW WANTED MUST-SHOW TOOL ARGS...: against such a server, whose URL replaces {url}
 flawed() {
     local name=$1 flaw=$2 wanted=$3 show=$4 port='' server status a command=(); shift 4
-    python3 "$here/selftest/flawed_server.py" 0 "$flaw" >"$out/$name.server" 2>&1 &
+    : >"$out/$name.server"
+    python3 "$here/selftest/flawed_server.py" 0 "$flaw" >>"$out/$name.server" 2>&1 &
     server=$!
     for _ in $(seq 50); do
         port=$(sed -n 's/^ready //p' "$out/$name.server")

@@ -24,9 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = Arc::new(Config::default());
     let begun = Instant::now();
     // Each begins a little later than the one before it: their deadlines differ.
-    let mut connections: Vec<Connection> = (0..count)
-        .map(|index| Connection::server(start(index), Arc::clone(&config)))
-        .collect();
+    let mut connections: Vec<Connection> =
+        (0..count).map(|index| Connection::server(start(index), Arc::clone(&config))).collect();
     println!("{count} connections of {} bytes", size_of::<Connection>());
     println!("made in                        {:8.1} ms", milliseconds(begun));
     println!("resident                       {:8.1} MB", megabytes(empty)?);
@@ -102,7 +101,8 @@ fn megabytes(empty: u64) -> Result<f64, Box<dyn Error>> {
 fn resident() -> Result<u64, Box<dyn Error>> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: u64 = line.and_then(|line| line.split_whitespace().next()).ok_or("no VmRSS")?.parse()?;
+    let kib: u64 =
+        line.and_then(|line| line.split_whitespace().next()).ok_or("no VmRSS")?.parse()?;
     Ok(kib * 1024)
 }
 

@@ -1,6 +1,7 @@
 //! What hostile peers do on real sockets, written once: against each adapter, with the connection
 //! whole and in parts, as a server and as a client. Memory is counted by the allocator.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::cast_possible_truncation, reason = "counts of bytes that are in memory")]
 
 mod bombs;
 mod fragments;

@@ -24,8 +24,12 @@ async fn flood<A: Adapter>(role: Role, mode: Mode, payload: &[u8], count: usize)
     let (mut end, stream) = victim::<A>(role, mode, Config::default()).await;
     // The sooner it is full.
     SockRef::from(stream.tcp()).set_recv_buffer_size(16 * 1024).unwrap();
-    let filling = async { while end.send(vec![0; 50_000]).await.is_ok() {} };
-    assert!(within::<A, _>(Duration::from_millis(400), filling).await.is_none(), "send waits");
+    // No send was accepted for a while, and nothing was written.
+    let mut level = 0;
+    while level != end.queued_output() {
+        level = end.queued_output();
+        while within::<A, _>(PATIENCE, end.send(vec![0; 50_000])).await.is_some() {}
+    }
     let (before, growth) = (end.stats(), Growth::begin::<A>().await);
 
     let unit = to(role, Frame::new(opcode::PING, payload));
@@ -78,3 +82,6 @@ async fn join_while_driven<A: Adapter, T>(end: &mut End<A>, handle: thread::Join
 
 /// So many of the newest pings are remembered, and as many pongs may be in line before them.
 const PONGS: usize = 16;
+
+/// Longer than the system takes to make room, if it does.
+const PATIENCE: Duration = Duration::from_millis(250);

@@ -14,7 +14,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use self::connection::{Connection, open};
 pub use self::histogram::Histogram;
-pub use self::process::{Process, keep_to_core, resident};
+pub use self::process::{Process, SERVER_CORE, keep_to_core, on_core, resident};
 
 /// What a client says, over and over: frames one behind the other.
 #[derive(Clone)]

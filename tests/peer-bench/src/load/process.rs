@@ -58,7 +58,7 @@ impl Drop for Process {
 
 /// The server has one core and the load generator another one: left to the scheduler, they share one
 /// in some runs and not in others, and an echo costs twice as much in the latter.
-const SERVER_CORE: &str = "1";
+pub const SERVER_CORE: &str = "1";
 
 /// Puts this process, the load generator, on its core. Does nothing where there is no taskset, or one
 /// core.
@@ -70,7 +70,7 @@ pub fn keep_to_core() {
 }
 
 /// A command that runs its arguments on this core.
-fn on_core(core: &str) -> Command {
+pub fn on_core(core: &str) -> Command {
     if can_pin() {
         let mut command = Command::new("taskset");
         command.args(["-c", core]);

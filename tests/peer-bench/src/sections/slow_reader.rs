@@ -5,7 +5,7 @@ mod readers;
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use std::{env, thread};
 use self::readers::READERS;
 pub use self::readers::read_slowly;
 use crate::frames::unmasked;
-use crate::load::resident;
+use crate::load::{SERVER_CORE, on_core, resident};
 use crate::options::Options;
 use crate::table::{Cell, Table};
 
@@ -43,7 +43,8 @@ pub fn slow_reader(options: &Options) -> io::Result<Vec<Table>> {
 fn flood(name: &str, limit: Duration) -> io::Result<[f64; 3]> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
-    let mut child = Command::new(env::current_exe()?)
+    let mut child = on_core(SERVER_CORE)
+        .arg(env::current_exe()?)
         .args(["read-slowly", name, &address.to_string()])
         .stdout(Stdio::null())
         .spawn()?;

@@ -1,7 +1,7 @@
 //! What the system knows of this process.
 
 /// Its anonymous resident memory in bytes; 0 where there is no /proc.
-pub(crate) fn resident() -> usize {
+pub fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
     let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
@@ -9,6 +9,6 @@ pub(crate) fn resident() -> usize {
 }
 
 /// How many files it has open.
-pub(crate) fn descriptors() -> usize {
+pub fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
 }

@@ -1,0 +1,90 @@
+//! This process: takes a message now and then, and looks at its memory.
+
+use core::time::Duration;
+use std::time::Instant;
+
+use tidegate_core::{Config, Stats, Watermarks};
+use tidegate_tests::ends::{Adapter, End};
+use tidegate_tests::process::resident;
+
+use crate::Result;
+use crate::options::Options;
+use crate::sender::{Child, Report, message};
+
+/// What was measured.
+#[derive(Debug, Default)]
+pub(crate) struct Measured {
+    pub(crate) before: usize,
+    pub(crate) peak: usize,
+    pub(crate) taken: u64,
+    pub(crate) taken_slowly: u64,
+    /// Messages that were not the next one, each byte of it.
+    pub(crate) wrong: u64,
+    /// The reader's counters.
+    pub(crate) stats: Stats,
+    /// The sender's; none if the reader gave up.
+    pub(crate) sender: Option<Report>,
+}
+
+impl Measured {
+    fn take(&mut self, payload: &[u8]) {
+        self.wrong += u64::from(payload != message(self.taken));
+        self.taken += 1;
+    }
+
+    fn look(&mut self) {
+        self.peak = self.peak.max(resident());
+    }
+}
+
+/// The settings under test, and those that it is held against.
+pub(crate) fn config(has_gate: bool) -> Config {
+    if has_gate {
+        return Config::default();
+    }
+    let none = Watermarks::UNLIMITED;
+    Config::builder().message_marks(none).byte_marks(none).build().unwrap_or_default()
+}
+
+/// Reads slowly, then takes the rest.
+pub(crate) async fn run<A: Adapter>(options: &Options, child: &mut Child) -> Result<Measured> {
+    let socket = A::connect(child.address, config(options.has_gate)).await?;
+    let mut end = End::<A>::client(options.mode, socket);
+    let mut measured = Measured { before: resident(), ..Measured::default() };
+    let begun = Instant::now();
+    let mut next = begun + DELAY;
+    while begun.elapsed() < options.duration && end.queued_bytes() < ENOUGH {
+        // A whole connection is driven meanwhile, too: it reads ahead up to the gate.
+        end.be_elsewhere(GLANCE).await;
+        measured.look();
+        if Instant::now() >= next {
+            next += DELAY;
+            if let Some(message) = end.try_recv() {
+                measured.take(message.as_bytes());
+            }
+        }
+    }
+    measured.taken_slowly = measured.taken;
+    measured.stats = end.stats();
+    if !options.has_gate {
+        end.abort();
+        return Ok(measured);
+    }
+    child.end();
+    while let Some(message) = end.recv().await? {
+        measured.take(message.as_bytes());
+        measured.look();
+    }
+    measured.stats = end.stats();
+    measured.sender = Some(child.report()?);
+    Ok(measured)
+}
+
+/// Between two messages that are taken.
+const DELAY: Duration = Duration::from_millis(100);
+
+/// Between two looks at the memory.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// Where a reader without a gate gives up.
+const ENOUGH: usize = 1 << 30;
