@@ -70,6 +70,10 @@ report() {
 }
 
 seeds() {
+    for target in $structured; do
+        mkdir -p "corpus/$target" "seeds/$target"
+        cp -r "seeds/$target/." "corpus/$target/"
+    done
     rm -rf seeds
     nice -n 10 cargo run -q --example seeds
     for target in "${targets[@]}"; do

@@ -8,7 +8,7 @@ use tidegate_core::driver::{Error, WebSocket};
 use tidegate_core::testing::{Frame, opcode};
 use tidegate_core::{CloseCode, Event, Message, Role};
 use tidegate_fuzz::driving::Setup;
-use tidegate_fuzz::script::Shared;
+use tidegate_fuzz::script::{Shared, Stopped};
 
 #[derive(Arbitrary, Debug)]
 struct Case {
@@ -91,8 +91,18 @@ impl Run {
             Call::Ping => drop(world.run(socket.ping(), patience)),
             Call::Pong => drop(world.run(socket.pong("pong"), patience)),
             Call::ReadAhead => drop(world.run(socket.read_ahead(), patience)),
-            // It ends only with the stream: an application cancels it.
-            Call::Drive => drop(world.run(socket.drive(), Some(patience.unwrap_or(3)))),
+            // It ends only with the stream, or rests behind a closed gate.
+            Call::Drive => {
+                // The keepalive goes on for ever.
+                let driven = world.run_to_rest(socket.drive(), patience.unwrap_or(30));
+                if driven == Err(Stopped::Rested) {
+                    let connection = socket.connection();
+                    assert!(!connection.wants_input(), "what could be read was read");
+                    let is_written =
+                        !connection.wants_output() || world.look(|world| world.has_failed);
+                    assert!(is_written, "what could be written was written");
+                }
+            }
             Call::Close => {
                 self.may_drop = true;
                 drop(world.run(socket.close(CloseCode::NORMAL, "done"), patience));

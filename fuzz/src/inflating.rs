@@ -1,4 +1,7 @@
 //! Inflates messages a second time, by miniz_oxide: what the core gives must be what this gives.
+//!
+//! The core's library keeps 32 KiB whatever window was agreed on, and so forgives a peer that refers
+//! further back than it may; behind a final block it has the agreed window only. So does this.
 
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
@@ -8,6 +11,8 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 /// the core does.
 pub struct Inflater {
     takeover: bool,
+    /// The agreed window, in bytes.
+    agreed: usize,
     /// Two streams whose windows had different bytes in them at the beginning: they give the same
     /// if nothing refers to what was never sent.
     streams: [Stream; 2],
@@ -26,17 +31,17 @@ impl Inflater {
     pub fn new(window_bits: u8, takeover: bool) -> Self {
         let stream = |unsent| Stream {
             library: Box::default(),
-            window: vec![unsent; 1 << window_bits],
+            window: vec![unsent; 1 << 15],
             position: 0,
             unsent,
             has_ended: false,
         };
-        Self { takeover, streams: [stream(0x00), stream(0xFF)] }
+        Self { takeover, agreed: 1 << window_bits, streams: [stream(0x00), stream(0xFF)] }
     }
 
     /// Inflates a message; an error says why that cannot be done, or that it is longer than `limit`.
     pub fn message(&mut self, compressed: &[u8], limit: usize) -> Result<Vec<u8>, String> {
-        let takeover = self.takeover;
+        let (takeover, agreed) = (self.takeover, self.agreed);
         let [first, second] = self.streams.each_mut().map(|stream| {
             if !takeover {
                 stream.library.init();
@@ -44,9 +49,9 @@ impl Inflater {
                 (stream.position, stream.has_ended) = (0, false);
             }
             let mut inflated = Vec::new();
-            stream.inflate(compressed, limit, &mut inflated)?;
+            stream.inflate(compressed, agreed, limit, &mut inflated)?;
             if !stream.has_ended {
-                stream.inflate(&[0x00, 0x00, 0xFF, 0xFF], limit, &mut inflated)?;
+                stream.inflate(&[0x00, 0x00, 0xFF, 0xFF], agreed, limit, &mut inflated)?;
                 if !(stream.has_ended || stream.is_between_blocks()) {
                     return Err("ends in the middle of a block".into());
                 }
@@ -71,6 +76,7 @@ impl Stream {
     fn inflate(
         &mut self,
         mut compressed: &[u8],
+        agreed: usize,
         limit: usize,
         inflated: &mut Vec<u8>,
     ) -> Result<(), String> {
@@ -81,6 +87,11 @@ impl Stream {
                 }
                 self.library.init();
                 self.has_ended = false;
+                // The oldest bytes come first from here on.
+                self.window.rotate_left(self.position);
+                self.position = 0;
+                let forgotten = self.window.len() - agreed;
+                self.window[..forgotten].fill(self.unsent);
             }
             let flags = TINFL_FLAG_HAS_MORE_INPUT;
             let (status, taken, given) =

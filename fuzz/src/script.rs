@@ -21,7 +21,8 @@ pub struct World {
     /// What reads give, and how far they have come.
     input: Vec<u8>,
     taken: usize,
-    /// One byte decides one call of the stream; when they are used up everything succeeds.
+    /// One byte decides one call of the stream; when they are used up everything
+    /// succeeds, in pieces or at once.
     steps: Vec<u8>,
     step: usize,
     /// What the stream took.
@@ -44,6 +45,15 @@ pub struct World {
 #[derive(Clone, Debug)]
 pub struct Shared(Rc<RefCell<World>>);
 
+/// Why a future was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// It was polled as often as it was allowed.
+    Cancelled,
+    /// Nothing would wake it.
+    Rested,
+}
+
 /// What a step of the script says.
 enum Step {
     Waits,
@@ -55,7 +65,11 @@ enum Step {
 impl World {
     fn step(&mut self) -> Step {
         self.calls += 1;
-        let Some(byte) = self.steps.get(self.step) else { return Step::Gives(usize::MAX) };
+        let Some(byte) = self.steps.get(self.step) else {
+            // Small pieces to the end, or all at once.
+            let piece = self.steps.first().filter(|byte| **byte < 0x80);
+            return Step::Gives(piece.map_or(usize::MAX, |byte| usize::from(*byte) + 1));
+        };
         self.step += 1;
         match byte {
             0x00..=0x5F => Step::Gives(usize::from(*byte) + 1),
@@ -114,23 +128,41 @@ impl Shared {
     ///
     /// A wake-up is lost, or there are far more polls than there is to do.
     pub fn run<F: Future>(&self, future: F, most: Option<usize>) -> Option<F::Output> {
+        self.run_or_rest(future, most, false).ok()
+    }
+
+    /// The same for a future that may wait for the application: it is dropped when nothing would
+    /// wake it.
+    pub fn run_to_rest<F: Future>(&self, future: F, most: usize) -> Result<F::Output, Stopped> {
+        self.run_or_rest(future, Some(most), true)
+    }
+
+    fn run_or_rest<F: Future>(
+        &self,
+        future: F,
+        most: Option<usize>,
+        may_rest: bool,
+    ) -> Result<F::Output, Stopped> {
         let mut future = pin!(future);
         let woken = Arc::new(Flag(AtomicBool::new(true)));
         let waker = Waker::from(Arc::clone(&woken));
         for polls in 0.. {
             if most == Some(polls) {
-                return None;
+                return Err(Stopped::Cancelled);
             }
             assert!(polls < MOST_POLLS, "it is polled for ever");
             if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-                return Some(output);
+                return Ok(output);
             }
             while !woken.0.swap(false, Ordering::Relaxed) {
                 let choice = self.look(|world| world.calls.to_le_bytes()[0]);
-                assert!(self.happen(choice), "it waits, and nothing would wake it");
+                if !self.happen(choice) {
+                    assert!(may_rest, "it waits, and nothing would wake it");
+                    return Err(Stopped::Rested);
+                }
             }
         }
-        None
+        Err(Stopped::Cancelled)
     }
 }
 
