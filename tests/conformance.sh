@@ -157,11 +157,11 @@ main() {
     echo "conformance: set up within $(($(date +%s) - begin)) s"
     mkdir -p "$binaries" "$out/logs"
     cargo build --release --locked -p tidegate-tests --bin echo
-    cp target/release/echo "$binaries/"
+    cp -f target/release/echo "$binaries/"
     if [[ " ${parts[*]} " == *" peers "* ]]; then
         cargo build --release --locked -p tidegate-tokio --features axum,deflate,rustls \
             --example echo_server --example axum_chat --example hyper_upgrade
-        cp target/release/examples/{echo_server,axum_chat,hyper_upgrade} "$binaries/"
+        cp -f target/release/examples/{echo_server,axum_chat,hyper_upgrade} "$binaries/"
     fi
     : >"$results"
     make_certificates

@@ -242,11 +242,15 @@ fn append_masked<const N: usize>(
 
 /// How much to reserve for `arriving` bytes: at least as much as is there, so that copying stays
 /// linear however small the pieces are, but no more than the message can get, so that a whole one
-/// fits exactly and an endless one stays within the limit.
+/// fits exactly and an endless one stays within the limit. When half of it is there it gets its
+/// final place: a message of one frame that comes in two reads is not moved in between.
 fn room(length: usize, capacity: usize, arriving: usize, most: usize) -> usize {
     let needed = length + arriving;
     if needed <= capacity {
         return 0;
+    }
+    if most / 2 <= needed {
+        return needed.max(most) - length;
     }
     needed.max(most.min(2 * length)) - length
 }

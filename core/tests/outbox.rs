@@ -252,6 +252,55 @@ fn control_frames_wait_in_their_ring_until_the_last_ones_are_gone() {
     }
 }
 
+/// Also when the last ones are on their way and no other waits: a transport that takes a byte at a
+/// time.
+#[test]
+fn control_frames_on_their_way_keep_the_next_ones_back() {
+    for role in ROLES {
+        let mut from = connection(role, base());
+        ping(&mut from, b"first");
+        take(&mut from, 1);
+        let left = from.output().remaining();
+        ping(&mut from, b"second");
+        assert_eq!(from.output().remaining(), left, "{role:?}");
+        take(&mut from, left);
+        assert!(from.output().has_remaining());
+    }
+}
+
+/// What was not shown yet has not its place yet.
+#[test]
+fn a_pong_overtakes_what_waits_behind_a_full_window() {
+    let mut server = connection(Role::Server, base());
+    server.send(Message::binary(pattern(100_000))).unwrap();
+    server.output();
+    server.send("small").unwrap();
+    server.output();
+    ping(&mut server, b"now");
+    let opcodes = opcodes(&all(&mut server));
+    assert_eq!(opcodes, [OpCode::Binary, OpCode::Pong, OpCode::Text]);
+}
+
+/// Whoever keeps the output in hand need not ask the connection again for the next window.
+#[test]
+fn output_in_hand_goes_on_to_the_end() {
+    for role in ROLES {
+        let mut from = connection(role, base());
+        for size in [20_000, 300_000, 5, 70_000] {
+            from.send(Message::binary(pattern(size))).unwrap();
+        }
+        let output = from.output();
+        let mut bytes = Vec::new();
+        while output.has_remaining() {
+            let length = output.chunk().len();
+            bytes.extend_from_slice(output.chunk());
+            output.advance(length);
+        }
+        assert!(!from.wants_output());
+        assert_eq!(frames(role, &bytes).len(), 4);
+    }
+}
+
 /// A pong waits for what the transport was shown, about 64 KiB, and not for a megabyte behind it.
 #[test]
 fn a_pong_waits_for_a_window_of_data_at_most() {
@@ -377,6 +426,11 @@ fn large_payloads_are_not_copied_and_small_frames_lie_together() {
     assert_eq!(output.chunk().as_ptr(), payload.as_ptr(), "not a copy");
     take(&mut server, usize::MAX);
 
+    // One byte less, and a copy behind its header is cheaper.
+    server.send(Message::binary(pattern(8 * 1024 - 1))).unwrap();
+    assert_eq!(server.output().chunk().len(), 4 + 8 * 1024 - 1);
+    take(&mut server, usize::MAX);
+
     for _ in 0..100 {
         server.send("small").unwrap();
     }
@@ -462,7 +516,23 @@ fn a_peer_that_takes_something_in_time_keeps_the_connection() {
         server.handle_timeout(now);
         assert_eq!(server.closed(), None, "it takes a byte a second");
     }
+    // To take nothing is not to take something.
+    server.output().advance(0);
     server.handle_timeout(now + second);
     let closed = server.closed().unwrap();
     assert_eq!(closed.failure(), Some(Failure::WriteTimeout));
+}
+
+/// The headers of many small fragments count as well, as soon as they are made.
+#[test]
+fn the_headers_of_fragments_fill_it_too() {
+    let marks = Watermarks::new(1000, 100).unwrap();
+    let mut server = connection(Role::Server, base().send_marks(marks).fragment_size(2));
+    server.send(Message::binary(pattern(900))).unwrap();
+    assert!(server.can_send());
+    server.output();
+    assert_eq!(server.queued_output(), 900 + 2 * 450);
+    assert!(!server.can_send());
+    take(&mut server, 1700);
+    assert!(server.can_send(), "100 is the low mark");
 }

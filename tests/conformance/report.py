@@ -104,7 +104,7 @@ def peers(out, results):
         else:
             others.append([kind, what.replace(".", ": ").replace("_", " "), result])
     names = {"as it is": "", "tls": ", TLS", "plain": ", no compression", "split": ", split connection"}
-    order.sort(key=lambda key: (list(names).index(key[1])))
+    order.sort(key=lambda key: (list(names).index(key[1]), key[0]))
     main = [[peer.replace("_", " ") + names[variant]] + [cells[peer, variant].get(a, "") for a in ADAPTERS]
             for peer, variant in order]
     return "\n\n".join([

@@ -34,8 +34,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         _ => {}
     }
     let options = Options::parse(arguments.into_iter())?;
-    load::keep_to_core();
     for section in SECTIONS.into_iter().filter(|section| options.wants(section)) {
+        if !matches!(section, "decode" | "encode") {
+            load::keep_to_core();
+        }
         let begun = std::time::Instant::now();
         report(section, &measure(section, &options)?, options.writes)?;
         eprintln!("{section}: {:.0} s", begun.elapsed().as_secs_f64());

@@ -25,10 +25,12 @@ async fn flood<A: Adapter>(role: Role, mode: Mode, payload: &[u8], count: usize)
     // The sooner it is full.
     SockRef::from(stream.tcp()).set_recv_buffer_size(16 * 1024).unwrap();
     // No send was accepted for a while, and nothing was written.
-    let mut level = 0;
+    let mut level = usize::MAX;
     while level != end.queued_output() {
         level = end.queued_output();
-        while within::<A, _>(PATIENCE, end.send(vec![0; 50_000])).await.is_some() {}
+        while let Some(sent) = within::<A, _>(PATIENCE, end.send(vec![0; 50_000])).await {
+            sent.unwrap();
+        }
     }
     let (before, growth) = (end.stats(), Growth::begin::<A>().await);
 
@@ -66,7 +68,10 @@ async fn flood<A: Adapter>(role: Role, mode: Mode, payload: &[u8], count: usize)
         }
     });
     let pongs = join_while_driven(&mut end, reading).await;
-    assert!((2..=2 * PONGS).contains(&pongs), "{pongs} pongs");
+    // The system may have found room for a few more in the meantime.
+    let escaped = (stats.bytes_out - before.bytes_out) as usize / (2 + payload.len());
+    assert!((2..=2 * PONGS + escaped).contains(&pongs), "{pongs} pongs, {escaped} before");
+    assert!(pongs < count / 100, "{pongs} pongs: the writer was not blocked");
     end.abort();
 }
 
@@ -81,7 +86,7 @@ async fn join_while_driven<A: Adapter, T>(end: &mut End<A>, handle: thread::Join
 }
 
 /// So many of the newest pings are remembered, and as many pongs may be in line before them.
-const PONGS: usize = 16;
+const PONGS: usize = 32;
 
 /// Longer than the system takes to make room, if it does.
 const PATIENCE: Duration = Duration::from_millis(250);

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use peak_alloc::PeakAlloc;
 use tidegate_core::Config;
 use tidegate_core::deflate::DeflateOptions;
 use tidegate_core::driver::{Counters, ServeOptions};
@@ -27,6 +28,10 @@ use tidegate_tests::process::{descriptors, resident};
 use crate::options::Options;
 use crate::state::Run;
 use crate::verdict::{Measured, judge};
+
+/// Counts what is allocated: what is resident is also what the allocator keeps.
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
 
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
@@ -53,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 async fn run<A: Serve>(options: &Options) -> Result<bool, Box<dyn core::error::Error>> {
-    let descriptors_before = descriptors();
+    let (descriptors_before, allocated_before) = (descriptors(), MEMORY.current_usage());
     let run = Arc::new(Run::default());
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
@@ -82,16 +87,18 @@ async fn run<A: Serve>(options: &Options) -> Result<bool, Box<dyn core::error::E
     }
 
     let begun = Instant::now();
-    let mut memory = Vec::new();
+    let (mut memory, mut allocated) = (Vec::new(), Vec::new());
     while begun.elapsed() < options.duration {
         A::sleep(Duration::from_millis(500)).await;
         memory.push(resident());
+        allocated.push(MEMORY.current_usage());
         if memory.len() % 20 == 0 {
             eprintln!(
-                "{:4} s, {} messages, {} KiB resident, {} connections open",
+                "{:4} s, {} messages, {} KiB resident, {} KiB allocated, {} connections open",
                 begun.elapsed().as_secs(),
                 run.totals.received.load(Ordering::Relaxed),
                 resident() >> 10,
+                MEMORY.current_usage() >> 10,
                 handle.counters().open,
             );
         }
@@ -118,8 +125,11 @@ async fn run<A: Serve>(options: &Options) -> Result<bool, Box<dyn core::error::E
     // The sockets of the last ones are closed when their tasks are dropped.
     A::sleep(Duration::from_millis(300)).await;
     let counters = counters.lock().ok().and_then(|told| *told);
+    drop(handle);
     let measured = Measured {
         memory,
+        left: (allocated_before, MEMORY.current_usage()),
+        allocated,
         connections: usize::try_from(options.connections)?,
         counters,
         tasks: run.totals.tasks.load(Ordering::Relaxed),

@@ -11,6 +11,10 @@ use crate::state::Run;
 pub(crate) struct Measured {
     /// Resident memory, every half second.
     pub(crate) memory: Vec<usize>,
+    /// What was allocated and not released, as often.
+    pub(crate) allocated: Vec<usize>,
+    /// The same before the run, and when all connections were over.
+    pub(crate) left: (usize, usize),
     pub(crate) connections: usize,
     /// The server's, when it had ended.
     pub(crate) counters: Option<Counters>,
@@ -52,7 +56,13 @@ pub(crate) fn judge(run: &Run, measured: &Measured) -> bool {
             ),
         ),
     ];
-    checks.push(memory(measured));
+    checks.push(memory("resident", &measured.memory, measured.connections));
+    checks.push(memory("allocated", &measured.allocated, measured.connections));
+    let (before, after) = measured.left;
+    checks.push((
+        after <= before + LEFT,
+        format!("allocated: {} KiB before, {} KiB when all was over", before >> 10, after >> 10),
+    ));
     checks.push(match measured.counters {
         None => (false, "the server has not ended".into()),
         Some(counters) => (
@@ -79,15 +89,14 @@ pub(crate) fn judge(run: &Run, measured: &Measured) -> bool {
 }
 
 /// The medians of the first third behind the warm-up and of the last third.
-fn memory(measured: &Measured) -> (bool, String) {
-    let samples = &measured.memory;
+fn memory(what: &str, samples: &[usize], connections: usize) -> (bool, String) {
     let settled = samples.get(samples.len() / 5..).unwrap_or_default();
     let third = settled.len() / 3;
     let first = median(settled.get(..third).unwrap_or_default());
     let last = median(settled.get(settled.len() - third..).unwrap_or_default());
-    let allowed = first + first / 10 + measured.connections * EACH + MARGIN;
+    let allowed = first + first / 10 + connections * EACH + MARGIN;
     let text = format!(
-        "memory: {} KiB in the median of the first third, {} KiB in that of the last (a fifth of \
+        "{what}: {} KiB in the median of the first third, {} KiB in that of the last (a fifth of \
          the time before is warm-up); allowed are {} KiB",
         first >> 10,
         last >> 10,
@@ -101,6 +110,9 @@ fn median(samples: &[usize]) -> usize {
     samples.sort_unstable();
     samples.get(samples.len() / 2).copied().unwrap_or(0)
 }
+
+/// What a runtime and its threads keep for the next time, their buffers for reading among it.
+const LEFT: usize = 2 << 20;
 
 /// What messages of any size make out by chance in each connection.
 const EACH: usize = 64 << 10;
