@@ -52,7 +52,8 @@ report() {
         local finding=none
         if [ "$(cat "$logs/$target.result")" -ne 0 ]; then
             finding=$(grep -ao 'artifacts/[^ ]*' "$logs/$target" | tail -1 || true)
-            finding=${finding:-"see above"}
+            if grep -aq 'run interrupted' "$logs/$target"; then finding=interrupted; fi
+            finding=${finding:-"see below"}
             failed=1
         fi
         printf '%-14s %12s %8s %9s %8s  %s\n' "$target" \

@@ -16,12 +16,14 @@ pub(crate) struct Inflater {
     pool: Option<DeflatePool>,
     /// There is one while a message is arriving, and with takeover from the first message on.
     context: Option<Box<InflateContext>>,
+    /// Something of the message that is arriving has come.
+    has_begun: bool,
 }
 
 impl Inflater {
     pub(crate) fn new(window_bits: u8, takeover: bool, pool: Option<DeflatePool>) -> Self {
         // A compressor that was told 256 bytes often uses 512, as zlib makes it do in silence.
-        Self { window_bits: window_bits.max(9), takeover, pool, context: None }
+        Self { window_bits: window_bits.max(9), takeover, pool, context: None, has_begun: false }
     }
 
     /// Inflates the next piece of a message and gives the result to `sink`, a block at a time, so
@@ -45,6 +47,7 @@ impl Inflater {
         if input.is_empty() && self.context.is_none() {
             return Ok(false);
         }
+        self.has_begun |= !input.is_empty();
         let context = self.context.get_or_insert_with(|| {
             let pooled = self.pool.as_ref().and_then(|pool| pool.inflater(self.window_bits));
             pooled.unwrap_or_else(|| Box::new(InflateContext::new(self.window_bits)))
@@ -59,7 +62,10 @@ impl Inflater {
         &mut self,
         sink: &mut dyn FnMut(&[u8]) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
-        let Some(context) = &mut self.context else {
+        // An empty message has a byte at least (RFC 7692 §7.2.3.6). Without any, the end of the
+        // message before could be taken for the end of this one.
+        let has_begun = core::mem::take(&mut self.has_begun);
+        let Some(context) = self.context.as_mut().filter(|_| has_begun) else {
             return Err(ProtocolError::TruncatedDeflate);
         };
         if !context.ended {
@@ -70,10 +76,6 @@ impl Inflater {
             if tail.len() != 1 {
                 return Err(ProtocolError::TruncatedDeflate);
             }
-        }
-        if context.ended {
-            // The next message does not end with the final block of this one.
-            context.restart().map_err(|()| ProtocolError::InvalidDeflate)?;
         }
         if !self.takeover
             && let (Some(context), Some(pool)) = (self.context.take(), &self.pool)
