@@ -29,6 +29,11 @@ impl Connection {
 
     /// Decodes input as far as the gate allows and keeps the rest.
     pub(crate) fn decode_input(&mut self, input: &[u8]) {
+        if !self.decodes() {
+            // Nothing counts behind what ends the connection; and that has its turn when the next
+            // event is asked for, not because more input comes.
+            return;
+        }
         let mut rest = input;
         if self.stash.is_empty() {
             self.decode(&mut rest);

@@ -171,3 +171,28 @@ proptest! {
         }
     }
 }
+
+/// "RSV1 only on the first fragment" (RFC 7692 §6.1), however a compressed message is cut.
+#[test]
+fn only_the_first_fragment_is_marked_as_compressed() {
+    use tidegate_core::Role;
+    use tidegate_core::frame::{Decoder, HeaderRules, Part};
+
+    let config = config(DeflateOptions::default()).to_builder().fragment_size(10).build().unwrap();
+    let mut server = Connection::server(NOW, config).with_deflate(DeflateParams::default());
+    server.send_with("a text that is long enough to be cut", Compress::Always).unwrap();
+    let output = server.output();
+    let wire = output.copy_to_bytes(output.remaining());
+    let mut decoder = Decoder::new(HeaderRules { sender: Role::Server, allow_rsv1: true });
+    let (mut rest, mut marks) = (&wire[..], Vec::new());
+    while let Some(part) = decoder.decode(&mut rest).unwrap() {
+        if let Part::Header(header) = part {
+            marks.push((header.rsv1, header.fin));
+        }
+    }
+    assert!(marks.len() > 2, "{marks:?}");
+    let last = marks.len() - 1;
+    for (index, mark) in marks.into_iter().enumerate() {
+        assert_eq!(mark, (index == 0, index == last));
+    }
+}

@@ -522,3 +522,17 @@ fn a_peer_that_takes_something_in_time_keeps_the_connection() {
     let closed = server.closed().unwrap();
     assert_eq!(closed.failure(), Some(Failure::WriteTimeout));
 }
+
+/// The headers of many small fragments count as well, as soon as they are made.
+#[test]
+fn the_headers_of_fragments_fill_it_too() {
+    let marks = Watermarks::new(1000, 100).unwrap();
+    let mut server = connection(Role::Server, base().send_marks(marks).fragment_size(2));
+    server.send(Message::binary(pattern(900))).unwrap();
+    assert!(server.can_send());
+    server.output();
+    assert_eq!(server.queued_output(), 900 + 2 * 450);
+    assert!(!server.can_send());
+    take(&mut server, 1700);
+    assert!(server.can_send(), "100 is the low mark");
+}

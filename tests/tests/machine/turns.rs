@@ -50,6 +50,16 @@ fn the_last_message_before_a_violation_behind_the_gate_can_be_answered() {
     assert_eq!(sent[1].opcode, opcode::CLOSE);
 }
 
+/// Nor is the turn taken away by more input, which another task may have read meanwhile.
+#[test]
+fn more_input_does_not_hurry_what_ends_the_connection() {
+    let mut server = server(Frame::close(Some(1000), ""));
+    assert_eq!(server.poll_event(), Some(Event::Message(Message::text("last"))));
+    server.handle_input(NOW, b"behind the Close nothing counts");
+    assert_eq!(server.send("answer"), Ok(()));
+    assert!(matches!(server.poll_event(), Some(Event::Closed(closed)) if closed.is_clean()));
+}
+
 /// Who has begun to close has nothing more to answer: it does not wait.
 #[test]
 fn who_closes_does_not_wait_for_the_next_event() {
