@@ -319,6 +319,9 @@ impl Outbox {
         if let Some(mask) = mask {
             self.unfinished = Some(Box::new(Unfinished { payload, mask }));
             self.continue_masked();
+        } else if payload.len() < CHEAP_TO_COPY {
+            // Short fragments go together: a segment of its own costs more than one of them.
+            self.wire.append(&payload);
         } else {
             self.wire.push_shared(payload);
         }
@@ -331,7 +334,11 @@ impl Outbox {
             let piece = frame.payload.split_to(frame.payload.len().min(WINDOW));
             let mut masked = Vec::with_capacity(piece.len());
             frame.mask.append(&piece, &mut masked);
-            self.wire.push_owned(masked);
+            if masked.len() < CHEAP_TO_COPY {
+                self.wire.append(&masked);
+            } else {
+                self.wire.push_owned(masked);
+            }
         }
         if frame.payload.is_empty() {
             self.unfinished = None;

@@ -41,6 +41,9 @@ impl Inflater {
 
     /// Inflates a message; an error says why that cannot be done, or that it is longer than `limit`.
     pub fn message(&mut self, compressed: &[u8], limit: usize) -> Result<Vec<u8>, String> {
+        if compressed.is_empty() {
+            return Err("not even an empty block".into());
+        }
         let (takeover, agreed) = (self.takeover, self.agreed);
         let [first, second] = self.streams.each_mut().map(|stream| {
             if !takeover {

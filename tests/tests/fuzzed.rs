@@ -3,9 +3,10 @@
 
 use bytes::Buf;
 use tidegate_core::deflate::{DeflateOptions, DeflateParams};
-use tidegate_core::testing::Frame;
+use tidegate_core::testing::{Frame, opcode};
 use tidegate_core::{
-    Compress, Config, Connection, Delivery, Event, Failure, Message, Timestamp, Watermarks,
+    Compress, Config, Connection, Delivery, Event, Failure, Message, ProtocolError, Timestamp,
+    Watermarks,
 };
 
 /// A server whose gate closes at three chunks, and 65,535 letters in one compressed message for it.
@@ -56,4 +57,44 @@ fn an_abort_leaves_what_waits_behind_the_gate_undecoded() {
     assert_eq!(events.len(), 3 + 1, "what was decoded, and the end");
     let Some(Event::Closed(closed)) = events.last() else { panic!("no end: {events:?}") };
     assert_eq!(closed.failure(), Some(Failure::Aborted));
+}
+
+#[test]
+fn a_compressed_message_without_payload_is_refused_behind_a_final_block_too() {
+    // RFC 7692 §7.2.3.6: an empty message has a byte at least.
+    let now = Timestamp::ZERO;
+    let client = Connection::client(now, Config::default(), [1; 32]);
+    let mut client = client.with_deflate(DeflateParams::default());
+    for payload in [&[0x03, 0x00][..], &[]] {
+        let mut frame = Frame::new(opcode::BINARY, payload);
+        frame.reserved = 4;
+        client.handle_input(now, &frame.encode());
+    }
+    assert_eq!(client.poll_event(), Some(Event::Message(Message::binary(Vec::new()))));
+    let Some(Event::Closed(closed)) = client.poll_event() else { panic!("it was taken") };
+    let truncated = Failure::Protocol(ProtocolError::TruncatedDeflate);
+    assert_eq!(closed.failure(), Some(truncated));
+}
+
+#[test]
+fn short_fragments_go_out_together() {
+    // Each in a segment of its own, a window of output held twenty times its length.
+    let now = Timestamp::ZERO;
+    let config = Config::builder().fragment_size(3).build().unwrap();
+    for mut connection in
+        [Connection::server(now, config.clone()), Connection::client(now, config, [1; 32])]
+    {
+        connection.send(vec![0x5A; 10_000]).unwrap();
+        let output = connection.output();
+        assert!(output.chunk().len() >= 512, "{} bytes", output.chunk().len());
+        let mut wire = Vec::new();
+        while output.has_remaining() {
+            let count = output.chunk().len();
+            wire.extend_from_slice(output.chunk());
+            output.advance(count);
+        }
+        let frames = Frame::parse_all(&wire).unwrap();
+        assert_eq!(frames.len(), 10_000usize.div_ceil(3));
+        assert_eq!(frames.iter().map(|frame| frame.payload.len()).sum::<usize>(), 10_000);
+    }
 }

@@ -71,6 +71,10 @@ impl Inflater {
                 return Err(ProtocolError::TruncatedDeflate);
             }
         }
+        if context.ended {
+            // The next message does not end with the final block of this one.
+            context.restart().map_err(|()| ProtocolError::InvalidDeflate)?;
+        }
         if !self.takeover
             && let (Some(context), Some(pool)) = (self.context.take(), &self.pool)
         {
