@@ -196,3 +196,51 @@ fn only_the_first_fragment_is_marked_as_compressed() {
         assert_eq!(mark, (index == 0, index == last));
     }
 }
+
+#[test]
+fn options_are_checked_and_become_what_is_offered_and_wished() {
+    use tidegate_core::ConfigError;
+    use tidegate_core::deflate::{ClientWindow, DeflateOffer};
+    use tidegate_core::handshake::{ClientRequest, RequestError};
+
+    let default = DeflateOptions::default();
+    let any = DeflateOffer { client_max_window_bits: ClientWindow::Any, ..Default::default() };
+    assert_eq!(default.offer(), any);
+    assert_eq!(default.wishes(), DeflateParams::default());
+    let options = default
+        .clone()
+        .server_no_context_takeover(true)
+        .client_no_context_takeover(true)
+        .server_max_window_bits(9)
+        .and_then(|options| options.client_max_window_bits(14))
+        .unwrap();
+    let expected = DeflateOffer {
+        server_no_context_takeover: true,
+        client_no_context_takeover: true,
+        server_max_window_bits: Some(9),
+        client_max_window_bits: ClientWindow::AtMost(14),
+    };
+    assert_eq!(options.offer(), expected);
+    assert_eq!(options.wishes().server_max_window_bits, 9);
+    assert_eq!(options.wishes().client_max_window_bits, 14);
+
+    type Set = fn(DeflateOptions, u8) -> Result<DeflateOptions, ConfigError>;
+    for (setting, set, least, most) in [
+        ("level", DeflateOptions::level as Set, 1, 9),
+        ("mem_level", DeflateOptions::mem_level, 1, 9),
+        ("server_max_window_bits", DeflateOptions::server_max_window_bits, 9, 15),
+        ("client_max_window_bits", DeflateOptions::client_max_window_bits, 9, 15),
+    ] {
+        for value in 0..20 {
+            let error = ConfigError::OutOfRange { setting, value, least, most };
+            let set = set(default.clone(), value);
+            assert_eq!(set.is_ok(), (least..=most).contains(&value), "{setting} {value}");
+            assert!(set.is_ok() || set.unwrap_err() == error);
+        }
+    }
+    for bits in [7, 16] {
+        let offer = DeflateOffer { server_max_window_bits: Some(bits), ..Default::default() };
+        let request = ClientRequest::new("example.org", "/").unwrap().deflate(offer);
+        assert_eq!(request.unwrap_err(), RequestError::WindowBits);
+    }
+}

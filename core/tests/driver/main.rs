@@ -17,5 +17,3 @@ mod split_pair;
 mod split_streams;
 mod split_wakers;
 mod streams;
-#[cfg(feature = "tracing")]
-mod tracing;

@@ -1,4 +1,16 @@
 //! What is told about a connection, and at which level.
+//!
+//! A program of its own: `tracing` keeps for the whole process who listens to what, and a test that
+//! runs beside this one without a listener can take an event away from it.
+#![cfg(feature = "tracing")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::disallowed_types, reason = "the driver's tests wake")]
+#![allow(dead_code, reason = "not all of the mock is needed here")]
+
+extern crate alloc;
+
+#[path = "driver/mock.rs"]
+mod mock;
 
 use alloc::sync::Arc;
 use core::fmt;

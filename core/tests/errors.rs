@@ -1,0 +1,177 @@
+//! What errors say: what was seen, what was allowed, and which setting changes it; and what a
+//! configuration refuses.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use core::error::Error;
+use core::time::Duration;
+
+use tidegate_core::frame::OpCode;
+use tidegate_core::handshake::{
+    AcceptError, CredentialsError, HandshakeError, HeaderError, RequestError,
+};
+use tidegate_core::{
+    Chunk, ChunkError, CloseCode, Config, ConfigError, ControlError, Failure, Message, MessageKind,
+    ProtocolError, SendError, Watermarks,
+};
+
+/// House style: lower case, no full stop, and these words in it.
+fn says(error: &dyn Error, words: &[&str]) {
+    let text = error.to_string();
+    let first = text.chars().next().unwrap();
+    assert!(
+        !first.is_uppercase() || text.starts_with("HTTP") || text.starts_with("SOCKS"),
+        "{text}"
+    );
+    assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
+    for word in words {
+        assert!(text.contains(word), "{text:?} has not {word:?}");
+    }
+}
+
+#[test]
+fn a_violation_says_what_was_seen_and_has_its_close_code() {
+    use ProtocolError as E;
+    let ping = OpCode::Ping;
+    for (error, code, words) in [
+        (E::ReservedBits { bits: 0x20 }, 1002, &["0x20"][..]),
+        (E::UnknownOpcode { opcode: 0xB }, 1002, &["0xb"]),
+        (E::Unmasked, 1002, &["unmasked"]),
+        (E::Masked, 1002, &["masked"]),
+        (E::NonMinimalLength { length: 125 }, 1002, &["125"]),
+        (E::LengthOverflow, 1002, &["top bit"]),
+        (E::FragmentedControl { opcode: ping }, 1002, &["ping", "fragment"]),
+        (E::OversizedControl { opcode: ping }, 1002, &["ping", "125"]),
+        (E::UnexpectedContinuation, 1002, &["continuation"]),
+        (E::ExpectedContinuation { opcode: OpCode::Text }, 1002, &["text"]),
+        (E::FrameTooLarge { length: 11, limit: 10 }, 1009, &["11", "max_frame_size is 10"]),
+        (E::MessageTooLarge { length: 11, limit: 10 }, 1009, &["11", "max_message_size is 10"]),
+        (E::InvalidUtf8 { offset: 7 }, 1007, &["UTF-8", "7"]),
+        (E::TruncatedUtf8, 1007, &["character"]),
+        (E::InvalidCloseReason, 1007, &["reason", "UTF-8"]),
+        (E::InvalidCloseCode { code: 999 }, 1002, &["999"]),
+        (E::TruncatedCloseCode, 1002, &["one byte"]),
+        (E::InvalidDeflate, 1007, &["inflated"]),
+        (E::TruncatedDeflate, 1007, &["block"]),
+    ] {
+        says(&error, words);
+        assert_eq!(error.close_code().as_u16(), code, "{error}");
+        let failure = Failure::Protocol(error);
+        says(&failure, words);
+        assert_eq!(failure.source().unwrap().to_string(), error.to_string());
+    }
+    for (failure, words) in [
+        (Failure::EndOfStream, "closing handshake"),
+        (Failure::KeepaliveTimeout, "pong_timeout"),
+        (Failure::WriteTimeout, "write_timeout"),
+        (Failure::CloseTimeout, "close_timeout"),
+        (Failure::Aborted, "aborted"),
+    ] {
+        says(&failure, &[words]);
+        assert!(failure.source().is_none());
+    }
+}
+
+#[test]
+fn what_cannot_be_sent_says_why() {
+    let message = Message::text("kept");
+    for (error, words) in [
+        (SendError::Full(message.clone()), "full"),
+        (SendError::Closed(message.clone()), "clos"),
+        (SendError::Unfinished(message), "not finished"),
+    ] {
+        says(&error, &[words]);
+    }
+    let chunk = || Chunk { kind: MessageKind::Text, payload: b"kept"[..].into(), last: true };
+    for (error, words) in [
+        (ChunkError::Full(chunk()), "full"),
+        (ChunkError::Closed(chunk()), "clos"),
+        (ChunkError::WrongKind(chunk()), "kind"),
+        (ChunkError::InvalidUtf8(chunk()), "text"),
+    ] {
+        says(&error, &[words]);
+    }
+    says(&ControlError::Full, &["pings"]);
+    says(&ControlError::Closed, &["clos"]);
+    says(&ControlError::PayloadTooLong { length: 126 }, &["126", "125"]);
+}
+
+#[test]
+fn a_configuration_that_contradicts_itself_is_refused_by_name() {
+    type Wrong = fn(tidegate_core::ConfigBuilder) -> tidegate_core::ConfigBuilder;
+    for (setting, wrong) in [
+        ("ping_interval", (|config| config.ping_interval(Duration::ZERO)) as Wrong),
+        ("pong_timeout", |config| config.pong_timeout(Duration::ZERO)),
+        ("close_timeout", |config| config.close_timeout(Duration::ZERO)),
+        ("write_timeout", |config| config.write_timeout(Duration::ZERO)),
+        ("max_message_size", |config| config.max_message_size(0)),
+        ("fragment_size", |config| config.fragment_size(0)),
+        ("max_frame_size", |config| config.max_frame_size(0)),
+    ] {
+        let error = wrong(Config::builder()).build().unwrap_err();
+        says(&error, &[setting]);
+    }
+    says(&Watermarks::new(0, 0).unwrap_err(), &["0"]);
+    says(&Watermarks::new(1, 2).unwrap_err(), &["2", "1"]);
+    let out = ConfigError::OutOfRange { setting: "level", value: 10, least: 0, most: 9 };
+    says(&out, &["level", "10", "9"]);
+}
+
+#[test]
+fn a_handshake_that_fails_says_at_what() {
+    use HandshakeError as E;
+    for (error, words) in [
+        (E::Malformed { what: "header line" }, "header line"),
+        (E::TooLarge { setting: "max_headers", limit: 100 }, "max_headers is 100"),
+        (E::Status { status: 503 }, "503"),
+        (E::Rejected { status: 401 }, "401"),
+        (E::Method, "GET"),
+        (E::HttpVersion, "1.1"),
+        (E::Host, "Host"),
+        (E::Upgrade, "Upgrade"),
+        (E::Connection, "Connection"),
+        (E::Key, "Sec-WebSocket-Key"),
+        (E::Version, "13"),
+        (E::Body, "body"),
+        (E::Extensions, "Sec-WebSocket-Extensions"),
+        (E::Subprotocol, "Sec-WebSocket-Protocol"),
+        (E::Accept, "Sec-WebSocket-Accept"),
+        (E::EndOfStream, "ended"),
+        (E::Timeout, "timeout"),
+    ] {
+        says(&error, &[words]);
+    }
+    for (error, words) in [
+        (HeaderError::Name, "token"),
+        (HeaderError::Value, "control character"),
+        (HeaderError::Reserved, "handshake itself"),
+    ] {
+        says(&error, &[words]);
+        let (request, accept) = (RequestError::Header(error), AcceptError::Header(error));
+        says(&request, &[words]);
+        says(&accept, &[words]);
+        assert!(request.source().is_some() && accept.source().is_some());
+    }
+    for (error, words) in [
+        (RequestError::Host, "host"),
+        (RequestError::Target, "target"),
+        (RequestError::Subprotocol, "subprotocol"),
+        (RequestError::DuplicateSubprotocol, "twice"),
+        (RequestError::Origin, "origin"),
+        (RequestError::WindowBits, "8 to 15"),
+    ] {
+        says(&error, &[words]);
+        assert!(error.source().is_none());
+    }
+    says(&AcceptError::NoRequest, &["request"]);
+    says(&AcceptError::Subprotocol, &["offer"]);
+    says(&AcceptError::Status { status: 200 }, &["200", "300", "599"]);
+    says(&CredentialsError::Colon, &["colon"]);
+    says(&CredentialsError::ControlCharacter, &["control character"]);
+}
+
+#[test]
+fn a_close_code_is_its_number() {
+    assert_eq!(u16::from(CloseCode::NORMAL), 1000);
+    assert_eq!(CloseCode::NORMAL.to_string(), "1000");
+    assert_eq!(format!("{:?}", CloseCode::NORMAL), "CloseCode(1000)");
+}

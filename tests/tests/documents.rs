@@ -1,0 +1,56 @@
+//! What the documents say of the tests is true: each test that they name exists.
+#![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
+
+use std::fs;
+use std::path::Path;
+
+const DOCUMENTS: [&str; 4] =
+    ["docs/security.md", "docs/lessons.md", "docs/testing.md", "SECURITY.md"];
+
+/// A test is named by its file and its function, as `tests/tests/documents.rs::the_name`; a wire
+/// vector by its file and its name, as `tests/vectors/ping.json::the-name`.
+#[test]
+fn every_test_that_is_named_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut named = 0;
+    let mut missing = Vec::new();
+    for document in DOCUMENTS {
+        let text = fs::read_to_string(root.join(document)).unwrap();
+        for quoted in text.split('`').skip(1).step_by(2) {
+            let Some((file, name)) = quoted.split_once("::") else { continue };
+            let is_vector = file.ends_with(".json");
+            if !is_vector && !file.ends_with(".rs") {
+                continue;
+            }
+            named += 1;
+            let source = fs::read_to_string(root.join(file)).unwrap_or_default();
+            let exists = if is_vector {
+                source.contains(&format!("\"name\":\"{name}\""))
+            } else {
+                [format!("fn {name}("), format!("fn {name}<")].iter().any(|f| source.contains(f))
+            };
+            if !exists {
+                missing.push(format!("{document}: {quoted}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "named and not there: {missing:#?}");
+    assert!(named > 100, "they name their tests: {named}");
+}
+
+/// Links between documents, and to files of the repository, lead somewhere.
+#[test]
+fn every_link_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for document in DOCUMENTS {
+        let path = root.join(document);
+        let text = fs::read_to_string(&path).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap();
+            if !file.is_empty() && !file.contains("://") {
+                let linked = path.parent().unwrap().join(file);
+                assert!(linked.exists(), "{document} links to {target}");
+            }
+        }
+    }
+}
