@@ -6,8 +6,8 @@ use bytes::Buf;
 use proptest::prelude::*;
 use tidegate_core::deflate::{DeflateOptions, DeflateParams, DeflatePool};
 use tidegate_core::{
-    Chunk, Compress, Config, Connection, Event, Failure, Message, MessageKind, ProtocolError,
-    Timestamp, Watermarks,
+    Chunk, CloseCode, Compress, Config, Connection, Event, Failure, Message, MessageKind,
+    ProtocolError, Timestamp, Watermarks,
 };
 
 const NOW: Timestamp = Timestamp::ZERO;
@@ -242,5 +242,46 @@ fn options_are_checked_and_become_what_is_offered_and_wished() {
         let offer = DeflateOffer { server_max_window_bits: Some(bits), ..Default::default() };
         let request = ClientRequest::new("example.org", "/").unwrap().deflate(offer);
         assert_eq!(request.unwrap_err(), RequestError::WindowBits);
+    }
+}
+
+/// Counted as inflated, exact to a byte, and before the excess is kept.
+#[test]
+fn the_limit_holds_for_what_is_inflated() {
+    let limit = 10_000;
+    let params = DeflateParams::default();
+    let limited = || {
+        let options = DeflateOptions::default();
+        config(options).to_builder().max_message_size(limit).build().unwrap()
+    };
+    for text in [true, false] {
+        for length in [limit - 1, limit, limit + 1, 50 * limit] {
+            let message = if text {
+                // Characters that inflated pieces end in the middle of.
+                Message::text("€".repeat(length / 3) + &"x".repeat(length % 3))
+            } else {
+                Message::binary(vec![7; length])
+            };
+            let mut client = Connection::client(NOW, limited(), [1; 32]).with_deflate(params);
+            client.send_with(message.clone(), Compress::Always).unwrap();
+            let wire = drain(&mut client);
+            assert!(wire.len() < limit / 2, "its length on the wire is within the limit");
+            for size in [1, usize::MAX] {
+                let mut server = Connection::server(NOW, limited()).with_deflate(params);
+                for piece in wire.chunks(size.min(wire.len())) {
+                    server.handle_input(NOW, piece);
+                }
+                match server.poll_event().unwrap() {
+                    Event::Message(seen) if length <= limit => assert_eq!(seen, message),
+                    Event::Closed(closed) if length > limit => {
+                        let length = limit as u64 + 1;
+                        let error = ProtocolError::MessageTooLarge { length, limit };
+                        assert_eq!(closed.failure(), Some(Failure::Protocol(error)));
+                        assert_eq!(closed.sent().unwrap().code, CloseCode::MESSAGE_TOO_BIG);
+                    }
+                    other => panic!("{length}: {other:?}"),
+                }
+            }
+        }
     }
 }
