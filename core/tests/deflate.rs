@@ -285,3 +285,26 @@ fn the_limit_holds_for_what_is_inflated() {
         }
     }
 }
+
+/// A prepared message with options of its own is compressed by them, once for each kind of window.
+#[test]
+fn a_prepared_message_has_its_own_options() {
+    use tidegate_core::Prepared;
+
+    let text = "to be compressed ".repeat(100);
+    let plain = Prepared::with_options(text.as_str(), DeflateOptions::default().min_size(1 << 20));
+    let level = DeflateOptions::default().level(9).unwrap();
+    let short = Prepared::with_options(text.as_str(), level);
+    assert!(format!("{short:?}").starts_with("Prepared("));
+    for (prepared, compressed) in [(plain, false), (short, true)] {
+        let mut server = Connection::server(NOW, config(DeflateOptions::default()))
+            .with_deflate(DeflateParams::default());
+        server.send_prepared(&prepared).unwrap();
+        let wire = drain(&mut server);
+        assert_eq!(wire[0] & 0x40 != 0, compressed);
+        assert_eq!(wire.len() < text.len() / 10, compressed);
+        let mut client = client(DeflateParams::default());
+        client.handle_input(NOW, &wire);
+        assert_eq!(client.poll_event(), Some(Event::Message(Message::text(text.as_str()))));
+    }
+}
