@@ -1,6 +1,6 @@
 //! permessage-deflate between two cores and against the examples of RFC 7692.
 #![cfg(feature = "deflate")]
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, missing_docs)]
 
 use bytes::Buf;
 use proptest::prelude::*;
