@@ -106,18 +106,39 @@ impl Outbox {
     /// Accepts a data frame, whatever its length.
     #[inline]
     pub(crate) fn push_data(&mut self, frame: Frame) {
-        let length = frame.payload.len();
-        if length >= LARGE || length > self.fragment_size {
-            self.accepted(length);
-            self.push_waiting(Waiting::Large(frame));
-            return;
-        }
         let Frame { fin, rsv1, opcode, payload } = frame;
+        if self.is_short(payload.len()) {
+            self.push_short(fin, rsv1, opcode, &payload);
+        } else {
+            self.accepted(payload.len());
+            self.push_waiting(Waiting::Large(Frame { fin, rsv1, opcode, payload }));
+        }
+    }
+
+    /// Accepts a whole message in one data frame, of which the caller keeps the payload.
+    #[inline]
+    pub(crate) fn push_copy(&mut self, opcode: OpCode, payload: &[u8]) {
+        if self.is_short(payload.len()) {
+            self.push_short(true, false, opcode, payload);
+        } else {
+            let payload = Bytes::copy_from_slice(payload);
+            self.push_data(Frame { fin: true, rsv1: false, opcode, payload });
+        }
+    }
+
+    /// Whether a payload is copied behind its header, and not kept as the caller gave it.
+    #[inline]
+    const fn is_short(&self, length: usize) -> bool {
+        length < LARGE && length <= self.fragment_size
+    }
+
+    #[inline]
+    fn push_short(&mut self, fin: bool, rsv1: bool, opcode: OpCode, payload: &[u8]) {
         let mask = self.next_mask();
-        let header = FrameHeader { fin, rsv1, opcode, mask, length: length as u64 };
+        let header = FrameHeader { fin, rsv1, opcode, mask, length: payload.len() as u64 };
         self.make_room(MAX_HEADER + payload.len());
         let before = self.small.len();
-        append_frame(header, &payload, &mut self.small);
+        append_frame(header, payload, &mut self.small);
         self.accepted(self.small.len() - before);
     }
 
@@ -150,17 +171,19 @@ impl Outbox {
     fn make_room(&mut self, needed: usize) {
         if self.small.capacity() == 0 {
             self.small = self.wire.take_spare();
-        } else if self.small.len() >= SEGMENT {
-            self.end_small();
         }
-        if self.small.capacity() - self.small.len() < needed {
-            self.grow_small(needed);
+        let length = self.small.len();
+        if self.small.capacity() - length < needed || length >= SEGMENT {
+            self.make_more_room(needed);
         }
     }
 
     /// A frame that stands alone gets what it needs. Where one follows another there will be more:
     /// to grow by twice each time would move all of them again and again.
-    fn grow_small(&mut self, needed: usize) {
+    fn make_more_room(&mut self, needed: usize) {
+        if self.small.len() >= SEGMENT {
+            self.end_small();
+        }
         let room = match self.small.len() {
             0 => 0,
             length => (GROWTH * length).clamp(LEAST_GROWTH, SEGMENT),

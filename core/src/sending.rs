@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::error::ChunkError;
 use crate::event::{Chunk, MessageKind};
 use crate::frame::OpCode;
+use crate::refusal::ChunkError;
 use crate::utf8::Utf8;
 
 /// How far a message in chunks has come.
