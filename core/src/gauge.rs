@@ -60,19 +60,15 @@ impl Watermarks {
     }
 }
 
-/// A level under two marks. It owns every addition and subtraction, so it cannot drift.
-#[derive(Clone, Copy, Debug)]
+/// A level under two marks. It owns every addition and subtraction, so it cannot drift. The marks
+/// stand in the configuration, once for all connections, and come with the question.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Gauge {
     level: usize,
     peak: usize,
-    marks: Watermarks,
 }
 
 impl Gauge {
-    pub(crate) const fn new(marks: Watermarks) -> Self {
-        Self { level: 0, peak: 0, marks }
-    }
-
     #[inline]
     pub(crate) fn add(&mut self, amount: usize) {
         // What is counted is in memory, so it cannot overflow.
@@ -95,13 +91,13 @@ impl Gauge {
     }
 
     /// At or above the high mark: time to stop.
-    pub(crate) const fn is_high(&self) -> bool {
-        self.level >= self.marks.high && self.marks.high != usize::MAX
+    pub(crate) const fn is_high(&self, marks: Watermarks) -> bool {
+        self.level >= marks.high && marks.high != usize::MAX
     }
 
     /// At or below the low mark: time to go on.
-    pub(crate) const fn is_low(&self) -> bool {
-        self.level <= self.marks.low
+    pub(crate) const fn is_low(&self, marks: Watermarks) -> bool {
+        self.level <= marks.low
     }
 }
 
@@ -112,15 +108,16 @@ mod tests {
 
     #[test]
     fn stops_exactly_at_high_and_goes_on_exactly_at_low() {
-        let mut gauge = Gauge::new(Watermarks::literal(90, 60));
+        let marks = Watermarks::literal(90, 60);
+        let mut gauge = Gauge::default();
         gauge.add(89);
-        assert!(!gauge.is_high());
+        assert!(!gauge.is_high(marks));
         gauge.add(1);
-        assert!(gauge.is_high());
+        assert!(gauge.is_high(marks));
         gauge.subtract(29);
-        assert!(!gauge.is_low(), "61 is above 60");
+        assert!(!gauge.is_low(marks), "61 is above 60");
         gauge.subtract(1);
-        assert!(gauge.is_low());
+        assert!(gauge.is_low(marks));
         assert_eq!((gauge.level(), gauge.peak()), (60, 90));
     }
 
@@ -150,7 +147,7 @@ mod tests {
     #[test]
     #[cfg_attr(debug_assertions, should_panic(expected = "gives back only what it took"))]
     fn a_gauge_does_not_go_below_nothing() {
-        let mut gauge = Gauge::new(Watermarks::literal(2, 1));
+        let mut gauge = Gauge::default();
         gauge.add(1);
         gauge.subtract(2);
         assert_eq!(gauge.level(), 0);
@@ -158,9 +155,9 @@ mod tests {
 
     #[test]
     fn unlimited_never_stops() {
-        let mut gauge = Gauge::new(Watermarks::UNLIMITED);
+        let mut gauge = Gauge::default();
         gauge.add(usize::MAX);
-        assert!(!gauge.is_high());
-        assert!(gauge.is_low());
+        assert!(!gauge.is_high(Watermarks::UNLIMITED));
+        assert!(gauge.is_low(Watermarks::UNLIMITED));
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -32,8 +33,7 @@ pub(crate) struct Outbox {
     /// There is none while no control frame waits or is on its way.
     control: Option<Box<Control>>,
     gauge: Gauge,
-    /// Data frames with a longer payload go out in fragments of this size.
-    fragment_size: usize,
+    config: Arc<Config>,
     is_full: bool,
     /// Generates masking keys; a server has none.
     keys: Option<Box<ChaCha12Rng>>,
@@ -64,7 +64,7 @@ pub(crate) struct Frame {
 struct Control {
     pongs: VecDeque<Bytes>,
     pings: VecDeque<Bytes>,
-    close: Option<CloseFrame>,
+    close: Option<Box<CloseFrame>>,
     /// How much of the wire has to go out until the pings and pongs on it are gone.
     on_wire: usize,
 }
@@ -82,15 +82,15 @@ struct Unfinished {
 }
 
 impl Outbox {
-    pub(crate) fn new(config: &Config, keys: Option<Box<ChaCha12Rng>>) -> Self {
+    pub(crate) fn new(config: Arc<Config>, keys: Option<Box<ChaCha12Rng>>) -> Self {
         Self {
             wire: Wire::new(),
             queue: None,
             small: Vec::new(),
             unfinished: None,
             control: None,
-            gauge: Gauge::new(config.send_marks),
-            fragment_size: config.fragment_size.unwrap_or(usize::MAX),
+            gauge: Gauge::default(),
+            config,
             is_full: false,
             keys,
             has_progressed: false,
@@ -107,7 +107,7 @@ impl Outbox {
     #[inline]
     pub(crate) fn push_data(&mut self, frame: Frame) {
         let length = frame.payload.len();
-        if length >= LARGE || length > self.fragment_size {
+        if length >= LARGE || length > self.fragment_size() {
             self.accepted(length);
             self.push_waiting(Waiting::Large(frame));
             return;
@@ -136,7 +136,7 @@ impl Outbox {
     #[inline]
     fn accepted(&mut self, length: usize) {
         self.gauge.add(length);
-        self.is_full |= self.gauge.is_high();
+        self.is_full |= self.gauge.is_high(self.config.send_marks);
     }
 
     /// What does not go behind the small frames goes behind them in the queue.
@@ -186,7 +186,7 @@ impl Outbox {
 
     /// The Close goes out behind the data that was accepted before it.
     pub(crate) fn push_close(&mut self, frame: CloseFrame) {
-        self.control().close = Some(frame);
+        self.control().close = Some(Box::new(frame));
     }
 
     fn control(&mut self) -> &mut Control {
@@ -251,7 +251,7 @@ impl Outbox {
         }
         self.gauge.subtract(count);
         self.has_progressed |= count > 0;
-        if self.gauge.is_low() {
+        if self.gauge.is_low(self.config.send_marks) {
             self.is_full = false;
         }
         if self.wire.remaining() == 0 {
@@ -298,7 +298,7 @@ impl Outbox {
     /// Puts a frame on the wire, or its first fragment; the rest stays in front of the queue, so
     /// that control frames can go in between.
     fn commit_large(&mut self, mut frame: Frame) {
-        let payload = frame.payload.split_to(frame.payload.len().min(self.fragment_size));
+        let payload = frame.payload.split_to(frame.payload.len().min(self.fragment_size()));
         let is_rest = frame.payload.is_empty();
         let mask = self.next_mask();
         let header = encode_header(FrameHeader {
@@ -387,6 +387,11 @@ impl Outbox {
         append_frame(header, payload, &mut frame);
         self.gauge.add(frame.len());
         self.wire.append(&frame);
+    }
+
+    /// Data frames with a longer payload go out in fragments of this size.
+    fn fragment_size(&self) -> usize {
+        self.config.fragment_size.unwrap_or(usize::MAX)
     }
 
     fn next_mask(&mut self) -> Option<Mask> {
