@@ -425,6 +425,7 @@ impl Connection {
         if let Some(interval) = self.config.ping_interval {
             self.timers.set(Timer::Ping, self.now + interval);
         }
+        self.compression.rest();
     }
 
     /// There is output: the peer has `write_timeout` to take some of it.
