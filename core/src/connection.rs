@@ -58,8 +58,6 @@ use crate::timestamp::Timestamp;
 pub struct Connection {
     pub(crate) role: Role,
     pub(crate) config: Arc<Config>,
-    pub(crate) now: Timestamp,
-
     pub(crate) decoder: Decoder,
     pub(crate) short: Path,
     pub(crate) receiving: Receiving,
@@ -77,6 +75,8 @@ pub struct Connection {
     pub(crate) phase: Phase,
     /// There is none while nothing is known of it.
     pub(crate) ending: Option<Box<Ending>>,
+    /// Beside the timers: a pass over many connections looks at these two and at nothing else.
+    pub(crate) now: Timestamp,
     pub(crate) timers: TimerTable,
     pub(crate) keepalive: Keepalive,
     /// How many pings the keepalive has sent: the number in the newest one.
