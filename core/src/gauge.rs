@@ -101,6 +101,47 @@ impl Gauge {
     }
 }
 
+/// A level of things that are counted one by one, likewise. There are never more than `u32` counts:
+/// that many count as too many, whatever the marks say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    level: u32,
+    peak: u32,
+}
+
+impl Tally {
+    #[inline]
+    pub(crate) fn add_one(&mut self) {
+        debug_assert!(self.level < u32::MAX, "that many are too many");
+        self.level = self.level.saturating_add(1);
+        self.peak = self.peak.max(self.level);
+    }
+
+    #[inline]
+    pub(crate) fn subtract_one(&mut self) {
+        debug_assert!(self.level > 0, "a tally gives back only what it took");
+        self.level = self.level.saturating_sub(1);
+    }
+
+    pub(crate) const fn level(&self) -> usize {
+        self.level as usize
+    }
+
+    pub(crate) const fn peak(&self) -> usize {
+        self.peak as usize
+    }
+
+    /// At or above the high mark: time to stop.
+    pub(crate) const fn is_high(&self, marks: Watermarks) -> bool {
+        self.level() >= marks.high || self.level == u32::MAX
+    }
+
+    /// At or below the low mark: time to go on.
+    pub(crate) const fn is_low(&self, marks: Watermarks) -> bool {
+        self.level() <= marks.low
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
@@ -119,6 +160,24 @@ mod tests {
         gauge.subtract(1);
         assert!(gauge.is_low(marks));
         assert_eq!((gauge.level(), gauge.peak()), (60, 90));
+    }
+
+    #[test]
+    fn a_tally_stops_exactly_at_high_and_goes_on_exactly_at_low() {
+        let marks = Watermarks::literal(3, 1);
+        let mut tally = Tally::default();
+        for is_high in [false, false, true] {
+            tally.add_one();
+            assert_eq!(tally.is_high(marks), is_high);
+        }
+        tally.subtract_one();
+        assert!(!tally.is_low(marks), "2 is above 1");
+        tally.subtract_one();
+        assert!(tally.is_low(marks));
+        assert_eq!((tally.level(), tally.peak()), (1, 3));
+        assert!(!tally.is_high(Watermarks::UNLIMITED) && tally.is_low(Watermarks::UNLIMITED));
+        let full = Tally { level: u32::MAX, peak: u32::MAX };
+        assert!(full.is_high(Watermarks::UNLIMITED), "there is no room for one more");
     }
 
     #[test]

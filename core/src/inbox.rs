@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::config::Config;
 use crate::event::Event;
-use crate::gauge::Gauge;
+use crate::gauge::{Gauge, Tally};
 
 /// The queue of decoded events. The gate closes when the number or the bytes of what is queued
 /// reach their high mark, and opens when both are back at the low one.
@@ -20,7 +20,7 @@ pub(crate) struct Inbox {
     /// What came behind it.
     #[allow(clippy::box_collection, reason = "seldom there, and small while it is not")]
     rest: Option<Box<VecDeque<Item>>>,
-    messages: Gauge,
+    messages: Tally,
     bytes: Gauge,
     gate: Gate,
     times_closed: u32,
@@ -49,7 +49,7 @@ impl Inbox {
         } else {
             self.rest().push_back(Item::Event(event));
         }
-        self.messages.add(1);
+        self.messages.add_one();
         self.bytes.add(length);
         let is_high =
             self.messages.is_high(config.message_marks) || self.bytes.is_high(config.byte_marks);
@@ -100,7 +100,7 @@ impl Inbox {
             Event::Ping(payload) | Event::Pong(payload) => payload.len(),
             Event::Closed(_) => 0,
         };
-        self.messages.subtract(1);
+        self.messages.subtract_one();
         self.bytes.subtract(length);
         Some(event)
     }
@@ -152,7 +152,7 @@ impl Inbox {
         self.messages.level() == 0
     }
 
-    pub(crate) const fn messages(&self) -> &Gauge {
+    pub(crate) const fn messages(&self) -> &Tally {
         &self.messages
     }
 

@@ -28,8 +28,6 @@ pub(crate) struct Outbox {
     queue: Option<Box<VecDeque<Waiting>>>,
     /// The small frames behind them, ready and back to back.
     small: Vec<u8>,
-    /// The masked frame of which a part is on the wire: nothing may come in between.
-    unfinished: Option<Box<Unfinished>>,
     /// There is none while no control frame waits or is on its way.
     control: Option<Box<Control>>,
     gauge: Gauge,
@@ -48,6 +46,9 @@ enum Waiting {
     Large(Frame),
     /// A whole frame that other connections send too.
     Encoded(Bytes),
+    /// In front of all: what is left of a masked frame of which a part is on the wire. Nothing may
+    /// come in between.
+    Unfinished { payload: Bytes, mask: Mask },
 }
 
 /// A data frame.
@@ -75,19 +76,12 @@ impl Control {
     }
 }
 
-#[derive(Debug)]
-struct Unfinished {
-    payload: Bytes,
-    mask: Mask,
-}
-
 impl Outbox {
     pub(crate) fn new(config: Arc<Config>, keys: Option<Box<ChaCha12Rng>>) -> Self {
         Self {
             wire: Wire::new(),
             queue: None,
             small: Vec::new(),
-            unfinished: None,
             control: None,
             gauge: Gauge::default(),
             config,
@@ -211,7 +205,6 @@ impl Outbox {
         self.queue = None;
         self.small = Vec::new();
         self.control = None;
-        self.unfinished = None;
         self.wire = Wire::new();
         self.gauge.subtract(self.gauge.level());
         self.is_full = false;
@@ -221,7 +214,6 @@ impl Outbox {
         self.wire.remaining() == 0
             && self.small.is_empty()
             && self.queue.is_none()
-            && self.unfinished.is_none()
             && self.control.as_ref().is_none_or(|control| !control.is_waiting())
     }
 
@@ -276,7 +268,7 @@ impl Outbox {
     /// the Close behind all of it.
     #[inline]
     pub(crate) fn commit(&mut self) {
-        if self.unfinished.is_some() || self.control.is_some() || self.queue.is_some() {
+        if self.control.is_some() || self.queue.is_some() {
             self.commit_all();
         } else if !self.small.is_empty() && self.wire.remaining() < WINDOW {
             self.wire.push_owned(core::mem::take(&mut self.small));
@@ -285,15 +277,17 @@ impl Outbox {
 
     fn commit_all(&mut self) {
         self.continue_masked();
-        if self.unfinished.is_some() || self.wire.remaining() >= WINDOW {
+        if self.is_unfinished() || self.wire.remaining() >= WINDOW {
             return;
         }
         self.commit_control();
-        while self.wire.remaining() < WINDOW && self.unfinished.is_none() {
+        while self.wire.remaining() < WINDOW && !self.is_unfinished() {
             match self.queue.as_mut().and_then(|queue| queue.pop_front()) {
                 Some(Waiting::Small(frames)) => self.wire.push_owned(frames),
                 Some(Waiting::Encoded(frame)) => self.wire.push_shared(frame),
                 Some(Waiting::Large(frame)) => self.commit_large(frame),
+                // It is not in front here, and nowhere else.
+                Some(Waiting::Unfinished { .. }) => {}
                 None => {
                     self.wire.push_owned(core::mem::take(&mut self.small));
                     break;
@@ -303,7 +297,7 @@ impl Outbox {
         if self.queue.as_ref().is_some_and(|queue| queue.is_empty()) {
             self.queue = None;
         }
-        if self.queue.is_none() && self.small.is_empty() && self.unfinished.is_none() {
+        if self.queue.is_none() && self.small.is_empty() {
             self.commit_close();
         }
     }
@@ -330,7 +324,8 @@ impl Outbox {
             self.queue.get_or_insert_default().push_front(Waiting::Large(rest));
         }
         if let Some(mask) = mask {
-            self.unfinished = Some(Box::new(Unfinished { payload, mask }));
+            let queue = self.queue.get_or_insert_default();
+            queue.push_front(Waiting::Unfinished { payload, mask });
             self.continue_masked();
         } else if payload.len() < CHEAP_TO_COPY {
             // Short fragments go together: a segment of its own costs more than one of them.
@@ -342,20 +337,30 @@ impl Outbox {
 
     /// A large payload is masked as it goes out, a window at a time, not copied as a whole.
     fn continue_masked(&mut self) {
-        let Some(frame) = &mut self.unfinished else { return };
-        while self.wire.remaining() < WINDOW && !frame.payload.is_empty() {
-            let piece = frame.payload.split_to(frame.payload.len().min(WINDOW));
+        let Some(queue) = &mut self.queue else { return };
+        let Some(Waiting::Unfinished { payload, mask }) = queue.front_mut() else { return };
+        while self.wire.remaining() < WINDOW && !payload.is_empty() {
+            let piece = payload.split_to(payload.len().min(WINDOW));
             let mut masked = Vec::with_capacity(piece.len());
-            frame.mask.append(&piece, &mut masked);
+            mask.append(&piece, &mut masked);
             if masked.len() < CHEAP_TO_COPY {
                 self.wire.append(&masked);
             } else {
                 self.wire.push_owned(masked);
             }
         }
-        if frame.payload.is_empty() {
-            self.unfinished = None;
+        if payload.is_empty() {
+            queue.pop_front();
+            if queue.is_empty() {
+                self.queue = None;
+            }
         }
+    }
+
+    /// Whether a part of a masked frame is on the wire, and not the rest.
+    fn is_unfinished(&self) -> bool {
+        let front = self.queue.as_ref().and_then(|queue| queue.front());
+        matches!(front, Some(Waiting::Unfinished { .. }))
     }
 
     /// The next pings and pongs leave their rings when the last ones are gone: a transport that is
