@@ -179,7 +179,7 @@ impl Outbox {
         if pongs.len() == PONG_RING {
             pongs.pop_front();
         }
-        pongs.push_back(payload);
+        push_control(pongs, payload);
     }
 
     pub(crate) fn push_ping(&mut self, payload: Bytes) -> Result<(), ControlError> {
@@ -187,7 +187,7 @@ impl Outbox {
         if pings.len() == CONTROL_RING {
             return Err(ControlError::Full);
         }
-        pings.push_back(payload);
+        push_control(pings, payload);
         Ok(())
     }
 
@@ -415,6 +415,14 @@ impl Outbox {
     fn next_mask(&mut self) -> Option<Mask> {
         self.keys.as_mut().map(|keys| Mask::new(keys.next_u32().to_ne_bytes()))
     }
+}
+
+/// Mostly there is one and no second: a ring begins with a single place.
+fn push_control(ring: &mut VecDeque<Bytes>, payload: Bytes) {
+    if ring.capacity() == 0 {
+        ring.reserve_exact(1);
+    }
+    ring.push_back(payload);
 }
 
 #[inline]
