@@ -169,6 +169,36 @@ fn a_window_is_forgotten_while_it_rests() {
     }
 }
 
+/// A peer that refers further back than was agreed is understood: the library keeps the full window.
+/// Behind a rest what it means is gone, and never is it taken for something else.
+#[test]
+fn a_reference_beyond_the_agreed_window_is_understood_or_refused() {
+    let agreed = DeflateParams { server_max_window_bits: 9, ..DeflateParams::default() };
+    let text: String =
+        (0..400u32).map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761))).collect();
+    for rests in [false, true] {
+        let config = config(DeflateOptions::default()).to_builder().ping_interval(MINUTE);
+        let config = config.pong_timeout(None).build().unwrap();
+        let params = DeflateParams::default();
+        let mut server = Connection::server(NOW, config.clone()).with_deflate(params);
+        let mut client = Connection::client(NOW, config, [1; 32]).with_deflate(agreed);
+        server.send(text.as_str()).unwrap();
+        client.handle_input(NOW, &drain(&mut server));
+        let expected = Some(Event::Message(Message::text(text.as_str())));
+        assert_eq!(client.poll_event(), expected);
+        let now = idle(&mut client, NOW, if rests { 3 } else { 0 });
+        server.send(text.as_str()).unwrap();
+        client.handle_input(now, &drain(&mut server));
+        if !rests {
+            assert_eq!(client.poll_event(), expected);
+            continue;
+        }
+        let closed = client.closed().unwrap();
+        assert_eq!(closed.failure(), Some(Failure::Protocol(ProtocolError::InvalidDeflate)));
+        assert_eq!(closed.sent().unwrap().code, CloseCode::INVALID_PAYLOAD);
+    }
+}
+
 /// Text that compresses well, with references far back, and bytes that do not compress.
 fn payload() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
