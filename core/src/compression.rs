@@ -90,6 +90,16 @@ impl Compression {
         }
     }
 
+    /// Time for another ping has passed: what was not used meanwhile keeps nothing but its window.
+    pub(crate) fn rest(&mut self) {
+        if let Some(negotiated) = &mut self.negotiated {
+            negotiated.inflater.rest();
+            if let Some(compressor) = &mut negotiated.compressor {
+                compressor.rest();
+            }
+        }
+    }
+
     /// The message marked as compressed has ended.
     pub(crate) fn finish(&mut self, sink: Sink<'_>) -> Result<(), ProtocolError> {
         match &mut self.negotiated {
@@ -159,6 +169,9 @@ impl Compression {
 
 #[cfg(not(feature = "deflate"))]
 impl Compression {
+    #[allow(clippy::unused_self)]
+    pub(crate) fn rest(&mut self) {}
+
     pub(crate) fn inflate(&mut self, _piece: &[u8], _sink: Sink<'_>) -> Result<(), ProtocolError> {
         Err(ProtocolError::InvalidDeflate)
     }

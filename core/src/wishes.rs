@@ -8,6 +8,7 @@ use crate::connection::Connection;
 use crate::error::ControlError;
 use crate::event::{Chunk, Failure, Message};
 use crate::frame::{MAX_CONTROL_PAYLOAD, OpCode};
+use crate::keepalive::PingPayload;
 use crate::message_ref::MessageRef;
 use crate::outbox::Frame;
 use crate::phase::{Phase, Step};
@@ -157,7 +158,7 @@ impl Connection {
         self.tick(now);
         self.output.outbox.push_ping(payload.clone())?;
         self.watch_output();
-        self.keepalive.sent(payload, now);
+        self.keepalive.sent(PingPayload::Given(payload), now);
         self.timers.tick(self.now);
         Ok(())
     }
@@ -208,7 +209,6 @@ impl Connection {
     pub fn abort(&mut self) {
         self.stash = Stash::default();
         self.delivering.clear();
-        self.held = None;
         self.cut(Failure::Aborted);
     }
 
