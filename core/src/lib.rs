@@ -109,6 +109,7 @@ mod close;
 mod compression;
 mod config;
 mod connection;
+mod deadlines;
 mod delivery;
 mod error;
 mod event;

@@ -1,0 +1,155 @@
+//! From where frames wait onto the wire: what goes first, and how much at a time.
+
+use alloc::vec::Vec;
+
+use super::{CHEAP_TO_COPY, Frame, Outbox, Waiting, append_frame};
+use crate::frame::{FrameHeader, MAX_HEADER, OpCode, encode_header};
+
+impl Outbox {
+    /// Puts frames on the wire until it holds a window full: control frames first, then data, and
+    /// the Close behind all of it.
+    #[inline]
+    pub(crate) fn commit(&mut self) {
+        if self.control.is_some() || self.queue.is_some() {
+            self.commit_all();
+        } else if !self.small.is_empty() && self.wire.remaining() < WINDOW {
+            self.wire.push_owned(core::mem::take(&mut self.small));
+        }
+    }
+
+    fn commit_all(&mut self) {
+        self.continue_masked();
+        if self.is_unfinished() || self.wire.remaining() >= WINDOW {
+            return;
+        }
+        self.commit_control();
+        while self.wire.remaining() < WINDOW && !self.is_unfinished() {
+            match self.queue.as_mut().and_then(|queue| queue.pop_front()) {
+                Some(Waiting::Small(frames)) => self.wire.push_owned(frames),
+                Some(Waiting::Encoded(frame)) => self.wire.push_shared(frame),
+                Some(Waiting::Large(frame)) => self.commit_large(frame),
+                // It is not in front here, and nowhere else.
+                Some(Waiting::Unfinished { .. }) => {}
+                None => {
+                    self.wire.push_owned(core::mem::take(&mut self.small));
+                    break;
+                }
+            }
+        }
+        if self.queue.as_ref().is_some_and(|queue| queue.is_empty()) {
+            self.queue = None;
+        }
+        if self.queue.is_none() && self.small.is_empty() {
+            self.commit_close();
+        }
+    }
+
+    /// Puts a frame on the wire, or its first fragment; the rest stays in front of the queue, so
+    /// that control frames can go in between.
+    fn commit_large(&mut self, mut frame: Frame) {
+        let payload = frame.payload.split_to(frame.payload.len().min(self.fragment_size()));
+        let is_rest = frame.payload.is_empty();
+        let mask = self.next_mask();
+        let header = encode_header(FrameHeader {
+            fin: frame.fin && is_rest,
+            rsv1: frame.rsv1,
+            opcode: frame.opcode,
+            mask,
+            length: payload.len() as u64,
+        });
+        // Of many small fragments the headers are what crosses the mark.
+        self.accepted(header.as_slice().len());
+        self.wire.append(header.as_slice());
+        if !is_rest {
+            // "RSV1 only on the first fragment" (RFC 7692 §6.1).
+            let rest = Frame { rsv1: false, opcode: OpCode::Continuation, ..frame };
+            self.queue.get_or_insert_default().push_front(Waiting::Large(rest));
+        }
+        if let Some(mask) = mask {
+            let queue = self.queue.get_or_insert_default();
+            queue.push_front(Waiting::Unfinished { payload, mask });
+            self.continue_masked();
+        } else if payload.len() < CHEAP_TO_COPY {
+            // Short fragments go together: a segment of its own costs more than one of them.
+            self.wire.append(&payload);
+        } else {
+            self.wire.push_shared(payload);
+        }
+    }
+
+    /// A large payload is masked as it goes out, a window at a time, not copied as a whole.
+    fn continue_masked(&mut self) {
+        let Some(queue) = &mut self.queue else { return };
+        let Some(Waiting::Unfinished { payload, mask }) = queue.front_mut() else { return };
+        while self.wire.remaining() < WINDOW && !payload.is_empty() {
+            let piece = payload.split_to(payload.len().min(WINDOW));
+            let mut masked = Vec::with_capacity(piece.len());
+            mask.append(&piece, &mut masked);
+            if masked.len() < CHEAP_TO_COPY {
+                self.wire.append(&masked);
+            } else {
+                self.wire.push_owned(masked);
+            }
+        }
+        if payload.is_empty() {
+            queue.pop_front();
+            if queue.is_empty() {
+                self.queue = None;
+            }
+        }
+    }
+
+    /// Whether a part of a masked frame is on the wire, and not the rest.
+    pub(super) fn is_unfinished(&self) -> bool {
+        let front = self.queue.as_ref().and_then(|queue| queue.front());
+        matches!(front, Some(Waiting::Unfinished { .. }))
+    }
+
+    /// The next pings and pongs leave their rings when the last ones are gone: a transport that is
+    /// asked again and again and takes nothing must not let a flood of pings through to the wire.
+    fn commit_control(&mut self) {
+        let Some(control) = &mut self.control else { return };
+        if control.on_wire > 0 || (control.pongs.is_empty() && control.pings.is_empty()) {
+            return;
+        }
+        let pongs = core::mem::take(&mut control.pongs);
+        let pings = core::mem::take(&mut control.pings);
+        for payload in pongs {
+            self.commit_frame(OpCode::Pong, &payload);
+        }
+        for payload in pings {
+            self.commit_frame(OpCode::Ping, &payload);
+        }
+        let on_wire = self.wire.remaining();
+        self.control().on_wire = on_wire;
+    }
+
+    /// The Close goes when nothing else is left to go.
+    fn commit_close(&mut self) {
+        let Some(control) = &mut self.control else { return };
+        if !control.pongs.is_empty() || !control.pings.is_empty() {
+            return;
+        }
+        let Some(frame) = control.close.take() else { return };
+        let mut body = Vec::new();
+        if frame.code.is_sendable() {
+            body.extend_from_slice(&frame.code.as_u16().to_be_bytes());
+            body.extend_from_slice(frame.reason.as_bytes());
+        }
+        self.commit_frame(OpCode::Close, &body);
+    }
+
+    fn commit_frame(&mut self, opcode: OpCode, payload: &[u8]) {
+        let mask = self.next_mask();
+        let header =
+            FrameHeader { fin: true, rsv1: false, opcode, mask, length: payload.len() as u64 };
+        let mut frame = Vec::with_capacity(MAX_HEADER + payload.len());
+        append_frame(header, payload, &mut frame);
+        self.gauge.add(frame.len());
+        self.wire.append(&frame);
+    }
+}
+
+/// How much is committed to the transport at a time: what a large vectored write takes. A pong
+/// waits for this much data at most, and for the end of the frame that is on the wire.
+const WINDOW: usize = 64 * 1024;
