@@ -24,6 +24,8 @@ static MEMORY: PeakAlloc = PeakAlloc;
 struct Case {
     settings: Settings,
     respects: bool,
+    /// Events are taken while input is handed over, in one call.
+    receives: bool,
     calls: Vec<Call>,
 }
 
@@ -154,6 +156,7 @@ struct Run {
     now: Timestamp,
     connection: Connection,
     respects: bool,
+    receives: bool,
     /// What the application itself made the connection hold above its marks.
     owed: usize,
     /// What this harness holds.
@@ -172,6 +175,7 @@ impl Run {
             now: Timestamp::ZERO,
             connection,
             respects: case.respects,
+            receives: case.receives,
             owed: 0,
             own: 0,
             is_closed: false,
@@ -193,7 +197,9 @@ impl Run {
         let (now, connection) = (self.now, &mut self.connection);
         match call {
             Call::Input(_) | Call::Frame { .. } | Call::Compressed { .. } => {
-                if !self.respects || connection.wants_input() {
+                if self.receives {
+                    self.receive(input);
+                } else if !self.respects || connection.wants_input() {
                     connection.handle_input(now, input);
                 }
             }
@@ -264,6 +270,24 @@ impl Run {
             }
             Call::Abort => connection.abort(),
         }
+    }
+
+    /// Takes events with the input, as long as there is some.
+    fn receive(&mut self, mut input: &[u8]) {
+        let most = input.len() + self.connection.queued_messages() + 100_000;
+        for _ in 0..most {
+            let before = input.len();
+            let Some(event) = self.connection.receive(self.now, &mut input) else {
+                assert!(input.is_empty(), "without an event all of it is taken");
+                return;
+            };
+            assert!(!self.is_closed, "the end is the last event");
+            self.is_closed = matches!(event, Event::Closed(_));
+            assert!(input.len() <= before);
+            drop(event);
+            self.check();
+        }
+        panic!("more events than there can be");
     }
 
     fn send(&mut self, message: Message, compress: Compress) {
