@@ -323,7 +323,7 @@ fn a_client_keeps_to_the_window_that_it_offered_if_the_server_says_nothing() {
         let mut client = ClientHandshake::new(NOW, request, Limits::default(), [7; 32]);
         assert_eq!(client.deflate(), None, "nothing is agreed on yet");
         let mut server = ServerHandshake::new(NOW, Limits::default());
-        let mut written = |output: &mut bytes::Bytes| output.copy_to_bytes(output.remaining());
+        let written = |output: &mut bytes::Bytes| output.copy_to_bytes(output.remaining());
         server.handle_input(NOW, &written(client.output()));
         // A server that agrees without saying anything about windows.
         let plain = Acceptance::new().header("X-Plain", "1");
