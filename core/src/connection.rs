@@ -272,13 +272,12 @@ impl Connection {
     /// Taking an event may open the gate, and then decodes what was kept: there may be new output
     /// and a new deadline. A Close of the peer, or a fault, takes effect when the events before it
     /// are taken and the next one is asked for; until then answers to them can be sent.
+    #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
-        let event = self.take_event();
-        if event.is_some() {
-            return event;
+        match self.take_event() {
+            None => self.poll_end(),
+            event => event,
         }
-        self.release();
-        self.take_closed()
     }
 
     /// What waits to be written. See [`Output`].

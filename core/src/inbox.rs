@@ -13,10 +13,10 @@ use crate::gauge::{Gauge, Watermarks};
 /// reach their high mark, and opens when both are back at the low one.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    /// The first event: a message that comes alone needs no queue, and so no memory for one.
+    /// An event that came when nothing waited: a message that comes alone needs no queue, and so no
+    /// memory for one.
     first: Option<Event>,
-    /// What came behind it; there is none while the first one is missing, but for answers that are
-    /// due.
+    /// What came behind it.
     #[allow(clippy::box_collection, reason = "seldom there, and small while it is not")]
     rest: Option<Box<VecDeque<Item>>>,
     messages: Gauge,
@@ -56,7 +56,7 @@ impl Inbox {
         if self.holds_nothing() {
             self.first = Some(event);
         } else {
-            self.rest.get_or_insert_default().push_back(Item::Event(event));
+            self.rest().push_back(Item::Event(event));
         }
         self.messages.add(1);
         self.bytes.add(length);
@@ -69,7 +69,7 @@ impl Inbox {
     /// Keeps an answer until everything before it is taken; a newer one replaces an older one at
     /// the same place (RFC 6455 §5.5.3), so there is at most one for each event.
     pub(crate) fn push_answer(&mut self, payload: Bytes) {
-        let rest = self.rest.get_or_insert_default();
+        let rest = self.rest();
         if let Some(Item::Answer(last)) = rest.back_mut() {
             *last = payload;
         } else {
@@ -77,10 +77,30 @@ impl Inbox {
         }
     }
 
+    #[inline]
+    fn pop_rest(&mut self) -> Option<Event> {
+        let rest = self.rest.as_mut()?;
+        // An answer is taken behind the event before it.
+        let Some(Item::Event(event)) = rest.pop_front() else { return None };
+        if rest.is_empty() {
+            // An idle connection holds no places for events.
+            self.rest = None;
+        }
+        Some(event)
+    }
+
+    #[inline]
+    fn rest(&mut self) -> &mut VecDeque<Item> {
+        self.rest.get_or_insert_with(|| Box::new(VecDeque::with_capacity(PLACES)))
+    }
+
     /// The next event. The answers behind it are due then.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Event> {
-        let event = self.first.take()?;
+        let event = match self.first.take() {
+            Some(event) => event,
+            None => self.pop_rest()?,
+        };
         let length = match &event {
             Event::Message(message) => message.len(),
             Event::Chunk(chunk) => chunk.payload.len(),
@@ -92,21 +112,25 @@ impl Inbox {
         Some(event)
     }
 
-    /// The next answer to a ping that is due because everything before it is taken. To be asked
-    /// behind every event until there is none.
+    /// Whether an answer to a ping is due, because everything before it is taken. To be asked
+    /// behind every event.
     #[inline]
+    pub(crate) fn is_answer_due(&self) -> bool {
+        let front = self.rest.as_ref().and_then(|rest| rest.front());
+        matches!(front, Some(Item::Answer(_)))
+    }
+
+    /// The next answer that is due. To be taken until there is none.
     pub(crate) fn pop_answer(&mut self) -> Option<Bytes> {
-        let rest = self.rest.as_mut()?;
-        match rest.pop_front() {
-            Some(Item::Answer(payload)) => return Some(payload),
-            Some(Item::Event(event)) => self.first = Some(event),
-            None => {}
+        if !self.is_answer_due() {
+            return None;
         }
+        let rest = self.rest.as_mut()?;
+        let Some(Item::Answer(payload)) = rest.pop_front() else { return None };
         if rest.is_empty() {
-            // An idle connection holds no places for events.
             self.rest = None;
         }
-        None
+        Some(payload)
     }
 
     /// Opens the gate if it is time to. Tells whether it did: decoding goes on then.
@@ -145,6 +169,9 @@ impl Inbox {
         self.times_closed
     }
 }
+
+/// Places that a queue begins with.
+const PLACES: usize = 16;
 
 /// What a queued event costs beside its payload: its place in a queue that may have just doubled,
 /// the allocator's header, and the counter that a shared payload gets.

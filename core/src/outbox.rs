@@ -115,7 +115,7 @@ impl Outbox {
         let Frame { fin, rsv1, opcode, payload } = frame;
         let mask = self.next_mask();
         let header = FrameHeader { fin, rsv1, opcode, mask, length: length as u64 };
-        self.make_room();
+        self.make_room(MAX_HEADER + payload.len());
         let before = self.small.len();
         append_frame(header, &payload, &mut self.small);
         self.accepted(self.small.len() - before);
@@ -126,7 +126,7 @@ impl Outbox {
     pub(crate) fn push_encoded(&mut self, frame: &Bytes) {
         self.accepted(frame.len());
         if frame.len() < CHEAP_TO_COPY {
-            self.make_room();
+            self.make_room(frame.len());
             self.small.extend_from_slice(frame);
         } else {
             self.push_waiting(Waiting::Encoded(frame.clone()));
@@ -145,14 +145,27 @@ impl Outbox {
         self.queue.get_or_insert_default().push_back(frame);
     }
 
-    /// Prepares the buffer that the next small frame goes to.
+    /// Prepares the buffer that the next small frame goes to, which needs this many bytes.
     #[inline]
-    fn make_room(&mut self) {
+    fn make_room(&mut self, needed: usize) {
         if self.small.capacity() == 0 {
             self.small = self.wire.take_spare();
         } else if self.small.len() >= SEGMENT {
             self.end_small();
         }
+        if self.small.capacity() - self.small.len() < needed {
+            self.grow_small(needed);
+        }
+    }
+
+    /// A frame that stands alone gets what it needs. Where one follows another there will be more:
+    /// to grow by twice each time would move all of them again and again.
+    fn grow_small(&mut self, needed: usize) {
+        let room = match self.small.len() {
+            0 => 0,
+            length => (GROWTH * length).clamp(LEAST_GROWTH, SEGMENT),
+        };
+        self.small.reserve_exact(room.max(needed));
     }
 
     /// The buffer of small frames does not grow any more.
@@ -396,7 +409,6 @@ impl Outbox {
 
 #[inline]
 fn append_frame(header: FrameHeader, payload: &[u8], out: &mut Vec<u8>) {
-    out.reserve(MAX_HEADER + payload.len());
     append_header(header, out);
     match header.mask {
         Some(mut mask) => mask.append(payload, out),
@@ -412,6 +424,10 @@ const CHEAP_TO_COPY: usize = 512;
 
 /// Small frames share buffers of about this size.
 const SEGMENT: usize = 16 * 1024;
+
+/// How much their buffer grows by: so many times what it holds, within these limits.
+const GROWTH: usize = 3;
+const LEAST_GROWTH: usize = 200;
 
 /// How much is committed to the transport at a time: what a large vectored write takes. A pong
 /// waits for this much data at most, and for the end of the frame that is on the wire.

@@ -252,10 +252,8 @@ impl Connection {
     #[inline]
     pub(crate) fn take_event(&mut self) -> Option<Event> {
         let event = self.inbox.pop()?;
-        while let Some(answer) = self.inbox.pop_answer() {
-            if self.phase.answers_pings() {
-                self.answer(answer);
-            }
+        if self.inbox.is_answer_due() {
+            self.give_answers();
         }
         if self.inbox.reopen() {
             self.opened();
@@ -263,8 +261,18 @@ impl Connection {
         Some(event)
     }
 
-    /// Gives out the end, once, when nothing can come before it any more.
-    pub(crate) fn take_closed(&mut self) -> Option<Event> {
+    fn give_answers(&mut self) {
+        while let Some(answer) = self.inbox.pop_answer() {
+            if self.phase.answers_pings() {
+                self.answer(answer);
+            }
+        }
+    }
+
+    /// No event waits: what ended the connection has its turn. It is given out once, when nothing
+    /// can come before it any more.
+    pub(crate) fn poll_end(&mut self) -> Option<Event> {
+        self.release();
         let is_all_decoded = self.is_all_decoded();
         match &mut self.ending {
             Ending::Decided { closed, reported: reported @ false } if is_all_decoded => {

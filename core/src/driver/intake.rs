@@ -39,6 +39,7 @@ impl Intake {
     }
 
     /// For those who want whole messages: one, if this completes it.
+    #[inline]
     pub(super) fn message(&mut self, event: Event) -> Option<Message> {
         match event {
             Event::Message(message) => Some(message),

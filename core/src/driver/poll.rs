@@ -103,9 +103,15 @@ pub(super) trait Driven {
         cx: &mut Context<'_>,
         mut goal: impl FnMut(&mut Self) -> Goal<T>,
     ) -> Poll<T> {
+        // Within a call time passes only while it waits: it is asked for at its beginning, and when
+        // a deadline has come. Input brings its own.
+        let mut is_time = true;
         for _ in 0..ROUNDS {
             let (link, machine) = self.parts();
-            link.handle_time(machine);
+            if is_time {
+                link.handle_time(machine);
+                is_time = false;
+            }
             let output = link.poll_output(cx, machine);
             let before = (machine.wants_output(), machine.transport());
             match goal(self) {
@@ -126,11 +132,11 @@ pub(super) trait Driven {
                 continue;
             }
             let input = link.poll_input(cx, machine);
-            if input == Flow::Waits
-                && output == Flow::Waits
-                && link.poll_deadline(cx, machine).is_pending()
-            {
-                return Poll::Pending;
+            if input == Flow::Waits && output == Flow::Waits {
+                if link.poll_deadline(cx, machine).is_pending() {
+                    return Poll::Pending;
+                }
+                is_time = true;
             }
         }
         // There was progress in each of these rounds, and there is more: others come first.

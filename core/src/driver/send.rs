@@ -1,7 +1,6 @@
 //! What an application sends through a WebSocket: messages, chunks, pings.
 
 use core::future::poll_fn;
-use core::task::{Context, Poll};
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -57,8 +56,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> Result<(), Error> {
-        let mut waiting = Some(message.into());
-        poll_fn(|cx| self.poll_accept(cx, &mut waiting, compress)).await?;
+        self.feed_with(message.into(), compress).await?;
         self.flush_batch().await
     }
 
@@ -73,8 +71,17 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// Cancelled, the message is dropped and nothing of it is sent.
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        let mut waiting = Some(message.into());
-        poll_fn(|cx| self.poll_accept(cx, &mut waiting, Compress::Auto)).await
+        self.feed_with(message.into(), Compress::Auto).await
+    }
+
+    async fn feed_with(&mut self, message: Message, compress: Compress) -> Result<(), Error> {
+        // With room there is no reason to touch the stream: a batch goes out in one write.
+        let mut waiting = match self.try_send_with(message, compress) {
+            Ok(()) => return Ok(()),
+            Err(SendError::Full(message)) => Some(message),
+            Err(error) => return Err(self.refused(&error)),
+        };
+        poll_fn(|cx| self.poll_until(cx, |socket| socket.accept(&mut waiting, compress))).await
     }
 
     /// Waits until the stream has taken everything that was accepted.
@@ -141,8 +148,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             self.poll_until(cx, |socket| match socket.try_send_prepared(message) {
                 Ok(()) => Goal::Done(Ok(())),
                 Err(SendError::Full(_)) => socket.wait_for_room(),
-                Err(SendError::Closed(_)) => Goal::Done(Err(socket.cannot_send())),
-                Err(SendError::Unfinished(_)) => Goal::Done(Err(Error::Unfinished)),
+                Err(error) => Goal::Done(Err(socket.refused(&error))),
             })
         })
         .await?;
@@ -252,22 +258,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         }
     }
 
-    /// Hands the message over as soon as there is room.
-    fn poll_accept(
-        &mut self,
-        cx: &mut Context<'_>,
-        waiting: &mut Option<Message>,
-        compress: Compress,
-    ) -> Poll<Result<(), Error>> {
-        // With room there is no reason to touch the stream: a batch goes out in one write.
-        match self.accept(waiting, compress) {
-            Goal::Done(done) => Poll::Ready(done),
-            Goal::Again | Goal::Wait => {
-                self.poll_until(cx, |socket| socket.accept(waiting, compress))
-            }
-        }
-    }
-
+    /// Hands the message over if there is room.
     fn accept(
         &mut self,
         waiting: &mut Option<Message>,
@@ -280,8 +271,16 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
                 *waiting = Some(message);
                 self.wait_for_room()
             }
-            Err(SendError::Closed(_)) => Goal::Done(Err(self.cannot_send())),
-            Err(SendError::Unfinished(_)) => Goal::Done(Err(Error::Unfinished)),
+            Err(error) => Goal::Done(Err(self.refused(&error))),
+        }
+    }
+
+    /// Why a message was not accepted, other than for want of room.
+    #[cold]
+    fn refused(&self, error: &SendError) -> Error {
+        match error {
+            SendError::Unfinished(_) => Error::Unfinished,
+            SendError::Closed(_) | SendError::Full(_) => self.cannot_send(),
         }
     }
 

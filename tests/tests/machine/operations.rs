@@ -294,7 +294,7 @@ impl Both {
                 level < marks.high() || self.is_full || control > 1,
                 "no more at the high mark"
             );
-            // Where both marks are the same, what reaches it from below has closed it.
+            // One mark for both stops what has just reached it.
             let is_low = level <= marks.low() && level < marks.high();
             assert!(!is_low || !self.is_full, "more at the low mark");
             self.was_low |= level <= marks.low();
