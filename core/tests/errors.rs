@@ -11,8 +11,8 @@ use tidegate_core::handshake::{
     AcceptError, CredentialsError, HandshakeError, HeaderError, RequestError,
 };
 use tidegate_core::{
-    Chunk, ChunkError, CloseCode, Config, ConfigError, Connection, ControlError, Event, Failure,
-    Message, MessageKind, ProtocolError, SendError, Timestamp, Watermarks,
+    Chunk, ChunkError, CloseCode, CloseFrame, Config, ConfigError, Connection, ControlError, Event,
+    Failure, Message, MessageKind, ProtocolError, SendError, Timestamp, Watermarks,
 };
 
 /// House style: lower case, no full stop, and these words in it.
@@ -226,6 +226,46 @@ fn a_message_knows_what_it_is() {
     assert_eq!((text.as_text(), text.is_empty()), (Some("tide"), false));
     assert_eq!((binary.as_text(), binary.is_empty()), (None, true));
     assert_eq!(Message::UncheckedText(b"tide"[..].into()).as_text(), None);
+}
+
+/// RFC 6455 §7.4: the codes of the RFC that go over the wire, of the registry, and private ones; a
+/// reason has what a control frame leaves behind the code.
+#[test]
+fn a_close_frame_knows_whether_it_may_be_sent() {
+    for code in 0..=u16::MAX {
+        let may = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+        let code = CloseCode::from(code);
+        let refused = ControlError::InvalidCode { code };
+        let expected = if may { Ok(()) } else { Err(refused) };
+        assert_eq!(CloseFrame::new(code, "").check(), expected, "{code}");
+    }
+    for (length, expected) in
+        [(123, Ok(())), (124, Err(ControlError::ReasonTooLong { length: 124 }))]
+    {
+        let reason = "x".repeat(length);
+        assert_eq!(CloseFrame::new(CloseCode::NORMAL, reason).check(), expected);
+    }
+    says(&ControlError::ReasonTooLong { length: 124 }, &["124", "123"]);
+    says(&ControlError::InvalidCode { code: CloseCode::from(1005) }, &["1005"]);
+}
+
+/// RFC 6455 §5.5.1 and §7.4.
+#[test]
+fn a_close_frame_that_must_not_be_sent_is_a_violation() {
+    use ProtocolError::{InvalidCloseCode, InvalidCloseReason, TruncatedCloseCode};
+    for (body, error) in [
+        (&b"\x03"[..], TruncatedCloseCode),
+        (b"\x03\xE7", InvalidCloseCode { code: 999 }),
+        (b"\x03\xED", InvalidCloseCode { code: 1005 }),
+        (b"\x03\xE8tid\xC3", InvalidCloseReason),
+    ] {
+        let mut client = Connection::client(Timestamp::ZERO, Config::default(), [1; 32]);
+        let length = u8::try_from(body.len()).unwrap();
+        client.handle_input(Timestamp::ZERO, &[&[0x88, length], body].concat());
+        let Some(Event::Closed(closed)) = client.poll_event() else { panic!("{body:x?}") };
+        assert_eq!(closed.failure(), Some(Failure::Protocol(error)));
+        assert_eq!(closed.sent().unwrap().code, error.close_code());
+    }
 }
 
 #[test]

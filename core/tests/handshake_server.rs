@@ -48,6 +48,9 @@ fn the_example_of_the_rfc_becomes_a_connection() {
     assert_eq!(server.poll_timeout(), None, "the application takes its time");
 
     let request = server.request().unwrap();
+    assert!(
+        !request.headers().is_empty() && Limits::default().max_headers() >= request.headers().len()
+    );
     assert_eq!(request.target(), "/chat");
     assert_eq!(request.host(), "server.example.com");
     assert_eq!(request.origin(), Some("http://example.com"));

@@ -181,3 +181,30 @@ fn in_parts_what_waited_learns_that_its_message_does_not_fit() {
     let refused = ready(crate::mock::poll_pinned(&count, &mut waiting));
     assert!(matches!(refused, Err(Error::Chunk(ChunkError::InvalidUtf8(_)))), "{refused:?}");
 }
+
+/// Before a peer that takes nothing a ping waits for those before it, and then for its pong.
+#[test]
+fn a_ping_waits_while_others_wait_to_be_written() {
+    let net = Net::new();
+    let mut socket = net.server(Config::default());
+    net.set_room(0);
+    let count = Count::new();
+    let mut waiting = 0;
+    while waiting < 100 {
+        // Each is cancelled and stays on its way.
+        assert!(poll(&count, socket.ping()).is_pending());
+        waiting += 1;
+    }
+    let held = socket.queued_output();
+    assert!(poll(&count, socket.ping()).is_pending());
+    assert_eq!(socket.queued_output(), held, "it is not added to them");
+    net.set_room(usize::MAX);
+    let mut pinging = Box::pin(socket.ping());
+    assert!(crate::mock::poll_pinned(&count, &mut pinging).is_pending());
+    let written = net.written();
+    let last = &written[written.len() - 10..];
+    net.data(masked(0x8A, &last[2..]));
+    assert!(ready(crate::mock::poll_pinned(&count, &mut pinging)).unwrap().is_some());
+    drop(pinging);
+    assert!(socket.latency().is_some() && socket.get_mut().is_some());
+}
