@@ -19,8 +19,14 @@ use crate::utf8::{Utf8, Utf8Error};
 /// length that was only announced.
 #[derive(Debug, Default)]
 pub(crate) struct Assembler {
+    /// There is none between two messages, nor for one that comes whole.
+    message: Option<Box<Progress>>,
+}
+
+#[derive(Debug)]
+struct Progress {
     sequence: Sequence,
-    message: Option<Box<Partial>>,
+    partial: Partial,
 }
 
 #[derive(Debug)]
@@ -37,22 +43,27 @@ impl Assembler {
         header: &FrameHeader,
         config: &Config,
     ) -> Result<(), ProtocolError> {
-        if self.sequence.begin(header, config)? {
-            self.message = Some(Box::new(match self.sequence.kind() {
-                MessageKind::Text if config.validate_utf8 => {
-                    Partial::Text { text: String::new(), utf8: Utf8::default() }
-                }
-                MessageKind::Text => Partial::UncheckedText(Vec::new()),
-                MessageKind::Binary => Partial::Binary(Vec::new()),
-            }));
+        if let Some(message) = &mut self.message {
+            message.sequence.begin(header, config)?;
+            return Ok(());
         }
+        let mut sequence = Sequence::default();
+        sequence.begin(header, config)?;
+        let partial = match sequence.kind() {
+            MessageKind::Text if config.validate_utf8 => {
+                Partial::Text { text: String::new(), utf8: Utf8::default() }
+            }
+            MessageKind::Text => Partial::UncheckedText(Vec::new()),
+            MessageKind::Binary => Partial::Binary(Vec::new()),
+        };
+        self.message = Some(Box::new(Progress { sequence, partial }));
         Ok(())
     }
 
     /// Whether no message is in progress.
     #[inline]
     pub(crate) const fn is_between_messages(&self) -> bool {
-        self.sequence.is_between_messages()
+        self.message.is_none()
     }
 
     /// Whether a frame is a message by itself, and one may begin.
@@ -72,27 +83,27 @@ impl Assembler {
         compression: &mut Compression,
     ) -> Result<Option<Message>, ProtocolError> {
         let Some(message) = &mut self.message else { return Ok(None) };
-        let ends = self.sequence.ends_with(&payload);
-        if self.sequence.is_compressed() {
-            let mut sink = |inflated: &[u8]| message.append_inflated(inflated, config);
+        let Progress { sequence, partial } = &mut **message;
+        let ends = sequence.ends_with(&payload);
+        if sequence.is_compressed() {
+            let mut sink = |inflated: &[u8]| partial.append_inflated(inflated, config);
             inflate(payload, compression, &mut sink)?;
             if ends {
                 compression.finish(&mut sink)?;
             }
         } else {
             // How long it gets is known when its last frame has begun.
-            let most = if self.sequence.is_last_frame() {
-                self.sequence.announced()
+            let most = if sequence.is_last_frame() {
+                sequence.announced()
             } else {
                 config.max_message_size
             };
-            message.append(payload, most)?;
+            partial.append(payload, most)?;
         }
         if !ends {
             return Ok(None);
         }
-        self.sequence.end();
-        self.message.take().map(|message| message.finish()).transpose()
+        self.message.take().map(|message| message.partial.finish()).transpose()
     }
 }
 

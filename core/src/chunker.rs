@@ -143,7 +143,8 @@ impl Chunker {
         };
         let last = last && valid.is_ok();
         if last || !payload.is_empty() {
-            inbox.push(payload.len(), Event::Chunk(Chunk { kind, payload, last }));
+            let length = payload.len();
+            inbox.push(length, Event::Chunk(Chunk { kind, payload, last }), config);
         }
         if last {
             self.sequence.end();

@@ -90,6 +90,16 @@ impl Compression {
         }
     }
 
+    /// Time for another ping has passed: what was not used meanwhile keeps nothing but its window.
+    pub(crate) fn rest(&mut self) {
+        if let Some(negotiated) = &mut self.negotiated {
+            negotiated.inflater.rest();
+            if let Some(compressor) = &mut negotiated.compressor {
+                compressor.rest();
+            }
+        }
+    }
+
     /// The message marked as compressed has ended.
     pub(crate) fn finish(&mut self, sink: Sink<'_>) -> Result<(), ProtocolError> {
         match &mut self.negotiated {
@@ -98,19 +108,16 @@ impl Compression {
         }
     }
 
-    /// A whole message, compressed if that is negotiated, wished and worth it.
-    pub(crate) fn message(&mut self, payload: Bytes, compress: Compress) -> Outgoing {
-        if let Some(compressor) = self.negotiated.as_mut().and_then(|n| n.compressor.as_mut()) {
-            let wanted = match compress {
-                Compress::Auto => compressor.is_worth(payload.len()),
-                Compress::Always => true,
-                Compress::Never => false,
-            };
-            if wanted && let Some(compressed) = compressor.message(&payload) {
-                return Outgoing { compressed: true, payload: compressed.into() };
-            }
-        }
-        Outgoing { compressed: false, payload }
+    /// A whole message compressed, if that is negotiated, wished and worth it.
+    #[inline]
+    pub(crate) fn message(&mut self, payload: &[u8], compress: Compress) -> Option<Bytes> {
+        let compressor = self.negotiated.as_mut()?.compressor.as_mut()?;
+        let is_wanted = match compress {
+            Compress::Auto => compressor.is_worth(payload.len()),
+            Compress::Always => true,
+            Compress::Never => false,
+        };
+        if is_wanted { compressor.message(payload).map(Bytes::from) } else { None }
     }
 
     /// A part of a message. Whether it is compressed is decided by the first one.
@@ -162,6 +169,9 @@ impl Compression {
 
 #[cfg(not(feature = "deflate"))]
 impl Compression {
+    #[allow(clippy::unused_self)]
+    pub(crate) fn rest(&mut self) {}
+
     pub(crate) fn inflate(&mut self, _piece: &[u8], _sink: Sink<'_>) -> Result<(), ProtocolError> {
         Err(ProtocolError::InvalidDeflate)
     }
@@ -178,8 +188,9 @@ impl Compression {
         Err(ProtocolError::InvalidDeflate)
     }
 
-    pub(crate) fn message(&mut self, payload: Bytes, _compress: Compress) -> Outgoing {
-        Outgoing { compressed: false, payload }
+    #[inline]
+    pub(crate) fn message(&mut self, _payload: &[u8], _compress: Compress) -> Option<Bytes> {
+        None
     }
 
     pub(crate) fn chunk(

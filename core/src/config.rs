@@ -113,7 +113,7 @@ impl Config {
     /// + pongs, the close frame and what a queued event costs by itself
     ///
     ///   and if compression is configured:
-    /// + 456 KiB                            a compressor and an inflater (by `mem_level`)
+    /// + 390 KiB                            a compressor and an inflater (by `mem_level`)
     /// + max_message_size                   a few bytes behind a closed gate can be a message that
     ///                                      grows while the one before it is handed over
     /// ```

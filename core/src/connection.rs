@@ -11,7 +11,6 @@ use crate::close::CloseFrame;
 use crate::compression::Compression;
 use crate::config::Config;
 use crate::delivery::Delivering;
-use crate::error::ProtocolError;
 use crate::event::{Closed, Event};
 use crate::frame::{Decoder, HeaderRules, OpCode};
 use crate::inbox::Inbox;
@@ -22,7 +21,7 @@ use crate::phase::Phase;
 use crate::role::Role;
 use crate::sending::Sending;
 use crate::short::Path;
-use crate::stash::Stash;
+use crate::stash::{Held, Stash};
 use crate::stats::Counters;
 use crate::timers::{Timer, TimerTable};
 use crate::timestamp::Timestamp;
@@ -59,17 +58,14 @@ use crate::timestamp::Timestamp;
 pub struct Connection {
     pub(crate) role: Role,
     pub(crate) config: Arc<Config>,
-    pub(crate) now: Timestamp,
-
     pub(crate) decoder: Decoder,
     pub(crate) short: Path,
     pub(crate) receiving: Receiving,
     pub(crate) delivering: Delivering,
     pub(crate) compression: Compression,
     pub(crate) inbox: Inbox,
+    /// What is not decoded, or what ends the connection, behind events that are not taken.
     pub(crate) stash: Stash,
-    /// What ends the connection, behind events that are not taken. Nothing after it is decoded.
-    pub(crate) held: Option<Box<Held>>,
     /// The stream has ended; it counts when the stash is decoded.
     pub(crate) end_of_stream: bool,
 
@@ -77,9 +73,14 @@ pub struct Connection {
     pub(crate) output: Output,
 
     pub(crate) phase: Phase,
-    pub(crate) ending: Ending,
+    /// There is none while nothing is known of it.
+    pub(crate) ending: Option<Box<Ending>>,
+    /// Beside the timers: a pass over many connections looks at these two and at nothing else.
+    pub(crate) now: Timestamp,
     pub(crate) timers: TimerTable,
     pub(crate) keepalive: Keepalive,
+    /// How many pings the keepalive has sent: the number in the newest one.
+    pub(crate) pings: u16,
     pub(crate) counters: Counters,
 }
 
@@ -88,13 +89,6 @@ pub struct Connection {
 pub(crate) enum Receiving {
     Data,
     Control(Box<ControlFrame>),
-}
-
-/// What ends the connection, once its turn has come.
-#[derive(Debug)]
-pub(crate) enum Held {
-    Close(CloseFrame),
-    Violation(ProtocolError),
 }
 
 #[derive(Debug)]
@@ -106,8 +100,14 @@ pub(crate) struct ControlFrame {
 /// How the connection ended, as far as it is known.
 #[derive(Debug)]
 pub(crate) enum Ending {
-    Undecided { sent: Option<Box<CloseFrame>> },
-    Decided { closed: Closed, reported: bool },
+    /// We have sent this, and the peer's answer is awaited.
+    Undecided {
+        sent: CloseFrame,
+    },
+    Decided {
+        closed: Closed,
+        reported: bool,
+    },
 }
 
 /// What to do with the transport.
@@ -173,16 +173,16 @@ impl Connection {
             receiving: Receiving::Data,
             delivering: Delivering::new(config.delivery),
             compression: Compression::default(),
-            inbox: Inbox::new(config.message_marks, config.byte_marks),
+            inbox: Inbox::default(),
             stash: Stash::default(),
-            held: None,
             end_of_stream: false,
             sending: Sending::default(),
-            output: Output::new(Outbox::new(&config, keys)),
+            output: Output::new(Outbox::new(Arc::clone(&config), keys)),
             phase: Phase::Open,
-            ending: Ending::Undecided { sent: None },
+            ending: None,
             timers,
             keepalive: Keepalive::default(),
+            pings: 0,
             counters: Counters::default(),
             config,
         }
@@ -297,13 +297,13 @@ impl Connection {
     ///
     /// Changes to false in `handle_*`, and back to true when events are taken.
     pub fn wants_input(&self) -> bool {
-        let matters = match (self.phase, self.held.as_deref()) {
+        let matters = match (self.phase, self.stash.held()) {
             (Phase::Open | Phase::Closing, Some(Held::Violation(_))) => false,
             // Behind a Close only the end of the stream is awaited.
             (Phase::Open | Phase::Closing | Phase::Closed, _) => true,
             (Phase::Failed | Phase::Cut | Phase::Ended, _) => false,
         };
-        matters && self.inbox.is_open() && self.stash.is_empty() && !self.end_of_stream
+        matters && self.inbox.is_open() && !self.stash.has_input() && !self.end_of_stream
     }
 
     /// Whether there is something to write.
@@ -335,9 +335,9 @@ impl Connection {
 
     /// How the connection ended, once that is decided; the event may still be behind messages.
     pub fn closed(&self) -> Option<&Closed> {
-        match &self.ending {
-            Ending::Decided { closed, .. } => Some(closed),
-            Ending::Undecided { .. } => None,
+        match self.ending.as_deref() {
+            Some(Ending::Decided { closed, .. }) => Some(closed),
+            Some(Ending::Undecided { .. }) | None => None,
         }
     }
 }

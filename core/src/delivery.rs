@@ -64,7 +64,7 @@ impl Delivering {
         match self {
             Self::Whole(assembler) => match assembler.push(payload, config, compression)? {
                 Some(message) => {
-                    inbox.push(message.len(), Event::Message(message));
+                    inbox.push(message.len(), Event::Message(message), config);
                     Ok(true)
                 }
                 None => Ok(false),

@@ -1,10 +1,9 @@
 //! What can go wrong, sorted by who is to blame: the peer ([`ProtocolError`]), the configuration
-//! ([`ConfigError`]) or the caller ([`SendError`], [`ControlError`]).
+//! ([`ConfigError`]) or the caller ([`ControlError`], and what messages are refused with).
 
 use core::fmt;
 
 use crate::close::CloseCode;
-use crate::event::{Chunk, Message};
 use crate::frame::OpCode;
 
 /// How the peer broke the protocol. Each kind has the close code that the peer is told.
@@ -260,82 +259,6 @@ impl fmt::Display for ConfigError {
 
 impl core::error::Error for ConfigError {}
 
-/// A message that was not accepted. It comes back with the error, nothing was sent, and the
-/// connection is as it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SendError {
-    /// The outbox is at its high mark: try again when
-    /// [`can_send`](crate::Connection::can_send) is true.
-    Full(Message),
-    /// The connection is closing or closed: no data follows a Close (RFC 6455 §5.5.1).
-    Closed(Message),
-    /// A message in chunks is not finished: nothing may come between its fragments but control
-    /// frames (RFC 6455 §5.4).
-    Unfinished(Message),
-}
-
-impl SendError {
-    /// The message, to be sent again or elsewhere.
-    pub fn into_message(self) -> Message {
-        match self {
-            Self::Full(message) | Self::Closed(message) | Self::Unfinished(message) => message,
-        }
-    }
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full(_) => FULL,
-            Self::Closed(_) => CLOSED,
-            Self::Unfinished(_) => "a message in chunks is not finished yet",
-        })
-    }
-}
-
-impl core::error::Error for SendError {}
-
-/// A chunk that was not accepted. Nothing was sent, and the connection is as it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ChunkError {
-    /// The outbox is at its high mark: try again when
-    /// [`can_send`](crate::Connection::can_send) is true.
-    Full(Chunk),
-    /// The connection is closing or closed.
-    Closed(Chunk),
-    /// The message in progress is of the other kind, text or binary.
-    WrongKind(Chunk),
-    /// The chunk continues a text message into something that is not UTF-8.
-    InvalidUtf8(Chunk),
-}
-
-impl ChunkError {
-    /// The chunk, to be sent again or elsewhere.
-    pub fn into_chunk(self) -> Chunk {
-        match self {
-            Self::Full(chunk)
-            | Self::Closed(chunk)
-            | Self::WrongKind(chunk)
-            | Self::InvalidUtf8(chunk) => chunk,
-        }
-    }
-}
-
-impl fmt::Display for ChunkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full(_) => FULL,
-            Self::Closed(_) => CLOSED,
-            Self::WrongKind(_) => "the message in progress is of the other kind",
-            Self::InvalidUtf8(_) => "the chunk makes the text message something else than UTF-8",
-        })
-    }
-}
-
-impl core::error::Error for ChunkError {}
-
 /// A ping, pong or close that was not accepted. Nothing was sent, and the connection is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -381,5 +304,4 @@ impl fmt::Display for ControlError {
 
 impl core::error::Error for ControlError {}
 
-const FULL: &str = "the outbox is full: the peer, or the network, takes less than is sent";
-const CLOSED: &str = "the connection is closing or closed";
+pub(crate) const CLOSED: &str = "the connection is closing or closed";

@@ -6,12 +6,13 @@ use core::mem::size_of;
 
 use bytes::Bytes;
 
+use crate::config::Config;
 use crate::event::Event;
-use crate::gauge::{Gauge, Watermarks};
+use crate::gauge::{Gauge, Tally};
 
 /// The queue of decoded events. The gate closes when the number or the bytes of what is queued
 /// reach their high mark, and opens when both are back at the low one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Inbox {
     /// An event that came when nothing waited: a message that comes alone needs no queue, and so no
     /// memory for one.
@@ -19,14 +20,15 @@ pub(crate) struct Inbox {
     /// What came behind it.
     #[allow(clippy::box_collection, reason = "seldom there, and small while it is not")]
     rest: Option<Box<VecDeque<Item>>>,
-    messages: Gauge,
+    messages: Tally,
     bytes: Gauge,
     gate: Gate,
-    times_closed: u64,
+    times_closed: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 enum Gate {
+    #[default]
     Open,
     Closed,
 }
@@ -39,30 +41,21 @@ enum Item {
 }
 
 impl Inbox {
-    pub(crate) const fn new(messages: Watermarks, bytes: Watermarks) -> Self {
-        Self {
-            first: None,
-            rest: None,
-            messages: Gauge::new(messages),
-            bytes: Gauge::new(bytes),
-            gate: Gate::Open,
-            times_closed: 0,
-        }
-    }
-
     /// Queues an event with this much payload.
     #[inline]
-    pub(crate) fn push(&mut self, length: usize, event: Event) {
+    pub(crate) fn push(&mut self, length: usize, event: Event, config: &Config) {
         if self.holds_nothing() {
             self.first = Some(event);
         } else {
             self.rest().push_back(Item::Event(event));
         }
-        self.messages.add(1);
+        self.messages.add_one();
         self.bytes.add(length);
-        if self.gate == Gate::Open && (self.messages.is_high() || self.bytes.is_high()) {
+        let is_high =
+            self.messages.is_high(config.message_marks) || self.bytes.is_high(config.byte_marks);
+        if self.gate == Gate::Open && is_high {
             self.gate = Gate::Closed;
-            self.times_closed += 1;
+            self.times_closed = self.times_closed.saturating_add(1);
         }
     }
 
@@ -107,7 +100,7 @@ impl Inbox {
             Event::Ping(payload) | Event::Pong(payload) => payload.len(),
             Event::Closed(_) => 0,
         };
-        self.messages.subtract(1);
+        self.messages.subtract_one();
         self.bytes.subtract(length);
         Some(event)
     }
@@ -135,8 +128,10 @@ impl Inbox {
 
     /// Opens the gate if it is time to. Tells whether it did: decoding goes on then.
     #[inline]
-    pub(crate) fn reopen(&mut self) -> bool {
-        let opens = self.gate == Gate::Closed && self.messages.is_low() && self.bytes.is_low();
+    pub(crate) fn reopen(&mut self, config: &Config) -> bool {
+        let opens = self.gate == Gate::Closed
+            && self.messages.is_low(config.message_marks)
+            && self.bytes.is_low(config.byte_marks);
         if opens {
             self.gate = Gate::Open;
         }
@@ -157,7 +152,7 @@ impl Inbox {
         self.messages.level() == 0
     }
 
-    pub(crate) const fn messages(&self) -> &Gauge {
+    pub(crate) const fn messages(&self) -> &Tally {
         &self.messages
     }
 
@@ -165,7 +160,7 @@ impl Inbox {
         &self.bytes
     }
 
-    pub(crate) const fn times_closed(&self) -> u64 {
+    pub(crate) const fn times_closed(&self) -> u32 {
         self.times_closed
     }
 }

@@ -33,7 +33,7 @@ impl Mask {
     pub fn apply(&mut self, bytes: &mut [u8]) {
         let (blocks, rest) = bytes.as_chunks_mut::<BLOCK>();
         if !blocks.is_empty() {
-            let key = self.wide();
+            let key = self.wide::<BLOCK>();
             for block in blocks {
                 xor(block, &key);
             }
@@ -47,19 +47,30 @@ impl Mask {
     #[inline]
     pub fn append(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         out.reserve(bytes.len());
-        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        let mut rest = bytes;
+        if rest.len() >= LONG {
+            rest = self.append_blocks::<{ 2 * BLOCK }>(rest, out);
+        }
+        rest = self.append_blocks::<BLOCK>(rest, out);
+        let start = out.len();
+        out.extend_from_slice(rest);
+        self.apply_short(out.get_mut(start..).unwrap_or_default());
+        self.advance(bytes.len());
+    }
+
+    /// Appends the whole blocks of `bytes`, XORed, and gives what is left of them.
+    #[inline]
+    fn append_blocks<'b, const N: usize>(self, bytes: &'b [u8], out: &mut Vec<u8>) -> &'b [u8] {
+        let (blocks, rest) = bytes.as_chunks::<N>();
         if !blocks.is_empty() {
-            let key = self.wide();
+            let key = self.wide::<N>();
             for block in blocks {
                 let mut block = *block;
                 xor(&mut block, &key);
                 out.extend_from_slice(&block);
             }
         }
-        let start = out.len();
-        out.extend_from_slice(rest);
-        self.apply_short(out.get_mut(start..).unwrap_or_default());
-        self.advance(bytes.len());
+        rest
     }
 
     /// Writes `bytes`, XORed, over the first bytes of `out`, which must be as long at least, and
@@ -103,15 +114,15 @@ impl Mask {
 
     /// The key, repeated over a block. A block is a multiple of the key, so that the key stands at
     /// the same place in each.
-    fn wide(self) -> [u8; BLOCK] {
-        let mut wide = [0; BLOCK];
+    fn wide<const N: usize>(self) -> [u8; N] {
+        let mut wide = [0; N];
         let (keys, _) = wide.as_chunks_mut::<4>();
         keys.fill(self.key);
         wide
     }
 }
 
-fn xor(block: &mut [u8; BLOCK], key: &[u8; BLOCK]) {
+fn xor<const N: usize>(block: &mut [u8; N], key: &[u8; N]) {
     for (byte, key) in block.iter_mut().zip(key) {
         *byte ^= key;
     }
@@ -120,6 +131,9 @@ fn xor(block: &mut [u8; BLOCK], key: &[u8; BLOCK]) {
 /// Two vectors of AVX2, four of SSE2 or NEON: long enough to keep a core busy, short enough for
 /// small messages.
 pub(crate) const BLOCK: usize = 64;
+
+/// From this length on a payload is copied in blocks of twice that.
+const LONG: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -132,12 +146,18 @@ mod tests {
         payload.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect()
     }
 
+    /// Short, and around the length from which on blocks are longer.
+    fn payload() -> impl Strategy<Value = Vec<u8>> {
+        let length = prop_oneof![0..300usize, LONG - 5..LONG + 300];
+        length.prop_flat_map(|length| proptest::collection::vec(any::<u8>(), length))
+    }
+
     proptest! {
         #[test]
         fn any_split_gives_what_the_rfc_defines(
             key: [u8; 4],
-            payload in proptest::collection::vec(any::<u8>(), 0..300),
-            cuts in proptest::collection::vec(0usize..300, 0..4),
+            payload in payload(),
+            cuts in proptest::collection::vec(0usize..5000, 0..4),
         ) {
             let expected = naive(key, &payload);
             let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(payload.len())).collect();

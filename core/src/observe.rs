@@ -64,7 +64,7 @@ impl Connection {
     /// Whether the peer's Close, or a fault of it, waits behind events that are not taken. Nothing
     /// after it is decoded: what else is awaited from the peer, a pong for example, will not come.
     pub fn is_end_queued(&self) -> bool {
-        self.held.is_some()
+        self.stash.held().is_some()
     }
 
     /// Counters so far.
@@ -74,10 +74,10 @@ impl Connection {
             messages_in,
             messages_out,
             bytes_in,
-            pings_in,
-            pongs_in,
+            pings_in: u64::from(pings_in),
+            pongs_in: u64::from(pongs_in),
             bytes_out: self.output.total(),
-            times_closed: self.inbox.times_closed(),
+            times_closed: u64::from(self.inbox.times_closed()),
             peak_messages: self.inbox.messages().peak(),
             peak_bytes: self.inbox.bytes().peak(),
             peak_output: self.output.outbox.peak(),

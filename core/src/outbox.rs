@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
@@ -27,13 +28,10 @@ pub(crate) struct Outbox {
     queue: Option<Box<VecDeque<Waiting>>>,
     /// The small frames behind them, ready and back to back.
     small: Vec<u8>,
-    /// The masked frame of which a part is on the wire: nothing may come in between.
-    unfinished: Option<Box<Unfinished>>,
     /// There is none while no control frame waits or is on its way.
     control: Option<Box<Control>>,
     gauge: Gauge,
-    /// Data frames with a longer payload go out in fragments of this size.
-    fragment_size: usize,
+    config: Arc<Config>,
     is_full: bool,
     /// Generates masking keys; a server has none.
     keys: Option<Box<ChaCha12Rng>>,
@@ -48,6 +46,9 @@ enum Waiting {
     Large(Frame),
     /// A whole frame that other connections send too.
     Encoded(Bytes),
+    /// In front of all: what is left of a masked frame of which a part is on the wire. Nothing may
+    /// come in between.
+    Unfinished { payload: Bytes, mask: Mask },
 }
 
 /// A data frame.
@@ -64,7 +65,7 @@ pub(crate) struct Frame {
 struct Control {
     pongs: VecDeque<Bytes>,
     pings: VecDeque<Bytes>,
-    close: Option<CloseFrame>,
+    close: Option<Box<CloseFrame>>,
     /// How much of the wire has to go out until the pings and pongs on it are gone.
     on_wire: usize,
 }
@@ -75,22 +76,15 @@ impl Control {
     }
 }
 
-#[derive(Debug)]
-struct Unfinished {
-    payload: Bytes,
-    mask: Mask,
-}
-
 impl Outbox {
-    pub(crate) fn new(config: &Config, keys: Option<Box<ChaCha12Rng>>) -> Self {
+    pub(crate) fn new(config: Arc<Config>, keys: Option<Box<ChaCha12Rng>>) -> Self {
         Self {
             wire: Wire::new(),
             queue: None,
             small: Vec::new(),
-            unfinished: None,
             control: None,
-            gauge: Gauge::new(config.send_marks),
-            fragment_size: config.fragment_size.unwrap_or(usize::MAX),
+            gauge: Gauge::default(),
+            config,
             is_full: false,
             keys,
             has_progressed: false,
@@ -106,18 +100,39 @@ impl Outbox {
     /// Accepts a data frame, whatever its length.
     #[inline]
     pub(crate) fn push_data(&mut self, frame: Frame) {
-        let length = frame.payload.len();
-        if length >= LARGE || length > self.fragment_size {
-            self.accepted(length);
-            self.push_waiting(Waiting::Large(frame));
-            return;
-        }
         let Frame { fin, rsv1, opcode, payload } = frame;
+        if self.is_short(payload.len()) {
+            self.push_short(fin, rsv1, opcode, &payload);
+        } else {
+            self.accepted(payload.len());
+            self.push_waiting(Waiting::Large(Frame { fin, rsv1, opcode, payload }));
+        }
+    }
+
+    /// Accepts a whole message in one data frame, of which the caller keeps the payload.
+    #[inline]
+    pub(crate) fn push_copy(&mut self, opcode: OpCode, payload: &[u8]) {
+        if self.is_short(payload.len()) {
+            self.push_short(true, false, opcode, payload);
+        } else {
+            let payload = Bytes::copy_from_slice(payload);
+            self.push_data(Frame { fin: true, rsv1: false, opcode, payload });
+        }
+    }
+
+    /// Whether a payload is copied behind its header, and not kept as the caller gave it.
+    #[inline]
+    fn is_short(&self, length: usize) -> bool {
+        length < LARGE && length <= self.fragment_size()
+    }
+
+    #[inline]
+    fn push_short(&mut self, fin: bool, rsv1: bool, opcode: OpCode, payload: &[u8]) {
         let mask = self.next_mask();
-        let header = FrameHeader { fin, rsv1, opcode, mask, length: length as u64 };
+        let header = FrameHeader { fin, rsv1, opcode, mask, length: payload.len() as u64 };
         self.make_room(MAX_HEADER + payload.len());
         let before = self.small.len();
-        append_frame(header, &payload, &mut self.small);
+        append_frame(header, payload, &mut self.small);
         self.accepted(self.small.len() - before);
     }
 
@@ -136,7 +151,7 @@ impl Outbox {
     #[inline]
     fn accepted(&mut self, length: usize) {
         self.gauge.add(length);
-        self.is_full |= self.gauge.is_high();
+        self.is_full |= self.gauge.is_high(self.config.send_marks);
     }
 
     /// What does not go behind the small frames goes behind them in the queue.
@@ -150,17 +165,19 @@ impl Outbox {
     fn make_room(&mut self, needed: usize) {
         if self.small.capacity() == 0 {
             self.small = self.wire.take_spare();
-        } else if self.small.len() >= SEGMENT {
-            self.end_small();
         }
-        if self.small.capacity() - self.small.len() < needed {
-            self.grow_small(needed);
+        let length = self.small.len();
+        if self.small.capacity() - length < needed || length >= SEGMENT {
+            self.make_more_room(needed);
         }
     }
 
     /// A frame that stands alone gets what it needs. Where one follows another there will be more:
     /// to grow by twice each time would move all of them again and again.
-    fn grow_small(&mut self, needed: usize) {
+    fn make_more_room(&mut self, needed: usize) {
+        if self.small.len() >= SEGMENT {
+            self.end_small();
+        }
         let room = match self.small.len() {
             0 => 0,
             length => (GROWTH * length).clamp(LEAST_GROWTH, SEGMENT),
@@ -185,7 +202,7 @@ impl Outbox {
         if pongs.len() == PONG_RING {
             pongs.pop_front();
         }
-        pongs.push_back(payload);
+        push_control(pongs, payload);
     }
 
     pub(crate) fn push_ping(&mut self, payload: Bytes) -> Result<(), ControlError> {
@@ -193,13 +210,13 @@ impl Outbox {
         if pings.len() == CONTROL_RING {
             return Err(ControlError::Full);
         }
-        pings.push_back(payload);
+        push_control(pings, payload);
         Ok(())
     }
 
     /// The Close goes out behind the data that was accepted before it.
     pub(crate) fn push_close(&mut self, frame: CloseFrame) {
-        self.control().close = Some(frame);
+        self.control().close = Some(Box::new(frame));
     }
 
     fn control(&mut self) -> &mut Control {
@@ -211,7 +228,6 @@ impl Outbox {
         self.queue = None;
         self.small = Vec::new();
         self.control = None;
-        self.unfinished = None;
         self.wire = Wire::new();
         self.gauge.subtract(self.gauge.level());
         self.is_full = false;
@@ -221,7 +237,6 @@ impl Outbox {
         self.wire.remaining() == 0
             && self.small.is_empty()
             && self.queue.is_none()
-            && self.unfinished.is_none()
             && self.control.as_ref().is_none_or(|control| !control.is_waiting())
     }
 
@@ -264,7 +279,7 @@ impl Outbox {
         }
         self.gauge.subtract(count);
         self.has_progressed |= count > 0;
-        if self.gauge.is_low() {
+        if self.gauge.is_low(self.config.send_marks) {
             self.is_full = false;
         }
         if self.wire.remaining() == 0 {
@@ -276,7 +291,7 @@ impl Outbox {
     /// the Close behind all of it.
     #[inline]
     pub(crate) fn commit(&mut self) {
-        if self.unfinished.is_some() || self.control.is_some() || self.queue.is_some() {
+        if self.control.is_some() || self.queue.is_some() {
             self.commit_all();
         } else if !self.small.is_empty() && self.wire.remaining() < WINDOW {
             self.wire.push_owned(core::mem::take(&mut self.small));
@@ -285,15 +300,17 @@ impl Outbox {
 
     fn commit_all(&mut self) {
         self.continue_masked();
-        if self.unfinished.is_some() || self.wire.remaining() >= WINDOW {
+        if self.is_unfinished() || self.wire.remaining() >= WINDOW {
             return;
         }
         self.commit_control();
-        while self.wire.remaining() < WINDOW && self.unfinished.is_none() {
+        while self.wire.remaining() < WINDOW && !self.is_unfinished() {
             match self.queue.as_mut().and_then(|queue| queue.pop_front()) {
                 Some(Waiting::Small(frames)) => self.wire.push_owned(frames),
                 Some(Waiting::Encoded(frame)) => self.wire.push_shared(frame),
                 Some(Waiting::Large(frame)) => self.commit_large(frame),
+                // It is not in front here, and nowhere else.
+                Some(Waiting::Unfinished { .. }) => {}
                 None => {
                     self.wire.push_owned(core::mem::take(&mut self.small));
                     break;
@@ -303,7 +320,7 @@ impl Outbox {
         if self.queue.as_ref().is_some_and(|queue| queue.is_empty()) {
             self.queue = None;
         }
-        if self.queue.is_none() && self.small.is_empty() && self.unfinished.is_none() {
+        if self.queue.is_none() && self.small.is_empty() {
             self.commit_close();
         }
     }
@@ -311,7 +328,7 @@ impl Outbox {
     /// Puts a frame on the wire, or its first fragment; the rest stays in front of the queue, so
     /// that control frames can go in between.
     fn commit_large(&mut self, mut frame: Frame) {
-        let payload = frame.payload.split_to(frame.payload.len().min(self.fragment_size));
+        let payload = frame.payload.split_to(frame.payload.len().min(self.fragment_size()));
         let is_rest = frame.payload.is_empty();
         let mask = self.next_mask();
         let header = encode_header(FrameHeader {
@@ -330,7 +347,8 @@ impl Outbox {
             self.queue.get_or_insert_default().push_front(Waiting::Large(rest));
         }
         if let Some(mask) = mask {
-            self.unfinished = Some(Box::new(Unfinished { payload, mask }));
+            let queue = self.queue.get_or_insert_default();
+            queue.push_front(Waiting::Unfinished { payload, mask });
             self.continue_masked();
         } else if payload.len() < CHEAP_TO_COPY {
             // Short fragments go together: a segment of its own costs more than one of them.
@@ -342,20 +360,30 @@ impl Outbox {
 
     /// A large payload is masked as it goes out, a window at a time, not copied as a whole.
     fn continue_masked(&mut self) {
-        let Some(frame) = &mut self.unfinished else { return };
-        while self.wire.remaining() < WINDOW && !frame.payload.is_empty() {
-            let piece = frame.payload.split_to(frame.payload.len().min(WINDOW));
+        let Some(queue) = &mut self.queue else { return };
+        let Some(Waiting::Unfinished { payload, mask }) = queue.front_mut() else { return };
+        while self.wire.remaining() < WINDOW && !payload.is_empty() {
+            let piece = payload.split_to(payload.len().min(WINDOW));
             let mut masked = Vec::with_capacity(piece.len());
-            frame.mask.append(&piece, &mut masked);
+            mask.append(&piece, &mut masked);
             if masked.len() < CHEAP_TO_COPY {
                 self.wire.append(&masked);
             } else {
                 self.wire.push_owned(masked);
             }
         }
-        if frame.payload.is_empty() {
-            self.unfinished = None;
+        if payload.is_empty() {
+            queue.pop_front();
+            if queue.is_empty() {
+                self.queue = None;
+            }
         }
+    }
+
+    /// Whether a part of a masked frame is on the wire, and not the rest.
+    fn is_unfinished(&self) -> bool {
+        let front = self.queue.as_ref().and_then(|queue| queue.front());
+        matches!(front, Some(Waiting::Unfinished { .. }))
     }
 
     /// The next pings and pongs leave their rings when the last ones are gone: a transport that is
@@ -402,9 +430,22 @@ impl Outbox {
         self.wire.append(&frame);
     }
 
+    /// Data frames with a longer payload go out in fragments of this size.
+    fn fragment_size(&self) -> usize {
+        self.config.fragment_size.unwrap_or(usize::MAX)
+    }
+
     fn next_mask(&mut self) -> Option<Mask> {
         self.keys.as_mut().map(|keys| Mask::new(keys.next_u32().to_ne_bytes()))
     }
+}
+
+/// Mostly there is one and no second: a ring begins with a single place.
+fn push_control(ring: &mut VecDeque<Bytes>, payload: Bytes) {
+    if ring.capacity() == 0 {
+        ring.reserve_exact(1);
+    }
+    ring.push_back(payload);
 }
 
 #[inline]

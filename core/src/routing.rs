@@ -9,13 +9,14 @@ use crate::assembler;
 use crate::close::CloseFrame;
 use crate::compression::Compression;
 use crate::config::PongPolicy;
-use crate::connection::{Connection, ControlFrame, Ending, Held, Receiving};
+use crate::connection::{Connection, ControlFrame, Ending, Receiving};
 use crate::delivery::Delivering;
 use crate::error::ProtocolError;
 use crate::event::{Closed, Event, Failure, Message};
 use crate::frame::{FrameHeader, OpCode, Part, Payload};
+use crate::keepalive::PingPayload;
 use crate::phase::{Phase, Step};
-use crate::stash::Stash;
+use crate::stash::{Held, Stash};
 use crate::timers::Timer;
 use crate::timestamp::Timestamp;
 
@@ -35,7 +36,7 @@ impl Connection {
             return;
         }
         let mut rest = input;
-        if self.stash.is_empty() {
+        if !self.stash.has_input() {
             self.decode(&mut rest);
         }
         if self.decodes() && !rest.is_empty() {
@@ -49,7 +50,7 @@ impl Connection {
     /// Whether input is decoded, now or when the gate opens.
     #[inline]
     pub(crate) fn decodes(&self) -> bool {
-        self.phase.decodes() && self.held.is_none()
+        self.phase.decodes() && self.stash.held().is_none()
     }
 
     fn decode(&mut self, input: &mut &[u8]) {
@@ -142,7 +143,7 @@ impl Connection {
     #[inline]
     fn received_message(&mut self, message: Message) {
         self.counters.messages_in += 1;
-        self.inbox.push(message.len(), Event::Message(message));
+        self.inbox.push(message.len(), Event::Message(message), &self.config);
     }
 
     fn begin_frame(&mut self, header: &FrameHeader) -> Result<(), ProtocolError> {
@@ -199,13 +200,12 @@ impl Connection {
     /// A Close or a fault has its turn like everything else: it takes effect when all that came
     /// before it is taken. Until then answers to that can still be sent, if any can.
     fn hold(&mut self, held: Held) {
-        self.stash = Stash::default();
-        self.held = Some(Box::new(held));
+        self.stash.hold(held);
     }
 
     /// Everything before the Close or the fault is taken.
     pub(crate) fn release(&mut self) {
-        match self.held.take().map(|held| *held) {
+        match self.stash.release() {
             Some(Held::Close(frame)) => {
                 // "It SHOULD echo the status code it received" (RFC 6455 §5.5.1).
                 let reply = CloseFrame::from(frame.code);
@@ -220,7 +220,7 @@ impl Connection {
     }
 
     fn received_ping(&mut self, payload: Bytes) {
-        self.counters.pings_in += 1;
+        self.counters.pings_in = self.counters.pings_in.saturating_add(1);
         let policy = self.config.pong_policy;
         if self.phase.answers_pings() {
             match policy {
@@ -231,15 +231,15 @@ impl Connection {
             }
         }
         if self.config.surface_control || policy == PongPolicy::Manual {
-            self.inbox.push(payload.len(), Event::Ping(payload));
+            self.inbox.push(payload.len(), Event::Ping(payload), &self.config);
         }
     }
 
     fn received_pong(&mut self, payload: Bytes) {
-        self.counters.pongs_in += 1;
+        self.counters.pongs_in = self.counters.pongs_in.saturating_add(1);
         self.keepalive.received(&payload, self.now);
         if self.config.surface_control {
-            self.inbox.push(payload.len(), Event::Pong(payload));
+            self.inbox.push(payload.len(), Event::Pong(payload), &self.config);
         }
     }
 
@@ -255,7 +255,7 @@ impl Connection {
         if self.inbox.is_answer_due() {
             self.give_answers();
         }
-        if self.inbox.reopen() {
+        if self.inbox.reopen(&self.config) {
             self.opened();
         }
         Some(event)
@@ -274,12 +274,12 @@ impl Connection {
     pub(crate) fn poll_end(&mut self) -> Option<Event> {
         self.release();
         let is_all_decoded = self.is_all_decoded();
-        match &mut self.ending {
-            Ending::Decided { closed, reported: reported @ false } if is_all_decoded => {
+        match self.ending.as_deref_mut() {
+            Some(Ending::Decided { closed, reported: reported @ false }) if is_all_decoded => {
                 *reported = true;
                 Some(Event::Closed(closed.clone()))
             }
-            Ending::Decided { .. } | Ending::Undecided { .. } => None,
+            Some(Ending::Decided { .. } | Ending::Undecided { .. }) | None => None,
         }
     }
 
@@ -291,11 +291,14 @@ impl Connection {
         {
             self.timers.begin(Timer::Pong, timeout);
         }
-        let stash = core::mem::take(&mut self.stash);
-        let mut rest = stash.bytes();
+        let mut input = self.stash.take_input();
+        let mut rest = input.bytes();
         self.decode(&mut rest);
-        let left = if self.decodes() { rest.len() } else { 0 };
-        self.stash = stash.keep_last(left);
+        let left = rest.len();
+        if left > 0 && self.decodes() {
+            input.keep_last(left);
+            self.stash = input;
+        }
         // An event is on its way to the application, which may answer it: what ends the connection
         // behind it waits for the next one, unless nothing can be sent any more.
         if self.phase != Phase::Open {
@@ -308,7 +311,7 @@ impl Connection {
 
     /// Whether nothing that was received waits for its turn.
     pub(crate) fn is_all_decoded(&self) -> bool {
-        self.stash.is_empty() && self.held.is_none() && !self.delivering.is_waiting()
+        self.stash.is_empty() && !self.delivering.is_waiting()
     }
 
     /// The stream has ended and all of it is decoded.
@@ -339,20 +342,23 @@ impl Connection {
     pub(crate) fn step(&mut self, step: Step, close: CloseFrame, cause: Option<Cause>) {
         let by_peer = self.phase == Phase::Open;
         let moved = self.phase.on(step);
-        if let Ending::Undecided { sent } = &mut self.ending {
+        if self.closed().is_none() {
             if moved.send_close {
-                *sent = Some(Box::new(close.clone()));
+                self.ending = Some(Box::new(Ending::Undecided { sent: close.clone() }));
                 self.output.outbox.push_close(close);
             }
-            let sent = sent.as_deref().cloned();
             if let (Some(_), Some(cause)) = (moved.outcome, cause) {
+                let sent = match self.ending.as_deref() {
+                    Some(Ending::Undecided { sent }) => Some(sent.clone()),
+                    Some(Ending::Decided { .. }) | None => None,
+                };
                 let closed = match cause {
                     Cause::Received(frame) => {
                         Closed::clean(frame, sent.unwrap_or(CloseFrame::EMPTY), by_peer)
                     }
                     Cause::Failure(failure) => Closed::failed(failure, sent),
                 };
-                self.ending = Ending::Decided { closed, reported: false };
+                self.ending = Some(Box::new(Ending::Decided { closed, reported: false }));
             }
         }
         self.enter(moved.phase);
@@ -390,7 +396,7 @@ impl Connection {
             self.keepalive_ping();
         }
         if self.timers.expire(Timer::Pong, now) {
-            if self.inbox.is_open() && self.held.is_none() {
+            if self.inbox.is_open() && self.stash.held().is_none() {
                 self.cut(Failure::KeepaliveTimeout);
             } else if let Some(timeout) = self.config.pong_timeout {
                 // The pong may be waiting behind our own closed gate: the peer is not to blame.
@@ -410,11 +416,14 @@ impl Connection {
     }
 
     fn keepalive_ping(&mut self) {
-        let payload = self.keepalive.next_payload();
+        // A number, so that its pong can be told from others.
+        self.pings = self.pings.wrapping_add(1);
+        let number = self.pings;
+        let payload = Bytes::copy_from_slice(&PingPayload::bytes(number));
         // If sixteen pings wait already, the peer takes nothing: one more would tell nothing.
-        if self.output.outbox.push_ping(payload.clone()).is_ok() {
+        if self.output.outbox.push_ping(payload).is_ok() {
             self.watch_output();
-            self.keepalive.sent(payload, self.now);
+            self.keepalive.sent(PingPayload::Number(number), self.now);
         }
         if let Some(timeout) = self.config.pong_timeout
             && !self.timers.is_set(Timer::Pong)
@@ -424,6 +433,7 @@ impl Connection {
         if let Some(interval) = self.config.ping_interval {
             self.timers.set(Timer::Ping, self.now + interval);
         }
+        self.compression.rest();
     }
 
     /// There is output: the peer has `write_timeout` to take some of it.

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::error::ChunkError;
 use crate::event::{Chunk, MessageKind};
 use crate::frame::OpCode;
-use crate::utf8::Utf8;
+use crate::refusal::ChunkError;
+use crate::utf8::Cut;
 
 /// How far a message in chunks has come.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub(crate) enum Sending {
     /// None is begun.
     #[default]
     Between,
-    Text(Utf8),
+    Text(Cut),
     Binary,
 }
 
@@ -47,13 +47,13 @@ impl Sending {
             }
         };
         let mut next = match (&self, chunk.kind) {
-            (Self::Text(utf8), _) => Self::Text(*utf8),
-            (_, MessageKind::Text) => Self::Text(Utf8::default()),
+            (Self::Text(cut), _) => Self::Text(*cut),
+            (_, MessageKind::Text) => Self::Text(Cut::default()),
             (_, MessageKind::Binary) => Self::Binary,
         };
-        if let Self::Text(utf8) = &mut next
+        if let Self::Text(cut) = &mut next
             && validate_utf8
-            && (utf8.check(&chunk.payload).is_err() || (chunk.last && !utf8.is_complete()))
+            && (cut.check(&chunk.payload).is_err() || (chunk.last && !cut.is_complete()))
         {
             return Err(ChunkError::InvalidUtf8(chunk));
         }

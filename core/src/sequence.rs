@@ -52,12 +52,6 @@ impl Sequence {
         Ok(begins)
     }
 
-    /// Whether no message is in progress.
-    #[inline]
-    pub(crate) const fn is_between_messages(&self) -> bool {
-        self.current.is_none()
-    }
-
     /// Whether the message in progress ends with this payload.
     pub(crate) fn ends_with(&self, payload: &Payload<'_>) -> bool {
         payload.last && self.is_last_frame()

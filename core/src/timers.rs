@@ -19,6 +19,25 @@ pub(crate) enum Timer {
 
 impl Timer {
     pub(crate) const ALL: [Self; 4] = [Self::Ping, Self::Pong, Self::Close, Self::Write];
+
+    /// Where its deadline stands. Pings end when the closing handshake begins, so these two share a
+    /// place.
+    const fn place(self) -> usize {
+        match self {
+            Self::Ping | Self::Close => 0,
+            Self::Pong => 1,
+            Self::Write => 2,
+        }
+    }
+
+    /// The other one at its place.
+    const fn neighbour(self) -> Option<Self> {
+        match self {
+            Self::Ping => Some(Self::Close),
+            Self::Close => Some(Self::Ping),
+            Self::Pong | Self::Write => None,
+        }
+    }
 }
 
 /// At most one deadline for each timer.
@@ -29,7 +48,7 @@ impl Timer {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TimerTable {
     /// When each is due; of a pending one, the microseconds until it is.
-    deadlines: [Timestamp; Timer::ALL.len()],
+    deadlines: [Timestamp; 3],
     set: Timers,
     /// Those of `set` that have not begun.
     pending: Timers,
@@ -44,6 +63,10 @@ impl Timers {
         self.0 & 1 << timer as u8 != 0
     }
 
+    const fn meets(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+
     const fn insert(&mut self, timer: Timer) {
         self.0 |= 1 << timer as u8;
     }
@@ -54,8 +77,12 @@ impl Timers {
 }
 
 impl TimerTable {
+    /// Sets a deadline anew. One for pings ends when one for the closing handshake begins.
     pub(crate) fn set(&mut self, timer: Timer, deadline: Timestamp) {
-        self.deadlines[timer as usize] = deadline;
+        if let Some(neighbour) = timer.neighbour() {
+            self.clear(neighbour);
+        }
+        self.deadlines[timer.place()] = deadline;
         self.set.insert(timer);
         self.pending.remove(timer);
     }
@@ -88,7 +115,7 @@ impl TimerTable {
     fn begin_pending(&mut self, now: Timestamp) {
         for timer in Timer::ALL {
             if self.pending.contains(timer) {
-                let delay = self.deadlines[timer as usize].as_micros();
+                let delay = self.deadlines[timer.place()].as_micros();
                 self.set(timer, now + Duration::from_micros(delay));
             }
         }
@@ -98,26 +125,32 @@ impl TimerTable {
     pub(crate) fn expire(&mut self, timer: Timer, now: Timestamp) -> bool {
         let expires = self.set.contains(timer)
             && !self.pending.contains(timer)
-            && self.deadlines[timer as usize] <= now;
+            && self.deadlines[timer.place()] <= now;
         if expires {
             self.clear(timer);
         }
         expires
     }
 
-    /// The first deadline; `now` if one is pending.
+    /// The first deadline; `now` if one is pending. A loop over all connections asks nothing else.
+    #[inline]
     pub(crate) fn next(&self, now: Timestamp) -> Option<Timestamp> {
-        Timer::ALL
-            .into_iter()
-            .filter(|timer| self.set.contains(*timer))
-            .map(
-                |timer| {
-                    if self.pending.contains(timer) { now } else { self.deadlines[timer as usize] }
-                },
-            )
-            .min()
+        let mut earliest = Timestamp::MAX;
+        for (deadline, timers) in self.deadlines.iter().zip(PLACES) {
+            let begins = if self.pending.meets(timers) { now } else { *deadline };
+            let begins = if self.set.meets(timers) { begins } else { Timestamp::MAX };
+            earliest = earliest.min(begins);
+        }
+        (self.set != Timers::default()).then_some(earliest)
     }
 }
+
+/// The timers of each place.
+const PLACES: [Timers; 3] = [
+    Timers(1 << Timer::Ping as u8 | 1 << Timer::Close as u8),
+    Timers(1 << Timer::Pong as u8),
+    Timers(1 << Timer::Write as u8),
+];
 
 #[cfg(test)]
 mod tests {

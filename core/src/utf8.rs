@@ -2,14 +2,20 @@
 
 use alloc::string::String;
 
-/// The state between two pieces of one text: the beginning of a character, if the last piece ended
-/// inside one.
+/// The state between two pieces of one text.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Utf8 {
-    partial: [u8; 4],
-    length: usize,
+    cut: Cut,
     /// Bytes of the text that are known to be good.
     validated: u64,
+}
+
+/// The beginning of a character, if the last piece ended inside one. All that is needed where nobody
+/// asks for the place of a fault.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cut {
+    partial: [u8; 4],
+    length: u8,
 }
 
 /// The text cannot be UTF-8, whatever follows.
@@ -23,12 +29,26 @@ impl Utf8 {
     /// Validates the next piece and appends what is complete to `out`; the beginning of a character
     /// is kept for the next piece.
     pub(crate) fn append(&mut self, piece: &[u8], out: &mut String) -> Result<(), Utf8Error> {
-        self.validate(piece, |text| out.push_str(text))
+        self.cut
+            .validate(piece, &mut self.validated, |text| out.push_str(text))
+            .map_err(|valid| Utf8Error { offset: self.validated + valid as u64 })
     }
 
+    /// Whether the text so far ends with a whole character.
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.cut.is_complete()
+    }
+
+    /// How many bytes of an incomplete character are kept.
+    pub(crate) const fn pending(&self) -> usize {
+        self.cut.length as usize
+    }
+}
+
+impl Cut {
     /// Validates the next piece.
-    pub(crate) fn check(&mut self, piece: &[u8]) -> Result<(), Utf8Error> {
-        self.validate(piece, |_| ())
+    pub(crate) fn check(&mut self, piece: &[u8]) -> Result<(), ()> {
+        self.validate(piece, &mut 0, |_| ()).map_err(|_| ())
     }
 
     /// Whether the text so far ends with a whole character.
@@ -36,30 +56,28 @@ impl Utf8 {
         self.length == 0
     }
 
-    /// How many bytes of an incomplete character are kept.
-    pub(crate) const fn pending(&self) -> usize {
-        self.length
-    }
-
+    /// Counts what is good in `validated`; an error tells how much more is, before the fault.
     fn validate(
         &mut self,
         mut piece: &[u8],
+        validated: &mut u64,
         mut accept: impl FnMut(&str),
-    ) -> Result<(), Utf8Error> {
+    ) -> Result<(), usize> {
         while self.length > 0 {
             let Some((&byte, rest)) = piece.split_first() else { return Ok(()) };
             piece = rest;
-            let Some(slot) = self.partial.get_mut(self.length) else { return Err(self.error(0)) };
+            let length = usize::from(self.length);
+            let Some(slot) = self.partial.get_mut(length) else { return Err(0) };
             *slot = byte;
             self.length += 1;
-            let character = self.partial.get(..self.length).unwrap_or_default();
+            let character = self.partial.get(..=length).unwrap_or_default();
             match core::str::from_utf8(character) {
                 Ok(text) => {
                     accept(text);
-                    self.validated += self.length as u64;
+                    *validated += u64::from(self.length);
                     self.length = 0;
                 }
-                Err(error) if error.error_len().is_some() => return Err(self.error(0)),
+                Err(error) if error.error_len().is_some() => return Err(0),
                 Err(_) => {}
             }
         }
@@ -72,24 +90,21 @@ impl Utf8 {
                 let valid = core::str::from_utf8(whole).map_or_else(|e| e.valid_up_to(), str::len);
                 let good = whole.get(..valid).unwrap_or_default();
                 accept(core::str::from_utf8(good).unwrap_or_default());
-                return Err(self.error(valid));
+                return Err(valid);
             }
         }
-        self.validated += whole.len() as u64;
+        *validated += whole.len() as u64;
         // The tail begins with a lead byte and is shorter than that promises; it may be wrong all
         // the same, as ED A0 is.
         if core::str::from_utf8(tail).is_err_and(|error| error.error_len().is_some()) {
-            return Err(self.error(0));
+            return Err(0);
         }
+        self.length = 0;
         for (slot, byte) in self.partial.iter_mut().zip(tail) {
             *slot = *byte;
+            self.length += 1;
         }
-        self.length = tail.len();
         Ok(())
-    }
-
-    fn error(&self, valid: usize) -> Utf8Error {
-        Utf8Error { offset: self.validated + valid as u64 }
     }
 }
 
@@ -209,11 +224,11 @@ mod tests {
         for (text, offset) in texts {
             for size in 1..=text.len() {
                 let (mut utf8, mut checked, mut out) =
-                    (Utf8::default(), Utf8::default(), String::new());
+                    (Utf8::default(), Cut::default(), String::new());
                 let found = text.chunks(size).find_map(|piece| {
                     let found = utf8.append(piece, &mut out).err();
-                    assert_eq!(checked.check(piece).err(), found, "both ways say the same");
-                    assert!(found.is_some() || checked.pending() == utf8.length);
+                    assert_eq!(checked.check(piece).is_err(), found.is_some(), "both say the same");
+                    assert!(found.is_some() || checked.is_complete() == utf8.is_complete());
                     found
                 });
                 assert_eq!(found, Some(Utf8Error { offset }), "{text:x?} in pieces of {size}");
@@ -236,10 +251,10 @@ mod tests {
     /// The slow way is for the one character that a cut goes through.
     #[test]
     fn a_piece_is_accepted_at_once() {
-        let mut utf8 = Utf8::default();
+        let mut cut = Cut::default();
         let mut accepted = Vec::new();
         for piece in [&b"whole"[..], b"cut \xC3", b"\xA9 and on"] {
-            utf8.validate(piece, |text| accepted.push(String::from(text))).unwrap();
+            cut.validate(piece, &mut 0, |text| accepted.push(String::from(text))).unwrap();
         }
         assert_eq!(accepted, ["whole", "cut ", "é", " and on"]);
     }

@@ -2,11 +2,13 @@
 #![cfg(feature = "deflate")]
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, missing_docs)]
 
+use core::time::Duration;
+
 use bytes::Buf;
 use proptest::prelude::*;
 use tidegate_core::deflate::{DeflateOptions, DeflateParams, DeflatePool};
 use tidegate_core::{
-    Chunk, CloseCode, Compress, Config, Connection, Event, Failure, Message, MessageKind,
+    Chunk, CloseCode, Compress, Config, Connection, Event, Failure, Message, MessageKind, Prepared,
     ProtocolError, Timestamp, Watermarks,
 };
 
@@ -110,6 +112,93 @@ fn params() -> impl Strategy<Value = DeflateParams> {
     })
 }
 
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Nothing happens for some minutes, but for the pings of this end.
+fn idle(connection: &mut Connection, mut now: Timestamp, minutes: u32) -> Timestamp {
+    for _ in 0..minutes {
+        now = now + MINUTE;
+        connection.handle_timeout(now);
+    }
+    now
+}
+
+/// What rests keeps its window, in both directions: only the tables and the buffers go.
+#[test]
+fn a_window_outlives_a_rest() {
+    let config = config(DeflateOptions::default()).to_builder().ping_interval(MINUTE);
+    let config = config.pong_timeout(None).build().unwrap();
+    let params = DeflateParams::default();
+    let mut server = Connection::server(NOW, config.clone()).with_deflate(params);
+    let mut client = Connection::client(NOW, config, [1; 32]).with_deflate(params);
+    let text: String = ('!'..='~').chain('À'..='ÿ').collect();
+    let mut now = NOW;
+    let mut lengths = Vec::new();
+    for _ in 0..3 {
+        server.send(text.as_str()).unwrap();
+        let wire = drain(&mut server);
+        lengths.push(wire.len());
+        client.handle_input(now, &wire);
+        assert_eq!(client.poll_event(), Some(Event::Message(Message::text(text.as_str()))));
+        now = idle(&mut server, now, 3);
+        now = idle(&mut client, now, 3);
+        drain(&mut server);
+        drain(&mut client);
+    }
+    assert!(lengths[0] > 200, "nothing in it is there twice: {lengths:?}");
+    assert!(lengths[1] < 20 && lengths[2] < 20, "it was all there before: {lengths:?}");
+}
+
+/// A prepared message that is compressed empties the window, of a compressor that rests too.
+#[test]
+fn a_window_is_forgotten_while_it_rests() {
+    let config = config(DeflateOptions::default()).to_builder().ping_interval(MINUTE);
+    let config = config.pong_timeout(None).build().unwrap();
+    let params = DeflateParams::default();
+    let mut server = Connection::server(NOW, config.clone()).with_deflate(params);
+    let mut client = Connection::client(NOW, config.clone(), [1; 32]).with_deflate(params);
+    let text = "what the prepared message pushes out of the window ".repeat(4);
+    let other = "b".repeat(40_000);
+    server.send(text.as_str()).unwrap();
+    idle(&mut server, NOW, 3);
+    server.send_prepared(&Prepared::new(other.as_str())).unwrap();
+    server.send(text.as_str()).unwrap();
+    client.handle_input(NOW, &drain(&mut server));
+    for expected in [&text, &other, &text] {
+        assert_eq!(client.poll_event(), Some(Event::Message(Message::text(expected.as_str()))));
+    }
+}
+
+/// A peer that refers further back than was agreed is understood: the library keeps the full window.
+/// Behind a rest what it means is gone, and never is it taken for something else.
+#[test]
+fn a_reference_beyond_the_agreed_window_is_understood_or_refused() {
+    let agreed = DeflateParams { server_max_window_bits: 9, ..DeflateParams::default() };
+    let text: String =
+        (0..400u32).map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761))).collect();
+    for rests in [false, true] {
+        let config = config(DeflateOptions::default()).to_builder().ping_interval(MINUTE);
+        let config = config.pong_timeout(None).build().unwrap();
+        let params = DeflateParams::default();
+        let mut server = Connection::server(NOW, config.clone()).with_deflate(params);
+        let mut client = Connection::client(NOW, config, [1; 32]).with_deflate(agreed);
+        server.send(text.as_str()).unwrap();
+        client.handle_input(NOW, &drain(&mut server));
+        let expected = Some(Event::Message(Message::text(text.as_str())));
+        assert_eq!(client.poll_event(), expected);
+        let now = idle(&mut client, NOW, if rests { 3 } else { 0 });
+        server.send(text.as_str()).unwrap();
+        client.handle_input(now, &drain(&mut server));
+        if !rests {
+            assert_eq!(client.poll_event(), expected);
+            continue;
+        }
+        let closed = client.closed().unwrap();
+        assert_eq!(closed.failure(), Some(Failure::Protocol(ProtocolError::InvalidDeflate)));
+        assert_eq!(closed.sent().unwrap().code, CloseCode::INVALID_PAYLOAD);
+    }
+}
+
 /// Text that compresses well, with references far back, and bytes that do not compress.
 fn payload() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -134,7 +223,10 @@ proptest! {
         params in params(),
         level in 1u8..=9,
         mem_level in 1u8..=9,
-        messages in proptest::collection::vec((payload(), any::<bool>(), 1usize..20_000, 0u8..3), 1..6),
+        messages in proptest::collection::vec(
+            (payload(), any::<bool>(), 1usize..20_000, 0u8..3, 0u32..3, 0u32..3),
+            1..6,
+        ),
         split in 1usize..40_000,
         from_client: bool,
         pooled: bool,
@@ -144,10 +236,17 @@ proptest! {
         if pooled {
             options = options.pool(DeflatePool::new(2));
         }
-        let server = Connection::server(NOW, config(options.clone())).with_deflate(params);
-        let client = Connection::client(NOW, config(options), [3; 32]).with_deflate(params);
+        let config = config(options).to_builder().ping_interval(MINUTE).pong_timeout(None);
+        let config = config.build().unwrap();
+        let server = Connection::server(NOW, config.clone()).with_deflate(params);
+        let client = Connection::client(NOW, config, [3; 32]).with_deflate(params);
         let (mut from, mut to) = if from_client { (client, server) } else { (server, client) };
-        for (payload, in_chunks, size, compress) in messages {
+        let mut now = NOW;
+        for (payload, in_chunks, size, compress, from_idles, to_idles) in messages {
+            // What is idle for two minutes rests; for one, it may; in a message it must not.
+            now = idle(&mut from, now, from_idles);
+            now = idle(&mut to, now, to_idles);
+            drain(&mut to);
             if in_chunks {
                 let mut pieces = payload.chunks(size).peekable();
                 loop {
@@ -158,13 +257,15 @@ proptest! {
                     if last {
                         break;
                     }
+                    now = idle(&mut from, now, from_idles);
                 }
             } else {
                 let compress = [Compress::Auto, Compress::Always, Compress::Never][compress as usize];
                 from.send_with(payload.clone(), compress).unwrap();
             }
             for piece in drain(&mut from).chunks(split) {
-                to.handle_input(NOW, piece);
+                to.handle_input(now, piece);
+                now = idle(&mut to, now, to_idles);
             }
             prop_assert_eq!(to.closed(), None);
             prop_assert_eq!(to.poll_event(), Some(Event::Message(Message::binary(payload))));
@@ -289,8 +390,6 @@ fn the_limit_holds_for_what_is_inflated() {
 /// A prepared message with options of its own is compressed by them, once for each kind of window.
 #[test]
 fn a_prepared_message_has_its_own_options() {
-    use tidegate_core::Prepared;
-
     let text = "to be compressed ".repeat(100);
     let plain = Prepared::with_options(text.as_str(), DeflateOptions::default().min_size(1 << 20));
     let level = DeflateOptions::default().level(9).unwrap();

@@ -261,11 +261,12 @@ fn contexts_are_counted() {
     }
 }
 
-/// What each of many connections holds when it has nothing to do: built, and after a message each
-/// way.
-fn idle(name: &str, options: Option<DeflateOptions>, params: Option<DeflateParams>) -> [usize; 2] {
+/// What each of many connections holds when it has nothing to do: built, after a message of 1.2 KB each
+/// way, and when two pings have gone out behind that and are not answered.
+fn idle(name: &str, options: Option<DeflateOptions>, params: Option<DeflateParams>) -> [usize; 3] {
     const COUNT: usize = 20;
-    let config = Arc::new(Config::builder().deflate(options).build().unwrap());
+    let config = Config::builder().deflate(options).pong_timeout(None);
+    let config = Arc::new(config.build().unwrap());
     let text = r#"{"id":1234,"name":"tide","value":true},"#.repeat(30);
     let mut peer = connection(Role::Client, &config, params);
     peer.send(text.as_str()).unwrap();
@@ -287,25 +288,35 @@ fn idle(name: &str, options: Option<DeflateOptions>, params: Option<DeflateParam
     let built = (MEMORY.current_usage() - before) / COUNT;
     connections.iter_mut().for_each(exchange);
     let used = (MEMORY.current_usage() - before) / COUNT;
-    println!("idle, {name}: {built} bytes, {used} after a message each way");
-    [built, used]
+    for minute in 1..=2 {
+        for connection in &mut connections {
+            connection.handle_timeout(Timestamp::from_secs(60 * minute));
+            drain(connection);
+        }
+    }
+    let rested = (MEMORY.current_usage() - before) / COUNT;
+    println!("idle, {name}: {built}, {used} after a message each way, {rested} two pings later");
+    [built, used, rested]
 }
 
 fn idle_connections_hold_little() {
     let options = DeflateOptions::default();
     let pooled = options.clone().pool(DeflatePool::new(4));
-    let [plain, plain_used] = idle("plain", None, None);
-    let [takeover, takeover_used] = idle("takeover", Some(options.clone()), Some(params(true)));
-    let [unpooled, unpooled_used] =
+    let [plain, plain_used, plain_rested] = idle("plain", None, None);
+    let [takeover, takeover_used, takeover_rested] =
+        idle("takeover", Some(options.clone()), Some(params(true)));
+    let [unpooled, unpooled_used, _] =
         idle("no takeover, no pool", Some(options), Some(params(false)));
-    let [pool, pool_used] = idle("no takeover, a pool", Some(pooled), Some(params(false)));
+    let [pool, pool_used, _] = idle("no takeover, a pool", Some(pooled), Some(params(false)));
     for unused in [takeover, unpooled, pool] {
         assert!(unused <= plain + 300, "what was not used yet: {unused}, plain {plain}");
     }
     for used in [unpooled_used, pool_used] {
         assert!(used <= plain_used + 300, "between messages: {used}, plain {plain_used}");
     }
-    assert!(takeover_used > plain_used + 400_000, "windows are kept: {takeover_used}");
+    assert!(takeover_used < plain_used + 340_000, "tables and windows are kept: {takeover_used}");
+    // What was said fits a window twenty-seven times: no more is kept of it.
+    assert!(takeover_rested < plain_rested + 3_000, "both messages, no tables: {takeover_rested}");
 }
 
 /// One test, because the allocator counts for the whole process.

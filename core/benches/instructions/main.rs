@@ -47,6 +47,9 @@ const CASES: &[Case] = &[
     Case::one("encode-client-16", |count| encode(count, client(), 16)),
     Case::one("encode-client-1k", |count| encode(count, client(), 1024)),
     Case::one("encode-client-64k", |count| encode(count, client(), 65_536)),
+    Case::one("encode-ref-server-16", |count| encode_ref(count, server(), 16)),
+    Case::batch("encode-ref-server-16-batch", encode_ref_batch),
+    Case::one("encode-ref-client-16", |count| encode_ref(count, client(), 16)),
     Case::one("encode-prepared-1k", encode_prepared),
     Case::one("echo-16", |count| echo(count, 16, 1)),
     Case::batch("echo-16-batch", |count| echo(count, 16, BATCH)),
@@ -126,6 +129,25 @@ fn encode(count: usize, mut connection: Connection, size: usize) {
     for _ in 0..count {
         connection.send(black_box(message.clone())).unwrap();
         write(&mut connection);
+    }
+}
+
+/// From a buffer that is kept.
+fn encode_ref(count: usize, mut connection: Connection, size: usize) {
+    let payload = ascii(size);
+    for _ in 0..count {
+        connection.send_ref(black_box(&payload)).unwrap();
+        write(&mut connection);
+    }
+}
+
+fn encode_ref_batch(count: usize) {
+    let (payload, mut server) = (ascii(16), server());
+    for _ in 0..count {
+        for _ in 0..BATCH {
+            server.send_ref(black_box(&payload)).unwrap();
+        }
+        write(&mut server);
     }
 }
 

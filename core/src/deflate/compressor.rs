@@ -6,7 +6,7 @@ use core::fmt;
 
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Status};
 
-use super::context::{DeflateContext, DeflateSettings};
+use super::context::{DeflateContext, DeflateSettings, History};
 use super::options::DeflateOptions;
 use super::pool::DeflatePool;
 
@@ -16,8 +16,13 @@ pub(crate) struct Compressor {
     takeover: bool,
     pool: Option<DeflatePool>,
     min_size: usize,
-    /// There is one while a message is going out, and with takeover from the first message on.
+    /// There is one while a message is going out, and with takeover from the first message on until
+    /// it rests.
     context: Option<Box<DeflateContext>>,
+    /// With takeover, what the peer's window holds.
+    history: History,
+    /// Whether anything went out since this was last asked.
+    is_used: bool,
 }
 
 impl Compressor {
@@ -28,7 +33,25 @@ impl Compressor {
             DeflateSettings { level: options.level, mem_level: options.mem_level, window_bits };
         let pool = options.pool.clone();
         let min_size = options.min_size;
-        (window_bits >= 9).then_some(Self { settings, takeover, pool, min_size, context: None })
+        (window_bits >= 9).then_some(Self {
+            settings,
+            takeover,
+            pool,
+            min_size,
+            context: None,
+            history: History::new(1 << window_bits),
+            is_used: false,
+        })
+    }
+
+    /// Keeps nothing but the window, if nothing went out since this was last called: a tenth of the
+    /// memory, and the tables are built again when they are needed. In the middle of a message, too:
+    /// a chunk ends at the boundary of a block.
+    pub(crate) fn rest(&mut self) {
+        if !core::mem::take(&mut self.is_used) {
+            self.release();
+            self.history.shrink();
+        }
     }
 
     /// Whether a message of this length is worth compressing.
@@ -46,6 +69,7 @@ impl Compressor {
         if let Some(context) = &mut self.context {
             context.deflate.reset();
         }
+        self.history.clear();
     }
 
     /// A whole message compressed, or `None` if it goes out plain: it did not get shorter, and
@@ -60,11 +84,18 @@ impl Compressor {
     pub(crate) fn chunk(&mut self, payload: &[u8], last: bool) -> Option<Vec<u8>> {
         let settings = self.settings;
         let pool = self.pool.as_ref();
+        let history = &mut self.history;
         let context = self.context.get_or_insert_with(|| {
             let pooled = pool.and_then(|pool| pool.compressor(settings));
-            pooled.unwrap_or_else(|| Box::new(DeflateContext::new(settings)))
+            let mut context = pooled.unwrap_or_else(|| Box::new(DeflateContext::new(settings)));
+            context.resume(history);
+            context
         });
         let mut compressed = context.run(payload)?;
+        if self.takeover {
+            history.push(payload);
+        }
+        self.is_used = true;
         if last {
             // "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end" (RFC 7692 §7.2.1).
             if let Some(stripped) = compressed.strip_suffix(&TAIL) {
@@ -83,7 +114,7 @@ impl Compressor {
         Some(compressed)
     }
 
-    /// Forgets the window: the next message refers to nothing before it.
+    /// Gives the compressor away. Without takeover the next message refers to nothing before it.
     fn release(&mut self) {
         if let (Some(context), Some(pool)) = (self.context.take(), &self.pool) {
             pool.return_compressor(context);
@@ -100,6 +131,15 @@ impl DeflateContext {
             ..DeflateConfig::default()
         };
         Self { deflate: Deflate::new_with_config(config), settings }
+    }
+
+    /// Goes on where another one stopped at the end of a message.
+    fn resume(&mut self, history: &mut History) {
+        match history.contiguous() {
+            [] => {}
+            // Failing it would refer to nothing that was before, which is allowed.
+            window => drop(self.deflate.set_dictionary(window)),
+        }
     }
 
     /// Compresses all of `input` and flushes to a byte boundary.

@@ -15,7 +15,8 @@ pub(super) struct InflateContext {
     pub(super) ended: bool,
 }
 
-/// The last bytes of a stream, as many as a window holds.
+/// The last bytes of a stream, as many as a window holds: all that the next message may refer to.
+/// `zlib-rs` does not show its own.
 #[derive(Debug)]
 pub(super) struct History {
     bytes: Vec<u8>,
@@ -56,6 +57,20 @@ impl InflateContext {
         }
     }
 
+    /// Goes on where another one stopped at the end of a message.
+    pub(super) fn resume(&mut self, history: History) -> Result<(), ()> {
+        self.history = history;
+        self.restart()
+    }
+
+    /// The window, for a later [`resume`](Self::resume); this one is empty then.
+    pub(super) fn rest(&mut self) -> History {
+        let window = self.history.window;
+        let mut history = core::mem::replace(&mut self.history, History::new(window));
+        history.shrink();
+        history
+    }
+
     /// Begins anew with an empty window.
     pub(super) fn clear(&mut self) {
         self.inflate.reset(false);
@@ -65,7 +80,7 @@ impl InflateContext {
 }
 
 impl History {
-    const fn new(window: usize) -> Self {
+    pub(super) const fn new(window: usize) -> Self {
         Self { bytes: Vec::new(), oldest: 0, window }
     }
 
@@ -74,6 +89,12 @@ impl History {
         let output = output.get(skipped..).unwrap_or_default();
         let room = self.window - self.bytes.len();
         let (fill, mut rest) = output.split_at(room.min(output.len()));
+        let (length, capacity) = (self.bytes.len(), self.bytes.capacity());
+        if length + fill.len() > capacity {
+            // Twice as much, but never more than a window.
+            let more = (2 * capacity).min(self.window).max(length + fill.len()) - length;
+            self.bytes.reserve_exact(more);
+        }
         self.bytes.extend_from_slice(fill);
         while !rest.is_empty() {
             let free = self.bytes.get_mut(self.oldest..).unwrap_or_default();
@@ -87,13 +108,18 @@ impl History {
     }
 
     /// The bytes, oldest first.
-    fn contiguous(&mut self) -> &[u8] {
+    pub(super) fn contiguous(&mut self) -> &[u8] {
         self.bytes.rotate_left(self.oldest);
         self.oldest = 0;
         &self.bytes
     }
 
-    fn clear(&mut self) {
+    pub(super) fn shrink(&mut self) {
+        self.contiguous();
+        self.bytes.shrink_to_fit();
+    }
+
+    pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.oldest = 0;
     }

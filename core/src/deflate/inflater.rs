@@ -5,7 +5,7 @@ use core::fmt;
 
 use zlib_rs::{InflateFlush, Status};
 
-use super::context::InflateContext;
+use super::context::{History, InflateContext};
 use super::pool::DeflatePool;
 use crate::error::ProtocolError;
 
@@ -14,8 +14,13 @@ pub(crate) struct Inflater {
     window_bits: u8,
     takeover: bool,
     pool: Option<DeflatePool>,
-    /// There is one while a message is arriving, and with takeover from the first message on.
+    /// There is one while a message is arriving, and with takeover from the first message on until
+    /// it rests.
     context: Option<Box<InflateContext>>,
+    /// The window, while it rests.
+    resting: Option<History>,
+    /// Whether anything came since this was last asked.
+    is_used: bool,
     /// Something of the message that is arriving has come.
     has_begun: bool,
 }
@@ -23,7 +28,22 @@ pub(crate) struct Inflater {
 impl Inflater {
     pub(crate) fn new(window_bits: u8, takeover: bool, pool: Option<DeflatePool>) -> Self {
         // A compressor that was told 256 bytes often uses 512, as zlib makes it do in silence.
-        Self { window_bits: window_bits.max(9), takeover, pool, context: None, has_begun: false }
+        let window_bits = window_bits.max(9);
+        let (context, resting) = (None, None);
+        Self { window_bits, takeover, pool, context, resting, is_used: false, has_begun: false }
+    }
+
+    /// Keeps nothing but the window, if no message came since this was last called.
+    pub(crate) fn rest(&mut self) {
+        if core::mem::take(&mut self.is_used) || self.has_begun {
+            return;
+        }
+        if let Some(mut context) = self.context.take() {
+            self.resting = Some(context.rest());
+            if let Some(pool) = &self.pool {
+                pool.return_inflater(context);
+            }
+        }
     }
 
     /// Inflates the next piece of a message and gives the result to `sink`, a block at a time, so
@@ -48,10 +68,14 @@ impl Inflater {
             return Ok(false);
         }
         self.has_begun |= !input.is_empty();
+        self.is_used = true;
         let context = self.context.get_or_insert_with(|| {
             let pooled = self.pool.as_ref().and_then(|pool| pool.inflater(self.window_bits));
             pooled.unwrap_or_else(|| Box::new(InflateContext::new(self.window_bits)))
         });
+        if let Some(history) = self.resting.take() {
+            context.resume(history).map_err(|()| ProtocolError::InvalidDeflate)?;
+        }
         context.step(input, InflateFlush::NoFlush, sink)
     }
 

@@ -6,6 +6,11 @@ use crate::error::ConfigError;
 
 /// Settings of permessage-deflate, for either role.
 ///
+/// With context takeover, which is the default, a connection that compresses and inflates holds up to
+/// 390 KiB. A direction that is not used from one ping of the keepalive to the next rests: it keeps
+/// only what the next message may refer to, at most 32 KiB, and builds its tables again when that
+/// comes. Without `ping_interval` nothing rests.
+///
 /// ```
 /// use tidegate_core::deflate::DeflateOptions;
 ///
@@ -32,7 +37,9 @@ impl Default for DeflateOptions {
             level: 3,
             // Below this a message seldom gets shorter by more than its header.
             min_size: 64,
-            mem_level: 8,
+            // Level 8, zlib's, makes 64 KiB of text at most a hundredth shorter or longer; it takes eight
+            // times the memory, and on messages of 1 KiB 40 % more instructions.
+            mem_level: 5,
             params: DeflateParams::default(),
             pool: None,
         }
@@ -51,7 +58,7 @@ impl DeflateOptions {
     }
 
     /// How much memory the compressor's buffers take: 1 (about 1 KiB) to 9 (about 224 KiB), beside
-    /// 260 KiB for the full window and its tables. Default: 8 (112 KiB).
+    /// 260 KiB for the full window and its tables. Default: 5 (14 KiB).
     ///
     /// # Errors
     ///

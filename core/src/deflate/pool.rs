@@ -7,9 +7,10 @@ use core::fmt;
 use super::context::{DeflateContext, DeflateSettings, InflateContext};
 
 /// Compressors and inflaters that connections without context takeover borrow for one message each:
-/// ten thousand idle connections then hold none. Clones are the same pool; it may be shared by
+/// ten thousand idle connections then hold none. Connections with takeover give theirs back while
+/// they rest. Clones are the same pool; it may be shared by
 /// threads. At most as many contexts as it was made for are kept, each about 80 KiB for an inflater
-/// with its history and 370 KiB for a compressor; when it is empty a context is made, when it is
+/// with its history and 275 KiB for a compressor; when it is empty a context is made, when it is
 /// full one is dropped.
 #[derive(Clone)]
 pub struct DeflatePool {

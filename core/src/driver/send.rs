@@ -10,7 +10,9 @@ use super::error::Error;
 use super::poll::{Driven, Goal};
 use super::stream::ByteStream;
 use super::websocket::{Batching, WebSocket};
-use crate::{Chunk, ChunkError, Compress, ControlError, Message, Prepared, SendError};
+use crate::{
+    Chunk, ChunkError, Compress, ControlError, Message, MessageRef, Prepared, Refusal, SendError,
+};
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Sends a message: waits until the outbox has room, and then until the stream has taken all.
@@ -60,6 +62,31 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         self.flush_batch().await
     }
 
+    /// As [`send`](Self::send), with a message that the caller keeps: from a buffer that is used
+    /// again, say. A short one takes no allocation of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_ref<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        if self.try_send_ref(message).is_err() {
+            poll_fn(|cx| {
+                self.poll_until(cx, |socket| match socket.try_send_ref(message) {
+                    Ok(()) => Goal::Done(Ok(())),
+                    Err(Refusal::Full) => socket.wait_for_room(),
+                    Err(refusal) => Goal::Done(Err(socket.refused(refusal))),
+                })
+            })
+            .await?;
+        }
+        self.flush_batch().await
+    }
+
     /// Accepts a message without waiting until it is written: for many small ones, with
     /// [`flush`](Self::flush) behind them. Waits only for room in the outbox.
     ///
@@ -79,7 +106,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         let mut waiting = match self.try_send_with(message, compress) {
             Ok(()) => return Ok(()),
             Err(SendError::Full(message)) => Some(message),
-            Err(error) => return Err(self.refused(&error)),
+            Err(error) => return Err(self.refused(error.refusal())),
         };
         poll_fn(|cx| self.poll_until(cx, |socket| socket.accept(&mut waiting, compress))).await
     }
@@ -134,6 +161,18 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         self.connection.send_with(message, compress)
     }
 
+    /// As [`try_send`](Self::try_send), with a message that the caller keeps.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]: there is no room, or nothing can be sent any more.
+    pub fn try_send_ref<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Refusal> {
+        if self.link.has_write_failed() {
+            return Err(Refusal::Closed);
+        }
+        self.connection.send_ref(message)
+    }
+
     /// Sends a message that was prepared for many connections, as [`send`](Self::send) sends one.
     ///
     /// # Errors
@@ -148,7 +187,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             self.poll_until(cx, |socket| match socket.try_send_prepared(message) {
                 Ok(()) => Goal::Done(Ok(())),
                 Err(SendError::Full(_)) => socket.wait_for_room(),
-                Err(error) => Goal::Done(Err(socket.refused(&error))),
+                Err(error) => Goal::Done(Err(socket.refused(error.refusal()))),
             })
         })
         .await?;
@@ -271,16 +310,16 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
                 *waiting = Some(message);
                 self.wait_for_room()
             }
-            Err(error) => Goal::Done(Err(self.refused(&error))),
+            Err(error) => Goal::Done(Err(self.refused(error.refusal()))),
         }
     }
 
     /// Why a message was not accepted, other than for want of room.
     #[cold]
-    fn refused(&self, error: &SendError) -> Error {
-        match error {
-            SendError::Unfinished(_) => Error::Unfinished,
-            SendError::Closed(_) | SendError::Full(_) => self.cannot_send(),
+    fn refused(&self, refusal: Refusal) -> Error {
+        match refusal {
+            Refusal::Unfinished => Error::Unfinished,
+            Refusal::Closed | Refusal::Full => self.cannot_send(),
         }
     }
 

@@ -54,8 +54,15 @@ pub struct Payload<'i> {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    Header { bytes: [u8; MAX_HEADER], length: u8 },
-    Payload { mask: Option<Mask>, remaining: u64 },
+    Header {
+        bytes: [u8; MAX_HEADER],
+        length: u8,
+    },
+    /// The number stands as bytes, so that it need not be aligned: an idle connection has this too.
+    Payload {
+        mask: Option<Mask>,
+        remaining: [u8; 8],
+    },
 }
 
 impl Decoder {
@@ -73,14 +80,16 @@ impl Decoder {
     pub fn decode<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Part<'i>>, ProtocolError> {
         match &mut self.state {
             State::Payload { mask, remaining } => {
-                if input.is_empty() && *remaining > 0 {
+                let left = u64::from_ne_bytes(*remaining);
+                if input.is_empty() && left > 0 {
                     return Ok(None);
                 }
-                let available = usize::try_from(*remaining).unwrap_or(usize::MAX).min(input.len());
+                let available = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
                 let (bytes, rest) = input.split_at(available);
                 *input = rest;
-                *remaining -= available as u64;
-                let payload = Payload { bytes, mask: *mask, last: *remaining == 0 };
+                let left = left - available as u64;
+                *remaining = left.to_ne_bytes();
+                let payload = Payload { bytes, mask: *mask, last: left == 0 };
                 if payload.last {
                     self.state = State::EMPTY;
                 } else if let Some(mask) = mask {
@@ -170,7 +179,7 @@ impl Decoder {
 
     #[inline]
     fn begin(&mut self, header: FrameHeader) -> Part<'static> {
-        self.state = State::Payload { mask: header.mask, remaining: header.length };
+        self.state = State::Payload { mask: header.mask, remaining: header.length.to_ne_bytes() };
         Part::Header(header)
     }
 }

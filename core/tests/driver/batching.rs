@@ -1,6 +1,6 @@
 //! Answers to messages that arrived together are written together, and nothing else waits.
 
-use tidegate_core::{Config, Message};
+use tidegate_core::{Config, Message, Refusal, Watermarks};
 
 use crate::mock::{Count, Net, masked, poll, ready};
 
@@ -89,4 +89,34 @@ fn an_answer_to_a_ping_does_not_wait() {
     net.data(input);
     ready(poll(&count, socket.recv())).unwrap().unwrap();
     assert_eq!(net.written(), b"\x8a\x04ping", "taking the first message opened the gate");
+}
+
+#[test]
+fn a_message_that_the_caller_keeps_is_an_answer_too() {
+    let (net, count) = (Net::new(), Count::new());
+    let mut socket = net.server(Config::default());
+    texts(&net, &["one", "two"]);
+    let mut answer = String::from("1");
+    ready(poll(&count, socket.recv())).unwrap().unwrap();
+    ready(poll(&count, socket.send_ref(&answer))).unwrap();
+    assert!(net.written().is_empty());
+    answer.replace_range(.., "2");
+    ready(poll(&count, socket.recv())).unwrap().unwrap();
+    ready(poll(&count, socket.send_ref(&answer))).unwrap();
+    assert_eq!(net.written(), b"\x81\x011\x81\x012");
+}
+
+#[test]
+fn a_message_that_the_caller_keeps_waits_for_room() {
+    let (net, count) = (Net::new(), Count::new());
+    let marks = Watermarks::new(5, 0).unwrap();
+    let mut socket = net.server(Config::builder().send_marks(marks).build().unwrap());
+    net.set_room(0);
+    socket.try_send_ref("first").unwrap();
+    assert_eq!(socket.try_send_ref("second"), Err(Refusal::Full));
+    let second = String::from("second");
+    assert!(poll(&count, socket.send_ref(&second)).is_pending());
+    net.set_room(usize::MAX);
+    ready(poll(&count, socket.send_ref(&second))).unwrap();
+    assert_eq!(net.written(), b"\x81\x05first\x81\x06second", "cancelled, it was not sent");
 }

@@ -9,7 +9,7 @@ use futures_core::Stream as _;
 use futures_sink::Sink as _;
 use tidegate_core::driver::{Driver, Error, Receiver, Sender};
 use tidegate_core::{
-    Chunk, CloseCode, Config, Message, MessageKind, SendError, Timestamp, Watermarks,
+    Chunk, CloseCode, Config, Message, MessageKind, Refusal, SendError, Timestamp, Watermarks,
 };
 
 use crate::mock::{Count, Net, Stream, Time, masked, poll, poll_pinned, ready};
@@ -379,4 +379,22 @@ fn reunited_it_is_the_connection_it_was() {
     let mut socket = tidegate_core::driver::WebSocket::reunite(sender, receiver, driver).unwrap();
     assert!(poll(&count, socket.recv()).is_pending());
     assert_eq!(parts.net.written(), b"\x88\x02\x03\xe8", "a wish is not forgotten");
+}
+
+#[test]
+fn a_message_that_the_caller_keeps_takes_its_turn() {
+    let mut parts = split(marks(16, 5));
+    parts.net.set_room(0);
+    let sender = parts.sender.clone();
+    let count = Count::new();
+    ready(poll(&count, sender.send_ref("first"))).unwrap();
+    assert_eq!(sender.try_send_ref("late"), Err(Refusal::Full));
+    let text = String::from("second");
+    let mut waiting = Box::pin(sender.send_ref(&text));
+    assert!(poll_pinned(&count, &mut waiting).is_pending());
+    parts.net.set_room(usize::MAX);
+    parts.run();
+    ready(poll_pinned(&count, &mut waiting)).unwrap();
+    parts.run();
+    assert_eq!(parts.net.written(), b"\x81\x05first\x81\x06second");
 }

@@ -3,7 +3,9 @@
 use super::line::Wakes;
 use super::shared::State;
 use crate::driver::error::Error;
-use crate::{Chunk, ChunkError, Compress, Connection, Message, Prepared, SendError};
+use crate::{
+    Chunk, ChunkError, Compress, Connection, Message, MessageRef, Prepared, Refusal, SendError,
+};
 
 /// A message or a part of one that waits for room.
 pub(super) struct Waiting {
@@ -22,7 +24,7 @@ pub(super) enum Payload {
 }
 
 /// Why a payload is not in the outbox.
-pub(super) enum Refusal {
+pub(super) enum Declined {
     /// It has to wait.
     Wait(Payload),
     Failed(Error),
@@ -30,9 +32,9 @@ pub(super) enum Refusal {
 
 impl State {
     /// Puts a payload into the outbox if its turn has come and there is room.
-    pub(super) fn offer(&mut self, sender: u64, payload: Payload) -> Result<(), Refusal> {
+    pub(super) fn offer(&mut self, sender: u64, payload: Payload) -> Result<(), Declined> {
         if self.cannot_write() {
-            return Err(Refusal::Failed(self.cannot_send()));
+            return Err(Declined::Failed(self.cannot_send()));
         }
         // Behind those who came before; the rest of a message in chunks goes before all others.
         let has_to_wait = match self.chunks_of {
@@ -40,7 +42,7 @@ impl State {
             Some(_) => self.sends.any(|waiting| waiting.sender == sender),
             None => !self.sends.is_empty(),
         };
-        if has_to_wait { Err(Refusal::Wait(payload)) } else { self.hand_over(sender, payload) }
+        if has_to_wait { Err(Declined::Wait(payload)) } else { self.hand_over(sender, payload) }
     }
 
     /// Accepts a message now or not at all.
@@ -52,6 +54,17 @@ impl State {
             return Err(SendError::Full(message));
         }
         self.accept(|connection| connection.send(message))
+    }
+
+    /// As [`try_send`](Self::try_send).
+    pub(super) fn try_send_ref(&mut self, message: MessageRef<'_>) -> Result<(), Refusal> {
+        if self.cannot_write() {
+            return Err(Refusal::Closed);
+        }
+        if !self.sends.is_empty() {
+            return Err(Refusal::Full);
+        }
+        self.accept(|connection| connection.send_ref(message))
     }
 
     /// As [`try_send`](Self::try_send).
@@ -73,29 +86,29 @@ impl State {
         result
     }
 
-    fn hand_over(&mut self, sender: u64, payload: Payload) -> Result<(), Refusal> {
+    fn hand_over(&mut self, sender: u64, payload: Payload) -> Result<(), Declined> {
         let result = match payload {
             Payload::Message(message, compress) => {
                 let send = |connection: &mut Connection| connection.send_with(message, compress);
                 self.accept(send).map_err(|error| match error {
-                    SendError::Full(message) => Refusal::Wait(Payload::Message(message, compress)),
-                    SendError::Closed(_) => Refusal::Failed(Error::Closing),
-                    SendError::Unfinished(_) => Refusal::Failed(Error::Unfinished),
+                    SendError::Full(message) => Declined::Wait(Payload::Message(message, compress)),
+                    SendError::Closed(_) => Declined::Failed(Error::Closing),
+                    SendError::Unfinished(_) => Declined::Failed(Error::Unfinished),
                 })
             }
             Payload::Prepared(message) => self
                 .accept(|connection| connection.send_prepared(&message))
                 .map_err(|error| match error {
-                    SendError::Full(_) => Refusal::Wait(Payload::Prepared(message)),
-                    SendError::Closed(_) => Refusal::Failed(Error::Closing),
-                    SendError::Unfinished(_) => Refusal::Failed(Error::Unfinished),
+                    SendError::Full(_) => Declined::Wait(Payload::Prepared(message)),
+                    SendError::Closed(_) => Declined::Failed(Error::Closing),
+                    SendError::Unfinished(_) => Declined::Failed(Error::Unfinished),
                 }),
             Payload::First(_) if self.connection.is_message_unfinished() => {
-                Err(Refusal::Failed(Error::Unfinished))
+                Err(Declined::Failed(Error::Unfinished))
             }
             Payload::First(chunk) => match self.hand_over(sender, Payload::Chunk(chunk)) {
-                Err(Refusal::Wait(Payload::Chunk(chunk))) => {
-                    Err(Refusal::Wait(Payload::First(chunk)))
+                Err(Declined::Wait(Payload::Chunk(chunk))) => {
+                    Err(Declined::Wait(Payload::First(chunk)))
                 }
                 result => result,
             },
@@ -104,17 +117,17 @@ impl State {
                 self.accept(|connection| connection.send_chunk(chunk))
                     .map(|()| self.chunks_of = owner)
                     .map_err(|error| match error {
-                        ChunkError::Full(chunk) => Refusal::Wait(Payload::Chunk(chunk)),
-                        ChunkError::Closed(_) => Refusal::Failed(Error::Closing),
+                        ChunkError::Full(chunk) => Declined::Wait(Payload::Chunk(chunk)),
+                        ChunkError::Closed(_) => Declined::Failed(Error::Closing),
                         error @ (ChunkError::WrongKind(_) | ChunkError::InvalidUtf8(_)) => {
-                            Refusal::Failed(Error::Chunk(error))
+                            Declined::Failed(Error::Chunk(error))
                         }
                     })
             }
-            Payload::Refused(error) => Err(Refusal::Failed(error)),
+            Payload::Refused(error) => Err(Declined::Failed(error)),
         };
         match result {
-            Err(Refusal::Failed(Error::Closing)) => Err(Refusal::Failed(self.cannot_send())),
+            Err(Declined::Failed(Error::Closing)) => Err(Declined::Failed(self.cannot_send())),
             result => result,
         }
     }
@@ -147,12 +160,12 @@ impl State {
                     wakes.push(place.waker.take());
                     is_any = true;
                 }
-                Err(Refusal::Wait(payload)) => {
+                Err(Declined::Wait(payload)) => {
                     place.value.payload = payload;
                     self.sends.rejoin(place);
                     return is_any;
                 }
-                Err(Refusal::Failed(error)) => {
+                Err(Declined::Failed(error)) => {
                     wakes.push(place.waker.take());
                     place.value.payload = Payload::Refused(error);
                     self.sends.rejoin(place);

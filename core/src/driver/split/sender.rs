@@ -12,11 +12,14 @@ use bytestring::ByteString;
 use futures_sink::Sink;
 
 use super::OnDrop;
-use super::room::{Payload, Refusal};
+use super::room::{Declined, Payload};
 use super::shared::{Shared, Wait};
 use super::waiter::Waiter;
 use crate::driver::error::Error;
-use crate::{Chunk, CloseCode, CloseFrame, Closed, Compress, Message, Prepared, SendError};
+use crate::{
+    Chunk, CloseCode, CloseFrame, Closed, Compress, Message, MessageRef, Prepared, Refusal,
+    SendError,
+};
 
 /// The sending side of a connection that a [`Driver`](super::Driver) drives. Clones send on the
 /// same connection, from any task.
@@ -61,6 +64,25 @@ impl Sender {
     /// turn has come meanwhile it is sent, whole.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         self.hand_over(Payload::Message(message.into(), Compress::Auto)).await
+    }
+
+    /// As [`send`](Self::send), with a message that the caller keeps: from a buffer that is used
+    /// again, say. A short one takes no allocation of its own if there is room for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_ref(&self, message: impl Into<MessageRef<'_>>) -> Result<(), Error> {
+        let message = message.into();
+        match self.try_send_ref(message) {
+            Ok(()) => Ok(()),
+            // It says why, and who waits needs a message of his own.
+            Err(_) => self.send(message).await,
+        }
     }
 
     /// As [`send`](Self::send), but does not wake the driver while there is room: for many small
@@ -121,6 +143,16 @@ impl Sender {
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
         self.shared.with(|state, _| state.try_send(message))
+    }
+
+    /// As [`try_send`](Self::try_send), with a message that the caller keeps.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]: there is no room, others wait for it, or nothing can be sent any more.
+    pub fn try_send_ref<'m>(&self, message: impl Into<MessageRef<'m>>) -> Result<(), Refusal> {
+        let message = message.into();
+        self.shared.with(|state, _| state.try_send_ref(message))
     }
 
     /// Sends a message that was prepared for many connections, as [`send`](Self::send) sends one.
@@ -290,8 +322,8 @@ impl Sender {
         let id = self.id;
         let ticket = self.shared.with_quietly(|state, wakes| match state.offer(id, payload) {
             Ok(()) => Ok(None),
-            Err(Refusal::Failed(error)) => Err(error),
-            Err(Refusal::Wait(payload)) => Ok(Some(state.join_sends(id, payload, None, wakes))),
+            Err(Declined::Failed(error)) => Err(error),
+            Err(Declined::Wait(payload)) => Ok(Some(state.join_sends(id, payload, None, wakes))),
         })?;
         self.sink = ticket.map_or(InSink::Nothing, InSink::Room);
         Ok(())

@@ -4,7 +4,7 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use super::line::{Line, Wakes};
-use super::room::{Payload, Refusal, Waiting};
+use super::room::{Declined, Payload, Waiting};
 use super::shared::{Shared, State, Wait};
 use crate::driver::error::Error;
 
@@ -61,8 +61,8 @@ impl<'a> Waiter<'a, Waiting> {
         if let Some(payload) = payload.take() {
             return match state.offer(sender, payload) {
                 Ok(()) => Poll::Ready(Ok(())),
-                Err(Refusal::Failed(error)) => Poll::Ready(Err(error)),
-                Err(Refusal::Wait(payload)) => {
+                Err(Declined::Failed(error)) => Poll::Ready(Err(error)),
+                Err(Declined::Wait(payload)) => {
                     let waker = Some(cx.waker().clone());
                     self.ticket = Some(state.join_sends(sender, payload, waker, wakes));
                     Poll::Pending

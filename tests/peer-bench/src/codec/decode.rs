@@ -66,6 +66,24 @@ fn ours(runtime: &Runtime, stream: &Endless, size: usize) -> Vec<Row> {
         }
     };
 
+    let (mut source, mut buffer, mut left) = (stream.clone(), vec![0; READ], 0..0);
+    let mut server = Connection::server(Timestamp::ZERO, Config::default());
+    let receive = move |count| {
+        for _ in 0..count {
+            let message = loop {
+                let mut input = &buffer[left.clone()];
+                let event = server.receive(Timestamp::ZERO, &mut input);
+                left.start = left.end - input.len();
+                match event {
+                    Some(Event::Message(message)) => break message,
+                    Some(event) => panic!("{event:?}"),
+                    None => left = 0..source.read(&mut buffer).expect("memory"),
+                }
+            };
+            assert_eq!(black_box(message).as_bytes().len(), size);
+        }
+    };
+
     let server = Connection::server(Timestamp::ZERO, Config::default());
     let (stream, clock) = (tidegate_core_stream(stream.clone()), tidegate_tokio::TokioClock::new());
     let mut socket = tidegate_core::driver::WebSocket::from_connection(stream, clock, server);
@@ -80,6 +98,7 @@ fn ours(runtime: &Runtime, stream: &Endless, size: usize) -> Vec<Row> {
     };
     vec![
         Row::new("tidegate core", Group::Ours, core),
+        Row::new("tidegate core, receive", Group::Ours, receive),
         Row::new("tidegate tokio", Group::Ours, tokio),
     ]
 }

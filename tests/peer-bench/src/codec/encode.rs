@@ -74,13 +74,19 @@ fn ours(runtime: &Runtime, is_client: bool, payload: &Bytes, batch: usize) -> Ve
             core.send(black_box(message.clone())).expect("there is room");
             sent += 1;
             if sent % batch == 0 || !core.can_send() {
-                let output = core.output();
-                while output.has_remaining() {
-                    let mut slices = [std::io::IoSlice::new(&[]); 16];
-                    let used = output.chunks_vectored(&mut slices);
-                    let length = black_box(&slices[..used]).iter().map(|slice| slice.len()).sum();
-                    output.advance(length);
-                }
+                write(&mut core);
+            }
+        }
+    };
+    let mut core = connection(is_client);
+    let mut sent = 0;
+    let kept = payload.clone();
+    let encode_ref = move |count| {
+        for _ in 0..count {
+            core.send_ref(black_box(&kept[..])).expect("there is room");
+            sent += 1;
+            if sent % batch == 0 || !core.can_send() {
+                write(&mut core);
             }
         }
     };
@@ -103,8 +109,20 @@ fn ours(runtime: &Runtime, is_client: bool, payload: &Bytes, batch: usize) -> Ve
     };
     vec![
         Row::new("tidegate core", Group::Ours, encode),
+        Row::new("tidegate core, send_ref", Group::Ours, encode_ref),
         Row::new("tidegate tokio", Group::Ours, tokio),
     ]
+}
+
+/// Takes all there is, as a vectored write would.
+fn write(connection: &mut Connection) {
+    let output = connection.output();
+    while output.has_remaining() {
+        let mut slices = [std::io::IoSlice::new(&[]); 16];
+        let used = output.chunks_vectored(&mut slices);
+        let length = black_box(&slices[..used]).iter().map(|slice| slice.len()).sum();
+        output.advance(length);
+    }
 }
 
 /// Feeds a batch, flushes, and so on.
