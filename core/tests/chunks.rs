@@ -243,3 +243,16 @@ fn control_frames_go_out_between_the_fragments_of_a_long_message() {
         assert_eq!(sender.queued_output(), 0, "the gauge gives back all that it took");
     }
 }
+
+/// In chunks no message is put together: the bound depends on the marks and the read, not on how
+/// long a message may be.
+#[test]
+fn the_bound_does_not_grow_with_the_messages() {
+    let config = |delivery, size| {
+        Config::builder().delivery(delivery).max_message_size(size).build().unwrap()
+    };
+    let bound = |delivery, size| config(delivery, size).memory_bound();
+    assert_eq!(config(Delivery::Chunks, 1).delivery(), Delivery::Chunks);
+    assert_eq!(bound(Delivery::Chunks, 1 << 20), bound(Delivery::Chunks, 1 << 40));
+    assert!(bound(Delivery::Whole, 2 << 20) >= bound(Delivery::Whole, 1 << 20) + (2 << 20));
+}

@@ -407,3 +407,40 @@ fn a_prepared_message_has_its_own_options() {
         assert_eq!(client.poll_event(), Some(Event::Message(Message::text(text.as_str()))));
     }
 }
+
+/// "If a received extension negotiation response does not have the parameter, the client may use any
+/// window" up to the full one (RFC 7692 §7.1.2.2); what it said it would use is enough for us.
+#[test]
+fn a_client_keeps_to_the_window_that_it_offered_if_the_server_says_nothing() {
+    use tidegate_core::handshake::{
+        Acceptance, ClientHandshake, ClientRequest, Limits, ServerHandshake,
+    };
+
+    for (own, agreed) in [(10, 10), (15, 15)] {
+        let offer = DeflateOptions::default().client_max_window_bits(own).unwrap().offer();
+        let request = ClientRequest::new("example.org", "/").unwrap().deflate(offer).unwrap();
+        let mut client = ClientHandshake::new(NOW, request, Limits::default(), [7; 32]);
+        assert_eq!(client.deflate(), None, "nothing is agreed on yet");
+        let mut server = ServerHandshake::new(NOW, Limits::default());
+        let written = |output: &mut bytes::Bytes| output.copy_to_bytes(output.remaining());
+        server.handle_input(NOW, &written(client.output()));
+        // A server that agrees without saying anything about windows.
+        let plain = Acceptance::new().header("X-Plain", "1");
+        server.accept(plain).unwrap();
+        let answer = String::from_utf8(written(server.output()).to_vec()).unwrap();
+        let answer = answer.replace("X-Plain: 1", "Sec-WebSocket-Extensions: permessage-deflate");
+        client.handle_input(NOW, answer.as_bytes());
+        assert!(client.is_open(), "{:?}", client.failure());
+        assert_eq!(client.deflate().unwrap().client_max_window_bits, agreed);
+    }
+}
+
+/// Whether contexts are shared is a setting like others: options with the same pool are the same.
+#[test]
+fn options_are_the_same_with_the_same_pool() {
+    let pool = DeflatePool::new(3);
+    let with = |pool: &DeflatePool| DeflateOptions::default().pool(pool.clone());
+    assert_eq!(with(&pool), with(&pool));
+    assert_ne!(with(&pool), with(&DeflatePool::new(3)));
+    assert!(format!("{pool:?}").contains("capacity: 3"));
+}

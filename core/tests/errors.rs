@@ -6,12 +6,13 @@ use core::error::Error;
 use core::time::Duration;
 
 use tidegate_core::frame::OpCode;
+use tidegate_core::handshake::proxy::{ProxyError, ProxyRequestError};
 use tidegate_core::handshake::{
     AcceptError, CredentialsError, HandshakeError, HeaderError, RequestError,
 };
 use tidegate_core::{
-    Chunk, ChunkError, CloseCode, Config, ConfigError, ControlError, Failure, Message, MessageKind,
-    ProtocolError, SendError, Watermarks,
+    Chunk, ChunkError, CloseCode, CloseFrame, Config, ConfigError, Connection, ControlError, Event,
+    Failure, Message, MessageKind, ProtocolError, SendError, Timestamp, Watermarks,
 };
 
 /// House style: lower case, no full stop, and these words in it.
@@ -167,6 +168,104 @@ fn a_handshake_that_fails_says_at_what() {
     says(&AcceptError::Status { status: 200 }, &["200", "300", "599"]);
     says(&CredentialsError::Colon, &["colon"]);
     says(&CredentialsError::ControlCharacter, &["control character"]);
+}
+
+#[test]
+fn a_proxy_that_gives_no_way_says_why() {
+    for (error, words) in [
+        (ProxyError::Malformed { what: "reply" }, &["malformed", "reply"][..]),
+        (ProxyError::TooLarge { setting: "max_head_bytes", limit: 9 }, &["max_head_bytes is 9"]),
+        (ProxyError::Status { status: 407 }, &["credentials", "407"]),
+        (ProxyError::Status { status: 502 }, &["502"]),
+        (ProxyError::NoMethod, &["authenticate"]),
+        (ProxyError::Credentials, &["credentials"]),
+        (ProxyError::EarlyData, &["before the server was asked"]),
+        (ProxyError::EndOfStream, &["ended"]),
+        (ProxyError::Timeout, &["timeout"]),
+    ] {
+        says(&error, words);
+    }
+    // RFC 1928 §6.
+    for (reply, words) in [
+        (1, "general"),
+        (2, "rules"),
+        (3, "network"),
+        (4, "host"),
+        (5, "refused"),
+        (6, "time to live"),
+        (7, "command"),
+        (8, "address"),
+    ] {
+        says(&ProxyError::Refused { reply }, &["did not connect", words, &format!("({reply})")]);
+    }
+    says(&ProxyError::Refused { reply: 9 }, &["RFC 1928"]);
+    says(&ProxyRequestError::Host, &["255"]);
+    says(&ProxyRequestError::Credentials, &["255"]);
+}
+
+#[test]
+fn how_a_connection_ended_is_one_line() {
+    let now = Timestamp::ZERO;
+    for (input, text) in [
+        (&b"\x88\x00"[..], "closed with code 1005"),
+        (b"\x88\x02\x03\xE8", "closed with code 1000"),
+        (b"\x88\x06\x03\xE9tide", "closed with code 1001: tide"),
+        (b"\x8B", "0xb"),
+    ] {
+        let mut client = Connection::client(now, Config::default(), [1; 32]);
+        client.handle_input(now, input);
+        let Some(Event::Closed(closed)) = client.poll_event() else { panic!("{input:x?}") };
+        assert!(closed.to_string().contains(text), "{closed}");
+        assert_eq!(closed.to_string().starts_with("closed"), closed.is_clean());
+    }
+}
+
+#[test]
+fn a_message_knows_what_it_is() {
+    let (text, binary) = (Message::text("tide"), Message::binary(&b""[..]));
+    assert_eq!((text.as_text(), text.is_empty()), (Some("tide"), false));
+    assert_eq!((binary.as_text(), binary.is_empty()), (None, true));
+    assert_eq!(Message::UncheckedText(b"tide"[..].into()).as_text(), None);
+}
+
+/// RFC 6455 §7.4: the codes of the RFC that go over the wire, of the registry, and private ones; a
+/// reason has what a control frame leaves behind the code.
+#[test]
+fn a_close_frame_knows_whether_it_may_be_sent() {
+    for code in 0..=u16::MAX {
+        let may = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+        let code = CloseCode::from(code);
+        let refused = ControlError::InvalidCode { code };
+        let expected = if may { Ok(()) } else { Err(refused) };
+        assert_eq!(CloseFrame::new(code, "").check(), expected, "{code}");
+    }
+    for (length, expected) in
+        [(123, Ok(())), (124, Err(ControlError::ReasonTooLong { length: 124 }))]
+    {
+        let reason = "x".repeat(length);
+        assert_eq!(CloseFrame::new(CloseCode::NORMAL, reason).check(), expected);
+    }
+    says(&ControlError::ReasonTooLong { length: 124 }, &["124", "123"]);
+    says(&ControlError::InvalidCode { code: CloseCode::from(1005) }, &["1005"]);
+}
+
+/// RFC 6455 §5.5.1 and §7.4.
+#[test]
+fn a_close_frame_that_must_not_be_sent_is_a_violation() {
+    use ProtocolError::{InvalidCloseCode, InvalidCloseReason, TruncatedCloseCode};
+    for (body, error) in [
+        (&b"\x03"[..], TruncatedCloseCode),
+        (b"\x03\xE7", InvalidCloseCode { code: 999 }),
+        (b"\x03\xED", InvalidCloseCode { code: 1005 }),
+        (b"\x03\xE8tid\xC3", InvalidCloseReason),
+    ] {
+        let mut client = Connection::client(Timestamp::ZERO, Config::default(), [1; 32]);
+        let length = u8::try_from(body.len()).unwrap();
+        client.handle_input(Timestamp::ZERO, &[&[0x88, length], body].concat());
+        let Some(Event::Closed(closed)) = client.poll_event() else { panic!("{body:x?}") };
+        assert_eq!(closed.failure(), Some(Failure::Protocol(error)));
+        assert_eq!(closed.sent().unwrap().code, error.close_code());
+    }
 }
 
 #[test]

@@ -143,6 +143,35 @@ fn upgrades_that_are_valid() {
     }
 }
 
+/// The first fault stands, whatever else happens to the stream and the clock.
+#[test]
+fn what_comes_behind_a_failure_changes_nothing() {
+    let (mut client, _) = client();
+    client.handle_input(T0, b"SSH-2.0-tide\r\n\r\n");
+    let failure = client.failure().copied().unwrap();
+    let later = T0 + Duration::from_secs(3600);
+    client.handle_input(T0, b"HTTP/1.1 101 Switching Protocols\r\n\r\n");
+    client.handle_timeout(later);
+    client.handle_eof(later);
+    client.handle_input(later, b"more");
+    assert_eq!(client.failure(), Some(&failure));
+    assert!(client.response().is_none() && !client.is_open() && !client.wants_input());
+    assert!(client.into_connection(later, Config::default()).is_err());
+}
+
+/// Behind a complete head the time and the end are the connection's affair.
+#[test]
+fn an_open_handshake_does_not_time_out() {
+    let (mut client, accept) = client();
+    client.handle_input(T0, answer(&accept, "").as_bytes());
+    let later = T0 + Duration::from_secs(3600);
+    client.handle_timeout(later);
+    client.handle_eof(later);
+    assert!(client.is_open() && client.failure().is_none());
+    let mut connection = client.into_connection(later, Config::default()).unwrap();
+    assert!(matches!(connection.poll_event(), Some(Event::Closed(_))), "it knows of the end");
+}
+
 #[test]
 fn answers_that_are_not_valid() {
     use HandshakeError::{Accept, Connection, Extensions, HttpVersion, Subprotocol, Upgrade};

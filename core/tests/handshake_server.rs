@@ -48,6 +48,9 @@ fn the_example_of_the_rfc_becomes_a_connection() {
     assert_eq!(server.poll_timeout(), None, "the application takes its time");
 
     let request = server.request().unwrap();
+    assert!(
+        !request.headers().is_empty() && Limits::default().max_headers() >= request.headers().len()
+    );
     assert_eq!(request.target(), "/chat");
     assert_eq!(request.host(), "server.example.com");
     assert_eq!(request.origin(), Some("http://example.com"));
@@ -114,6 +117,11 @@ fn requests_that_are_not_valid_and_their_answers() {
         (host, "Host: a\r\nHost: a", 400, Host, ""),
         (host, "Host:", 400, Host, ""),
         (host, "Host: a, b", 400, Host, ""),
+        (host, "Host: [::1", 400, Host, ""),
+        (host, "Host: [::1]x", 400, Host, ""),
+        (host, "Host: [::/]", 400, Host, ""),
+        (host, "Host: []", 400, Host, ""),
+        (host, "Host: a:b", 400, Host, ""),
         (host, "Host: a\r\nContent-Length: 1", 400, Body, ""),
         (host, "Host: a\r\nContent-Length: 0\r\nContent-Length: 1", 400, Body, ""),
         (host, "Host: a\r\nContent-Length: x", 400, Body, ""),
@@ -279,6 +287,37 @@ fn an_answer_cannot_be_split_or_contradict_the_handshake() {
     assert_eq!(server.accept(Acceptance::new().subprotocol("chat")), Ok(()));
     assert_eq!(server.accept(Acceptance::new()), Err(AcceptError::NoRequest));
     assert_eq!(server.reject(Rejection::new(403)), Err(AcceptError::NoRequest));
+}
+
+/// RFC 9110 §15; nothing depends on the phrase, which is for people.
+#[test]
+fn a_rejection_names_its_status() {
+    for (status, phrase) in [
+        (301, "Moved Permanently"),
+        (302, "Found"),
+        (303, "See Other"),
+        (307, "Temporary Redirect"),
+        (308, "Permanent Redirect"),
+        (400, "Bad Request"),
+        (401, "Unauthorized"),
+        (403, "Forbidden"),
+        (404, "Not Found"),
+        (405, "Method Not Allowed"),
+        (410, "Gone"),
+        (421, "Misdirected Request"),
+        (429, "Too Many Requests"),
+        (500, "Internal Server Error"),
+        (501, "Not Implemented"),
+        (502, "Bad Gateway"),
+        (503, "Service Unavailable"),
+        (504, "Gateway Timeout"),
+        (599, ""),
+    ] {
+        let mut server = server(request(""));
+        server.reject(Rejection::new(status)).unwrap();
+        let answer = written(server.output());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} {phrase}\r\n")), "{answer}");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Any calls in any order: nothing panics, nothing spins, and what must hold after each call holds;
-//! memory too, as long as the caller reads as `wants_input` says.
+//! memory too, as long as the caller reads as `wants_input` says. What was sent is what a peer reads.
 #![no_main]
 
 use core::time::Duration;
@@ -8,11 +8,12 @@ use arbitrary::Arbitrary;
 use bytes::Buf;
 use libfuzzer_sys::fuzz_target;
 use peak_alloc::PeakAlloc;
+use tidegate_core::deflate::DeflateOptions;
 use tidegate_core::testing::Frame;
 use tidegate_core::testing::Random;
 use tidegate_core::{
-    Chunk, CloseCode, CloseFrame, Compress, Connection, Delivery, Event, Message, MessageKind,
-    Prepared, Timestamp, Transport,
+    Chunk, CloseCode, CloseFrame, Compress, Connection, Delivery, Event, Failure, Message,
+    MessageKind, Prepared, Timestamp, Transport,
 };
 use tidegate_fuzz::settings::Settings;
 
@@ -23,6 +24,8 @@ static MEMORY: PeakAlloc = PeakAlloc;
 struct Case {
     settings: Settings,
     respects: bool,
+    /// Events are taken while input is handed over, in one call.
+    receives: bool,
     calls: Vec<Call>,
 }
 
@@ -51,33 +54,72 @@ enum Call {
     Send(bool, u8, Vec<u8>),
     Long(u16),
     Chunk(bool, Vec<u8>, bool),
-    Prepared(u16),
+    Prepared(Preparing),
+    /// The one before again: what it was compressed to is kept.
+    Again,
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<(u16, String)>),
     Abort,
 }
 
+/// A message for many, which does not ask how the connection compresses.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+struct Preparing {
+    text: bool,
+    length: u16,
+    byte: u8,
+    level: u8,
+    mem_level: u8,
+    min_size: u8,
+}
+
+impl Preparing {
+    fn make(self) -> Prepared {
+        let length = usize::from(self.length) % 3000;
+        let message = if self.text {
+            Message::text(String::from_utf8(vec![self.byte & 0x7F; length]).expect("ASCII"))
+        } else {
+            Message::binary(Random::new(self.byte.into()).bytes(length))
+        };
+        if self.level == 0 {
+            return Prepared::new(message);
+        }
+        let options = DeflateOptions::default()
+            .level(self.level % 9 + 1)
+            .and_then(|options| options.mem_level(self.mem_level % 9 + 1))
+            .expect("both are in range");
+        Prepared::with_options(message, options.min_size(self.min_size.into()))
+    }
+}
+
 fuzz_target!(|case: Case| {
-    let inputs = inputs(&case);
+    let pool = case.settings.pool();
+    // The peer uses the same one, and what it leaves there others find.
+    let mut peer = case.settings.peer_with(pool.clone());
+    let inputs = inputs(&case, &mut peer);
     let bound = case.settings.config().memory_bound();
+    // What is in the pool is the application's. One of each kind is the connection's own bound.
+    let shelves = if pool.is_some() { case.settings.pooled() * POOLED } else { 0 };
     let before = MEMORY.current_usage();
-    let mut run = Run::new(&case);
+    let mut run = Run::new(&case, case.settings.connection_with(pool));
     for (call, input) in case.calls.into_iter().zip(inputs) {
         run.act(call, &input);
         run.check();
         if run.respects {
             let held = MEMORY.current_usage().saturating_sub(before);
-            let most = bound + run.owed;
+            let most = bound + run.owed + run.own + shelves;
             assert!(held <= most, "{held} bytes are held, the bound is {bound} and {}", run.owed);
         }
     }
-    run.finish();
+    run.finish(peer);
 });
 
+/// Bytes of an inflater and a compressor on a shelf.
+const POOLED: usize = (80 + 376) * 1024;
+
 /// What comes from the network in each call, made before memory is counted.
-fn inputs(case: &Case) -> Vec<Vec<u8>> {
-    let mut peer = case.settings.peer();
+fn inputs(case: &Case, peer: &mut Connection) -> Vec<Vec<u8>> {
     let masks = !case.settings.has(Settings::CLIENT);
     let inputs = case.calls.iter().map(|call| match call {
         Call::Input(bytes) => bytes.clone(),
@@ -102,7 +144,7 @@ fn inputs(case: &Case) -> Vec<Vec<u8>> {
             };
             let _ = peer.send_with(message, Compress::Always);
             let mut wire = Vec::new();
-            tidegate_fuzz::drain(&mut peer, usize::MAX, &mut wire);
+            tidegate_fuzz::drain(peer, usize::MAX, &mut wire);
             wire
         }
         _ => Vec::new(),
@@ -114,27 +156,50 @@ struct Run {
     now: Timestamp,
     connection: Connection,
     respects: bool,
+    receives: bool,
     /// What the application itself made the connection hold above its marks.
     owed: usize,
+    /// What this harness holds.
+    own: usize,
     is_closed: bool,
+    prepared: Option<Prepared>,
+    /// What was accepted, and what of it has gone out.
+    sent: Vec<(MessageKind, Vec<u8>)>,
+    unfinished: Option<Vec<u8>>,
+    wire: Vec<u8>,
 }
 
 impl Run {
-    fn new(case: &Case) -> Self {
+    fn new(case: &Case, connection: Connection) -> Self {
         Self {
             now: Timestamp::ZERO,
-            connection: case.settings.connection(),
+            connection,
             respects: case.respects,
+            receives: case.receives,
             owed: 0,
+            own: 0,
             is_closed: false,
+            prepared: None,
+            sent: Vec::new(),
+            unfinished: None,
+            wire: Vec::new(),
         }
+    }
+
+    /// Does something that is not the connection's, and counts what that takes.
+    fn apart(&mut self, work: impl FnOnce(&mut Self)) {
+        let before = MEMORY.current_usage();
+        work(self);
+        self.own = (self.own + MEMORY.current_usage()).saturating_sub(before);
     }
 
     fn act(&mut self, call: Call, input: &[u8]) {
         let (now, connection) = (self.now, &mut self.connection);
         match call {
             Call::Input(_) | Call::Frame { .. } | Call::Compressed { .. } => {
-                if !self.respects || connection.wants_input() {
+                if self.receives {
+                    self.receive(input);
+                } else if !self.respects || connection.wants_input() {
                     connection.handle_input(now, input);
                 }
             }
@@ -158,11 +223,7 @@ impl Run {
                     self.is_closed = matches!(event, Event::Closed(_));
                 }
             }
-            Call::Write(most) => {
-                let output = connection.output();
-                let count = usize::from(most).min(output.remaining());
-                output.advance(count);
-            }
+            Call::Write(most) => self.write(most.into()),
             Call::Send(text, compress, bytes) => {
                 let choices = [Compress::Auto, Compress::Always, Compress::Never];
                 let compress = choices[usize::from(compress) % 3];
@@ -179,17 +240,25 @@ impl Run {
             Call::Chunk(text, payload, last) => {
                 let kind = if text { MessageKind::Text } else { MessageKind::Binary };
                 let (length, could) = (payload.len(), connection.can_send_chunk());
-                let sent = connection.send_chunk(Chunk { kind, payload: payload.into(), last });
+                let chunk = Chunk { kind, payload: payload.clone().into(), last };
+                let sent = connection.send_chunk(chunk);
                 assert!(could || sent.is_err());
                 self.owe(sent.is_ok(), length);
+                if sent.is_ok() {
+                    self.apart(|run| {
+                        let begun = run.unfinished.get_or_insert_default();
+                        begun.extend(payload);
+                        if last {
+                            run.sent.extend(run.unfinished.take().map(|whole| (kind, whole)));
+                        }
+                    });
+                }
             }
-            Call::Prepared(length) => {
-                let length = usize::from(length) % 3000;
-                let prepared = Prepared::new(vec![0x33; length]);
-                let could = connection.can_send();
-                assert_eq!(connection.send_prepared(&prepared).is_ok(), could);
-                self.owe(could, length);
+            Call::Prepared(preparing) => {
+                self.apart(|run| run.prepared = Some(preparing.make()));
+                self.send_prepared();
             }
+            Call::Again => self.send_prepared(),
             Call::Ping(payload) => drop(connection.ping(now, payload)),
             Call::Pong(payload) => drop(connection.pong(payload)),
             Call::Close(frame) => {
@@ -203,10 +272,53 @@ impl Run {
         }
     }
 
+    /// Takes events with the input, as long as there is some.
+    fn receive(&mut self, mut input: &[u8]) {
+        let most = input.len() + self.connection.queued_messages() + 100_000;
+        for _ in 0..most {
+            let before = input.len();
+            let Some(event) = self.connection.receive(self.now, &mut input) else {
+                assert!(input.is_empty(), "without an event all of it is taken");
+                return;
+            };
+            assert!(!self.is_closed, "the end is the last event");
+            self.is_closed = matches!(event, Event::Closed(_));
+            assert!(input.len() <= before);
+            drop(event);
+            self.check();
+        }
+        panic!("more events than there can be");
+    }
+
     fn send(&mut self, message: Message, compress: Compress) {
         let (length, could) = (message.len(), self.connection.can_send());
+        if could {
+            self.apart(|run| run.sent.push((message.kind(), message.as_bytes().to_vec())));
+        }
         assert_eq!(self.connection.send_with(message, compress).is_ok(), could);
         self.owe(could, length);
+    }
+
+    fn send_prepared(&mut self) {
+        let Some(prepared) = self.prepared.take() else { return };
+        let (message, could) = (prepared.message(), self.connection.can_send());
+        if could {
+            self.apart(|run| run.sent.push((message.kind(), message.as_bytes().to_vec())));
+        }
+        // What it is compressed to is kept with it, so it is the application's.
+        assert_eq!(self.connection.send_prepared(&prepared).is_ok(), could);
+        self.owe(could, 2 * message.len());
+        self.prepared = Some(prepared);
+    }
+
+    fn write(&mut self, most: usize) {
+        let mut left = most;
+        while left > 0 && self.connection.wants_output() {
+            let count = self.connection.output().chunk().len().min(left);
+            self.apart(|run| run.wire.extend(&run.connection.output().chunk()[..count]));
+            self.connection.output().advance(count);
+            left -= count;
+        }
     }
 
     /// The message with which the application crosses the send mark is on its own account.
@@ -241,7 +353,11 @@ impl Run {
     }
 
     /// Taken to its end, it ends: once, and with nothing left.
-    fn finish(mut self) {
+    fn finish(mut self, peer: Connection) {
+        let is_open = self.connection.closed().is_none();
+        if is_open {
+            self.write(usize::MAX);
+        }
         self.connection.handle_eof(self.now);
         while let Some(event) = self.connection.poll_event() {
             assert!(!self.is_closed, "the end is the last event");
@@ -250,8 +366,32 @@ impl Run {
         }
         assert!(self.is_closed, "the end is told");
         assert_eq!((self.connection.queued_messages(), self.connection.queued_bytes()), (0, 0));
-        let mut output = Vec::new();
-        tidegate_fuzz::drain(&mut self.connection, usize::MAX, &mut output);
+        self.write(usize::MAX);
         assert_eq!(self.connection.transport(), Transport::Close);
+        self.read_back(peer, is_open);
+    }
+
+    /// What has gone out means what was sent.
+    fn read_back(&self, mut peer: Connection, is_all: bool) {
+        let mut read = Vec::new();
+        for piece in self.wire.chunks(16 * 1024) {
+            peer.handle_input(self.now, piece);
+            while let Some(event) = peer.poll_event() {
+                match event {
+                    Event::Message(message) => read.push(message),
+                    Event::Closed(closed) => {
+                        let failure = closed.failure();
+                        let is_fault = matches!(failure, Some(Failure::Protocol(_)));
+                        assert!(!is_fault, "the peer finds fault with it: {failure:?}");
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let read: Vec<_> =
+            read.iter().map(|message| (message.kind(), message.as_bytes())).collect();
+        let sent: Vec<_> = self.sent.iter().map(|(kind, bytes)| (*kind, &bytes[..])).collect();
+        assert!(sent.starts_with(&read), "messages in order, as they were");
+        assert!(!is_all || sent.len() == read.len(), "all that was accepted");
     }
 }

@@ -33,6 +33,12 @@ fuzz_target!(|case: Case| {
         return;
     }
     let plain = replay(&case, &settings, &bytes, 0);
+    // Of pongs in order, those that wait behind messages join; here none waits.
+    let mut received = receive(&case, &settings, &bytes);
+    if settings.times % 4 == 2 {
+        received.answers.clone_from(&plain.answers);
+    }
+    assert_eq!(plain, received, "event by event");
     let changed = mutate(&mut bytes, &begins, &case.mutations);
     let whole = replay(&case, &settings, &bytes, 0);
     assert_eq!(whole, replay(&case, &settings, &bytes, 1), "byte by byte");
@@ -76,6 +82,16 @@ fn replay(case: &Case, settings: &Settings, bytes: &[u8], longest: usize) -> See
         }
         drain(&mut connection, usize::MAX, &mut output);
     }
+    seen(settings, connection, events, output)
+}
+
+/// What is left, to the end, and all that was seen.
+fn seen(
+    settings: &Settings,
+    mut connection: Connection,
+    mut events: Vec<Event>,
+    mut output: Vec<u8>,
+) -> Seen {
     connection.handle_eof(Timestamp::ZERO);
     events.extend(core::iter::from_fn(|| connection.poll_event()));
     drain(&mut connection, usize::MAX, &mut output);
@@ -91,6 +107,21 @@ fn replay(case: &Case, settings: &Settings, bytes: &[u8], longest: usize) -> See
     let Stats { messages_in, pings_in, pongs_in, bytes_in, .. } = connection.stats();
     let stats = (messages_in, pings_in, pongs_in, bytes_in);
     Seen { events: joined(events), closed, answers, stats, transport: connection.transport() }
+}
+
+/// The same with events that are taken while the input is handed over.
+fn receive(case: &Case, settings: &Settings, bytes: &[u8]) -> Seen {
+    let mut connection = settings.connection();
+    let (mut events, mut output) = (Vec::new(), Vec::new());
+    for mut segment in cut(bytes, case.seed.into(), 300) {
+        while let Some(event) = connection.receive(Timestamp::ZERO, &mut segment) {
+            events.push(event);
+            check(&connection);
+        }
+        assert!(segment.is_empty(), "without an event all of it is taken");
+        drain(&mut connection, usize::MAX, &mut output);
+    }
+    seen(settings, connection, events, output)
 }
 
 fn check(connection: &Connection) {

@@ -4,13 +4,13 @@
 use core::time::Duration;
 
 use arbitrary::Arbitrary;
-use tidegate_core::deflate::{DeflateOptions, DeflateParams};
+use tidegate_core::deflate::{DeflateOptions, DeflateParams, DeflatePool};
 use tidegate_core::{Config, Connection, Delivery, PongPolicy, Role, Timestamp, Watermarks};
 
 /// What a configuration is made from. Thirteen bytes, as they stand in the input.
 #[derive(Arbitrary, Clone, Copy, Debug, Default)]
 pub struct Settings {
-    /// Role, checks, deflate: see the constants.
+    /// Role, checks, deflate: see the constants. The two highest bits are how much a pool keeps.
     pub flags: u8,
     /// High mark of messages, 0 for the default; the low one follows from it.
     pub messages: u8,
@@ -43,6 +43,8 @@ impl Settings {
     pub const CHUNKS: u8 = 0x08;
     /// permessage-deflate was agreed on.
     pub const DEFLATE: u8 = 0x10;
+    /// Its contexts come from a pool.
+    pub const POOL: u8 = 0x20;
 
     /// Whether a flag is set.
     pub fn has(&self, flag: u8) -> bool {
@@ -74,8 +76,22 @@ impl Settings {
         })
     }
 
-    /// The configuration.
+    /// The pool, if there is one: empty.
+    pub fn pool(&self) -> Option<DeflatePool> {
+        self.has(Self::POOL).then(|| DeflatePool::new(self.pooled()))
+    }
+
+    /// How many contexts of each kind it keeps.
+    pub fn pooled(&self) -> usize {
+        usize::from(self.flags >> 6)
+    }
+
+    /// The configuration, with a pool of its own.
     pub fn config(&self) -> Config {
+        self.config_with(self.pool())
+    }
+
+    fn config_with(&self, pool: Option<DeflatePool>) -> Config {
         let mut builder = Config::builder()
             .validate_utf8(!self.has(Self::UNCHECKED))
             .surface_control(self.has(Self::SURFACE))
@@ -90,7 +106,7 @@ impl Settings {
             .pong_timeout((self.times & 0x20 != 0).then(|| Duration::from_millis(500)))
             .write_timeout((self.times & 0x40 != 0).then(|| Duration::from_secs(2)))
             .close_timeout((self.times & 0x80 == 0).then(|| Duration::from_secs(1)))
-            .deflate(self.params().map(|_| DeflateOptions::default().min_size(8)));
+            .deflate(self.params().map(|_| with(DeflateOptions::default().min_size(8), pool)));
         if self.has(Self::CHUNKS) {
             builder = builder.delivery(Delivery::Chunks);
         }
@@ -112,14 +128,25 @@ impl Settings {
 
     /// An open connection.
     pub fn connection(&self) -> Connection {
-        self.connection_of(self.role(), self.config())
+        self.connection_with(self.pool())
+    }
+
+    /// The same with a pool that others use, too.
+    pub fn connection_with(&self, pool: Option<DeflatePool>) -> Connection {
+        self.connection_of(self.role(), self.config_with(pool))
     }
 
     /// The other end of it, which takes whatever it is given.
     pub fn peer(&self) -> Connection {
+        self.peer_with(self.pool())
+    }
+
+    /// The same with a pool that others use, too.
+    pub fn peer_with(&self, pool: Option<DeflatePool>) -> Connection {
         let config = Config::builder()
             .send_marks(Watermarks::UNLIMITED)
-            .deflate(DeflateOptions::default().min_size(0));
+            .validate_utf8(!self.has(Self::UNCHECKED))
+            .deflate(with(DeflateOptions::default().min_size(0), pool));
         self.connection_of(self.role().peer(), config.build().unwrap())
     }
 
@@ -132,5 +159,12 @@ impl Settings {
             Some(params) => connection.with_deflate(params),
             None => connection,
         }
+    }
+}
+
+fn with(options: DeflateOptions, pool: Option<DeflatePool>) -> DeflateOptions {
+    match pool {
+        Some(pool) => options.pool(pool),
+        None => options,
     }
 }

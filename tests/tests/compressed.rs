@@ -8,8 +8,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use tidegate_core::deflate::{DeflateOptions, DeflateParams, DeflatePool};
+use tidegate_core::testing::hostile_compressed;
 use tidegate_core::{
-    Chunk, Compress, Config, Connection, Event, Message, Prepared, Role, Timestamp,
+    Chunk, Compress, Config, Connection, Delivery, Event, Failure, Message, Prepared, Role,
+    Timestamp, Watermarks,
 };
 use tidegate_tests::frames::{Frame, opcode};
 use tidegate_tests::inflate::Inflater;
@@ -203,5 +205,74 @@ proptest! {
             let expected: Vec<u8> = parts.iter().flat_map(|(part, _)| part.clone()).collect();
             prop_assert_eq!(receive(&mut receiver, &wire, &sizes), [Message::binary(expected)]);
         }
+    }
+
+    /// Each violation is seen with the byte that shows it, not before and not later, behind any
+    /// messages and in any pieces, with the error that it is and the code for that.
+    #[test]
+    fn violations_are_seen_when_they_show(
+        params in params(),
+        is_client: bool,
+        messages in vec(sent(), 0..3),
+        (config, frame, hostile) in (0..3usize, prop::option::of(1usize..300)).prop_flat_map(|(size, frame)| {
+            let size = [20, 700, 100_000][size];
+            let config = Config::builder()
+                .deflate(DeflateOptions::default())
+                .max_message_size(size)
+                .max_frame_size(frame)
+                .message_marks(Watermarks::UNLIMITED)
+                .byte_marks(Watermarks::UNLIMITED)
+                .build()
+                .unwrap();
+            let roles = (hostile_compressed(Role::Client, &config), hostile_compressed(Role::Server, &config));
+            (Just(config), Just(frame.unwrap_or(usize::MAX)), roles)
+        }),
+        in_chunks: bool,
+        sizes in sizes(),
+    ) {
+        let role = if is_client { Role::Client } else { Role::Server };
+        let hostile = if is_client { hostile.1 } else { hostile.0 };
+        let delivery = if in_chunks { Delivery::Chunks } else { Delivery::Whole };
+        let config = config.to_builder().delivery(delivery).build().unwrap();
+        let mut receiver = match role {
+            Role::Client => Connection::client(Timestamp::ZERO, config.clone(), [1; 32]),
+            Role::Server => Connection::server(Timestamp::ZERO, config.clone()),
+        }
+        .with_deflate(params);
+        let mut sender = connection(role.peer(), &DeflateOptions::default(), params);
+        for sent in &messages {
+            let (Sent::Whole(message, _)
+            | Sent::Prepared(message, _)
+            | Sent::Chunks(message, _)) = sent;
+            let wire = send(&mut sender, sent);
+            let frames = Frame::parse_all(&wire).unwrap();
+            let length = frames.iter().map(|frame| frame.payload.len()).sum::<usize>().max(message.len());
+            // What must not be sent would be another fault; what is not sent is no history either.
+            if length <= config.max_message_size() && frames.iter().all(|f| f.payload.len() <= frame) {
+                receiver.handle_input(Timestamp::ZERO, &wire);
+            } else {
+                break;
+            }
+        }
+        while let Some(event) = receiver.poll_event() {
+            prop_assert!(!matches!(event, Event::Closed(_)), "so far all is well: {event:?}");
+        }
+        let (last, before) = hostile.bytes.split_last().unwrap();
+        let mut rest = before;
+        let mut sizes = sizes.iter().cycle();
+        while !rest.is_empty() {
+            let (piece, more) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
+            receiver.handle_input(Timestamp::ZERO, piece);
+            rest = more;
+        }
+        while let Some(event) = receiver.poll_event() {
+            prop_assert!(matches!(event, Event::Chunk(_)), "nothing is wrong yet: {event:?}");
+        }
+        receiver.handle_input(Timestamp::ZERO, &[*last]);
+        let closed = core::iter::from_fn(|| receiver.poll_event())
+            .find_map(|event| if let Event::Closed(closed) = event { Some(closed) } else { None });
+        let closed = closed.expect("it is seen");
+        prop_assert_eq!(closed.failure(), Some(Failure::Protocol(hostile.error)));
+        prop_assert_eq!(closed.sent().unwrap().code, hostile.code());
     }
 }

@@ -5,11 +5,11 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use tidegate_core::Role;
 use tidegate_core::frame::{
     Decoder, FrameHeader, HeaderRules, Mask, OpCode, Part, encode_header, parse_header,
 };
-use tidegate_core::testing::Frame;
+use tidegate_core::testing::{Frame, hostile, strategies};
+use tidegate_core::{Connection, Event, Failure, Role, Timestamp};
 
 const OPCODES: [OpCode; 6] =
     [OpCode::Continuation, OpCode::Text, OpCode::Binary, OpCode::Close, OpCode::Ping, OpCode::Pong];
@@ -129,5 +129,49 @@ proptest! {
             (Err(error), Err(seen)) => prop_assert_eq!(error, seen),
             (parsed, bytewise) => prop_assert!(false, "{parsed:?} {bytewise:?}"),
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() })]
+
+    /// Of any legal header, also of frames that no memory holds: what is written is read, with the
+    /// last byte and not before.
+    #[test]
+    fn a_header_of_any_length_there_and_back(
+        (sender, header) in strategies::role()
+            .prop_flat_map(|role| (Just(role), strategies::header(role))),
+    ) {
+        let rules = HeaderRules { sender, allow_rsv1: false };
+        let encoded = encode_header(header);
+        let bytes = encoded.as_slice();
+        prop_assert_eq!(parse_header(bytes, rules), Ok(Some((header, bytes.len()))));
+        for length in 0..bytes.len() {
+            prop_assert_eq!(parse_header(&bytes[..length], rules), Ok(None));
+        }
+    }
+
+    /// Each violation, with any configuration, is seen with the byte that shows it and not before.
+    #[test]
+    fn violations_are_seen_when_they_show(
+        (sender, config, hostile) in (strategies::role(), strategies::config()).prop_flat_map(
+            |(sender, config)| (Just(sender), Just(config.clone()), hostile(sender, &config)),
+        ),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let now = Timestamp::ZERO;
+        let mut receiver = match sender {
+            Role::Client => Connection::server(now, config),
+            Role::Server => Connection::client(now, config, [1; 32]),
+        };
+        let (last, before) = hostile.bytes.split_last().unwrap();
+        let (first, second) = before.split_at(cut.index(before.len() + 1));
+        receiver.handle_input(now, first);
+        receiver.handle_input(now, second);
+        prop_assert_eq!(receiver.poll_event(), None);
+        receiver.handle_input(now, &[*last]);
+        let Some(Event::Closed(closed)) = receiver.poll_event() else { panic!("it is seen") };
+        prop_assert_eq!(closed.failure(), Some(Failure::Protocol(hostile.error)));
+        prop_assert_eq!(closed.sent().unwrap().code, hostile.code());
     }
 }

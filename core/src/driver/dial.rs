@@ -164,15 +164,20 @@ mod tests {
     use core::task::Waker;
     use std::sync::Mutex;
 
-    struct Hand(Rc<Cell<Timestamp>>);
+    /// A clock by hand. Its timer may be early: then it fires whatever the time is.
+    struct Hand {
+        now: Rc<Cell<Timestamp>>,
+        is_early: bool,
+    }
 
     impl Clock for Hand {
         fn now(&self) -> Timestamp {
-            self.0.get()
+            self.now.get()
         }
 
         fn poll_deadline(&mut self, _: &mut Context<'_>, deadline: Timestamp) -> Poll<()> {
-            if deadline <= self.0.get() { Poll::Ready(()) } else { Poll::Pending }
+            let is_due = self.is_early || deadline <= self.now.get();
+            if is_due { Poll::Ready(()) } else { Poll::Pending }
         }
     }
 
@@ -200,15 +205,22 @@ mod tests {
 
     type Outcome = Result<u8, Vec<(u8, ErrorKind)>>;
 
-    /// Which addresses were dialled when, and how it ended. The last byte of an address says what
-    /// becomes of it: 1 never answers, 2 refuses at once, 3 connects.
+    /// Which addresses were dialled when, and how it ended; the same with a timer that is early. The
+    /// last byte of an address says what becomes of it: 1 never answers, 2 refuses at once, 3
+    /// connects.
     fn race(list: &[&str], deadline: u64) -> (Vec<(u64, u8)>, Outcome) {
+        let [precise, early] = [false, true].map(|is_early| race_with(list, deadline, is_early));
+        assert_eq!(precise, early, "the clock decides, the timer only wakes");
+        precise
+    }
+
+    fn race_with(list: &[&str], deadline: u64, is_early: bool) -> (Vec<(u64, u8)>, Outcome) {
         let last = |address: &SocketAddr| match address {
             SocketAddr::V4(address) => address.ip().octets()[3],
             SocketAddr::V6(address) => address.ip().octets()[15],
         };
         let now = Rc::new(Cell::new(Timestamp::ZERO));
-        let mut clock = Hand(now.clone());
+        let mut clock = Hand { now: now.clone(), is_early };
         let dialled = Mutex::new(Vec::new());
         let dial = |address: SocketAddr| -> BoxFuture<io::Result<u8>> {
             let kind = last(&address);
@@ -256,5 +268,19 @@ mod tests {
                 Err(vec![refused, (1, ErrorKind::TimedOut), (1, ErrorKind::TimedOut)])
             )
         );
+    }
+
+    #[test]
+    fn a_deadline_is_not_over_before_the_clock_says_so() {
+        for is_early in [false, true] {
+            let now = Rc::new(Cell::new(Timestamp::ZERO));
+            let mut clock = Hand { now: now.clone(), is_early };
+            let deadline = Some(Timestamp::from_millis(10));
+            let mut waiting = Box::pin(within(&mut clock, deadline, core::future::pending::<()>()));
+            let context = &mut Context::from_waker(Waker::noop());
+            assert!(waiting.as_mut().poll(context).is_pending());
+            now.set(Timestamp::from_millis(10));
+            assert_eq!(waiting.as_mut().poll(context), Poll::Ready(None));
+        }
     }
 }

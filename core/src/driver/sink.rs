@@ -82,14 +82,21 @@ impl<S: ByteStream, C: Clock> Stream for WebSocket<S, C> {
 impl<S: ByteStream, C: Clock> Sink<Message> for WebSocket<S, C> {
     type Error = Error;
 
-    /// Waits for room in the outbox.
+    /// Waits for room in the outbox. [`Error::Unfinished`] within a message in chunks.
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.connection.can_send() {
             return Poll::Ready(Ok(()));
         }
         let waker = self.tasks.sink(cx);
         self.poll_until(&mut Context::from_waker(&waker), |socket| {
-            if socket.connection.can_send() { Goal::Done(Ok(())) } else { socket.wait_for_room() }
+            if socket.connection.can_send() {
+                Goal::Done(Ok(()))
+            } else if socket.connection.is_message_unfinished() && !socket.cannot_write() {
+                // Room will not help, and who waits here is who would have to finish it.
+                Goal::Done(Err(Error::Unfinished))
+            } else {
+                socket.wait_for_room()
+            }
         })
     }
 

@@ -28,7 +28,8 @@ impl Hostile {
 }
 
 /// Any violation that a peer in the role of `sender` can commit against a connection with these
-/// settings, between two messages. Compression is not negotiated.
+/// settings, between two messages. Compression is not negotiated: with it, there is
+/// [`hostile_compressed()`](super::hostile_compressed()).
 ///
 /// ```
 /// use proptest::prelude::*;
@@ -48,7 +49,7 @@ impl Hostile {
 /// ```
 pub fn hostile(sender: Role, config: &Config) -> impl Strategy<Value = Hostile> + use<> {
     let mut violations = vec![
-        first_byte(),
+        first_byte(sender),
         wrong_mask(sender),
         lengths(sender),
         control(sender),
@@ -65,10 +66,17 @@ pub fn hostile(sender: Role, config: &Config) -> impl Strategy<Value = Hostile> 
 type Violations = BoxedStrategy<Hostile>;
 
 /// What the first byte of a header shows.
-fn first_byte() -> Violations {
+fn first_byte(sender: Role) -> Violations {
+    let key = key(sender);
     let reserved = (1..8u8, any::<u8>()).prop_map(|(bits, first)| Hostile {
         bytes: vec![first & 0x8F | bits << 4],
         error: ProtocolError::ReservedBits { bits: bits << 4 },
+    });
+    // Also where an extension that was not agreed on would have its bits.
+    let within = (any::<bool>(), 1..8u8).prop_map(move |(fin, bits)| {
+        let mut bytes = header(false, 0, opcode::BINARY, key, 0);
+        bytes.push(u8::from(fin) << 7 | bits << 4 | opcode::CONTINUATION);
+        Hostile { bytes, error: ProtocolError::ReservedBits { bits: bits << 4 } }
     });
     let unknown =
         (prop_oneof![0x3..=0x7u8, 0xB..=0xFu8], any::<bool>()).prop_map(|(opcode, fin)| Hostile {
@@ -80,7 +88,7 @@ fn first_byte() -> Violations {
             bytes: vec![opcode as u8],
             error: ProtocolError::FragmentedControl { opcode },
         });
-    prop_oneof![reserved, unknown, fragmented].boxed()
+    prop_oneof![reserved, within, unknown, fragmented].boxed()
 }
 
 /// "A client MUST mask all frames", "a server MUST NOT mask any" (RFC 6455 §5.1).
@@ -226,7 +234,7 @@ fn mask(sender: Role) -> u8 {
     if sender.masks() { 0x80 } else { 0 }
 }
 
-fn key(sender: Role) -> Option<[u8; 4]> {
+pub(super) fn key(sender: Role) -> Option<[u8; 4]> {
     sender.masks().then_some([0x37, 0xFA, 0x21, 0x3D])
 }
 

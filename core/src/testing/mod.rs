@@ -7,7 +7,7 @@
 //! | question | answer |
 //! |---|---|
 //! | Does it take everything a peer may send? | [`strategies`]: configurations, messages, frames, whole sessions, and every way to cut them in pieces |
-//! | Does it refuse what a peer must not send? | [`hostile()`]: each violation with the [`ProtocolError`](crate::ProtocolError) it must yield, and the byte at which it shows |
+//! | Does it refuse what a peer must not send? | [`hostile()`]: each violation with the [`ProtocolError`](crate::ProtocolError) it must yield, and the byte at which it shows; [`hostile_compressed()`] those of compression |
 //! | Does it survive a network? | [`Socket`]: non-blocking `Read` and `Write` over a virtual network that splits, delays, stalls and cuts, by a seed |
 //! | Does it stop reading, and go on, when it should? | [`Model`]: the gate, written as plainly as possible |
 //! | Is what it sent right? | [`Frame`]: frames, parsed and written a second time, without any code of the decoder |
@@ -43,6 +43,7 @@
 
 mod frames;
 mod hostile;
+mod hostile_compressed;
 mod link;
 mod model;
 mod pair;
@@ -52,6 +53,7 @@ pub mod strategies;
 
 pub use self::frames::{Frame, header, opcode};
 pub use self::hostile::{Hostile, hostile};
+pub use self::hostile_compressed::hostile_compressed;
 pub use self::link::{Link, Weather};
 pub use self::model::{Model, Rules, Sent, Taken};
 pub use self::pair::{Application, End, Pair, Rest};

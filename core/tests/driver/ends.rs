@@ -140,6 +140,23 @@ fn after_a_write_error_what_is_there_is_read() {
     assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None);
 }
 
+/// A flush that fails is a write that failed: nobody knows what of it has arrived.
+#[test]
+fn after_a_flush_error_what_is_there_is_read() {
+    let (net, count) = (Net::new(), Count::new());
+    let mut socket = net.server(Config::default());
+    net.0.borrow_mut().flush_fault = Some(ErrorKind::TimedOut);
+    net.data(masked(0x81, b"in"));
+    let error = ready(poll(&count, socket.send("out"))).unwrap_err();
+    assert!(matches!(error, Error::Io(error) if error.kind() == ErrorKind::TimedOut));
+    assert_eq!(ready(poll(&count, socket.recv())).unwrap(), Some("in".into()));
+    let error = ready(poll(&count, socket.recv())).unwrap_err();
+    assert!(matches!(error, Error::Io(error) if error.kind() == ErrorKind::TimedOut));
+    assert_eq!(net.0.borrow().writes, 1);
+    assert!(net.0.borrow().is_dropped);
+    assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None);
+}
+
 #[test]
 fn a_clean_close_stays_clean_though_the_reply_could_not_be_written() {
     let (net, count) = (Net::new(), Count::new());

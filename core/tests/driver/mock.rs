@@ -27,6 +27,7 @@ pub(crate) struct State {
     pub(crate) write_fault: Option<ErrorKind>,
     pub(crate) takes_nothing: bool,
     pub(crate) flush_waits: bool,
+    pub(crate) flush_fault: Option<ErrorKind>,
 
     pub(crate) written: Vec<u8>,
     pub(crate) reads: usize,
@@ -179,6 +180,9 @@ impl ByteStream for Stream {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.0.borrow_mut();
         state.flushes += 1;
+        if let Some(kind) = state.flush_fault {
+            return Poll::Ready(Err(kind.into()));
+        }
         if state.flush_waits {
             state.writer = Some(cx.waker().clone());
             return Poll::Pending;

@@ -5,7 +5,7 @@ use tidegate_core::{
     CloseCode, Config, Connection, Delivery, Event, Message, MessageKind, Prepared, Timestamp,
 };
 
-use crate::mock::{Count, masked, poll, poll_pinned, ready};
+use crate::mock::{Count, Net, Read, masked, poll, poll_pinned, ready};
 use crate::split::{Parts, marks, split};
 
 /// What a peer gets of these bytes of a server.
@@ -163,4 +163,71 @@ fn a_broadcast_waits_for_the_slow_until_the_deadline() {
         let news = messages(&all[1]).contains(&"news".into());
         assert_eq!(news, is_in_time, "what is said is true");
     }
+}
+
+#[test]
+fn what_a_receiver_puts_together_survives_another_way_to_receive() {
+    let mut parts = split(Config::builder().delivery(Delivery::Chunks).build().unwrap());
+    let count = Count::new();
+    // Put together in part by `recv`, and then taken as events.
+    parts.net.data(masked(0x01, b"a1 "));
+    parts.run();
+    assert!(poll(&count, parts.receiver.recv()).is_pending());
+    let chunk = |event| if let Event::Chunk(chunk) = event { chunk } else { panic!("{event:?}") };
+    let first = chunk(ready(poll(&count, parts.receiver.next_event())).unwrap().unwrap());
+    assert_eq!((&first.payload[..], first.last), (&b"a1 "[..], false));
+    parts.net.data(masked(0x80, b"a2"));
+    parts.run();
+    let last = chunk(ready(poll(&count, parts.receiver.next_event())).unwrap().unwrap());
+    assert_eq!((&last.payload[..], last.last), (&b"a2"[..], true));
+    // In part by `try_recv`, and then read.
+    parts.net.data(masked(0x01, b"b1 "));
+    parts.run();
+    assert_eq!(parts.receiver.try_recv(), None);
+    parts.net.data(masked(0x80, b"b2"));
+    parts.run();
+    let mut reader = ready(poll(&count, parts.receiver.read_message())).unwrap().unwrap();
+    assert_eq!(ready(poll(&count, reader.next_chunk())).unwrap().unwrap(), "b1 ");
+    assert_eq!(ready(poll(&count, reader.next_chunk())).unwrap().unwrap(), "b2");
+    assert_eq!(ready(poll(&count, reader.next_chunk())).unwrap(), None);
+}
+
+#[test]
+fn a_message_that_is_cut_off_is_an_error_for_the_reader_of_a_receiver() {
+    let mut parts = split(Config::builder().delivery(Delivery::Chunks).build().unwrap());
+    let count = Count::new();
+    parts.net.data(masked(0x01, b"a1 "));
+    parts.run();
+    let mut reader = ready(poll(&count, parts.receiver.read_message())).unwrap().unwrap();
+    assert_eq!(ready(poll(&count, reader.next_chunk())).unwrap().unwrap(), "a1 ");
+    parts.net.data(masked(0x88, &1001_u16.to_be_bytes()));
+    parts.net.push(Read::End);
+    assert!(poll(&parts.driving, &mut parts.driver).is_ready());
+    for _ in 0..2 {
+        let ended = ready(poll(&count, reader.next_chunk()));
+        let Err(Error::Closed(closed)) = ended else { panic!("{ended:?}") };
+        assert_eq!(closed.code(), CloseCode::GOING_AWAY);
+    }
+    assert_eq!(ready(poll(&count, parts.receiver.recv())).unwrap(), None);
+}
+
+#[test]
+fn both_sides_see_the_same_of_the_connection() {
+    let net = Net::new();
+    let socket = net.server(Config::default()).with_subprotocol("chat".to_owned());
+    let (sender, receiver, mut driver) = socket.split();
+    let (count, driving) = (Count::new(), Count::new());
+    let mut pinging = Box::pin(sender.ping());
+    assert!(poll_pinned(&count, &mut pinging).is_pending());
+    assert!(poll(&driving, &mut driver).is_pending());
+    net.set_now(Timestamp::from_micros(70));
+    let ping = net.written();
+    net.data(masked(0x8A, &ping[2..]));
+    assert!(poll(&driving, &mut driver).is_pending());
+    let latency = ready(poll_pinned(&count, &mut pinging)).unwrap();
+    drop(pinging);
+    assert_eq!(latency, Some(core::time::Duration::from_micros(70)));
+    assert_eq!((sender.latency(), receiver.latency()), (latency, latency));
+    assert_eq!(sender.subprotocol().as_deref(), Some("chat"));
+    assert_eq!(receiver.subprotocol(), sender.subprotocol());
 }

@@ -1,7 +1,9 @@
 //! Messages as streams: what a reader leaves, and what a writer leaves.
 
+use std::io::ErrorKind;
+
 use bytes::Bytes;
-use tidegate_core::driver::{Error, MessageReader, MessageSource};
+use tidegate_core::driver::{Error, MessageReader, MessageSource, WebSocket};
 use tidegate_core::{
     Chunk, CloseCode, Config, Connection, Delivery, Event, Message, MessageKind, Prepared,
     Timestamp,
@@ -246,6 +248,67 @@ fn a_prepared_message_waits_for_room() {
     net.set_room(usize::MAX);
     ready(poll(&Count::new(), socket.send_prepared(&message))).unwrap();
     assert_eq!(received(&net.written()).len(), 2);
+}
+
+/// As `std::io` has it: no room is no end, a Close in the middle is an unexpected end, and the
+/// transport's fault stays what it is.
+#[test]
+fn slices_are_read_and_written_as_std_has_it() {
+    let close = [vec![0x88, 0x82, 0, 0, 0, 0], 1001_u16.to_be_bytes().to_vec()].concat();
+    let context = &mut core::task::Context::from_waker(core::task::Waker::noop());
+    for (end, kind) in [
+        (Read::Data(close), ErrorKind::UnexpectedEof),
+        (Read::Fault(ErrorKind::ConnectionReset), ErrorKind::ConnectionReset),
+    ] {
+        let net = Net::new();
+        let mut socket = net.server(chunks());
+        net.data(masked(0x01, b"tide"));
+        net.push(end);
+        net.push(Read::End);
+        let mut reader = ready(poll(&Count::new(), socket.read_message())).unwrap().unwrap();
+        assert_eq!(ready(reader.poll_read_slice(context, &mut [])).unwrap(), 0);
+        let mut buffer = [0; 8];
+        assert_eq!(ready(reader.poll_read_slice(context, &mut buffer)).unwrap(), 4);
+        assert_eq!(&buffer[..4], b"tide");
+        assert_eq!(ready(reader.poll_read_slice(context, &mut buffer)).unwrap_err().kind(), kind);
+    }
+    let net = Net::new();
+    let mut socket = net.server(Config::default());
+    let mut writer = socket.write_message(MessageKind::Text);
+    assert_eq!(writer.kind(), MessageKind::Text);
+    assert_eq!(ready(writer.poll_write_slice(context, b"")).unwrap(), 0);
+    drop(writer);
+    assert_eq!(net.written(), b"", "nothing was begun");
+    let mut writer = socket.write_message(MessageKind::Binary);
+    ready(writer.poll_finish(context)).unwrap();
+    let late = ready(writer.poll_write_slice(context, b"late")).unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::BrokenPipe);
+}
+
+/// What is printed into logs says what it is, and nothing of what it carries.
+#[test]
+fn debug_output_shows_no_payload() {
+    let net = Net::new();
+    let mut socket = net.server(chunks());
+    net.data(masked(0x01, b"SECRET"));
+    let reader = ready(poll(&Count::new(), socket.read_message())).unwrap().unwrap();
+    let reading = format!("{reader:?}");
+    drop(reader);
+    let mut writer = socket.write_message(MessageKind::Text);
+    ready(poll(&Count::new(), writer.send_chunk("SECRET"))).unwrap();
+    let writing = format!("{writer:?}");
+    drop(writer);
+    let (sender, receiver, driver) = socket.split();
+    let parts = [format!("{sender:?}"), format!("{receiver:?}"), format!("{driver:?}")];
+    let clone = sender.clone();
+    let error = WebSocket::reunite(sender, receiver, driver).unwrap_err();
+    drop(clone);
+    assert_eq!(error.to_string(), "these are not all parts of one connection");
+    let all = [reading, writing, format!("{error:?}")].into_iter().chain(parts);
+    let names = ["MessageReader", "MessageWriter", "ReuniteError", "Sender", "Receiver", "Driver"];
+    for (text, name) in all.zip(names) {
+        assert!(text.starts_with(name) && !text.contains("SECRET"), "{text}");
+    }
 }
 
 #[cfg(feature = "futures-io")]

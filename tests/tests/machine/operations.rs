@@ -290,12 +290,11 @@ impl Both {
         assert_eq!(self.core.can_send(), can_send);
         assert_eq!(self.core.is_message_unfinished(), self.unfinished.is_some());
         if self.reference.stage == Stage::Open {
-            assert!(
-                level < marks.high() || self.is_full || control > 1,
-                "no more at the high mark"
-            );
-            // One mark for both stops what has just reached it.
-            let is_low = level <= marks.low() && level < marks.high();
+            // Where both marks are the same, what rises to it stops and what falls to it goes on.
+            let is_both = level == marks.high() && level == marks.low();
+            let is_high = level >= marks.high() && !is_both;
+            assert!(!is_high || self.is_full || control > 1, "no more at the high mark");
+            let is_low = level <= marks.low() && !is_both;
             assert!(!is_low || !self.is_full, "more at the low mark");
             self.was_low |= level <= marks.low();
             assert!(!was_full || self.was_low || self.is_full, "and nothing in between");

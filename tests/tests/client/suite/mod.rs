@@ -45,6 +45,7 @@ macro_rules! tests {
             redirections_that_are_not_followed,
             reconnecting,
             reconnecting_gives_up,
+            reconnecting_counts_short_lives,
             reconnecting_is_cancelled_and_goes_on,
         );
     };
@@ -65,9 +66,31 @@ fn tls_client<A: Adapter>(config: &Arc<ClientConfig>, options: Options) -> Clien
 fn connect_error<T>(result: Result<T, Error>) -> Box<ConnectError> {
     match result {
         Ok(_) => panic!("it connects"),
-        Err(Error::Connect(error)) => error,
+        Err(Error::Connect(error)) => says_what_it_knows(error),
         Err(error) => panic!("{error:?}"),
     }
+}
+
+/// Its text has the stage, the peer, the fault and what each address failed with; what is behind the
+/// fault is its source.
+fn says_what_it_knows(error: Box<ConnectError>) -> Box<ConnectError> {
+    use core::error::Error as _;
+
+    let text = error.to_string();
+    let (stage, peer, fault) = (error.stage(), error.peer(), error.fault());
+    assert!(text.starts_with(&format!("{stage} {peer} failed: {fault}")), "{text}");
+    for (address, why) in error.attempts() {
+        assert!(text.contains(&format!("{address}: {why}")), "{text}");
+    }
+    let is_by_itself = matches!(
+        fault,
+        ConnectFault::NoAddress | ConnectFault::Unreachable | ConnectFault::TimedOut
+    );
+    match error.source() {
+        Some(source) => assert!(!is_by_itself && fault.to_string() == source.to_string(), "{text}"),
+        None => assert!(is_by_itself, "{text}"),
+    }
+    error
 }
 
 /// Says something, hears it, and closes.
@@ -83,7 +106,8 @@ pub(crate) fn an_echo_with_credentials_and_from_an_address<A: Adapter>() {
     let (address, serving) = once(|stream| (stream.peer_addr().unwrap(), echo(stream).unwrap()));
     // On Linux the whole of 127.0.0.0/8 is local.
     let local = if cfg!(target_os = "linux") { "127.0.0.2" } else { "127.0.0.1" };
-    let client = client::<A>(Options::new().bind(Some(local.parse().unwrap())).nodelay(false));
+    let options = Options::new().bind(Some(local.parse().unwrap())).nodelay(false);
+    let client = client::<A>(options.origin("https://a.test"));
     A::block_on(async {
         talk(client.connect(&format!("ws://me:a%40b@{address}/x?y")).await.unwrap(), 1000).await;
     });
@@ -92,6 +116,7 @@ pub(crate) fn an_echo_with_credentials_and_from_an_address<A: Adapter>() {
     assert_eq!(request.target(), "/x?y");
     assert_eq!(request.headers().get("Authorization"), Some("Basic bWU6YUBi"));
     assert_eq!(request.headers().get("Host"), Some(address.to_string().as_str()));
+    assert_eq!(request.origin(), Some("https://a.test"));
 
     let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = connect_error(A::block_on(client.connect(&format!("ws://{unused}/"))));

@@ -1,9 +1,12 @@
 //! One connection after the other.
 
+use core::future::poll_fn;
+use core::pin::Pin;
 use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 
+use smol::stream::Stream as _;
 use tidegate_core::driver::{Backoff, Error, Options};
 
 use super::{client, connect_error, talk};
@@ -54,6 +57,39 @@ pub(crate) fn reconnecting_gives_up<A: Adapter>() {
     });
 }
 
+/// A connection that has lived long enough clears what failed before; one that has not counts.
+pub(crate) fn reconnecting_counts_short_lives<A: Adapter>() {
+    let cut = || -> Box<dyn FnOnce(TcpStream) + Send> {
+        Box::new(|mut stream: TcpStream| {
+            let (_, mut connection) = open(&mut stream).unwrap();
+            flush(&mut connection, &mut stream).unwrap();
+        })
+    };
+    let (address, serving) = listen((0..5).map(|_| cut()).collect());
+    let url = format!("ws://{address}/");
+    A::block_on(async {
+        let client = client::<A>(Options::new());
+        let lives = |long| if long { Duration::ZERO } else { Duration::from_secs(3600) };
+        let mut connections =
+            client.reconnect(&url, quick().attempts(2).reset_after(lives(true))).unwrap();
+        for _ in 0..3 {
+            let mut socket = connections.next().await.unwrap().unwrap();
+            assert!(socket.recv().await.is_err());
+            assert_eq!(connections.failures(), 1);
+        }
+        let mut connections =
+            client.reconnect(&url, quick().attempts(2).reset_after(lives(false))).unwrap();
+        for failures in 1..=2 {
+            let next = poll_fn(|cx| Pin::new(&mut connections).poll_next(cx));
+            assert!(next.await.unwrap().unwrap().recv().await.is_err());
+            assert_eq!(connections.failures(), failures);
+        }
+        assert!(format!("{connections:?}").contains("failures: 2"));
+        assert!(connections.next().await.is_none(), "two attempts, and none lived");
+    });
+    serving.join().unwrap();
+}
+
 pub(crate) fn reconnecting_is_cancelled_and_goes_on<A: Adapter>() {
     let (address, serving) = listen(vec![
         Box::new(|stream: TcpStream| drop(stream)),
@@ -67,7 +103,7 @@ pub(crate) fn reconnecting_is_cancelled_and_goes_on<A: Adapter>() {
             // Each call is dropped at its first wait.
             let mut next = Box::pin(connections.next());
             let mut polled = false;
-            let done = core::future::poll_fn(|cx| {
+            let done = poll_fn(|cx| {
                 if core::mem::replace(&mut polled, true) {
                     return core::task::Poll::Ready(None);
                 }

@@ -11,7 +11,7 @@ use tidegate_core::driver::{Client, ConnectError, ConnectFault, Error, Options, 
 use tidegate_core::handshake::HandshakeError;
 use tidegate_core::{Config, Message};
 
-use super::{connect_error, proxied, talk, tls_client};
+use super::{connect_error, proxied, says_what_it_knows, talk, tls_client};
 use crate::server::{self, echo, flush, once, open, tls};
 use crate::{Adapter, SOON, certificates};
 
@@ -114,6 +114,7 @@ pub(crate) fn tls_takes_no_longer_than_the_timeout<A: Adapter>() {
         let client = Client::new(A::network(Some(trusting.clone())), options.clone());
         match A::block_on(client.connect(&url)) {
             Err(Error::Connect(error)) => {
+                let error = says_what_it_knows(error);
                 assert_eq!(error.stage(), stage);
                 assert!(matches!(error.fault(), ConnectFault::TimedOut), "{error}");
             }
