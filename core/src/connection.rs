@@ -54,7 +54,6 @@ use crate::timestamp::Timestamp;
 /// Calls that need the time take it; it never runs backwards. A deadline that begins while the
 /// application takes an event begins at the next call that tells the time: until then
 /// [`poll_timeout`](Self::poll_timeout) is a time that has passed, so that this call is made.
-#[derive(Debug)]
 pub struct Connection {
     pub(crate) role: Role,
     pub(crate) config: Arc<Config>,

@@ -1,6 +1,7 @@
 //! What can be seen of a connection from outside.
 
 use alloc::sync::Arc;
+use core::fmt;
 use core::time::Duration;
 
 use crate::config::Config;
@@ -92,5 +93,22 @@ impl Connection {
     /// Whether the newest ping has not been answered.
     pub fn is_ping_outstanding(&self) -> bool {
         self.keepalive.is_outstanding()
+    }
+}
+
+/// How it stands. What was received and what is to be sent is not shown: logs are read by others.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("role", &self.role)
+            .field("phase", &self.phase)
+            .field("wants_input", &self.wants_input())
+            .field("queued_messages", &self.queued_messages())
+            .field("queued_bytes", &self.queued_bytes())
+            .field("queued_output", &self.queued_output())
+            .field("poll_timeout", &self.poll_timeout())
+            .field("closed", &self.closed())
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,7 @@
 //! The bytes that a connection has for the transport, as a [`Buf`].
 
+use core::fmt;
+
 use bytes::Buf;
 
 use crate::outbox::Outbox;
@@ -29,7 +31,6 @@ use crate::outbox::Outbox;
 ///
 /// Bytes that were shown keep their place: frames are committed here a window of about 64 KiB at a
 /// time, and what comes later, pongs included, goes behind it.
-#[derive(Debug)]
 pub struct Output {
     pub(crate) outbox: Outbox,
     bytes: u64,
@@ -65,5 +66,15 @@ impl Buf for Output {
     #[cfg(feature = "std")]
     fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
         self.outbox.wire().chunks_vectored(slices)
+    }
+}
+
+/// How much there is, and not what.
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("remaining", &self.remaining())
+            .field("queued", &self.outbox.level())
+            .finish_non_exhaustive()
     }
 }

@@ -269,3 +269,17 @@ fn fragments_belong_to_one_message() {
         }
     }
 }
+
+/// Who logs a connection does not log what is said on it.
+#[test]
+fn how_it_prints_shows_how_it_stands_and_no_payload() {
+    let mut server = Connection::server(Timestamp::ZERO, Config::default());
+    server.handle_input(Timestamp::ZERO, b"\x81\x86\0\0\0\0secret\x02\x86\0\0\0\0hidden");
+    server.send("confidential").unwrap();
+    let shown = format!("{server:?}") + &format!("{:?}", server.output());
+    assert!(shown.contains("queued_messages: 1"), "{shown}");
+    assert!(shown.contains("queued_output: 14"), "{shown}");
+    for payload in ["secret", "hidden", "confidential", "115, 101, 99", "104, 105, 100"] {
+        assert!(!shown.contains(payload), "{payload} in {shown}");
+    }
+}
