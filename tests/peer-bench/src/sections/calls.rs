@@ -30,7 +30,9 @@ pub fn calls(options: &Options) -> io::Result<Vec<Table>> {
         for kind in ["reads", "writes", "others"] {
             table.column(format!("{shape}: {kind}"));
         }
-        for server in ECHO.iter().filter(|server| options.wants_row(server.name)) {
+        for server in
+            ECHO.iter().filter(|server| options.wants_row(server.name) && server.is_installed())
+        {
             let process = Process::start("echo", server.name)?;
             let mut load = Load::open(process.address, connections, server.opening())?;
             let warm_up = Duration::from_millis(30);

@@ -97,7 +97,7 @@ pub fn scale(options: &Options) -> io::Result<Vec<Table>> {
 }
 
 fn start(wanted: impl Fn(&str) -> bool) -> io::Result<Vec<(&'static Server, Process)>> {
-    let servers = ECHO.iter().filter(|server| wanted(server.name));
+    let servers = ECHO.iter().filter(|server| wanted(server.name) && server.is_installed());
     servers.map(|server| Ok((server, Process::start("echo", server.name)?))).collect()
 }
 

@@ -6,6 +6,7 @@ mod compressed;
 mod handshake;
 mod ours;
 mod peers;
+mod python;
 
 pub use self::peers::yawc_options;
 
@@ -23,16 +24,27 @@ pub struct Server {
     pub group: Group,
     /// Without an opening handshake.
     pub is_raw: bool,
+    /// The package of Python that it needs.
+    package: Option<&'static str>,
     run: fn(TcpListener),
 }
 
 impl Server {
     const fn new(name: &'static str, group: Group, run: fn(TcpListener)) -> Self {
-        Self { name, group, is_raw: false, run }
+        Self { name, group, is_raw: false, package: None, run }
+    }
+
+    const fn python(name: &'static str, package: &'static str, run: fn(TcpListener)) -> Self {
+        Self { name, group: Group::Peer, is_raw: false, package: Some(package), run }
     }
 
     const fn raw(name: &'static str, run: fn(TcpListener)) -> Self {
-        Self { name, group: Group::Limit, is_raw: true, run }
+        Self { name, group: Group::Limit, is_raw: true, package: None, run }
+    }
+
+    /// Whether it can run here.
+    pub fn is_installed(&self) -> bool {
+        self.package.is_none_or(python::has)
     }
 }
 
@@ -54,6 +66,8 @@ pub const ECHO: &[Server] = &[
     Server::new("wtx", Group::Peer, peers::wtx),
     Server::new("web-socket", Group::Peer, peers::web_socket),
     Server::new("soketto", Group::Peer, peers::soketto),
+    Server::python("python websockets", python::WEBSOCKETS, python::websockets),
+    Server::python("python picows", python::PICOWS, python::picows),
     Server::raw("limit: raw TCP, tokio", ours::raw_tokio),
     Server::raw("limit: raw TCP, smol", ours::raw_smol),
 ];
