@@ -164,7 +164,7 @@ impl Connection {
     }
 
     /// Sends a pong: the answer to a ping by [`PongPolicy::Manual`](crate::PongPolicy::Manual), or
-    /// a heartbeat that nobody asked for (RFC 6455 §5.5.3). Of more than sixteen that wait, the
+    /// a heartbeat that nobody asked for (RFC 6455 §5.5.3). Of more than thirty-two that wait, the
     /// oldest give way.
     ///
     /// # Errors

@@ -215,7 +215,7 @@ impl Sender {
 
     /// Sends a pong: the answer to a ping that is left to the application
     /// ([`PongPolicy::Manual`](crate::PongPolicy::Manual)), or a heartbeat that nobody asked for.
-    /// It does not wait: of more than sixteen, the oldest give way.
+    /// It does not wait: of more than thirty-two, the oldest give way.
     ///
     /// # Errors
     ///
