@@ -9,7 +9,7 @@ mod together;
 
 pub use certificates::{client_tls, server_tls};
 pub use end::{End, Mode, pair, sockets, take};
-pub use raw::{Raw, raw_client, raw_client_offering, raw_server};
+pub use raw::{Buffer, Raw, raw_client, raw_client_offering, raw_server};
 pub use runtimes::{
     Adapter, AsyncStd, AsyncStdTls, Error, Serve, Smol, SmolTls, Socket, Tokio, TokioTls,
 };

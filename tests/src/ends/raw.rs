@@ -8,6 +8,7 @@ use std::thread;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
+use socket2::{Domain, SockRef, Socket, Type};
 use tidegate_core::handshake::{Acceptance, Limits, ServerHandshake};
 use tidegate_core::{Config, Timestamp};
 
@@ -25,9 +26,13 @@ pub enum Raw {
 }
 
 impl Raw {
-    /// A client's stream to this server. TLS is agreed on by the first use.
-    pub fn connect(address: SocketAddr, is_tls: bool) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+    /// A client's stream to this server, with this buffer for what it receives. TLS is agreed on by
+    /// the first use.
+    fn connect(address: SocketAddr, is_tls: bool, buffer: Buffer) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        buffer.set(&socket);
+        socket.connect(&address.into()).unwrap();
+        let stream = TcpStream::from(socket);
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         if !is_tls {
@@ -86,9 +91,29 @@ impl Write for Raw {
     }
 }
 
+/// What the system keeps of what a stream has not read.
+#[derive(Clone, Copy, Debug)]
+pub enum Buffer {
+    /// As much as the system likes, and more as time goes on.
+    Automatic,
+    /// Sixteen kilobytes or a little more, from the first byte on: a sender soon stands, and stays.
+    /// To make it smaller later would let the system throw away what came meanwhile, and the
+    /// sender try again and again.
+    Small,
+}
+
+impl Buffer {
+    /// Before there is a connection: its window grows with it from then on.
+    fn set<'s>(self, socket: impl Into<SockRef<'s>>) {
+        if let Self::Small = self {
+            socket.into().set_recv_buffer_size(16 * 1024).unwrap();
+        }
+    }
+}
+
 /// A server's end, and a client that is only a stream.
 pub async fn raw_client<A: Adapter>(mode: Mode, config: Config) -> (End<A>, Raw) {
-    raw_client_offering::<A>(mode, config, "").await
+    raw_client_offering::<A>(mode, config, "", Buffer::Automatic).await
 }
 
 /// The same, with these lines in the client's request beside the usual ones.
@@ -96,11 +121,12 @@ pub async fn raw_client_offering<A: Adapter>(
     mode: Mode,
     config: Config,
     lines: &'static str,
+    buffer: Buffer,
 ) -> (End<A>, Raw) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let opening = thread::spawn(move || {
-        let mut stream = Raw::connect(address, A::IS_TLS);
+        let mut stream = Raw::connect(address, A::IS_TLS, buffer);
         stream.write_all(REQUEST.replace("\r\n\r\n", &format!("\r\n{lines}\r\n")).as_bytes())?;
         let mut answer = Vec::new();
         while !answer.ends_with(b"\r\n\r\n") {
@@ -116,9 +142,11 @@ pub async fn raw_client_offering<A: Adapter>(
 
 /// A client's end, and a server that is only a stream; it agrees to compress if the client's
 /// configuration does. Not over TLS.
-pub async fn raw_server<A: Adapter>(mode: Mode, config: Config) -> (End<A>, Raw) {
+pub async fn raw_server<A: Adapter>(mode: Mode, config: Config, buffer: Buffer) -> (End<A>, Raw) {
     assert!(!A::IS_TLS, "there is no TLS for a raw server");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // What it accepts has it from here.
+    buffer.set(&listener);
     let address = listener.local_addr().unwrap();
     let acceptance = Acceptance::new().configured(&config);
     let opening = thread::spawn(move || {

@@ -6,18 +6,30 @@ use std::net::{Shutdown, TcpStream};
 use std::thread::{self, JoinHandle};
 
 use tidegate_core::{Closed, Config, Role};
-use tidegate_tests::ends::{Adapter, End, Error, Mode, Raw, raw_client_offering, raw_server, soon};
+use tidegate_tests::ends::{
+    Adapter, Buffer, End, Error, Mode, Raw, raw_client_offering, raw_server, soon,
+};
 use tidegate_tests::frames::{Frame, opcode};
 
 /// An end in this role, and its attacker. Compression is agreed on if the settings have it.
 pub(crate) async fn victim<A: Adapter>(role: Role, mode: Mode, config: Config) -> (End<A>, Raw) {
+    victim_of(role, mode, config, Buffer::Automatic).await
+}
+
+/// The same, with a choice of what the system keeps for the attacker.
+pub(crate) async fn victim_of<A: Adapter>(
+    role: Role,
+    mode: Mode,
+    config: Config,
+    buffer: Buffer,
+) -> (End<A>, Raw) {
     let offer = match config.deflate() {
         Some(_) => "Sec-WebSocket-Extensions: permessage-deflate\r\n",
         None => "",
     };
     match role {
-        Role::Server => raw_client_offering::<A>(mode, config, offer).await,
-        Role::Client => raw_server::<A>(mode, config).await,
+        Role::Server => raw_client_offering::<A>(mode, config, offer, buffer).await,
+        Role::Client => raw_server::<A>(mode, config, buffer).await,
     }
 }
 
