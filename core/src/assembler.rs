@@ -75,6 +75,15 @@ impl Assembler {
             && self.is_between_messages()
     }
 
+    /// How much of the message in progress has arrived, as it stands on the wire: nothing is known
+    /// of a compressed one.
+    pub(crate) fn arrived(&self) -> usize {
+        match self.message.as_deref() {
+            Some(Progress { sequence, partial }) if !sequence.is_compressed() => partial.len(),
+            Some(_) | None => 0,
+        }
+    }
+
     /// Payload of that frame; the message, if it is complete.
     pub(crate) fn push(
         &mut self,
@@ -165,10 +174,7 @@ impl Partial {
     /// Appends what a compressed message inflates to, up to the limit and not a byte beyond.
     fn append_inflated(&mut self, inflated: &[u8], config: &Config) -> Result<(), ProtocolError> {
         let limit = config.max_message_size;
-        let length = match self {
-            Self::Binary(bytes) | Self::UncheckedText(bytes) => bytes.len(),
-            Self::Text { text, utf8 } => text.len() + utf8.pending(),
-        };
+        let length = self.len();
         let allowed = inflated.len().min(limit - length.min(limit));
         let (bytes, excess) = inflated.split_at(allowed);
         self.append(Payload { bytes, mask: None, last: false }, limit)?;
@@ -176,6 +182,13 @@ impl Partial {
             Ok(())
         } else {
             Err(ProtocolError::MessageTooLarge { length: limit as u64 + 1, limit })
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Binary(bytes) | Self::UncheckedText(bytes) => bytes.len(),
+            Self::Text { text, utf8 } => text.len() + utf8.pending(),
         }
     }
 

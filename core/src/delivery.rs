@@ -95,6 +95,15 @@ impl Delivering {
         }
     }
 
+    /// How much has arrived of a message that is put together, as it stands on the wire.
+    pub(crate) fn arrived(&self) -> usize {
+        match self {
+            Self::Whole(assembler) => assembler.arrived(),
+            // A chunk is as long as a read.
+            Self::Chunks(_) => 0,
+        }
+    }
+
     /// Drops what there is: the connection is over.
     pub(crate) fn clear(&mut self) {
         match self {

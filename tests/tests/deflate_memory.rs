@@ -113,7 +113,7 @@ fn run(role: Role, config: &Arc<Config>, params: DeflateParams, input: &[u8]) ->
             connection.send_with(message, Compress::Always).unwrap();
         }
         if connection.wants_input() && !rest.is_empty() {
-            let (read, later) = rest.split_at(rest.len().min(READ_SIZE));
+            let (read, later) = rest.split_at(rest.len().min(connection.read_size()));
             connection.handle_input(now, read);
             rest = later;
             most_queued = most_queued.max(connection.queued_bytes());

@@ -23,7 +23,7 @@ enum Taking {
 /// Who sends what.
 struct Flood {
     name: &'static str,
-    /// Repeated, in reads of `READ_SIZE`, until `total` bytes are handed over.
+    /// Repeated, in reads of the size that is asked for, until `total` bytes are handed over.
     unit: Vec<u8>,
     /// Sent once before.
     prelude: Vec<u8>,
@@ -139,7 +139,7 @@ fn peak(role: Role, config: &Arc<Config>, flood: &Flood, taking: Taking, sends: 
             }
         }
         if connection.wants_input() {
-            let (read, later) = rest.split_at(rest.len().min(READ_SIZE));
+            let (read, later) = rest.split_at(rest.len().min(connection.read_size()));
             connection.handle_input(now, read);
             rest = later;
         } else if connection.is_closing() {

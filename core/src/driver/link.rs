@@ -135,7 +135,7 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
             return Flow::Waits;
         }
         let clock = &self.clock;
-        let read = with_read_buffer(|buffer| {
+        let read = with_read_buffer(machine.read_size(), |buffer| {
             let read = stream.poll_read(cx, buffer);
             if let Poll::Ready(Ok(count)) = read {
                 machine.handle_input(clock.now(), buffer.get(..count).unwrap_or(buffer));

@@ -9,7 +9,7 @@ use super::link::Link;
 use super::stream::ByteStream;
 use crate::handshake::proxy::{HttpConnect, Socks5};
 use crate::handshake::{ClientHandshake, ServerHandshake};
-use crate::{Connection, Timestamp, Transport};
+use crate::{Connection, READ_SIZE, Timestamp, Transport};
 
 /// A protocol machine: a connection, or an opening handshake or a proxy's on the way to one. All have the shape
 /// of [`Connection`], and so one loop drives them all.
@@ -24,10 +24,12 @@ pub(super) trait Machine {
     fn transport(&self) -> Transport;
     /// Whether it is decided how this ends: what is read does not matter any more.
     fn is_decided(&self) -> bool;
+    /// How much to read at a time.
+    fn read_size(&self) -> usize;
 }
 
 macro_rules! machines {
-    ($($machine:ty: $is_decided:expr),+) => {$(
+    ($($machine:ty: $is_decided:expr, $read_size:expr);+) => {$(
         impl Machine for $machine {
             fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
                 self.handle_input(now, input);
@@ -56,15 +58,19 @@ macro_rules! machines {
             fn is_decided(&self) -> bool {
                 $is_decided(self)
             }
+            fn read_size(&self) -> usize {
+                $read_size(self)
+            }
         }
     )+};
 }
 machines!(
-    Connection: |connection: &Self| connection.closed().is_some(),
-    ServerHandshake: |server: &Self| server.failure().is_some(),
+    Connection: |connection: &Self| connection.closed().is_some(), Self::read_size;
+    ServerHandshake: |server: &Self| server.failure().is_some(), |_: &Self| READ_SIZE;
     ClientHandshake: |client: &Self| client.failure().is_some() && !client.wants_input(),
-    HttpConnect: |proxy: &Self| proxy.failure().is_some(),
-    Socks5: |proxy: &Self| proxy.failure().is_some()
+        |_: &Self| READ_SIZE;
+    HttpConnect: |proxy: &Self| proxy.failure().is_some(), |_: &Self| READ_SIZE;
+    Socks5: |proxy: &Self| proxy.failure().is_some(), |_: &Self| READ_SIZE
 );
 
 /// A machine on a link, and whatever else its owner keeps beside them.

@@ -147,6 +147,15 @@ impl Decoder {
         matches!(self.state, State::Header { length: 0, .. })
     }
 
+    /// How much of the payload of the frame in progress is still to come; 0 between frames and
+    /// within a header.
+    pub const fn remaining(&self) -> u64 {
+        match self.state {
+            State::Payload { remaining, .. } => u64::from_ne_bytes(remaining),
+            State::Header { .. } => 0,
+        }
+    }
+
     /// A header that came in pieces: byte by byte, which is rare and short.
     #[cold]
     fn resume_header<'i>(

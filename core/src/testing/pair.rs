@@ -3,9 +3,7 @@
 use bytes::Buf;
 use core::fmt::Debug;
 
-use crate::{
-    Closed, Config, Connection, Event, Message, READ_SIZE, SendError, Timestamp, Transport,
-};
+use crate::{Closed, Config, Connection, Event, Message, SendError, Timestamp, Transport};
 
 use super::link::{Link, Weather};
 
@@ -178,7 +176,7 @@ impl End {
         if self.has_seen_end || !(self.connection.wants_input() || discards) {
             return false;
         }
-        match incoming.read(now, READ_SIZE) {
+        match incoming.read(now, self.connection.read_size()) {
             None => false,
             Some(piece) if piece.is_empty() => {
                 self.has_seen_end = true;

@@ -68,6 +68,15 @@ fn yields_after_a_bounded_number_of_reads() {
 }
 
 #[test]
+fn a_message_of_a_mebibyte_is_read_in_two() {
+    let (net, count) = (Net::new(), Count::new());
+    let mut socket = net.server(Config::default());
+    net.data(masked(0x82, &vec![7; 1 << 20]));
+    let message = ready(poll(&count, socket.recv())).unwrap().unwrap();
+    assert_eq!((message.len(), net.reads()), (1 << 20, 2));
+}
+
+#[test]
 fn a_blocked_write_does_not_stop_reading() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());

@@ -262,12 +262,15 @@ pub(crate) fn ready<T: core::fmt::Debug>(poll: Poll<T>) -> T {
 /// A client's frame with a mask that changes nothing.
 pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
-    match u8::try_from(payload.len()) {
-        Ok(length) if length < 126 => frame.push(0x80 | length),
-        _ => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&u16::try_from(payload.len()).unwrap().to_be_bytes());
-        }
+    let length = payload.len() as u64;
+    if let Ok(short @ 0..126) = u8::try_from(length) {
+        frame.push(0x80 | short);
+    } else if let Ok(medium) = u16::try_from(length) {
+        frame.push(0x80 | 126);
+        frame.extend_from_slice(&medium.to_be_bytes());
+    } else {
+        frame.push(0x80 | 127);
+        frame.extend_from_slice(&length.to_be_bytes());
     }
     frame.extend_from_slice(&[0; 4]);
     frame.extend_from_slice(payload);

@@ -1,0 +1,130 @@
+//! How much is asked for at a time: few reads for a long message, and nothing for a mere promise.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use proptest::prelude::*;
+use tidegate_core::frame::{FrameHeader, Mask, OpCode, encode_header};
+use tidegate_core::{
+    Config, Connection, Delivery, Event, MAX_READ_SIZE, Message, READ_SIZE, Timestamp,
+};
+
+const NOW: Timestamp = Timestamp::ZERO;
+
+fn frame(opcode: OpCode, fin: bool, payload: &[u8]) -> Vec<u8> {
+    let mut mask = Mask::new([0x37, 0xFA, 0x21, 0x3D]);
+    let length = payload.len() as u64;
+    let header = FrameHeader { fin, rsv1: false, opcode, mask: Some(mask), length };
+    let mut bytes = encode_header(header).as_slice().to_vec();
+    mask.append(payload, &mut bytes);
+    bytes
+}
+
+/// Hands the input over in reads of the size that is asked for; the messages, and the reads.
+fn run(config: Config, mut input: &[u8]) -> (Vec<Message>, Vec<usize>) {
+    let mut server = Connection::server(NOW, config);
+    let (mut messages, mut reads) = (Vec::new(), Vec::new());
+    while !input.is_empty() {
+        assert!(server.wants_input());
+        let (read, rest) = input.split_at(server.read_size().min(input.len()));
+        reads.push(read.len());
+        input = rest;
+        server.handle_input(NOW, read);
+        while let Some(event) = server.poll_event() {
+            if let Event::Message(message) = event {
+                messages.push(message);
+            }
+        }
+    }
+    (messages, reads)
+}
+
+#[test]
+fn a_message_of_a_mebibyte_comes_in_two_reads() {
+    for opcode in [OpCode::Text, OpCode::Binary] {
+        let input = frame(opcode, true, &vec![b'x'; 1 << 20]);
+        let (messages, reads) = run(Config::default(), &input);
+        assert_eq!(messages[0].as_bytes(), vec![b'x'; 1 << 20]);
+        assert_eq!(reads, [READ_SIZE, input.len() - READ_SIZE]);
+    }
+}
+
+#[test]
+fn a_longer_one_is_read_a_mebibyte_at_a_time() {
+    let config = Config::builder().max_message_size(4 << 20).build().unwrap();
+    let input = frame(OpCode::Binary, true, &vec![7; 4 << 20]);
+    let (messages, reads) = run(config, &input);
+    assert_eq!(messages[0].len(), 4 << 20);
+    assert_eq!(reads[..4], [READ_SIZE, MAX_READ_SIZE - 224, MAX_READ_SIZE, MAX_READ_SIZE]);
+}
+
+#[test]
+fn a_header_earns_nothing_and_little_payload_earns_little() {
+    let input = frame(OpCode::Binary, true, &vec![7; 1 << 20]);
+    let mut server = Connection::server(NOW, Config::default());
+    for (arrived, size) in
+        [(0, READ_SIZE), (1, READ_SIZE), (4096, READ_SIZE), (8192, 2 * READ_SIZE)]
+    {
+        let taken = usize::try_from(server.stats().bytes_in).unwrap();
+        server.handle_input(NOW, &input[taken..14 + arrived]);
+        assert_eq!(server.read_size(), size, "behind {arrived}");
+    }
+}
+
+#[test]
+fn fragments_earn_together_and_nothing_is_asked_for_behind_a_frame() {
+    let part = vec![b'x'; 300_000];
+    let input = [
+        frame(OpCode::Text, false, &part),
+        frame(OpCode::Continuation, false, &part),
+        frame(OpCode::Continuation, true, &part),
+        frame(OpCode::Ping, true, b"behind"),
+    ]
+    .concat();
+    let (messages, reads) = run(Config::default(), &input);
+    assert_eq!(messages[0].len(), 900_000);
+    let frame = part.len() + 14 - READ_SIZE;
+    // The header of the next frame comes with the first piece of it.
+    assert_eq!(reads[..5], [READ_SIZE, frame, READ_SIZE, frame, READ_SIZE]);
+}
+
+#[test]
+fn chunks_are_read_as_always() {
+    let config = Config::builder().delivery(Delivery::Chunks).build().unwrap();
+    let input = frame(OpCode::Binary, true, &vec![7; 1 << 20]);
+    let mut server = Connection::server(NOW, config);
+    for read in input.chunks(READ_SIZE) {
+        assert_eq!(server.read_size(), READ_SIZE);
+        server.handle_input(NOW, read);
+        while server.poll_event().is_some() {}
+    }
+}
+
+proptest! {
+    #[test]
+    fn it_is_bounded_by_what_has_arrived_and_changes_nothing_but_the_number_of_reads(
+        lengths in proptest::collection::vec((0usize..400_000, any::<bool>()), 1..6),
+    ) {
+        let config = Config::builder().max_message_size(4 << 20).build().unwrap();
+        let (mut input, mut is_open) = (Vec::new(), false);
+        for (index, (length, fin)) in lengths.iter().enumerate() {
+            let fin = *fin || index + 1 == lengths.len();
+            let opcode = if is_open { OpCode::Continuation } else { OpCode::Binary };
+            input.extend(frame(opcode, fin, &vec![index.to_le_bytes()[0]; *length]));
+            is_open = !fin;
+        }
+        let (messages, reads) = run(config.clone(), &input);
+        let mut arrived = 0;
+        for read in reads {
+            prop_assert!(read <= READ_SIZE.max(16 * arrived).min(MAX_READ_SIZE), "{read} of {arrived}");
+            arrived += read;
+        }
+        let mut server = Connection::server(NOW, config);
+        let mut expected = Vec::new();
+        for read in input.chunks(1000) {
+            server.handle_input(NOW, read);
+            while let Some(Event::Message(message)) = server.poll_event() {
+                expected.push(message);
+            }
+        }
+        prop_assert_eq!(messages, expected);
+    }
+}
