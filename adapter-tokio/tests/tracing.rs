@@ -59,15 +59,18 @@ impl Told {
     /// Waits until this was told, and forgets what came before.
     async fn expect(&self, line: &str) {
         for _ in 0..500 {
-            let mut lines = self.0.lock().unwrap();
-            if let Some(index) = lines.iter().position(|told| told == line) {
-                lines.drain(..=index);
+            if self.takes(line) {
                 return;
             }
-            drop(lines);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("{line:?} was not told: {:?}", self.0.lock().unwrap());
+    }
+
+    fn takes(&self, line: &str) -> bool {
+        let mut lines = self.0.lock().unwrap();
+        let place = lines.iter().position(|told| told == line);
+        place.is_some_and(|place| lines.drain(..=place).len() > 0)
     }
 }
 
