@@ -110,7 +110,12 @@ impl Wakes {
         self.dropped.extend(waker);
     }
 
+    /// In most calls nobody is to be woken.
+    #[inline]
     pub(super) fn wake(self) {
-        self.first.into_iter().chain(self.more).for_each(Waker::wake);
+        if let Some(first) = self.first {
+            first.wake();
+            self.more.into_iter().for_each(Waker::wake);
+        }
     }
 }
