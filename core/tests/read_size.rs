@@ -48,6 +48,13 @@ fn a_message_of_a_mebibyte_comes_in_two_reads() {
 }
 
 #[test]
+fn messages_of_64_kibibytes_come_in_a_read_each() {
+    let input = frame(OpCode::Binary, true, &vec![7; 64 << 10]);
+    let (messages, reads) = run(Config::default(), &input);
+    assert_eq!((messages.len(), reads.len()), (1, 1));
+}
+
+#[test]
 fn a_longer_one_is_read_a_mebibyte_at_a_time() {
     let config = Config::builder().max_message_size(4 << 20).build().unwrap();
     let input = frame(OpCode::Binary, true, &vec![7; 4 << 20]);
@@ -60,9 +67,7 @@ fn a_longer_one_is_read_a_mebibyte_at_a_time() {
 fn a_header_earns_nothing_and_little_payload_earns_little() {
     let input = frame(OpCode::Binary, true, &vec![7; 1 << 20]);
     let mut server = Connection::server(NOW, Config::default());
-    for (arrived, size) in
-        [(0, READ_SIZE), (1, READ_SIZE), (4096, READ_SIZE), (8192, 2 * READ_SIZE)]
-    {
+    for (arrived, size) in [(0, READ_SIZE), (1, READ_SIZE), (4096, READ_SIZE), (8192, 16 * 8192)] {
         let taken = usize::try_from(server.stats().bytes_in).unwrap();
         server.handle_input(NOW, &input[taken..14 + arrived]);
         assert_eq!(server.read_size(), size, "behind {arrived}");
@@ -99,6 +104,8 @@ fn chunks_are_read_as_always() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
     #[test]
     fn it_is_bounded_by_what_has_arrived_and_changes_nothing_but_the_number_of_reads(
         lengths in proptest::collection::vec((0usize..400_000, any::<bool>()), 1..6),
@@ -119,7 +126,7 @@ proptest! {
         }
         let mut server = Connection::server(NOW, config);
         let mut expected = Vec::new();
-        for read in input.chunks(1000) {
+        for read in input.chunks(20_000) {
             server.handle_input(NOW, read);
             while let Some(Event::Message(message)) = server.poll_event() {
                 expected.push(message);
