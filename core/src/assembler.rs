@@ -1,19 +1,18 @@
 //! Frames to messages, within limits (RFC 6455 §5.4).
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use bytestring::ByteString;
 
 use crate::compression::{Compression, Sink};
 use crate::config::Config;
 use crate::error::ProtocolError;
 use crate::event::{Message, MessageKind};
-use crate::frame::{FrameHeader, Mask, OpCode, Payload};
+use crate::frame::{FrameHeader, OpCode, Payload};
 use crate::sequence::{Sequence, check_limits};
-use crate::utf8::{Utf8, Utf8Error};
+use crate::text::Text;
+use crate::utf8::Utf8Error;
 
 /// The message being put together. Its memory grows with the bytes that arrived, never with a
 /// length that was only announced.
@@ -31,7 +30,7 @@ struct Progress {
 
 #[derive(Debug)]
 enum Partial {
-    Text { text: String, utf8: Utf8 },
+    Text(Text),
     Binary(Vec<u8>),
     UncheckedText(Vec<u8>),
 }
@@ -50,9 +49,7 @@ impl Assembler {
         let mut sequence = Sequence::default();
         sequence.begin(header, config)?;
         let partial = match sequence.kind() {
-            MessageKind::Text if config.validate_utf8 => {
-                Partial::Text { text: String::new(), utf8: Utf8::default() }
-            }
+            MessageKind::Text if config.validate_utf8 => Partial::Text(Text::default()),
             MessageKind::Text => Partial::UncheckedText(Vec::new()),
             MessageKind::Binary => Partial::Binary(Vec::new()),
         };
@@ -121,13 +118,10 @@ pub(crate) fn whole(
     let bytes = input.get(..length).unwrap_or_default();
     let payload = Payload { bytes, mask: header.mask, last: true };
     if checked {
-        let mut text = String::with_capacity(length);
-        let mut utf8 = Utf8::default();
-        append_text(payload, &mut text, &mut utf8).map_err(invalid_utf8)?;
-        if !utf8.is_complete() {
-            return Err(ProtocolError::TruncatedUtf8);
-        }
-        Ok(Message::Text(ByteString::from(text)))
+        let mut text = Text::default();
+        text.reserve_exact(length);
+        text.append(payload).map_err(invalid_utf8)?;
+        Ok(Message::Text(text.finish()?))
     } else {
         let mut bytes = Vec::with_capacity(length);
         append_bytes(payload, &mut bytes);
@@ -154,10 +148,10 @@ impl Partial {
                 append_bytes(payload, bytes);
                 Ok(())
             }
-            Self::Text { text, utf8 } => {
+            Self::Text(text) => {
                 let more = room(text.len(), text.capacity(), payload.bytes.len(), most);
                 text.reserve_exact(more);
-                append_text(payload, text, utf8).map_err(invalid_utf8)
+                text.append(payload).map_err(invalid_utf8)
             }
         }
     }
@@ -167,7 +161,7 @@ impl Partial {
         let limit = config.max_message_size;
         let length = match self {
             Self::Binary(bytes) | Self::UncheckedText(bytes) => bytes.len(),
-            Self::Text { text, utf8 } => text.len() + utf8.pending(),
+            Self::Text(text) => text.len() + text.pending(),
         };
         let allowed = inflated.len().min(limit - length.min(limit));
         let (bytes, excess) = inflated.split_at(allowed);
@@ -183,13 +177,7 @@ impl Partial {
         Ok(match self {
             Self::Binary(bytes) => Message::Binary(freeze(bytes)),
             Self::UncheckedText(bytes) => Message::UncheckedText(freeze(bytes)),
-            Self::Text { utf8, .. } if !utf8.is_complete() => {
-                return Err(ProtocolError::TruncatedUtf8);
-            }
-            Self::Text { mut text, .. } => {
-                text.shrink_to_fit();
-                Message::Text(ByteString::from(text))
-            }
+            Self::Text(text) => Message::Text(text.finish()?),
         })
     }
 }
@@ -204,8 +192,8 @@ fn inflate(
         return Ok(());
     }
     let Some(mut mask) = payload.mask else { return compression.inflate(payload.bytes, sink) };
-    let mut block = [0; LARGE_BLOCK];
-    for piece in payload.bytes.chunks(LARGE_BLOCK) {
+    let mut block = [0; BLOCK];
+    for piece in payload.bytes.chunks(BLOCK) {
         compression.inflate(mask.copy(piece, &mut block), sink)?;
     }
     Ok(())
@@ -221,34 +209,6 @@ pub(crate) fn append_bytes(payload: Payload<'_>, bytes: &mut Vec<u8>) {
         Some(mut mask) => mask.append(payload.bytes, bytes),
         None => bytes.extend_from_slice(payload.bytes),
     }
-}
-
-/// Unmasks in blocks that stay in the first-level cache and validates each there, so that every
-/// byte of text is fetched from memory once.
-fn append_text(payload: Payload<'_>, text: &mut String, utf8: &mut Utf8) -> Result<(), Utf8Error> {
-    let Some(mask) = payload.mask else { return utf8.append(payload.bytes, text) };
-    // A block is zeroed before it is filled: it is not much larger than what it is for.
-    let length = payload.bytes.len();
-    if length <= SMALL_BLOCK {
-        append_masked::<SMALL_BLOCK>(payload.bytes, mask, text, utf8)
-    } else if length <= MEDIUM_BLOCK {
-        append_masked::<MEDIUM_BLOCK>(payload.bytes, mask, text, utf8)
-    } else {
-        append_masked::<LARGE_BLOCK>(payload.bytes, mask, text, utf8)
-    }
-}
-
-fn append_masked<const N: usize>(
-    bytes: &[u8],
-    mut mask: Mask,
-    text: &mut String,
-    utf8: &mut Utf8,
-) -> Result<(), Utf8Error> {
-    let mut block = [0; N];
-    for piece in bytes.chunks(N) {
-        utf8.append(mask.copy(piece, &mut block), text)?;
-    }
-    Ok(())
 }
 
 /// How much to reserve for `arriving` bytes: at least as much as is there, so that copying stays
@@ -273,6 +233,4 @@ fn freeze(mut bytes: Vec<u8>) -> Bytes {
     Bytes::from(bytes)
 }
 
-const SMALL_BLOCK: usize = 256;
-const MEDIUM_BLOCK: usize = 1024;
-const LARGE_BLOCK: usize = 4096;
+const BLOCK: usize = 4096;

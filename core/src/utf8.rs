@@ -26,6 +26,11 @@ pub(crate) struct Utf8Error {
 }
 
 impl Utf8 {
+    /// Behind this many bytes that are known to be good.
+    pub(crate) fn behind(validated: usize) -> Self {
+        Self { cut: Cut::default(), validated: validated as u64 }
+    }
+
     /// Validates the next piece and appends what is complete to `out`; the beginning of a character
     /// is kept for the next piece.
     pub(crate) fn append(&mut self, piece: &[u8], out: &mut String) -> Result<(), Utf8Error> {
@@ -138,7 +143,8 @@ fn split_at_last_character(bytes: &[u8]) -> (&[u8], &[u8]) {
     (bytes, &[])
 }
 
-const SIMD_FROM: usize = 64;
+/// The size from which vector instructions pay.
+pub(crate) const SIMD_FROM: usize = 64;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
