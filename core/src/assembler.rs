@@ -1,9 +1,11 @@
 //! Frames to messages, within limits (RFC 6455 §5.4).
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use crate::compression::{Compression, Sink};
 use crate::config::Config;
@@ -11,8 +13,8 @@ use crate::error::ProtocolError;
 use crate::event::{Message, MessageKind};
 use crate::frame::{FrameHeader, OpCode, Payload};
 use crate::sequence::{Sequence, check_limits};
-use crate::text::Text;
-use crate::utf8::Utf8Error;
+use crate::text;
+use crate::utf8::{Utf8, Utf8Error};
 
 /// The message being put together. Its memory grows with the bytes that arrived, never with a
 /// length that was only announced.
@@ -30,7 +32,7 @@ struct Progress {
 
 #[derive(Debug)]
 enum Partial {
-    Text(Text),
+    Text { text: String, utf8: Utf8 },
     Binary(Vec<u8>),
     UncheckedText(Vec<u8>),
 }
@@ -49,7 +51,9 @@ impl Assembler {
         let mut sequence = Sequence::default();
         sequence.begin(header, config)?;
         let partial = match sequence.kind() {
-            MessageKind::Text if config.validate_utf8 => Partial::Text(Text::default()),
+            MessageKind::Text if config.validate_utf8 => {
+                Partial::Text { text: String::new(), utf8: Utf8::default() }
+            }
             MessageKind::Text => Partial::UncheckedText(Vec::new()),
             MessageKind::Binary => Partial::Binary(Vec::new()),
         };
@@ -118,10 +122,13 @@ pub(crate) fn whole(
     let bytes = input.get(..length).unwrap_or_default();
     let payload = Payload { bytes, mask: header.mask, last: true };
     if checked {
-        let mut text = Text::default();
-        text.reserve_exact(length);
-        text.append(payload).map_err(invalid_utf8)?;
-        Ok(Message::Text(text.finish()?))
+        let mut text = String::with_capacity(length);
+        let mut utf8 = Utf8::default();
+        text::append(payload, &mut text, &mut utf8).map_err(invalid_utf8)?;
+        if !utf8.is_complete() {
+            return Err(ProtocolError::TruncatedUtf8);
+        }
+        Ok(Message::Text(ByteString::from(text)))
     } else {
         let mut bytes = Vec::with_capacity(length);
         append_bytes(payload, &mut bytes);
@@ -148,10 +155,10 @@ impl Partial {
                 append_bytes(payload, bytes);
                 Ok(())
             }
-            Self::Text(text) => {
+            Self::Text { text, utf8 } => {
                 let more = room(text.len(), text.capacity(), payload.bytes.len(), most);
                 text.reserve_exact(more);
-                text.append(payload).map_err(invalid_utf8)
+                text::append(payload, text, utf8).map_err(invalid_utf8)
             }
         }
     }
@@ -161,7 +168,7 @@ impl Partial {
         let limit = config.max_message_size;
         let length = match self {
             Self::Binary(bytes) | Self::UncheckedText(bytes) => bytes.len(),
-            Self::Text(text) => text.len() + text.pending(),
+            Self::Text { text, utf8 } => text.len() + utf8.pending(),
         };
         let allowed = inflated.len().min(limit - length.min(limit));
         let (bytes, excess) = inflated.split_at(allowed);
@@ -177,7 +184,13 @@ impl Partial {
         Ok(match self {
             Self::Binary(bytes) => Message::Binary(freeze(bytes)),
             Self::UncheckedText(bytes) => Message::UncheckedText(freeze(bytes)),
-            Self::Text(text) => Message::Text(text.finish()?),
+            Self::Text { utf8, .. } if !utf8.is_complete() => {
+                return Err(ProtocolError::TruncatedUtf8);
+            }
+            Self::Text { mut text, .. } => {
+                text.shrink_to_fit();
+                Message::Text(ByteString::from(text))
+            }
         })
     }
 }

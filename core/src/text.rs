@@ -1,139 +1,51 @@
-//! Text of messages: unmasked, validated, and put together.
+//! Text of messages: unmasked and validated.
 //!
-//! What is all ASCII needs no validation that looks at characters, and it is told while the bytes
-//! are unmasked anyway. It goes straight to its place, and is looked at once more there, because
-//! that is what it takes to call it text. Other text cannot be called that without a copy: none but
-//! the standard library's validation, which takes many times as long, makes a string of a vector.
+//! Validation lends a string where bytes are, and a message owns its own: unless the standard
+//! library validates, which takes many times as long, there is a copy from the one to the other. So
+//! bytes are unmasked in blocks that stay in the first-level cache, validated there, and copied to
+//! their place.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytestring::ByteString;
 
-use crate::error::ProtocolError;
 use crate::frame::{Mask, Payload};
 use crate::utf8::{SIMD_FROM, Utf8, Utf8Error, from_utf8};
 
-/// The text of one message so far.
-#[derive(Debug)]
-pub(crate) enum Text {
-    Ascii(Vec<u8>),
-    Mixed { text: String, utf8: Utf8 },
-}
-
-impl Text {
-    /// Unmasks and validates the next payload.
-    pub(crate) fn append(&mut self, payload: Payload<'_>) -> Result<(), Utf8Error> {
-        let Payload { mut bytes, mut mask, .. } = payload;
-        if let Self::Ascii(ascii) = self {
-            let first = loop {
-                if bytes.is_empty() {
-                    return Ok(());
-                }
-                let (piece, rest) = bytes.split_at(bytes.len().min(BLOCK));
-                let begin = ascii.len();
-                append_bytes(piece, &mut mask, ascii);
-                bytes = rest;
-                if !ascii.get(begin..).unwrap_or_default().is_ascii() {
-                    break ascii.split_off(begin);
-                }
-            };
-            let mut utf8 = Utf8::behind(ascii.len());
-            let ascii = core::mem::take(ascii);
-            let mut text = String::from_utf8(ascii).expect("ASCII is UTF-8");
-            let result = utf8.append(&first, &mut text);
-            *self = Self::Mixed { text, utf8 };
-            result?;
-        }
-        let Self::Mixed { text, utf8 } = self else { return Ok(()) };
-        let Some(mut mask) = mask else { return utf8.append(bytes, text) };
-        // In blocks that stay in the first-level cache from one step to the next.
-        let mut block = Vec::with_capacity(bytes.len().min(BLOCK));
-        for piece in bytes.chunks(BLOCK) {
-            block.clear();
-            mask.append(piece, &mut block);
-            utf8.append(&block, text)?;
-        }
-        Ok(())
+/// Appends the next payload of a text.
+pub(crate) fn append(
+    payload: Payload<'_>,
+    text: &mut String,
+    utf8: &mut Utf8,
+) -> Result<(), Utf8Error> {
+    let Some(mut mask) = payload.mask else { return utf8.append(payload.bytes, text) };
+    let mut block = Vec::with_capacity(payload.bytes.len().min(BLOCK));
+    for piece in payload.bytes.chunks(BLOCK) {
+        block.clear();
+        mask.append(piece, &mut block);
+        utf8.append(&block, text)?;
     }
-
-    /// The message is complete: its text, in memory that is exactly as long.
-    pub(crate) fn finish(self) -> Result<ByteString, ProtocolError> {
-        match self {
-            Self::Ascii(mut ascii) => {
-                ascii.shrink_to_fit();
-                Ok(ByteString::try_from(ascii).expect("ASCII is UTF-8"))
-            }
-            Self::Mixed { utf8, .. } if !utf8.is_complete() => Err(ProtocolError::TruncatedUtf8),
-            Self::Mixed { mut text, .. } => {
-                text.shrink_to_fit();
-                Ok(ByteString::from(text))
-            }
-        }
-    }
-
-    pub(crate) fn reserve_exact(&mut self, additional: usize) {
-        match self {
-            Self::Ascii(ascii) => ascii.reserve_exact(additional),
-            Self::Mixed { text, .. } => text.reserve_exact(additional),
-        }
-    }
-
-    /// What is in its place; the beginning of a character is not.
-    pub(crate) const fn len(&self) -> usize {
-        match self {
-            Self::Ascii(ascii) => ascii.len(),
-            Self::Mixed { text, .. } => text.len(),
-        }
-    }
-
-    /// How many bytes of an incomplete character there are besides.
-    pub(crate) const fn pending(&self) -> usize {
-        match self {
-            Self::Ascii(_) => 0,
-            Self::Mixed { utf8, .. } => utf8.pending(),
-        }
-    }
-
-    pub(crate) const fn capacity(&self) -> usize {
-        match self {
-            Self::Ascii(ascii) => ascii.capacity(),
-            Self::Mixed { text, .. } => text.capacity(),
-        }
-    }
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        Self::Ascii(Vec::new())
-    }
+    Ok(())
 }
 
 /// The text of a message that is there whole, if it is UTF-8.
 #[inline]
 pub(crate) fn unmask(mask: Mask, bytes: &[u8]) -> Option<ByteString> {
-    if bytes.len() > BLOCK {
-        return unmask_long(mask, bytes);
+    if bytes.len() < SIMD_FROM {
+        // Here the standard library is the faster one, and there is no copy.
+        return ByteString::try_from(mask.to_vec(bytes)).ok();
     }
-    let payload = mask.to_vec(bytes);
-    if payload.len() < SIMD_FROM || payload.is_ascii() {
-        ByteString::try_from(payload).ok()
-    } else {
-        from_utf8(&payload).map(ByteString::from).ok()
-    }
+    unmask_long(mask, bytes)
 }
 
 fn unmask_long(mask: Mask, bytes: &[u8]) -> Option<ByteString> {
-    let mut text = Text::Ascii(Vec::with_capacity(bytes.len()));
-    text.append(Payload { bytes, mask: Some(mask), last: true }).ok()?;
-    text.finish().ok()
-}
-
-fn append_bytes(bytes: &[u8], mask: &mut Option<Mask>, out: &mut Vec<u8>) {
-    match mask {
-        Some(mask) => mask.append(bytes, out),
-        None => out.extend_from_slice(bytes),
+    if bytes.len() <= BLOCK {
+        return from_utf8(&mask.to_vec(bytes)).map(ByteString::from).ok();
     }
+    let (mut text, mut utf8) = (String::with_capacity(bytes.len()), Utf8::default());
+    append(Payload { bytes, mask: Some(mask), last: true }, &mut text, &mut utf8).ok()?;
+    utf8.is_complete().then(|| ByteString::from(text))
 }
 
 /// What stays in the first-level cache along with where it goes.
@@ -177,11 +89,12 @@ mod tests {
             if let Some(mut mask) = mask {
                 mask.apply(&mut wire);
             }
-            let (mut text, mut reference, mut expected) =
-                (Text::default(), Utf8::default(), String::new());
+            let (mut text, mut utf8) = (String::new(), Utf8::default());
+            let (mut expected, mut reference) = (String::new(), Utf8::default());
             let mut plain = bytes.chunks(size);
             for piece in wire.chunks(size) {
-                let result = text.append(Payload { bytes: piece, mask, last: false });
+                let payload = Payload { bytes: piece, mask, last: false };
+                let result = append(payload, &mut text, &mut utf8);
                 if let Some(mask) = &mut mask {
                     mask.advance(piece.len());
                 }
@@ -191,11 +104,11 @@ mod tests {
                     prop_assert!(core::str::from_utf8(&bytes).is_err());
                     return Ok(());
                 }
-                prop_assert_eq!(text.len() + text.pending(), expected.len() + reference.pending());
+                prop_assert_eq!(&text, &expected);
             }
             match core::str::from_utf8(&bytes) {
-                Ok(expected) => prop_assert_eq!(text.finish().unwrap(), expected),
-                Err(_) => prop_assert_eq!(text.finish(), Err(ProtocolError::TruncatedUtf8)),
+                Ok(expected) => prop_assert_eq!((&text[..], utf8.is_complete()), (expected, true)),
+                Err(_) => prop_assert!(!utf8.is_complete()),
             }
         }
 

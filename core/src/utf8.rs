@@ -26,11 +26,6 @@ pub(crate) struct Utf8Error {
 }
 
 impl Utf8 {
-    /// Behind this many bytes that are known to be good.
-    pub(crate) fn behind(validated: usize) -> Self {
-        Self { cut: Cut::default(), validated: validated as u64 }
-    }
-
     /// Validates the next piece and appends what is complete to `out`; the beginning of a character
     /// is kept for the next piece.
     pub(crate) fn append(&mut self, piece: &[u8], out: &mut String) -> Result<(), Utf8Error> {
