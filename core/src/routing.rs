@@ -37,6 +37,10 @@ impl Connection {
         let mut rest = input;
         if !self.stash.has_input() {
             self.decode(&mut rest);
+            if rest.is_empty() && self.stash.is_empty() {
+                // All of it is decoded, and nothing ends the connection.
+                return;
+            }
         }
         if self.decodes() && !rest.is_empty() {
             self.stash.push(rest);
