@@ -95,6 +95,7 @@ impl Inbox {
             return None;
         }
         let event = self.first.take()?;
+        debug_assert!(self.messages.level() == 1, "nothing is behind it");
         self.messages.clear();
         self.bytes.clear();
         Some(event)
