@@ -11,8 +11,9 @@ use crate::compression::{Compression, Sink};
 use crate::config::Config;
 use crate::error::ProtocolError;
 use crate::event::{Message, MessageKind};
-use crate::frame::{FrameHeader, Mask, OpCode, Payload};
+use crate::frame::{FrameHeader, OpCode, Payload};
 use crate::sequence::{Sequence, check_limits};
+use crate::text;
 use crate::utf8::{Utf8, Utf8Error};
 
 /// The message being put together. Its memory grows with the bytes that arrived, never with a
@@ -132,7 +133,7 @@ pub(crate) fn whole(
     if checked {
         let mut text = String::with_capacity(length);
         let mut utf8 = Utf8::default();
-        append_text(payload, &mut text, &mut utf8).map_err(invalid_utf8)?;
+        text::append(payload, &mut text, &mut utf8).map_err(invalid_utf8)?;
         if !utf8.is_complete() {
             return Err(ProtocolError::TruncatedUtf8);
         }
@@ -166,7 +167,7 @@ impl Partial {
             Self::Text { text, utf8 } => {
                 let more = room(text.len(), text.capacity(), payload.bytes.len(), most);
                 text.reserve_exact(more);
-                append_text(payload, text, utf8).map_err(invalid_utf8)
+                text::append(payload, text, utf8).map_err(invalid_utf8)
             }
         }
     }
@@ -217,8 +218,8 @@ fn inflate(
         return Ok(());
     }
     let Some(mut mask) = payload.mask else { return compression.inflate(payload.bytes, sink) };
-    let mut block = [0; LARGE_BLOCK];
-    for piece in payload.bytes.chunks(LARGE_BLOCK) {
+    let mut block = [0; BLOCK];
+    for piece in payload.bytes.chunks(BLOCK) {
         compression.inflate(mask.copy(piece, &mut block), sink)?;
     }
     Ok(())
@@ -234,34 +235,6 @@ pub(crate) fn append_bytes(payload: Payload<'_>, bytes: &mut Vec<u8>) {
         Some(mut mask) => mask.append(payload.bytes, bytes),
         None => bytes.extend_from_slice(payload.bytes),
     }
-}
-
-/// Unmasks in blocks that stay in the first-level cache and validates each there, so that every
-/// byte of text is fetched from memory once.
-fn append_text(payload: Payload<'_>, text: &mut String, utf8: &mut Utf8) -> Result<(), Utf8Error> {
-    let Some(mask) = payload.mask else { return utf8.append(payload.bytes, text) };
-    // A block is zeroed before it is filled: it is not much larger than what it is for.
-    let length = payload.bytes.len();
-    if length <= SMALL_BLOCK {
-        append_masked::<SMALL_BLOCK>(payload.bytes, mask, text, utf8)
-    } else if length <= MEDIUM_BLOCK {
-        append_masked::<MEDIUM_BLOCK>(payload.bytes, mask, text, utf8)
-    } else {
-        append_masked::<LARGE_BLOCK>(payload.bytes, mask, text, utf8)
-    }
-}
-
-fn append_masked<const N: usize>(
-    bytes: &[u8],
-    mut mask: Mask,
-    text: &mut String,
-    utf8: &mut Utf8,
-) -> Result<(), Utf8Error> {
-    let mut block = [0; N];
-    for piece in bytes.chunks(N) {
-        utf8.append(mask.copy(piece, &mut block), text)?;
-    }
-    Ok(())
 }
 
 /// How much to reserve for `arriving` bytes: at least as much as is there, so that copying stays
@@ -286,6 +259,4 @@ fn freeze(mut bytes: Vec<u8>) -> Bytes {
     Bytes::from(bytes)
 }
 
-const SMALL_BLOCK: usize = 256;
-const MEDIUM_BLOCK: usize = 1024;
-const LARGE_BLOCK: usize = 4096;
+const BLOCK: usize = 4096;

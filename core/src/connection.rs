@@ -230,19 +230,13 @@ impl Connection {
     /// ```
     #[inline]
     pub fn receive(&mut self, now: Timestamp, input: &mut &[u8]) -> Option<Event> {
-        self.tick(now);
-        let before = input.len();
-        let event = match self.take_short(input) {
-            Some(message) => Some(Event::Message(message)),
-            None => self.decode_event(input),
-        };
-        let taken = before - input.len();
-        if taken > 0 {
-            self.counters.bytes_in += taken as u64;
-            self.timers.clear(Timer::Pong);
+        if self.takes_straight()
+            && let Some(event) = self.take_straight(input)
+        {
+            self.now = self.now.max(now);
+            return Some(event);
         }
-        self.timers.tick(self.now);
-        event
+        self.receive_any(now, input)
     }
 
     /// Takes the end of the stream: the peer has shut its writing side down, or the transport has
@@ -274,10 +268,8 @@ impl Connection {
     /// are taken and the next one is asked for; until then answers to them can be sent.
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
-        match self.take_event() {
-            None => self.poll_end(),
-            event => event,
-        }
+        let only = self.inbox.pop_only();
+        if only.is_some() { only } else { self.poll_any() }
     }
 
     /// What waits to be written. See [`Output`].

@@ -82,6 +82,12 @@ impl Gauge {
         self.level = self.level.saturating_sub(amount);
     }
 
+    /// Nothing is left of what is counted.
+    #[inline]
+    pub(crate) const fn clear(&mut self) {
+        self.level = 0;
+    }
+
     pub(crate) const fn level(&self) -> usize {
         self.level
     }
@@ -121,6 +127,12 @@ impl Tally {
     pub(crate) fn subtract_one(&mut self) {
         debug_assert!(self.level > 0, "a tally gives back only what it took");
         self.level = self.level.saturating_sub(1);
+    }
+
+    /// Nothing is left of what is counted.
+    #[inline]
+    pub(crate) const fn clear(&mut self) {
+        self.level = 0;
     }
 
     pub(crate) const fn level(&self) -> usize {

@@ -42,7 +42,7 @@ enum Item {
 
 impl Inbox {
     /// Queues an event with this much payload.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, length: usize, event: Event, config: &Config) {
         if self.holds_nothing() {
             self.first = Some(event);
@@ -87,6 +87,20 @@ impl Inbox {
         self.rest.get_or_insert_with(|| Box::new(VecDeque::with_capacity(PLACES)))
     }
 
+    /// The event, if it is the only one, and the gate is open, as it is for messages that are taken
+    /// as they come: nothing is due behind it, and nothing is left to be counted.
+    #[inline(always)]
+    pub(crate) fn pop_only(&mut self) -> Option<Event> {
+        if self.rest.is_some() || self.gate == Gate::Closed {
+            return None;
+        }
+        let event = self.first.take()?;
+        debug_assert!(self.messages.level() == 1, "nothing is behind it");
+        self.messages.clear();
+        self.bytes.clear();
+        Some(event)
+    }
+
     /// The next event. The answers behind it are due then.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Event> {
@@ -105,12 +119,24 @@ impl Inbox {
         Some(event)
     }
 
-    /// Whether an answer to a ping is due, because everything before it is taken. To be asked
-    /// behind every event.
+    /// Whether something is due behind the event that was taken: answers, or to open the gate.
     #[inline]
-    pub(crate) fn is_answer_due(&self) -> bool {
+    pub(crate) fn is_due(&self, config: &Config) -> bool {
+        self.is_answer_due() || self.may_open(config)
+    }
+
+    /// Whether an answer to a ping is due, because everything before it is taken.
+    #[inline]
+    fn is_answer_due(&self) -> bool {
         let front = self.rest.as_ref().and_then(|rest| rest.front());
         matches!(front, Some(Item::Answer(_)))
+    }
+
+    #[inline]
+    fn may_open(&self, config: &Config) -> bool {
+        self.gate == Gate::Closed
+            && self.messages.is_low(config.message_marks)
+            && self.bytes.is_low(config.byte_marks)
     }
 
     /// The next answer that is due. To be taken until there is none.
@@ -127,11 +153,8 @@ impl Inbox {
     }
 
     /// Opens the gate if it is time to. Tells whether it did: decoding goes on then.
-    #[inline]
     pub(crate) fn reopen(&mut self, config: &Config) -> bool {
-        let opens = self.gate == Gate::Closed
-            && self.messages.is_low(config.message_marks)
-            && self.bytes.is_low(config.byte_marks);
+        let opens = self.may_open(config);
         if opens {
             self.gate = Gate::Open;
         }

@@ -131,6 +131,7 @@ mod sequence;
 mod short;
 mod stash;
 mod stats;
+mod text;
 mod timers;
 mod timestamp;
 mod utf8;

@@ -7,12 +7,13 @@ pub(crate) enum Phase {
     Open,
     /// We have sent a Close, or queued it; the peer's is awaited.
     Closing,
+    /// A time limit cut the stream. What had arrived before is still decoded.
+    Cut,
+    // Up to here input is decoded: one comparison for every message.
     /// Both have sent a Close: only the end of the stream is awaited.
     Closed,
     /// The peer broke the protocol: only the end of the stream is awaited.
     Failed,
-    /// A time limit cut the stream. What had arrived before is still decoded.
-    Cut,
     /// It is over.
     Ended,
 }

@@ -37,6 +37,10 @@ impl Connection {
         let mut rest = input;
         if !self.stash.has_input() {
             self.decode(&mut rest);
+            if rest.is_empty() && self.stash.is_empty() {
+                // All of it is decoded, and nothing ends the connection.
+                return;
+            }
         }
         if self.decodes() && !rest.is_empty() {
             self.stash.push(rest);
@@ -80,20 +84,47 @@ impl Connection {
             && self.decoder.is_between_frames()
     }
 
-    /// A short message that is whole in the input, if nothing that came before it waits.
-    #[inline]
-    pub(crate) fn take_short(&mut self, input: &mut &[u8]) -> Option<Message> {
-        let is_next = self.inbox.holds_nothing()
+    /// Whether a message may be taken straight from the input: nothing that came before it waits,
+    /// and nothing that ends the connection has come, and no deadline waits for the time. All of
+    /// this is so between two messages of an open connection whose events are taken as they come.
+    #[inline(always)]
+    pub(crate) fn takes_straight(&self) -> bool {
+        self.phase == Phase::Open
+            && self.inbox.is_empty()
             && self.stash.is_empty()
-            && self.decodes()
             && !self.end_of_stream
-            && self.is_between_messages();
-        if !is_next {
-            return None;
-        }
+            && !self.timers.is_pending()
+            && self.is_between_messages()
+    }
+
+    /// The next message, if it is one of the short path.
+    #[inline(always)]
+    pub(crate) fn take_straight(&mut self, input: &mut &[u8]) -> Option<Event> {
+        let before = input.len();
         let message = self.short.take_message(input)?;
+        self.counters.bytes_in += (before - input.len()) as u64;
         self.counters.messages_in += 1;
-        Some(message)
+        self.timers.stop(Timer::Pong);
+        Some(Event::Message(message))
+    }
+
+    /// What [`receive`](Self::receive) does if that is not so, or if something else is next.
+    #[inline(never)]
+    pub(crate) fn receive_any(&mut self, now: Timestamp, input: &mut &[u8]) -> Option<Event> {
+        self.tick(now);
+        let straight = if self.takes_straight() { self.take_straight(input) } else { None };
+        if straight.is_some() {
+            return straight;
+        }
+        let before = input.len();
+        let event = self.decode_event(input);
+        let taken = before - input.len();
+        if taken > 0 {
+            self.counters.bytes_in += taken as u64;
+            self.timers.clear(Timer::Pong);
+        }
+        self.timers.tick(self.now);
+        event
     }
 
     /// Decodes until there is an event, or more input is needed.
@@ -139,7 +170,7 @@ impl Connection {
         Ok(true)
     }
 
-    #[inline]
+    #[inline(always)]
     fn received_message(&mut self, message: Message) {
         self.counters.messages_in += 1;
         self.inbox.push(message.len(), Event::Message(message), &self.config);
@@ -247,30 +278,34 @@ impl Connection {
         self.watch_output();
     }
 
-    /// Takes the next event of the inbox and goes on decoding if that opened the gate.
-    #[inline]
-    pub(crate) fn take_event(&mut self) -> Option<Event> {
-        let event = self.inbox.pop()?;
-        if self.inbox.is_answer_due() {
-            self.give_answers();
+    /// The next event, whatever there is.
+    #[inline(never)]
+    pub(crate) fn poll_any(&mut self) -> Option<Event> {
+        match self.inbox.pop() {
+            Some(event) if self.inbox.is_due(&self.config) => Some(self.follow(event)),
+            Some(event) => Some(event),
+            None => self.poll_end(),
         }
-        if self.inbox.reopen(&self.config) {
-            self.opened();
-        }
-        Some(event)
     }
 
-    fn give_answers(&mut self) {
+    /// Does what is due behind an event. Seldom; the event comes along, so that it is handed over
+    /// without a stop where nothing is.
+    #[inline(never)]
+    fn follow(&mut self, event: Event) -> Event {
         while let Some(answer) = self.inbox.pop_answer() {
             if self.phase.answers_pings() {
                 self.answer(answer);
             }
         }
+        if self.inbox.reopen(&self.config) {
+            self.opened();
+        }
+        event
     }
 
     /// No event waits: what ended the connection has its turn. It is given out once, when nothing
     /// can come before it any more.
-    pub(crate) fn poll_end(&mut self) -> Option<Event> {
+    fn poll_end(&mut self) -> Option<Event> {
         self.release();
         let is_all_decoded = self.is_all_decoded();
         match self.ending.as_deref_mut() {

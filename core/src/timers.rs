@@ -99,15 +99,28 @@ impl TimerTable {
         self.pending.remove(timer);
     }
 
+    /// The same, while none is pending.
+    #[inline(always)]
+    pub(crate) fn stop(&mut self, timer: Timer) {
+        debug_assert!(!self.is_pending(), "what has not begun is to be cleared");
+        self.set.remove(timer);
+    }
+
     #[inline]
     pub(crate) const fn is_set(&self, timer: Timer) -> bool {
         self.set.contains(timer)
     }
 
+    /// Whether a deadline is pending.
+    #[inline]
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending != Timers::default()
+    }
+
     /// A time has come in: pending deadlines begin now.
     #[inline]
     pub(crate) fn tick(&mut self, now: Timestamp) {
-        if self.pending != Timers::default() {
+        if self.is_pending() {
             self.begin_pending(now);
         }
     }

@@ -138,7 +138,8 @@ fn split_at_last_character(bytes: &[u8]) -> (&[u8], &[u8]) {
     (bytes, &[])
 }
 
-const SIMD_FROM: usize = 64;
+/// The size from which vector instructions pay.
+pub(crate) const SIMD_FROM: usize = 64;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]

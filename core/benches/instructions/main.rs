@@ -29,8 +29,15 @@ const CASES: &[Case] = &[
         receive(count, OpCode::Binary, &ascii(16), BATCH);
     }),
     Case::one("receive-binary-125", |count| receive(count, OpCode::Binary, &ascii(125), 1)),
+    Case::batch("receive-binary-125-batch", |count| {
+        receive(count, OpCode::Binary, &ascii(125), BATCH);
+    }),
     Case::one("receive-binary-1k", |count| receive(count, OpCode::Binary, &ascii(1024), 1)),
     Case::one("receive-ascii-16", |count| receive(count, OpCode::Text, &ascii(16), 1)),
+    Case::one("receive-ascii-125", |count| receive(count, OpCode::Text, &ascii(125), 1)),
+    Case::one("receive-ascii-1k", |count| receive(count, OpCode::Text, &ascii(1024), 1)),
+    Case::one("receive-multi-byte-125", |count| receive(count, OpCode::Text, &multi_byte(125), 1)),
+    Case::one("receive-multi-byte-1k", |count| receive(count, OpCode::Text, &multi_byte(1024), 1)),
     Case::one("decode-binary-125", |count| decode(count, OpCode::Binary, &ascii(125), 1)),
     Case::one("decode-binary-1k", |count| decode(count, OpCode::Binary, &ascii(1024), 1)),
     Case::one("decode-binary-64k", |count| decode(count, OpCode::Binary, &ascii(65_000), 1)),
@@ -40,6 +47,8 @@ const CASES: &[Case] = &[
     Case::one("decode-multi-byte-125", |count| decode(count, OpCode::Text, &multi_byte(125), 1)),
     Case::one("decode-multi-byte-1k", |count| decode(count, OpCode::Text, &multi_byte(1024), 1)),
     Case::one("decode-multi-byte-64k", |count| decode(count, OpCode::Text, &multi_byte(65_000), 1)),
+    Case::one("decode-ascii-64k-in-two", |count| decode_in_two(count, &ascii(65_536))),
+    Case::one("decode-multi-byte-64k-in-two", |count| decode_in_two(count, &multi_byte(65_536))),
     Case::one("decode-fragments-4x1k", decode_fragments),
     Case::one("encode-server-16", |count| encode(count, server(), 16)),
     Case::one("encode-server-1k", |count| encode(count, server(), 1024)),
@@ -107,6 +116,18 @@ fn receive(count: usize, opcode: OpCode, payload: &[u8], messages: usize) {
             let event = black_box(server.receive(NOW, &mut input));
             assert!(matches!(event, Some(Event::Message(_))));
         }
+    }
+}
+
+/// One text that comes in two reads.
+fn decode_in_two(count: usize, payload: &[u8]) {
+    let input = frame(OpCode::Text, true, payload);
+    let (first, second) = input.split_at(input.len() / 2);
+    let mut server = server();
+    for _ in 0..count {
+        server.handle_input(NOW, black_box(first));
+        server.handle_input(NOW, black_box(second));
+        assert!(matches!(black_box(server.poll_event()), Some(Event::Message(_))));
     }
 }
 
