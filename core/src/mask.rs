@@ -58,6 +58,46 @@ impl Mask {
         self.advance(bytes.len());
     }
 
+    /// Appends a short payload, XORed, with few instructions: what does not fill blocks goes as two
+    /// that overlap, as large as they fit. To XOR it where it lies would read again what was just
+    /// written, in other pieces, and a core has to wait for that.
+    #[inline(always)]
+    pub(crate) fn append_short(self, bytes: &[u8], out: &mut Vec<u8>) {
+        let end = out.len() + bytes.len();
+        match bytes.len() {
+            0..4 => out.extend(bytes.iter().zip(self.key).map(|(byte, key)| byte ^ key)),
+            4..8 => self.append_both_ends::<4>(bytes, end, out),
+            8..16 => self.append_both_ends::<8>(bytes, end, out),
+            16..32 => self.append_both_ends::<16>(bytes, end, out),
+            32..BLOCK => self.append_both_ends::<32>(bytes, end, out),
+            _ => {
+                let rest = self.append_blocks::<BLOCK>(bytes, out);
+                if !rest.is_empty() {
+                    self.append_end::<BLOCK>(bytes, end, out);
+                }
+            }
+        }
+    }
+
+    /// Appends the first and the last `N` bytes of those that go up to `end`.
+    #[inline]
+    fn append_both_ends<const N: usize>(self, bytes: &[u8], end: usize, out: &mut Vec<u8>) {
+        if let Some(first) = bytes.first_chunk::<N>() {
+            out.extend_from_slice(&self.block(*first));
+        }
+        self.append_end::<N>(bytes, end, out);
+    }
+
+    /// Puts the last `N` bytes to where they end at `end`, over those that are there already.
+    #[inline]
+    fn append_end<const N: usize>(mut self, bytes: &[u8], end: usize, out: &mut Vec<u8>) {
+        if let Some(last) = bytes.last_chunk::<N>() {
+            self.advance(bytes.len() - N);
+            out.truncate(end - N);
+            out.extend_from_slice(&self.block(*last));
+        }
+    }
+
     /// Appends the whole blocks of `bytes`, XORed, and gives what is left of them.
     #[inline]
     fn append_blocks<'b, const N: usize>(self, bytes: &'b [u8], out: &mut Vec<u8>) -> &'b [u8] {
@@ -176,6 +216,18 @@ mod tests {
             prop_assert_eq!(&in_place, &expected);
             prop_assert_eq!(&appended, &expected);
             prop_assert_eq!(&copied, &expected);
+        }
+
+        #[test]
+        fn a_short_payload_is_what_the_rfc_defines(
+            key: [u8; 4],
+            before in 0usize..20,
+            payload in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let mut out = vec![7; before];
+            Mask::new(key).append_short(&payload, &mut out);
+            prop_assert!(out[..before].iter().all(|byte| *byte == 7));
+            prop_assert_eq!(&out[before..], &naive(key, &payload));
         }
     }
 

@@ -2,8 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::{CHEAP_TO_COPY, Frame, Outbox, Waiting, append_frame};
-use crate::frame::{FrameHeader, MAX_HEADER, OpCode, encode_header};
+use super::{CHEAP_TO_COPY, Frame, Outbox, Waiting};
+use crate::frame::{
+    FrameHeader, OpCode, SHORT_HEADER, append_short_header, encode_header, first_byte,
+};
 
 impl Outbox {
     /// Puts frames on the wire until it holds a window full: control frames first, then data, and
@@ -13,7 +15,8 @@ impl Outbox {
         if self.control.is_some() || self.queue.is_some() {
             self.commit_all();
         } else if !self.small.is_empty() && self.wire.remaining() < WINDOW {
-            self.wire.push_owned(core::mem::take(&mut self.small));
+            let small = self.take_small();
+            self.wire.push_owned(small);
         }
     }
 
@@ -31,7 +34,8 @@ impl Outbox {
                 // It is not in front here, and nowhere else.
                 Some(Waiting::Unfinished { .. }) => {}
                 None => {
-                    self.wire.push_owned(core::mem::take(&mut self.small));
+                    let small = self.take_small();
+                    self.wire.push_owned(small);
                     break;
                 }
             }
@@ -141,10 +145,12 @@ impl Outbox {
 
     fn commit_frame(&mut self, opcode: OpCode, payload: &[u8]) {
         let mask = self.next_mask();
-        let header =
-            FrameHeader { fin: true, rsv1: false, opcode, mask, length: payload.len() as u64 };
-        let mut frame = Vec::with_capacity(MAX_HEADER + payload.len());
-        append_frame(header, payload, &mut frame);
+        let mut frame = Vec::with_capacity(SHORT_HEADER + payload.len());
+        append_short_header(first_byte(true, false, opcode), payload.len(), mask, &mut frame);
+        match mask {
+            Some(mut mask) => mask.append(payload, &mut frame),
+            None => frame.extend_from_slice(payload),
+        }
         self.gauge.add(frame.len());
         self.wire.append(&frame);
     }

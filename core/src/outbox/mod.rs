@@ -14,7 +14,9 @@ use chacha20::rand_core::Rng;
 use crate::close::CloseFrame;
 use crate::config::Config;
 use crate::error::ControlError;
-use crate::frame::{FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER, Mask, OpCode, append_header};
+use crate::frame::{
+    MAX_CONTROL_PAYLOAD, MAX_HEADER, Mask, OpCode, SHORT_HEADER, append_short_header, first_byte,
+};
 use crate::gauge::Gauge;
 use crate::wire::Wire;
 
@@ -33,6 +35,8 @@ pub(crate) struct Outbox {
     gauge: Gauge,
     config: Arc<Config>,
     is_full: bool,
+    /// How many bytes of small frames went out together the last time: as many may come again.
+    expected: u16,
     /// Generates masking keys; a server has none.
     keys: Option<Box<ChaCha12Rng>>,
     has_progressed: bool,
@@ -86,6 +90,7 @@ impl Outbox {
             gauge: Gauge::default(),
             config,
             is_full: false,
+            expected: 0,
             keys,
             has_progressed: false,
         }
@@ -102,7 +107,7 @@ impl Outbox {
     pub(crate) fn push_data(&mut self, frame: Frame) {
         let Frame { fin, rsv1, opcode, payload } = frame;
         if self.is_short(payload.len()) {
-            self.push_short(fin, rsv1, opcode, &payload);
+            self.push_short(first_byte(fin, rsv1, opcode), &payload);
         } else {
             self.accepted(payload.len());
             self.push_waiting(Waiting::Large(Frame { fin, rsv1, opcode, payload }));
@@ -113,7 +118,7 @@ impl Outbox {
     #[inline]
     pub(crate) fn push_copy(&mut self, opcode: OpCode, payload: &[u8]) {
         if self.is_short(payload.len()) {
-            self.push_short(true, false, opcode, payload);
+            self.push_short(first_byte(true, false, opcode), payload);
         } else {
             let payload = Bytes::copy_from_slice(payload);
             self.push_data(Frame { fin: true, rsv1: false, opcode, payload });
@@ -122,17 +127,37 @@ impl Outbox {
 
     /// Whether a payload is copied behind its header, and not kept as the caller gave it.
     #[inline]
-    fn is_short(&self, length: usize) -> bool {
+    pub(crate) fn is_short(&self, length: usize) -> bool {
         length < LARGE && length <= self.fragment_size()
     }
 
+    /// Accepts a data frame that is copied behind its header, of which this is the first byte.
     #[inline]
-    fn push_short(&mut self, fin: bool, rsv1: bool, opcode: OpCode, payload: &[u8]) {
-        let mask = self.next_mask();
-        let header = FrameHeader { fin, rsv1, opcode, mask, length: payload.len() as u64 };
-        self.make_room(MAX_HEADER + payload.len());
+    pub(crate) fn push_short(&mut self, first: u8, payload: &[u8]) {
+        if self.keys.is_some() {
+            return self.push_short_masked(first, payload);
+        }
+        let needed = SHORT_HEADER + payload.len();
+        if self.small.capacity() - self.small.len() < needed {
+            self.make_room(needed);
+        }
         let before = self.small.len();
-        append_frame(header, payload, &mut self.small);
+        append_short_header(first, payload.len(), None, &mut self.small);
+        self.small.extend_from_slice(payload);
+        self.accepted(self.small.len() - before);
+    }
+
+    /// A function of its own: what it costs to call it is not for a server to pay.
+    #[inline(never)]
+    fn push_short_masked(&mut self, first: u8, payload: &[u8]) {
+        let needed = SHORT_HEADER + payload.len();
+        if self.small.capacity() - self.small.len() < needed {
+            self.make_room(needed);
+        }
+        let Some(mask) = self.next_mask() else { return };
+        let before = self.small.len();
+        append_short_header(first, payload.len(), Some(mask), &mut self.small);
+        mask.append_short(payload, &mut self.small);
         self.accepted(self.small.len() - before);
     }
 
@@ -141,7 +166,9 @@ impl Outbox {
     pub(crate) fn push_encoded(&mut self, frame: &Bytes) {
         self.accepted(frame.len());
         if frame.len() < CHEAP_TO_COPY {
-            self.make_room(frame.len());
+            if self.small.capacity() - self.small.len() < frame.len() {
+                self.make_room(frame.len());
+            }
             self.small.extend_from_slice(frame);
         } else {
             self.push_waiting(Waiting::Encoded(frame.clone()));
@@ -151,7 +178,9 @@ impl Outbox {
     #[inline]
     fn accepted(&mut self, length: usize) {
         self.gauge.add(length);
-        self.is_full |= self.gauge.is_high(self.config.send_marks);
+        if self.gauge.is_high(self.config.send_marks) {
+            self.is_full = true;
+        }
     }
 
     /// What does not go behind the small frames goes behind them in the queue.
@@ -160,39 +189,47 @@ impl Outbox {
         self.queue.get_or_insert_default().push_back(frame);
     }
 
-    /// Prepares the buffer that the next small frame goes to, which needs this many bytes.
-    #[inline]
+    /// Prepares the buffer that the next small frame goes to: the one at hand has no room for it.
+    ///
+    /// A frame that stands alone gets what it needs, unless the last ones did not stand alone. Where
+    /// one follows another there will be more: to grow by twice each time would move all of them
+    /// again and again.
+    #[inline(never)]
     fn make_room(&mut self, needed: usize) {
-        if self.small.capacity() == 0 {
-            self.small = self.wire.take_spare();
-        }
-        let length = self.small.len();
-        if self.small.capacity() - length < needed || length >= SEGMENT {
-            self.make_more_room(needed);
-        }
-    }
-
-    /// A frame that stands alone gets what it needs. Where one follows another there will be more:
-    /// to grow by twice each time would move all of them again and again.
-    fn make_more_room(&mut self, needed: usize) {
-        if self.small.len() >= SEGMENT {
+        if self.small.len() + needed > SEGMENT {
             self.end_small();
         }
         let room = match self.small.len() {
-            0 => 0,
-            length => (GROWTH * length).clamp(LEAST_GROWTH, SEGMENT),
+            0 => usize::from(self.expected),
+            length => (GROWTH * length).clamp(LEAST_GROWTH, SEGMENT).min(SEGMENT - length),
         };
-        self.small.reserve_exact(room.max(needed));
+        if self.small.capacity() - self.small.len() < needed {
+            self.small.reserve_exact(room.max(needed));
+        }
     }
 
     /// The buffer of small frames does not grow any more.
     fn end_small(&mut self) {
         if !self.small.is_empty() {
             let mut small = core::mem::take(&mut self.small);
-            // The gauge is to count what is really held.
-            small.shrink_to_fit();
+            // The gauge is to count what is really held, or nearly so: to give the last bytes back
+            // costs more than they are.
+            if small.capacity() - small.len() > SPARED {
+                small.shrink_to_fit();
+            }
+            self.expected = MOST_EXPECTED;
             self.queue.get_or_insert_default().push_back(Waiting::Small(small));
         }
+    }
+
+    /// Takes the small frames, all that there are.
+    #[inline]
+    fn take_small(&mut self) -> Vec<u8> {
+        if self.wire.remaining() == 0 {
+            self.expected =
+                u16::try_from(self.small.len()).unwrap_or(MOST_EXPECTED).min(MOST_EXPECTED);
+        }
+        core::mem::take(&mut self.small)
     }
 
     /// Keeps a pong. Beyond thirty-two the oldest gives way: the newest ping is the one that must be
@@ -279,10 +316,13 @@ impl Outbox {
         }
         self.gauge.subtract(count);
         self.has_progressed |= count > 0;
-        if self.gauge.is_low(self.config.send_marks) {
+        if self.is_full && self.gauge.is_low(self.config.send_marks) {
             self.is_full = false;
         }
         if self.wire.remaining() == 0 {
+            if self.small.capacity() == 0 {
+                self.small = self.wire.take_spare();
+            }
             self.commit();
         }
     }
@@ -292,6 +332,7 @@ impl Outbox {
         self.config.fragment_size.unwrap_or(usize::MAX)
     }
 
+    #[inline]
     fn next_mask(&mut self) -> Option<Mask> {
         self.keys.as_mut().map(|keys| Mask::new(keys.next_u32().to_ne_bytes()))
     }
@@ -305,27 +346,24 @@ fn push_control(ring: &mut VecDeque<Bytes>, payload: Bytes) {
     ring.push_back(payload);
 }
 
-#[inline]
-fn append_frame(header: FrameHeader, payload: &[u8], out: &mut Vec<u8>) {
-    append_header(header, out);
-    match header.mask {
-        Some(mut mask) => mask.append(payload, out),
-        None => out.extend_from_slice(payload),
-    }
-}
-
 /// From this size on a payload is not copied behind its header.
 const LARGE: usize = 8 * 1024;
 
 /// Below this size a copy costs less than a place of its own in a vectored write.
 const CHEAP_TO_COPY: usize = 512;
 
-/// Small frames share buffers of about this size.
+/// Small frames share buffers of this size.
 const SEGMENT: usize = 16 * 1024;
+
+/// What such a buffer may keep to itself when it is closed.
+const SPARED: usize = 1024;
 
 /// How much their buffer grows by: so many times what it holds, within these limits.
 const GROWTH: usize = 3;
 const LEAST_GROWTH: usize = 200;
+
+/// How large their buffer is at most from the beginning.
+const MOST_EXPECTED: u16 = 4 * 1024;
 
 /// How many pongs wait: each of a normal burst is answered. Autobahn sends ten pings at once; twenty
 /// of Node's `ws` arrive in one read behind TLS or a proxy, and it waits for each.
