@@ -1,6 +1,7 @@
 //! Bytes out: frames in order, a gauge over them, a ring of pongs and a slot for the close frame.
 
 mod commit;
+mod small;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -14,11 +15,10 @@ use chacha20::rand_core::Rng;
 use crate::close::CloseFrame;
 use crate::config::Config;
 use crate::error::ControlError;
-use crate::frame::{
-    MAX_CONTROL_PAYLOAD, MAX_HEADER, Mask, OpCode, SHORT_HEADER, append_short_header, first_byte,
-};
+use crate::frame::{MAX_CONTROL_PAYLOAD, MAX_HEADER, Mask, OpCode, first_byte};
 use crate::gauge::Gauge;
-use crate::wire::Wire;
+use crate::line::Line;
+use crate::wire::{FEW_BYTES, Wire};
 
 /// Where frames wait. What the transport is shown is committed to the [`Wire`] and keeps its order;
 /// everything else gives way to control frames.
@@ -26,8 +26,7 @@ use crate::wire::Wire;
 pub(crate) struct Outbox {
     wire: Wire,
     /// Data frames, whole, in order. There is none while only small frames wait.
-    #[allow(clippy::box_collection, reason = "seldom there, and small while it is not")]
-    queue: Option<Box<VecDeque<Waiting>>>,
+    queue: Option<Box<Line<Waiting>>>,
     /// The small frames behind them, ready and back to back.
     small: Vec<u8>,
     /// There is none while no control frame waits or is on its way.
@@ -125,42 +124,6 @@ impl Outbox {
         }
     }
 
-    /// Whether a payload is copied behind its header, and not kept as the caller gave it.
-    #[inline]
-    pub(crate) fn is_short(&self, length: usize) -> bool {
-        length < LARGE && length <= self.fragment_size()
-    }
-
-    /// Accepts a data frame that is copied behind its header, of which this is the first byte.
-    #[inline]
-    pub(crate) fn push_short(&mut self, first: u8, payload: &[u8]) {
-        if self.keys.is_some() {
-            return self.push_short_masked(first, payload);
-        }
-        let needed = SHORT_HEADER + payload.len();
-        if self.small.capacity() - self.small.len() < needed {
-            self.make_room(needed);
-        }
-        let before = self.small.len();
-        append_short_header(first, payload.len(), None, &mut self.small);
-        self.small.extend_from_slice(payload);
-        self.accepted(self.small.len() - before);
-    }
-
-    /// A function of its own: what it costs to call it is not for a server to pay.
-    #[inline(never)]
-    fn push_short_masked(&mut self, first: u8, payload: &[u8]) {
-        let needed = SHORT_HEADER + payload.len();
-        if self.small.capacity() - self.small.len() < needed {
-            self.make_room(needed);
-        }
-        let Some(mask) = self.next_mask() else { return };
-        let before = self.small.len();
-        append_short_header(first, payload.len(), Some(mask), &mut self.small);
-        mask.append_short(payload, &mut self.small);
-        self.accepted(self.small.len() - before);
-    }
-
     /// Accepts a whole frame of a server that other connections send too: the bytes are shared, if
     /// that costs less than to copy them.
     pub(crate) fn push_encoded(&mut self, frame: &Bytes) {
@@ -187,49 +150,6 @@ impl Outbox {
     fn push_waiting(&mut self, frame: Waiting) {
         self.end_small();
         self.queue.get_or_insert_default().push_back(frame);
-    }
-
-    /// Prepares the buffer that the next small frame goes to: the one at hand has no room for it.
-    ///
-    /// A frame that stands alone gets what it needs, unless the last ones did not stand alone. Where
-    /// one follows another there will be more: to grow by twice each time would move all of them
-    /// again and again.
-    #[inline(never)]
-    fn make_room(&mut self, needed: usize) {
-        if self.small.len() + needed > SEGMENT {
-            self.end_small();
-        }
-        let room = match self.small.len() {
-            0 => usize::from(self.expected),
-            length => (GROWTH * length).clamp(LEAST_GROWTH, SEGMENT).min(SEGMENT - length),
-        };
-        if self.small.capacity() - self.small.len() < needed {
-            self.small.reserve_exact(room.max(needed));
-        }
-    }
-
-    /// The buffer of small frames does not grow any more.
-    fn end_small(&mut self) {
-        if !self.small.is_empty() {
-            let mut small = core::mem::take(&mut self.small);
-            // The gauge is to count what is really held, or nearly so: to give the last bytes back
-            // costs more than they are.
-            if small.capacity() - small.len() > SPARED {
-                small.shrink_to_fit();
-            }
-            self.expected = MOST_EXPECTED;
-            self.queue.get_or_insert_default().push_back(Waiting::Small(small));
-        }
-    }
-
-    /// Takes the small frames, all that there are.
-    #[inline]
-    fn take_small(&mut self) -> Vec<u8> {
-        if self.wire.remaining() == 0 {
-            self.expected =
-                u16::try_from(self.small.len()).unwrap_or(MOST_EXPECTED).min(MOST_EXPECTED);
-        }
-        core::mem::take(&mut self.small)
     }
 
     /// Keeps a pong. Beyond thirty-two the oldest gives way: the newest ping is the one that must be
@@ -273,7 +193,7 @@ impl Outbox {
     pub(crate) fn is_empty(&self) -> bool {
         self.wire.remaining() == 0
             && self.small.is_empty()
-            && self.queue.is_none()
+            && !self.has_waiting()
             && self.control.as_ref().is_none_or(|control| !control.is_waiting())
     }
 
@@ -306,25 +226,66 @@ impl Outbox {
     }
 
     /// The transport has taken `count` bytes of the wire.
+    #[inline]
     pub(crate) fn advance(&mut self, count: usize) {
         self.wire.advance(count);
-        if let Some(control) = &mut self.control {
-            control.on_wire = control.on_wire.saturating_sub(count);
-            if control.on_wire == 0 && !control.is_waiting() {
-                self.control = None;
-            }
-        }
         self.gauge.subtract(count);
         self.has_progressed |= count > 0;
         if self.is_full && self.gauge.is_low(self.config.send_marks) {
             self.is_full = false;
         }
-        if self.wire.remaining() == 0 {
-            if self.small.capacity() == 0 {
-                self.small = self.wire.take_spare();
-            }
-            self.commit();
+        if self.control.is_some() {
+            self.advance_control(count);
         }
+        if self.wire.remaining() > 0 {
+            return;
+        }
+        if self.control.is_none() && self.small.is_empty() && !self.has_waiting() {
+            self.rest();
+        } else {
+            self.refill();
+        }
+    }
+
+    fn advance_control(&mut self, count: usize) {
+        let Some(control) = &mut self.control else { return };
+        control.on_wire = control.on_wire.saturating_sub(count);
+        if control.on_wire == 0 && !control.is_waiting() {
+            self.control = None;
+        }
+    }
+
+    /// The transport has taken all it was shown, and more waits.
+    #[inline(never)]
+    fn refill(&mut self) {
+        // The buffer of one window is the buffer of the next one, where it is masked into.
+        if self.keys.is_none() || !self.has_waiting() {
+            self.wire.drop_large_spare();
+        }
+        self.commit();
+        if self.wire.remaining() == 0 {
+            self.rest();
+        }
+    }
+
+    /// Nothing waits: one small buffer is kept, or a place for a large payload.
+    #[inline]
+    fn rest(&mut self) {
+        self.wire.rest();
+        if self.small.capacity() == 0 {
+            self.wire.swap_first(&mut self.small);
+        } else {
+            self.wire.drop_spare();
+        }
+        let is_grown = |queue: &Line<_>| queue.is_grown();
+        if self.queue.as_deref().is_some_and(is_grown) || self.small.capacity() > FEW_BYTES {
+            self.queue = None;
+        }
+    }
+
+    #[inline]
+    fn has_waiting(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| !queue.is_empty())
     }
 
     /// Data frames with a longer payload go out in fragments of this size.
@@ -346,24 +307,8 @@ fn push_control(ring: &mut VecDeque<Bytes>, payload: Bytes) {
     ring.push_back(payload);
 }
 
-/// From this size on a payload is not copied behind its header.
-const LARGE: usize = 8 * 1024;
-
 /// Below this size a copy costs less than a place of its own in a vectored write.
 const CHEAP_TO_COPY: usize = 512;
-
-/// Small frames share buffers of this size.
-const SEGMENT: usize = 16 * 1024;
-
-/// What such a buffer may keep to itself when it is closed.
-const SPARED: usize = 1024;
-
-/// How much their buffer grows by: so many times what it holds, within these limits.
-const GROWTH: usize = 3;
-const LEAST_GROWTH: usize = 200;
-
-/// How large their buffer is at most from the beginning.
-const MOST_EXPECTED: u16 = 4 * 1024;
 
 /// How many pongs wait: each of a normal burst is answered. Autobahn sends ten pings at once; twenty
 /// of Node's `ws` arrive in one read behind TLS or a proxy, and it waits for each.
