@@ -73,6 +73,18 @@ impl Wire {
         }
     }
 
+    /// Leaves as many bytes out at the beginning of an empty wire that a payload behind a header of
+    /// this length begins as most payloads do: where the source and the target of a copy stand
+    /// alike to cache lines, neither its loads nor its stores cross them.
+    pub(crate) fn align(&mut self, header: usize) {
+        if self.remaining == 0 {
+            let before = header.wrapping_neg() % 16;
+            self.first.reserve(before + header);
+            self.first.resize(before, 0);
+            self.sent = before;
+        }
+    }
+
     /// Appends a header, to the last segment if it can take it without a large copy.
     pub(crate) fn push_header(&mut self, header: EncodedHeader) {
         let bytes = header.as_slice();

@@ -69,6 +69,9 @@ impl Outbox {
         });
         // Of many small fragments the headers are what crosses the mark.
         self.accepted(header.as_slice().len());
+        if mask.is_some() {
+            self.wire.align(header.as_slice().len());
+        }
         self.wire.push_header(header);
         if !is_rest {
             // "RSV1 only on the first fragment" (RFC 7692 §6.1).
