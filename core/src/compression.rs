@@ -108,8 +108,12 @@ impl Compression {
         }
     }
 
-    /// A whole message compressed, if that is negotiated, wished and worth it.
     #[inline]
+    pub(crate) const fn is_negotiated(&self) -> bool {
+        self.negotiated.is_some()
+    }
+
+    /// A whole message compressed, if that is negotiated, wished and worth it.
     pub(crate) fn message(&mut self, payload: &[u8], compress: Compress) -> Option<Bytes> {
         let compressor = self.negotiated.as_mut()?.compressor.as_mut()?;
         let is_wanted = match compress {
@@ -188,7 +192,11 @@ impl Compression {
         Err(ProtocolError::InvalidDeflate)
     }
 
-    #[inline]
+    #[allow(clippy::unused_self)]
+    pub(crate) const fn is_negotiated(&self) -> bool {
+        false
+    }
+
     pub(crate) fn message(&mut self, _payload: &[u8], _compress: Compress) -> Option<Bytes> {
         None
     }

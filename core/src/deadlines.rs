@@ -1,5 +1,7 @@
 //! What a connection does when a deadline has come.
 
+use core::time::Duration;
+
 use bytes::Bytes;
 
 use crate::connection::Connection;
@@ -57,11 +59,16 @@ impl Connection {
     }
 
     /// There is output: the peer has `write_timeout` to take some of it.
+    #[inline]
     pub(crate) fn watch_output(&mut self) {
-        if let Some(timeout) = self.config.write_timeout
-            && self.phase == Phase::Open
-            && !self.timers.is_set(Timer::Write)
-        {
+        if let Some(timeout) = self.config.write_timeout {
+            self.watch_write(timeout);
+        }
+    }
+
+    #[cold]
+    fn watch_write(&mut self, timeout: Duration) {
+        if self.phase == Phase::Open && !self.timers.is_set(Timer::Write) {
             self.output.outbox.take_progress();
             self.timers.begin(Timer::Write, timeout);
         }

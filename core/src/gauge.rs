@@ -65,6 +65,8 @@ impl Watermarks {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Gauge {
     level: usize,
+    /// The highest level from which it fell. A level that rises is its own peak: there is more that
+    /// adds than that takes off.
     peak: usize,
 }
 
@@ -73,11 +75,11 @@ impl Gauge {
     pub(crate) fn add(&mut self, amount: usize) {
         // What is counted is in memory, so it cannot overflow.
         self.level += amount;
-        self.peak = self.peak.max(self.level);
     }
 
     #[inline]
     pub(crate) fn subtract(&mut self, amount: usize) {
+        self.peak = self.peak.max(self.level);
         debug_assert!(amount <= self.level, "a gauge gives back only what it took");
         self.level = self.level.saturating_sub(amount);
     }
@@ -93,10 +95,11 @@ impl Gauge {
     }
 
     pub(crate) const fn peak(&self) -> usize {
-        self.peak
+        if self.level > self.peak { self.level } else { self.peak }
     }
 
     /// At or above the high mark: time to stop.
+    #[inline]
     pub(crate) const fn is_high(&self, marks: Watermarks) -> bool {
         self.level >= marks.high && marks.high != usize::MAX
     }

@@ -116,6 +116,7 @@ mod event;
 mod gauge;
 mod inbox;
 mod keepalive;
+mod line;
 mod mask;
 mod message_ref;
 mod observe;

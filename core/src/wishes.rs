@@ -6,8 +6,8 @@ use crate::close::CloseFrame;
 use crate::compression::{Compress, Outgoing};
 use crate::connection::Connection;
 use crate::error::ControlError;
-use crate::event::{Chunk, Failure, Message};
-use crate::frame::{MAX_CONTROL_PAYLOAD, OpCode};
+use crate::event::{Chunk, Failure, Message, MessageKind};
+use crate::frame::{MAX_CONTROL_PAYLOAD, OpCode, first_byte};
 use crate::keepalive::PingPayload;
 use crate::message_ref::MessageRef;
 use crate::outbox::Frame;
@@ -40,6 +40,14 @@ impl Connection {
         compress: Compress,
     ) -> Result<(), SendError> {
         let message = message.into();
+        if self.push_plain(message.kind(), message.as_bytes()) {
+            return Ok(());
+        }
+        self.send_any(message, compress)
+    }
+
+    /// The way of all messages.
+    fn send_any(&mut self, message: Message, compress: Compress) -> Result<(), SendError> {
         if let Some(refusal) = self.refusal() {
             return Err(SendError::new(refusal, message));
         }
@@ -77,6 +85,13 @@ impl Connection {
     #[inline]
     pub fn send_ref<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Refusal> {
         let message = message.into();
+        if self.push_plain(message.kind(), message.as_bytes()) {
+            return Ok(());
+        }
+        self.send_any_ref(message)
+    }
+
+    fn send_any_ref(&mut self, message: MessageRef<'_>) -> Result<(), Refusal> {
         if let Some(refusal) = self.refusal() {
             return Err(refusal);
         }
@@ -210,6 +225,24 @@ impl Connection {
         self.stash = Stash::default();
         self.delivering.clear();
         self.cut(Failure::Aborted);
+    }
+
+    /// The way of short messages where nothing is in their way, and nothing is to be done but to
+    /// copy them: tells whether this was one.
+    #[inline]
+    fn push_plain(&mut self, kind: MessageKind, payload: &[u8]) -> bool {
+        // All of it together, since hardly ever one of it is not so.
+        let is_plain = (self.phase == Phase::Open)
+            & !self.sending.is_unfinished()
+            & !self.output.outbox.is_full()
+            & !self.compression.is_negotiated();
+        if !is_plain || !self.output.outbox.is_short(payload.len()) {
+            return false;
+        }
+        self.output.outbox.push_short(first_byte(true, false, OpCode::from(kind)), payload);
+        self.counters.messages_out += 1;
+        self.watch_output();
+        true
     }
 
     /// Why a message can't be sent now, if it can't.

@@ -51,14 +51,26 @@ const CASES: &[Case] = &[
     Case::one("decode-multi-byte-64k-in-two", |count| decode_in_two(count, &multi_byte(65_536))),
     Case::one("decode-fragments-4x1k", decode_fragments),
     Case::one("encode-server-16", |count| encode(count, server(), 16)),
+    Case::batch("encode-server-16-batch", |count| encode_batch(count, server(), 16)),
+    Case::batch("encode-server-125-batch", |count| encode_batch(count, server(), 125)),
     Case::one("encode-server-1k", |count| encode(count, server(), 1024)),
+    Case::batch("encode-server-1k-batch", |count| encode_batch(count, server(), 1024)),
+    Case::one("encode-server-16k", |count| encode(count, server(), 16_384)),
     Case::one("encode-server-64k", |count| encode(count, server(), 65_536)),
     Case::one("encode-client-16", |count| encode(count, client(), 16)),
+    Case::batch("encode-client-16-batch", |count| encode_batch(count, client(), 16)),
+    Case::batch("encode-client-125-batch", |count| encode_batch(count, client(), 125)),
     Case::one("encode-client-1k", |count| encode(count, client(), 1024)),
+    Case::batch("encode-client-1k-batch", |count| encode_batch(count, client(), 1024)),
+    Case::one("encode-client-16k", |count| encode(count, client(), 16_384)),
     Case::one("encode-client-64k", |count| encode(count, client(), 65_536)),
+    Case::one("encode-client-1m", |count| encode(count, client(), 1 << 20)),
     Case::one("encode-ref-server-16", |count| encode_ref(count, server(), 16)),
-    Case::batch("encode-ref-server-16-batch", encode_ref_batch),
+    Case::batch("encode-ref-server-16-batch", |count| encode_ref_batch(count, server(), 16)),
+    Case::batch("encode-ref-server-125-batch", |count| encode_ref_batch(count, server(), 125)),
     Case::one("encode-ref-client-16", |count| encode_ref(count, client(), 16)),
+    Case::batch("encode-ref-client-16-batch", |count| encode_ref_batch(count, client(), 16)),
+    Case::batch("encode-ref-client-125-batch", |count| encode_ref_batch(count, client(), 125)),
     Case::one("encode-prepared-1k", encode_prepared),
     Case::one("echo-16", |count| echo(count, 16, 1)),
     Case::batch("echo-16-batch", |count| echo(count, 16, BATCH)),
@@ -153,6 +165,16 @@ fn encode(count: usize, mut connection: Connection, size: usize) {
     }
 }
 
+fn encode_batch(count: usize, mut connection: Connection, size: usize) {
+    let message = Message::Binary(Bytes::from(ascii(size)));
+    for _ in 0..count {
+        for _ in 0..BATCH {
+            connection.send(black_box(message.clone())).unwrap();
+        }
+        write(&mut connection);
+    }
+}
+
 /// From a buffer that is kept.
 fn encode_ref(count: usize, mut connection: Connection, size: usize) {
     let payload = ascii(size);
@@ -162,13 +184,13 @@ fn encode_ref(count: usize, mut connection: Connection, size: usize) {
     }
 }
 
-fn encode_ref_batch(count: usize) {
-    let (payload, mut server) = (ascii(16), server());
+fn encode_ref_batch(count: usize, mut connection: Connection, size: usize) {
+    let payload = ascii(size);
     for _ in 0..count {
         for _ in 0..BATCH {
-            server.send_ref(black_box(&payload)).unwrap();
+            connection.send_ref(black_box(&payload)).unwrap();
         }
-        write(&mut server);
+        write(&mut connection);
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::header::RSV1;
-use super::{FrameHeader, MAX_HEADER};
+use super::{FrameHeader, MAX_HEADER, OpCode};
 use crate::mask::Mask;
 
 /// The bytes of a header.
@@ -32,25 +32,26 @@ impl EncodedHeader {
 #[inline]
 pub fn encode_header(header: FrameHeader) -> EncodedHeader {
     let mut encoded = EncodedHeader { bytes: [0; MAX_HEADER], length: 0 };
-    write_header(header, &mut encoded);
+    let first = first_byte(header.fin, header.rsv1, header.opcode);
+    let masked = if header.mask.is_some() { 0x80 } else { 0 };
+    if let Ok(short @ 0..=125) = u8::try_from(header.length) {
+        encoded.push([first, masked | short]);
+    } else if let Ok(medium) = u16::try_from(header.length) {
+        let [a, b] = medium.to_be_bytes();
+        encoded.push([first, masked | 126, a, b]);
+    } else {
+        encoded.push([first, masked | 127]);
+        encoded.push(header.length.to_be_bytes());
+    }
+    if let Some(mask) = header.mask {
+        encoded.push(mask.key());
+    }
     encoded
 }
 
-/// Appends a header: its pieces have lengths that the compiler knows, and so it makes stores of
-/// them.
-#[inline]
-pub(crate) fn append_header(header: FrameHeader, out: &mut Vec<u8>) {
-    write_header(header, out);
-}
-
-/// Where the pieces of a header go.
-trait Write {
-    fn push_bytes<const N: usize>(&mut self, bytes: [u8; N]);
-}
-
-impl Write for EncodedHeader {
+impl EncodedHeader {
     #[inline]
-    fn push_bytes<const N: usize>(&mut self, bytes: [u8; N]) {
+    fn push<const N: usize>(&mut self, bytes: [u8; N]) {
         let at = usize::from(self.length);
         if let Some(slots) = self.bytes.get_mut(at..at + N) {
             slots.copy_from_slice(&bytes);
@@ -59,31 +60,36 @@ impl Write for EncodedHeader {
     }
 }
 
-impl Write for Vec<u8> {
-    #[inline]
-    fn push_bytes<const N: usize>(&mut self, bytes: [u8; N]) {
-        self.extend_from_slice(&bytes);
+/// Appends the header of a frame of less than 64 KiB. It is put together in a register and goes out
+/// in one store, of which what is too much is cut off again: no branch on its own length.
+#[inline]
+pub(crate) fn append_short_header(first: u8, length: usize, mask: Option<Mask>, out: &mut Vec<u8>) {
+    debug_assert!(u16::try_from(length).is_ok(), "longer ones have ten bytes and more");
+    let length = length as u64;
+    let (mut word, mut size) = match length {
+        0..=125 => (length << 8, 2),
+        // Big-endian on the wire, and the word lies little-endian.
+        _ => (126 << 8 | (length << 8 & 0xFF00 | length >> 8) << 16, 4),
+    };
+    if let Some(mask) = mask {
+        word |= 0x80 << 8 | u64::from(u32::from_le_bytes(mask.key())) << (8 * size);
+        size += 4;
     }
+    word |= u64::from(first);
+    let end = out.len() + size;
+    out.extend_from_slice(&word.to_le_bytes());
+    out.truncate(end);
 }
 
+/// The longest header of a frame of less than 64 KiB, and what is stored of each.
+pub(crate) const SHORT_HEADER: usize = 8;
+
+/// The first byte of a header.
 #[inline]
-fn write_header(header: FrameHeader, out: &mut impl Write) {
-    let fin = if header.fin { 0x80 } else { 0 };
-    let rsv1 = if header.rsv1 { RSV1 } else { 0 };
-    let first = fin | rsv1 | header.opcode as u8;
-    let masked = if header.mask.is_some() { 0x80 } else { 0 };
-    if let Ok(short @ 0..=125) = u8::try_from(header.length) {
-        out.push_bytes([first, masked | short]);
-    } else if let Ok(medium) = u16::try_from(header.length) {
-        let [a, b] = medium.to_be_bytes();
-        out.push_bytes([first, masked | 126, a, b]);
-    } else {
-        out.push_bytes([first, masked | 127]);
-        out.push_bytes(header.length.to_be_bytes());
-    }
-    if let Some(mask) = header.mask {
-        out.push_bytes(mask.key());
-    }
+pub(crate) const fn first_byte(fin: bool, rsv1: bool, opcode: OpCode) -> u8 {
+    let fin = if fin { 0x80 } else { 0 };
+    let rsv1 = if rsv1 { RSV1 } else { 0 };
+    fin | rsv1 | opcode as u8
 }
 
 impl Mask {
@@ -91,5 +97,32 @@ impl Mask {
     /// not moved on.
     pub const fn key(self) -> [u8; 4] {
         self.key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The way of short frames against the plain one, behind whatever is there already.
+        #[test]
+        fn a_short_header_is_the_header(
+            before in 0usize..40,
+            fin: bool,
+            rsv1: bool,
+            opcode in proptest::sample::select(&[OpCode::Continuation, OpCode::Text, OpCode::Binary][..]),
+            key: Option<[u8; 4]>,
+            length in prop_oneof![0..=130usize, 65_500..=65_535usize, 0..=65_535usize],
+        ) {
+            let mask = key.map(Mask::new);
+            let header = FrameHeader { fin, rsv1, opcode, mask, length: length as u64 };
+            let mut out = alloc::vec![7; before];
+            append_short_header(first_byte(fin, rsv1, opcode), length, mask, &mut out);
+            prop_assert!(out[..before].iter().all(|byte| *byte == 7));
+            let expected = encode_header(header);
+            prop_assert_eq!(&out[before..], expected.as_slice());
+        }
     }
 }

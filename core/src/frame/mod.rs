@@ -9,7 +9,7 @@ pub use self::encoder::{EncodedHeader, encode_header};
 pub use self::header::{FrameHeader, HeaderRules, parse_header};
 pub use crate::mask::Mask;
 
-pub(crate) use self::encoder::append_header;
+pub(crate) use self::encoder::{SHORT_HEADER, append_short_header, first_byte};
 
 use core::fmt;
 

@@ -2,44 +2,54 @@
 
 use alloc::vec::Vec;
 
-use super::{CHEAP_TO_COPY, Frame, Outbox, Waiting, append_frame};
-use crate::frame::{FrameHeader, MAX_HEADER, OpCode, encode_header};
+use bytes::{Buf, Bytes};
+
+use super::{CHEAP_TO_COPY, Frame, Outbox, Waiting};
+use crate::frame::{
+    FrameHeader, MAX_HEADER, Mask, OpCode, SHORT_HEADER, append_short_header, encode_header,
+    first_byte,
+};
 
 impl Outbox {
     /// Puts frames on the wire until it holds a window full: control frames first, then data, and
     /// the Close behind all of it.
     #[inline]
     pub(crate) fn commit(&mut self) {
-        if self.control.is_some() || self.queue.is_some() {
+        if self.control.is_some() || self.has_waiting() {
             self.commit_all();
         } else if !self.small.is_empty() && self.wire.remaining() < WINDOW {
-            self.wire.push_owned(core::mem::take(&mut self.small));
+            self.commit_small();
         }
     }
 
+    #[inline(never)]
     fn commit_all(&mut self) {
-        self.continue_masked();
-        if self.is_unfinished() || self.wire.remaining() >= WINDOW {
+        if self.wire.remaining() >= WINDOW {
             return;
+        }
+        self.continue_masked();
+        if self.is_unfinished() {
+            return;
+        }
+        if self.small.is_empty() {
+            // No frame is in it: it has room for a header.
+            self.wire.lend(&mut self.small);
         }
         self.commit_control();
         while self.wire.remaining() < WINDOW && !self.is_unfinished() {
             match self.queue.as_mut().and_then(|queue| queue.pop_front()) {
+                Some(Waiting::Large(frame)) => self.commit_large(frame),
                 Some(Waiting::Small(frames)) => self.wire.push_owned(frames),
                 Some(Waiting::Encoded(frame)) => self.wire.push_shared(frame),
-                Some(Waiting::Large(frame)) => self.commit_large(frame),
                 // It is not in front here, and nowhere else.
                 Some(Waiting::Unfinished { .. }) => {}
                 None => {
-                    self.wire.push_owned(core::mem::take(&mut self.small));
+                    self.commit_small();
                     break;
                 }
             }
         }
-        if self.queue.as_ref().is_some_and(|queue| queue.is_empty()) {
-            self.queue = None;
-        }
-        if self.queue.is_none() && self.small.is_empty() {
+        if !self.has_waiting() && self.small.is_empty() {
             self.commit_close();
         }
     }
@@ -59,16 +69,17 @@ impl Outbox {
         });
         // Of many small fragments the headers are what crosses the mark.
         self.accepted(header.as_slice().len());
-        self.wire.append(header.as_slice());
+        if mask.is_some() {
+            self.wire.align(header.as_slice().len());
+        }
+        self.wire.push_header(header);
         if !is_rest {
             // "RSV1 only on the first fragment" (RFC 7692 §6.1).
             let rest = Frame { rsv1: false, opcode: OpCode::Continuation, ..frame };
             self.queue.get_or_insert_default().push_front(Waiting::Large(rest));
         }
         if let Some(mask) = mask {
-            let queue = self.queue.get_or_insert_default();
-            queue.push_front(Waiting::Unfinished { payload, mask });
-            self.continue_masked();
+            self.commit_masked(payload, mask);
         } else if payload.len() < CHEAP_TO_COPY {
             // Short fragments go together: a segment of its own costs more than one of them.
             self.wire.append(&payload);
@@ -79,23 +90,31 @@ impl Outbox {
 
     /// A large payload is masked as it goes out, a window at a time, not copied as a whole.
     fn continue_masked(&mut self) {
-        let Some(queue) = &mut self.queue else { return };
-        let Some(Waiting::Unfinished { payload, mask }) = queue.front_mut() else { return };
-        while self.wire.remaining() < WINDOW && !payload.is_empty() {
-            let piece = payload.split_to(payload.len().min(WINDOW));
-            let mut masked = Vec::with_capacity(piece.len());
-            mask.append(&piece, &mut masked);
-            if masked.len() < CHEAP_TO_COPY {
-                self.wire.append(&masked);
-            } else {
-                self.wire.push_owned(masked);
-            }
+        if self.is_unfinished()
+            && let Some(Waiting::Unfinished { payload, mask }) =
+                self.queue.as_mut().and_then(|queue| queue.pop_front())
+        {
+            self.commit_masked(payload, mask);
         }
-        if payload.is_empty() {
-            queue.pop_front();
-            if queue.is_empty() {
-                self.queue = None;
-            }
+    }
+
+    fn commit_masked(&mut self, mut payload: Bytes, mut mask: Mask) {
+        let left = WINDOW.saturating_sub(self.wire.remaining());
+        let length = in_window(payload.len(), left);
+        // What goes into this window behind it goes into the same buffer.
+        let room = || {
+            let waiting = self.queue.iter().flat_map(|queue| queue.iter());
+            let ahead = waiting.map_while(|waiting| match waiting {
+                Waiting::Large(frame) => Some(MAX_HEADER + frame.payload.len()),
+                Waiting::Small(_) | Waiting::Encoded(_) | Waiting::Unfinished { .. } => None,
+            });
+            in_window(ahead.take(FRAMES_AHEAD).sum::<usize>() + length, left)
+        };
+        self.wire.append_masked(payload.get(..length).unwrap_or_default(), &mut mask, room);
+        payload.advance(length);
+        if !payload.is_empty() {
+            let queue = self.queue.get_or_insert_default();
+            queue.push_front(Waiting::Unfinished { payload, mask });
         }
     }
 
@@ -141,10 +160,12 @@ impl Outbox {
 
     fn commit_frame(&mut self, opcode: OpCode, payload: &[u8]) {
         let mask = self.next_mask();
-        let header =
-            FrameHeader { fin: true, rsv1: false, opcode, mask, length: payload.len() as u64 };
-        let mut frame = Vec::with_capacity(MAX_HEADER + payload.len());
-        append_frame(header, payload, &mut frame);
+        let mut frame = Vec::with_capacity(SHORT_HEADER + payload.len());
+        append_short_header(first_byte(true, false, opcode), payload.len(), mask, &mut frame);
+        match mask {
+            Some(mut mask) => mask.append(payload, &mut frame),
+            None => frame.extend_from_slice(payload),
+        }
         self.gauge.add(frame.len());
         self.wire.append(&frame);
     }
@@ -153,3 +174,16 @@ impl Outbox {
 /// How much is committed to the transport at a time: what a large vectored write takes. A pong
 /// waits for this much data at most, and for the end of the frame that is on the wire.
 const WINDOW: usize = 64 * 1024;
+
+/// The end of a masked frame goes with the rest of it if it is no longer: a write of its own would
+/// cost more.
+const WINDOW_REST: usize = 16 * 1024;
+
+/// Masked frames are long enough that a window has no more of them.
+const FRAMES_AHEAD: usize = 8;
+
+/// How much of this many bytes goes into a window that has so much left: in whole cache lines, since
+/// what goes into the next one is read from there.
+fn in_window(length: usize, left: usize) -> usize {
+    if length <= left + WINDOW_REST { length } else { left.next_multiple_of(64) }
+}

@@ -1,6 +1,7 @@
 //! Bytes out: frames in order, a gauge over them, a ring of pongs and a slot for the close frame.
 
 mod commit;
+mod small;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -14,9 +15,10 @@ use chacha20::rand_core::Rng;
 use crate::close::CloseFrame;
 use crate::config::Config;
 use crate::error::ControlError;
-use crate::frame::{FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER, Mask, OpCode, append_header};
+use crate::frame::{MAX_CONTROL_PAYLOAD, MAX_HEADER, Mask, OpCode, first_byte};
 use crate::gauge::Gauge;
-use crate::wire::Wire;
+use crate::line::Line;
+use crate::wire::{FEW_BYTES, Wire};
 
 /// Where frames wait. What the transport is shown is committed to the [`Wire`] and keeps its order;
 /// everything else gives way to control frames.
@@ -24,8 +26,7 @@ use crate::wire::Wire;
 pub(crate) struct Outbox {
     wire: Wire,
     /// Data frames, whole, in order. There is none while only small frames wait.
-    #[allow(clippy::box_collection, reason = "seldom there, and small while it is not")]
-    queue: Option<Box<VecDeque<Waiting>>>,
+    queue: Option<Box<Line<Waiting>>>,
     /// The small frames behind them, ready and back to back.
     small: Vec<u8>,
     /// There is none while no control frame waits or is on its way.
@@ -33,6 +34,8 @@ pub(crate) struct Outbox {
     gauge: Gauge,
     config: Arc<Config>,
     is_full: bool,
+    /// How many bytes of small frames went out together the last time: as many may come again.
+    expected: u16,
     /// Generates masking keys; a server has none.
     keys: Option<Box<ChaCha12Rng>>,
     has_progressed: bool,
@@ -86,6 +89,7 @@ impl Outbox {
             gauge: Gauge::default(),
             config,
             is_full: false,
+            expected: 0,
             keys,
             has_progressed: false,
         }
@@ -102,7 +106,7 @@ impl Outbox {
     pub(crate) fn push_data(&mut self, frame: Frame) {
         let Frame { fin, rsv1, opcode, payload } = frame;
         if self.is_short(payload.len()) {
-            self.push_short(fin, rsv1, opcode, &payload);
+            self.push_short(first_byte(fin, rsv1, opcode), &payload);
         } else {
             self.accepted(payload.len());
             self.push_waiting(Waiting::Large(Frame { fin, rsv1, opcode, payload }));
@@ -113,27 +117,11 @@ impl Outbox {
     #[inline]
     pub(crate) fn push_copy(&mut self, opcode: OpCode, payload: &[u8]) {
         if self.is_short(payload.len()) {
-            self.push_short(true, false, opcode, payload);
+            self.push_short(first_byte(true, false, opcode), payload);
         } else {
             let payload = Bytes::copy_from_slice(payload);
             self.push_data(Frame { fin: true, rsv1: false, opcode, payload });
         }
-    }
-
-    /// Whether a payload is copied behind its header, and not kept as the caller gave it.
-    #[inline]
-    fn is_short(&self, length: usize) -> bool {
-        length < LARGE && length <= self.fragment_size()
-    }
-
-    #[inline]
-    fn push_short(&mut self, fin: bool, rsv1: bool, opcode: OpCode, payload: &[u8]) {
-        let mask = self.next_mask();
-        let header = FrameHeader { fin, rsv1, opcode, mask, length: payload.len() as u64 };
-        self.make_room(MAX_HEADER + payload.len());
-        let before = self.small.len();
-        append_frame(header, payload, &mut self.small);
-        self.accepted(self.small.len() - before);
     }
 
     /// Accepts a whole frame of a server that other connections send too: the bytes are shared, if
@@ -141,7 +129,9 @@ impl Outbox {
     pub(crate) fn push_encoded(&mut self, frame: &Bytes) {
         self.accepted(frame.len());
         if frame.len() < CHEAP_TO_COPY {
-            self.make_room(frame.len());
+            if self.small.capacity() - self.small.len() < frame.len() {
+                self.make_room(frame.len());
+            }
             self.small.extend_from_slice(frame);
         } else {
             self.push_waiting(Waiting::Encoded(frame.clone()));
@@ -151,48 +141,15 @@ impl Outbox {
     #[inline]
     fn accepted(&mut self, length: usize) {
         self.gauge.add(length);
-        self.is_full |= self.gauge.is_high(self.config.send_marks);
+        if self.gauge.is_high(self.config.send_marks) {
+            self.is_full = true;
+        }
     }
 
     /// What does not go behind the small frames goes behind them in the queue.
     fn push_waiting(&mut self, frame: Waiting) {
         self.end_small();
         self.queue.get_or_insert_default().push_back(frame);
-    }
-
-    /// Prepares the buffer that the next small frame goes to, which needs this many bytes.
-    #[inline]
-    fn make_room(&mut self, needed: usize) {
-        if self.small.capacity() == 0 {
-            self.small = self.wire.take_spare();
-        }
-        let length = self.small.len();
-        if self.small.capacity() - length < needed || length >= SEGMENT {
-            self.make_more_room(needed);
-        }
-    }
-
-    /// A frame that stands alone gets what it needs. Where one follows another there will be more:
-    /// to grow by twice each time would move all of them again and again.
-    fn make_more_room(&mut self, needed: usize) {
-        if self.small.len() >= SEGMENT {
-            self.end_small();
-        }
-        let room = match self.small.len() {
-            0 => 0,
-            length => (GROWTH * length).clamp(LEAST_GROWTH, SEGMENT),
-        };
-        self.small.reserve_exact(room.max(needed));
-    }
-
-    /// The buffer of small frames does not grow any more.
-    fn end_small(&mut self) {
-        if !self.small.is_empty() {
-            let mut small = core::mem::take(&mut self.small);
-            // The gauge is to count what is really held.
-            small.shrink_to_fit();
-            self.queue.get_or_insert_default().push_back(Waiting::Small(small));
-        }
     }
 
     /// Keeps a pong. Beyond thirty-two the oldest gives way: the newest ping is the one that must be
@@ -236,7 +193,7 @@ impl Outbox {
     pub(crate) fn is_empty(&self) -> bool {
         self.wire.remaining() == 0
             && self.small.is_empty()
-            && self.queue.is_none()
+            && !self.has_waiting()
             && self.control.as_ref().is_none_or(|control| !control.is_waiting())
     }
 
@@ -269,22 +226,66 @@ impl Outbox {
     }
 
     /// The transport has taken `count` bytes of the wire.
+    #[inline]
     pub(crate) fn advance(&mut self, count: usize) {
         self.wire.advance(count);
-        if let Some(control) = &mut self.control {
-            control.on_wire = control.on_wire.saturating_sub(count);
-            if control.on_wire == 0 && !control.is_waiting() {
-                self.control = None;
-            }
-        }
         self.gauge.subtract(count);
         self.has_progressed |= count > 0;
-        if self.gauge.is_low(self.config.send_marks) {
+        if self.is_full && self.gauge.is_low(self.config.send_marks) {
             self.is_full = false;
         }
-        if self.wire.remaining() == 0 {
-            self.commit();
+        if self.control.is_some() {
+            self.advance_control(count);
         }
+        if self.wire.remaining() > 0 {
+            return;
+        }
+        if self.control.is_none() && self.small.is_empty() && !self.has_waiting() {
+            self.rest();
+        } else {
+            self.refill();
+        }
+    }
+
+    fn advance_control(&mut self, count: usize) {
+        let Some(control) = &mut self.control else { return };
+        control.on_wire = control.on_wire.saturating_sub(count);
+        if control.on_wire == 0 && !control.is_waiting() {
+            self.control = None;
+        }
+    }
+
+    /// The transport has taken all it was shown, and more waits.
+    #[inline(never)]
+    fn refill(&mut self) {
+        // The buffer of one window is the buffer of the next one, where it is masked into.
+        if self.keys.is_none() || !self.has_waiting() {
+            self.wire.drop_large_spare();
+        }
+        self.commit();
+        if self.wire.remaining() == 0 {
+            self.rest();
+        }
+    }
+
+    /// Nothing waits: one small buffer is kept, or a place for a large payload.
+    #[inline]
+    fn rest(&mut self) {
+        self.wire.rest();
+        if self.small.capacity() == 0 {
+            self.wire.swap_first(&mut self.small);
+        } else {
+            self.wire.drop_spare();
+        }
+        let is_grown = |queue: &Line<_>| queue.is_grown();
+        if self.queue.as_deref().is_some_and(is_grown) || self.small.capacity() > FEW_BYTES {
+            self.queue = None;
+        }
+    }
+
+    #[inline]
+    fn has_waiting(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| !queue.is_empty())
     }
 
     /// Data frames with a longer payload go out in fragments of this size.
@@ -292,6 +293,7 @@ impl Outbox {
         self.config.fragment_size.unwrap_or(usize::MAX)
     }
 
+    #[inline]
     fn next_mask(&mut self) -> Option<Mask> {
         self.keys.as_mut().map(|keys| Mask::new(keys.next_u32().to_ne_bytes()))
     }
@@ -305,27 +307,8 @@ fn push_control(ring: &mut VecDeque<Bytes>, payload: Bytes) {
     ring.push_back(payload);
 }
 
-#[inline]
-fn append_frame(header: FrameHeader, payload: &[u8], out: &mut Vec<u8>) {
-    append_header(header, out);
-    match header.mask {
-        Some(mut mask) => mask.append(payload, out),
-        None => out.extend_from_slice(payload),
-    }
-}
-
-/// From this size on a payload is not copied behind its header.
-const LARGE: usize = 8 * 1024;
-
 /// Below this size a copy costs less than a place of its own in a vectored write.
 const CHEAP_TO_COPY: usize = 512;
-
-/// Small frames share buffers of about this size.
-const SEGMENT: usize = 16 * 1024;
-
-/// How much their buffer grows by: so many times what it holds, within these limits.
-const GROWTH: usize = 3;
-const LEAST_GROWTH: usize = 200;
 
 /// How many pongs wait: each of a normal burst is answered. Autobahn sends ten pings at once; twenty
 /// of Node's `ws` arrive in one read behind TLS or a proxy, and it waits for each.
