@@ -132,6 +132,7 @@ mod sequence;
 mod short;
 mod stash;
 mod stats;
+mod straight;
 mod text;
 mod timers;
 mod timestamp;
