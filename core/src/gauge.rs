@@ -87,6 +87,7 @@ impl Gauge {
     /// Nothing is left of what is counted.
     #[inline]
     pub(crate) const fn clear(&mut self) {
+        self.peak = self.peak();
         self.level = 0;
     }
 

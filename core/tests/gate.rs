@@ -76,6 +76,25 @@ fn it_closes_at_the_high_mark_on_messages_and_opens_at_the_low_one() {
 }
 
 #[test]
+fn the_peaks_are_those_of_all_time_however_events_are_taken() {
+    let mut connection = client(open());
+    let peaks = |connection: &Connection| {
+        let stats = connection.stats();
+        (stats.peak_messages, stats.peak_bytes)
+    };
+    feed(&mut connection, &binary(59));
+    assert_eq!(peaks(&connection), (1, 59), "while it waits");
+    connection.poll_event().unwrap();
+    assert_eq!(peaks(&connection), (1, 59), "when it is taken alone");
+    feed(&mut connection, &binary(30));
+    feed(&mut connection, &binary(40));
+    assert_eq!(peaks(&connection), (2, 70));
+    while connection.poll_event().is_some() {}
+    feed(&mut connection, &binary(1));
+    assert_eq!(peaks(&connection), (2, 70));
+}
+
+#[test]
 fn it_closes_at_the_high_mark_on_bytes_and_opens_at_the_low_one() {
     let mut connection = client(open().byte_marks(marks(90, 60)));
     feed(&mut connection, &binary(59));
