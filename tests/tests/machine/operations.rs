@@ -315,7 +315,9 @@ impl Both {
         assert_eq!(core.closed().map(end), reference.end, "closed");
         assert_eq!(core.latency(), reference.latency, "latency");
         assert_eq!(core.is_ping_outstanding(), reference.outstanding.is_some(), "outstanding");
-        assert_eq!(core.stats().times_closed, reference.times_closed, "times closed");
+        let stats = core.stats();
+        assert_eq!(stats.times_closed, reference.times_closed, "times closed");
+        assert_eq!((stats.peak_messages, stats.peak_bytes), reference.peaks, "peaks");
         self.outbox();
     }
 }

@@ -67,6 +67,8 @@ impl Reference {
 
     pub(super) fn push(&mut self, taken: Taken, length: usize) {
         self.queue.push(Queued::Event(taken, length));
+        self.peaks.0 = self.peaks.0.max(self.queued_messages());
+        self.peaks.1 = self.peaks.1.max(self.queued_bytes());
         let (messages, bytes) = (self.rules.messages.0, self.rules.bytes.0);
         if self.queued_messages() >= messages || self.queued_bytes() >= bytes {
             self.is_gate_open = false;

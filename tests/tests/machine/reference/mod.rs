@@ -84,6 +84,8 @@ pub(crate) struct Reference {
     pub(crate) outstanding: Option<(Vec<u8>, Timestamp)>,
     pub(crate) latency: Option<Duration>,
     pub(crate) times_closed: u64,
+    /// The most messages and bytes that were queued at once.
+    pub(crate) peaks: (usize, usize),
 }
 
 #[derive(Clone, Debug)]
@@ -155,6 +157,7 @@ impl Reference {
             outstanding: None,
             latency: None,
             times_closed: 0,
+            peaks: (0, 0),
         }
     }
 
