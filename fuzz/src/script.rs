@@ -82,6 +82,12 @@ impl World {
         }
     }
 
+    /// Far above what there is to do: each poll uses up a step or input, or is an alarm. Where input
+    /// comes byte by byte, and each byte is an event that opens a gate, it is a few for each.
+    fn most_polls(&self) -> usize {
+        20_000 + 8 * self.input.len()
+    }
+
     fn fails<T>(&mut self, kind: ErrorKind) -> Poll<io::Result<T>> {
         self.has_failed |= kind != ErrorKind::Interrupted;
         Poll::Ready(Err(kind.into()))
@@ -144,13 +150,14 @@ impl Shared {
         may_rest: bool,
     ) -> Result<F::Output, Stopped> {
         let mut future = pin!(future);
+        let most_polls = self.look(World::most_polls);
         let woken = Arc::new(Flag(AtomicBool::new(true)));
         let waker = Waker::from(Arc::clone(&woken));
         for polls in 0.. {
             if most == Some(polls) {
                 return Err(Stopped::Cancelled);
             }
-            assert!(polls < MOST_POLLS, "it is polled for ever");
+            assert!(polls < most_polls, "it is polled for ever");
             if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
                 return Ok(output);
             }
@@ -176,8 +183,9 @@ impl Shared {
     pub fn run_all(&self, mut tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
         let flags: Vec<_> = tasks.iter().map(|_| Arc::new(Flag(AtomicBool::new(true)))).collect();
         let mut done = vec![false; tasks.len()];
+        let most_polls = self.look(World::most_polls);
         for polls in 0.. {
-            assert!(polls < MOST_POLLS, "they are polled for ever");
+            assert!(polls < most_polls, "they are polled for ever");
             if done.iter().all(|done| *done) {
                 return;
             }
@@ -306,6 +314,3 @@ impl Wake for Flag {
         self.0.store(true, Ordering::Relaxed);
     }
 }
-
-/// Far above what the longest script needs: each poll uses up a step, or input, or is an alarm.
-const MOST_POLLS: usize = 20_000;

@@ -7,6 +7,7 @@ use bytestring::ByteString;
 
 use super::clock::Clock;
 use super::error::Error;
+use super::intake::Intake;
 use super::poll::{Driven, Goal};
 use super::stream::ByteStream;
 use super::websocket::{End, WebSocket};
@@ -48,7 +49,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
                 }
                 match socket.outcome() {
                     Some(outcome) => {
-                        socket.end = End::Reported;
+                        socket.tell_end();
                         Goal::Done(outcome)
                     }
                     None => Goal::Wait,
@@ -81,10 +82,16 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         match self.outcome() {
             None => Goal::Wait,
             Some(outcome) => {
-                self.end = End::Reported;
+                self.tell_end();
                 Goal::Done(outcome.map(|_| None))
             }
         }
+    }
+
+    /// What was put together and did not become a message goes: nothing comes behind the end.
+    fn tell_end(&mut self) {
+        self.end = End::Reported;
+        self.intake = Intake::default();
     }
 
     /// How it ended, once it has.

@@ -212,6 +212,25 @@ fn a_message_that_is_cut_off_is_an_error_for_the_reader_of_a_receiver() {
 }
 
 #[test]
+fn what_a_receiver_put_together_goes_with_the_end() {
+    for reads in [false, true] {
+        let mut parts = split(Config::builder().delivery(Delivery::Chunks).build().unwrap());
+        let count = Count::new();
+        parts.net.data(masked(0x01, b"a1 "));
+        parts.run();
+        assert!(poll(&count, parts.receiver.recv()).is_pending());
+        parts.net.push(Read::End);
+        assert!(poll(&parts.driving, &mut parts.driver).is_ready());
+        ready(poll(&count, parts.receiver.recv())).unwrap_err();
+        if reads {
+            assert!(ready(poll(&count, parts.receiver.read_message())).unwrap().is_none());
+        } else {
+            assert_eq!(ready(poll(&count, parts.receiver.next_event())).unwrap(), None);
+        }
+    }
+}
+
+#[test]
 fn both_sides_see_the_same_of_the_connection() {
     let net = Net::new();
     let socket = net.server(Config::default()).with_subprotocol("chat".to_owned());

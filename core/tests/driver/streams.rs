@@ -155,6 +155,31 @@ fn a_message_that_is_cut_off_is_an_error() {
     }
 }
 
+/// The beginning of a message that was put together when the end was told is no message: nobody gets
+/// it behind the end.
+#[test]
+fn what_was_put_together_goes_with_the_end() {
+    for ask in 0..4 {
+        let (net, count) = (Net::new(), Count::new());
+        let mut socket = net.server(chunks());
+        net.data(masked(0x01, b"a1 "));
+        assert!(poll(&count, socket.recv()).is_pending());
+        net.push(Read::End);
+        if ask == 3 {
+            ready(poll(&count, socket.close(CloseCode::NORMAL, ""))).unwrap_err();
+        } else {
+            ready(poll(&count, socket.recv())).unwrap_err();
+        }
+        match ask {
+            0 => assert!(ready(poll(&count, socket.read_message())).unwrap().is_none()),
+            1 => assert_eq!(ready(poll(&count, socket.next_event())).unwrap(), None),
+            2 => assert_eq!(socket.try_recv(), None),
+            _ => assert_eq!(ready(poll(&count, socket.next_event())).unwrap(), None),
+        }
+        assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None);
+    }
+}
+
 /// What a peer gets of these bytes of a server.
 fn received(bytes: &[u8]) -> Vec<Event> {
     let mut client = Connection::client(Timestamp::ZERO, Config::default(), [1; 32]);

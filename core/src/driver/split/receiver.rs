@@ -106,6 +106,8 @@ impl Receiver {
             match state.outcome() {
                 Some(outcome) => {
                     state.end = End::Reported;
+                    // As for a whole connection, nothing comes behind the end.
+                    state.intake = Intake::default();
                     Poll::Ready(outcome.map(|_| None))
                 }
                 None => {
