@@ -5,6 +5,7 @@
 
 mod broadcast;
 mod driver;
+mod in_sink;
 mod line;
 mod observe;
 mod receiver;

@@ -3,16 +3,14 @@
 use alloc::sync::Arc;
 use core::fmt;
 use core::future::poll_fn;
-use core::pin::Pin;
-use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use futures_sink::Sink;
 
 use super::OnDrop;
-use super::room::{Declined, Payload};
+use super::in_sink::InSink;
+use super::room::Payload;
 use super::shared::{Shared, Wait};
 use super::waiter::Waiter;
 use crate::driver::error::Error;
@@ -29,19 +27,11 @@ use crate::{
 /// Who waits for room is served in the order of arrival, one message each, and nobody who comes
 /// later is served before. What is accepted goes out in the order in which it was accepted.
 ///
-/// As a [`Sink`] it holds one message of its own while that waits for room.
+/// As a [`Sink`](futures_sink::Sink) it holds one message of its own while that waits for room.
 pub struct Sender {
     pub(super) shared: Arc<Shared>,
     pub(super) id: u64,
-    sink: InSink,
-}
-
-/// What the sender waits for as a sink.
-#[derive(Clone, Copy)]
-enum InSink {
-    Nothing,
-    Room(u64),
-    Written(u64),
+    pub(super) sink: InSink,
 }
 
 impl Sender {
@@ -301,46 +291,6 @@ impl Sender {
         let mut waiter = Waiter::for_room(&self.shared);
         poll_fn(|cx| waiter.poll_send(cx, self.id, &mut payload)).await
     }
-
-    pub(super) fn poll_room(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
-        let InSink::Room(ticket) = self.sink else { return Poll::Ready(Ok(())) };
-        let done = self.shared.with(|state, wakes| state.poll_place(cx, wakes, ticket));
-        if done.is_ready() {
-            self.sink = InSink::Nothing;
-        }
-        done
-    }
-
-    /// Takes a payload as a sink, which is ready: it goes into the outbox or in the line.
-    pub(super) fn start(&mut self, payload: Payload) -> Result<(), Error> {
-        match self.sink {
-            InSink::Nothing => {}
-            InSink::Room(_) => return Err(Error::NotReady),
-            // Somebody has stopped waiting for it.
-            InSink::Written(_) => self.leave(),
-        }
-        let id = self.id;
-        let ticket = self.shared.with_quietly(|state, wakes| match state.offer(id, payload) {
-            Ok(()) => Ok(None),
-            Err(Declined::Failed(error)) => Err(error),
-            Err(Declined::Wait(payload)) => Ok(Some(state.join_sends(id, payload, None, wakes))),
-        })?;
-        self.sink = ticket.map_or(InSink::Nothing, InSink::Room);
-        Ok(())
-    }
-
-    /// Leaves the lines in which it waits as a sink.
-    pub(super) fn leave(&mut self) {
-        let sink = core::mem::replace(&mut self.sink, InSink::Nothing);
-        let mut state = self.shared.lock();
-        let places = match sink {
-            InSink::Nothing => (None, None),
-            InSink::Room(ticket) => (state.sends.leave(ticket), None),
-            InSink::Written(ticket) => (None, state.waits.leave(ticket)),
-        };
-        drop(state);
-        drop(places);
-    }
 }
 
 impl Clone for Sender {
@@ -363,47 +313,6 @@ impl Drop for Sender {
                 state.on_drop(state.on_senders_drop, wakes);
             }
         });
-    }
-}
-
-impl Sink<Message> for Sender {
-    type Error = Error;
-
-    /// Waits until the last message is accepted.
-    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        ready!(self.poll_room(cx))?;
-        let state = self.shared.lock();
-        Poll::Ready(if state.cannot_write() { Err(state.cannot_send()) } else { Ok(()) })
-    }
-
-    /// As [`feed`](Sender::feed): [`flush`](Sender::flush) comes behind it.
-    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        self.start(Payload::Message(message, Compress::Auto))
-    }
-
-    /// As [`flush`](Sender::flush).
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        ready!(self.poll_room(cx))?;
-        let ticket = match self.sink {
-            InSink::Written(ticket) => ticket,
-            InSink::Nothing | InSink::Room(_) => {
-                self.shared.with(|state, _| state.join_waits(state.written_from_here()))
-            }
-        };
-        self.sink = InSink::Written(ticket);
-        let done = self.shared.with(|state, wakes| state.poll_wait(cx, wakes, ticket));
-        if done.is_ready() {
-            self.sink = InSink::Nothing;
-        }
-        done.map_ok(|_| ())
-    }
-
-    /// As [`begin_close`](Sender::begin_close) with [`CloseCode::NORMAL`], and waits until the Close
-    /// is written.
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        ready!(self.poll_room(cx))?;
-        self.begin_close(CloseCode::NORMAL, "")?;
-        self.poll_flush(cx)
     }
 }
 
