@@ -26,36 +26,53 @@ fn take_all(connection: &mut Connection, most: usize) {
     }
 }
 
-/// In every order in which three kinds of message can follow one another, taken one by one or all at
-/// once. One test, because the allocator counts for the whole process.
-#[test]
-fn a_connection_that_said_something_holds_256_bytes_at_most() {
-    let sizes = [16, 1_000, 6_000, 20_000, 200_000];
-    let payloads = sizes.map(|size| Bytes::from(vec![b'x'; size]));
+/// What a connection holds when three messages of these kinds are said, taken one by one or all at
+/// once.
+fn held(role: Role, kinds: [usize; 3], most: usize, together: bool) -> usize {
+    let payloads = SIZES.map(|size| Bytes::from(vec![b'x'; size]));
     // What is shared has a count of its own from the first time on.
     let _shared = payloads.clone();
     let prepared = Prepared::new(Message::binary(vec![b'x'; 2_000]));
+    // A server that sends it makes what is shared of it.
+    connection(role).send_prepared(&prepared).unwrap();
+
+    let mut connection = connection(role);
+    let before = MEMORY.current_usage();
+    for kind in kinds {
+        match payloads.get(kind) {
+            Some(payload) => connection.send(payload.clone()).unwrap(),
+            None if kind == SIZES.len() => connection.send_prepared(&prepared).unwrap(),
+            None => (0..50).for_each(|_| connection.send_ref("batch").unwrap()),
+        }
+        if !together {
+            take_all(&mut connection, most);
+        }
+    }
+    take_all(&mut connection, most);
+    MEMORY.current_usage().saturating_sub(before)
+}
+
+/// In every order in which three kinds of message can follow one another. One test, because the
+/// allocator counts for the whole process: for the thread of the test runner, too, which takes a
+/// buffer for its output some time at the beginning. What a connection holds it holds each time.
+#[test]
+fn a_connection_that_said_something_holds_256_bytes_at_most() {
+    const KINDS: usize = SIZES.len() + 2;
     for role in [Role::Server, Role::Client] {
-        for number in 0..7usize.pow(3) {
+        for number in 0..KINDS.pow(3) {
+            let kinds = [number % KINDS, number / KINDS % KINDS, number / KINDS / KINDS];
             for most in [999, 70_000, usize::MAX] {
                 for together in [false, true] {
-                    let mut connection = connection(role);
-                    let before = MEMORY.current_usage();
-                    for kind in [number % 7, number / 7 % 7, number / 49] {
-                        match payloads.get(kind) {
-                            Some(payload) => connection.send(payload.clone()).unwrap(),
-                            None if kind == 5 => connection.send_prepared(&prepared).unwrap(),
-                            None => (0..50).for_each(|_| connection.send_ref("batch").unwrap()),
-                        }
-                        if !together {
-                            take_all(&mut connection, most);
-                        }
-                    }
-                    take_all(&mut connection, most);
-                    let held = MEMORY.current_usage().saturating_sub(before);
-                    assert!(held <= 256, "{held} bytes: {role:?} {number} {most} {together}");
+                    let held = || held(role, kinds, most, together);
+                    let least = Some(held()).filter(|held| *held <= MOST);
+                    let least = least.unwrap_or_else(|| held().min(held()));
+                    assert!(least <= MOST, "{least} bytes: {role:?} {kinds:?} {most} {together}");
                 }
             }
         }
     }
 }
+
+const SIZES: [usize; 5] = [16, 1_000, 6_000, 20_000, 200_000];
+
+const MOST: usize = 256;
