@@ -7,11 +7,16 @@ use bytes::Bytes;
 
 use crate::event::{Message, MessageKind};
 
-/// A message that the caller keeps: what is sent is a copy of it.
+/// A message whose payload belongs to somebody else.
 ///
-/// For messages that are written into a buffer of the application's own, again and again:
+/// Sent, the caller keeps it, and what goes out is a copy. For messages that are written into a
+/// buffer of the application's own, again and again:
 /// [`Connection::send_ref`](crate::Connection::send_ref) copies a short one to where it goes out
-/// from, without an allocation of its own.
+/// from, without an allocation of its own. A [`Message`] that is kept can be sent so, too; cloned,
+/// a long one is not copied.
+///
+/// Received, it stands in the caller's read buffer: see
+/// [`Connection::receive_ref`](crate::Connection::receive_ref).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MessageRef<'m> {
@@ -19,14 +24,24 @@ pub enum MessageRef<'m> {
     Text(&'m str),
     /// Bytes.
     Binary(&'m [u8]),
+    /// Text that nobody has checked, as [`Message::UncheckedText`].
+    UncheckedText(&'m [u8]),
 }
 
 impl<'m> MessageRef<'m> {
     /// Whether this goes over the wire as text or as binary.
     pub const fn kind(self) -> MessageKind {
         match self {
-            Self::Text(_) => MessageKind::Text,
+            Self::Text(_) | Self::UncheckedText(_) => MessageKind::Text,
             Self::Binary(_) => MessageKind::Binary,
+        }
+    }
+
+    /// The text, if this is text that is known to be UTF-8.
+    pub const fn as_text(self) -> Option<&'m str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) | Self::UncheckedText(_) => None,
         }
     }
 
@@ -34,7 +49,7 @@ impl<'m> MessageRef<'m> {
     pub const fn as_bytes(self) -> &'m [u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
-            Self::Binary(bytes) => bytes,
+            Self::Binary(bytes) | Self::UncheckedText(bytes) => bytes,
         }
     }
 
@@ -55,6 +70,17 @@ impl From<MessageRef<'_>> for Message {
         match message {
             MessageRef::Text(text) => Self::Text(text.into()),
             MessageRef::Binary(bytes) => Self::Binary(Bytes::copy_from_slice(bytes)),
+            MessageRef::UncheckedText(bytes) => Self::UncheckedText(Bytes::copy_from_slice(bytes)),
+        }
+    }
+}
+
+impl<'m> From<&'m Message> for MessageRef<'m> {
+    fn from(message: &'m Message) -> Self {
+        match message {
+            Message::Text(text) => Self::Text(text),
+            Message::Binary(bytes) => Self::Binary(bytes),
+            Message::UncheckedText(bytes) => Self::UncheckedText(bytes),
         }
     }
 }

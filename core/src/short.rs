@@ -29,13 +29,28 @@ impl Path {
         }
     }
 
-    /// Takes a message off the front of `input`, if one is there whole in one frame, its length
-    /// stands in at most two bytes, and nothing is wrong with it. Otherwise nothing is taken, and
-    /// the general path says what there is.
+    /// Takes a message off the front of `input`, if one is there as [`find`](Self::find) wants it
+    /// and nothing is wrong with it. Otherwise nothing is taken, and the general path says what
+    /// there is.
+    #[inline(always)]
+    pub(crate) fn take_message(&self, input: &mut &[u8]) -> Option<Message> {
+        let Found { is_text, is_validated, mask, payload, behind } = self.find(input)?;
+        let message = match mask {
+            Some(mask) if is_validated => Message::Text(text::unmask(mask, payload)?),
+            Some(mask) => unchecked(is_text, mask.to_vec(payload)),
+            None if is_validated => Message::Text(ByteString::from(from_utf8(payload).ok()?)),
+            None => unchecked(is_text, payload.to_vec()),
+        };
+        *input = behind;
+        Some(message)
+    }
+
+    /// The message at the front of `input`, if one is there whole in one frame, its length stands
+    /// in at most two bytes, and it may be as long.
     ///
     /// The stream must stand between two messages.
     #[inline(always)]
-    pub(crate) fn take_message(&self, input: &mut &[u8]) -> Option<Message> {
+    pub(crate) fn find<'i>(&self, input: &'i [u8]) -> Option<Found<'i>> {
         let (&[first, second], rest) = input.split_first_chunk::<2>()?;
         // The difference has the top bit if the mask is not as it should be.
         let is_masked = self.rules & MASKED != 0;
@@ -51,31 +66,29 @@ impl Path {
         if !matches!(first, 0x81 | 0x82) || length > u16::from_ne_bytes(self.limit) {
             return None;
         }
-        let length = usize::from(length);
+        let (mask, rest) = if is_masked {
+            let (key, rest) = rest.split_first_chunk::<4>()?;
+            (Some(Mask::new(*key)), rest)
+        } else {
+            (None, rest)
+        };
+        let (payload, behind) = rest.split_at_checked(usize::from(length))?;
         let is_text = first == 0x81;
         let is_validated = is_text && self.rules & VALIDATE_UTF8 != 0;
-        if !is_masked {
-            let (payload, behind) = rest.split_at_checked(length)?;
-            let message = if is_validated {
-                Message::Text(ByteString::from(from_utf8(payload).ok()?))
-            } else {
-                unchecked(is_text, payload.to_vec())
-            };
-            *input = behind;
-            Some(message)
-        } else {
-            let (key, rest) = rest.split_first_chunk::<4>()?;
-            let (masked, behind) = rest.split_at_checked(length)?;
-            let mask = Mask::new(*key);
-            let message = if is_validated {
-                Message::Text(text::unmask(mask, masked)?)
-            } else {
-                unchecked(is_text, mask.to_vec(masked))
-            };
-            *input = behind;
-            Some(message)
-        }
+        Some(Found { is_text, is_validated, mask, payload, behind })
     }
+}
+
+/// A message as it stands in the input.
+pub(crate) struct Found<'i> {
+    pub(crate) is_text: bool,
+    /// Whether it has to be UTF-8.
+    pub(crate) is_validated: bool,
+    pub(crate) mask: Option<Mask>,
+    /// Still masked if there is a mask.
+    pub(crate) payload: &'i [u8],
+    /// The input behind it.
+    pub(crate) behind: &'i [u8],
 }
 
 #[inline(always)]

@@ -25,10 +25,16 @@ impl Connection {
     pub(crate) fn take_straight(&mut self, input: &mut &[u8]) -> Option<Event> {
         let before = input.len();
         let message = self.short.take_message(input)?;
-        self.counters.bytes_in += (before - input.len()) as u64;
+        self.received_straight(before - input.len());
+        Some(Event::Message(message))
+    }
+
+    /// A message was taken straight from the input, in a frame of so many bytes.
+    #[inline(always)]
+    pub(crate) fn received_straight(&mut self, length: usize) {
+        self.counters.bytes_in += length as u64;
         self.counters.messages_in += 1;
         self.timers.stop(Timer::Pong);
-        Some(Event::Message(message))
     }
 
     /// What [`receive`](Self::receive) does if that is not so, or if something else is next.

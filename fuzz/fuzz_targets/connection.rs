@@ -12,8 +12,8 @@ use tidegate_core::deflate::DeflateOptions;
 use tidegate_core::testing::Frame;
 use tidegate_core::testing::Random;
 use tidegate_core::{
-    Chunk, CloseCode, CloseFrame, Compress, Connection, Delivery, Event, Failure, Message,
-    MessageKind, Prepared, Timestamp, Transport,
+    Chunk, CloseCode, CloseFrame, Compress, Connection, Delivery, Event, EventRef, Failure,
+    Message, MessageKind, Prepared, Timestamp, Transport,
 };
 use tidegate_fuzz::settings::Settings;
 
@@ -272,19 +272,34 @@ impl Run {
         }
     }
 
-    /// Takes events with the input, as long as there is some.
+    /// Takes events with the input, as long as there is some: owned, or lent, in turn.
     fn receive(&mut self, mut input: &[u8]) {
         let most = input.len() + self.connection.queued_messages() + 100_000;
-        for _ in 0..most {
+        let mut buffer = Vec::new();
+        self.apart(|_| buffer = input.to_vec());
+        for turn in 0..most {
             let before = input.len();
-            let Some(event) = self.connection.receive(self.now, &mut input) else {
+            let is_closed = if turn % 2 == 0 {
+                let event = self.connection.receive(self.now, &mut input);
+                event.map(|event| matches!(event, Event::Closed(_)))
+            } else {
+                let start = buffer.len() - input.len();
+                let mut lending = &mut buffer[start..];
+                let event = self.connection.receive_ref(self.now, &mut lending);
+                let is_closed =
+                    event.map(|event| matches!(event, EventRef::Owned(Event::Closed(_))));
+                let left = lending.len();
+                input = &input[before - left..];
+                is_closed
+            };
+            let Some(is_closed) = is_closed else {
                 assert!(input.is_empty(), "without an event all of it is taken");
+                self.apart(|_| drop(buffer));
                 return;
             };
             assert!(!self.is_closed, "the end is the last event");
-            self.is_closed = matches!(event, Event::Closed(_));
+            self.is_closed = is_closed;
             assert!(input.len() <= before);
-            drop(event);
             self.check();
         }
         panic!("more events than there can be");

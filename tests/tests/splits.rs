@@ -74,6 +74,14 @@ fn replay(
     }
 }
 
+/// How events come out of the input.
+#[derive(Clone, Copy)]
+enum Way {
+    Queued,
+    Received,
+    Lent,
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1200, failure_persistence: None, ..Default::default() })]
 
@@ -100,7 +108,8 @@ proptest! {
         prop_assert!(matches!(whole.events.last(), Some(Event::Closed(_))), "and last");
     }
 
-    /// Events that are taken straight from the input are those that would have been queued.
+    /// Events that are taken straight from the input, or lent from it, are those that would have
+    /// been queued.
     #[test]
     fn receive_is_input_and_events_in_one(
         config in config(),
@@ -115,7 +124,7 @@ proptest! {
         let config = config.to_builder().pong_policy(PongPolicy::OnReceipt).build().unwrap();
         let role = if is_client { Role::Client } else { Role::Server };
         let bytes = encode(frames, role, params, tidy, &mutations);
-        let [queued, received] = [false, true].map(|straight| {
+        let [queued, received, lent] = [Way::Queued, Way::Received, Way::Lent].map(|way| {
             let mut connection = connection(role, &config, params);
             let (mut events, mut output) = (Vec::new(), Vec::new());
             let (mut rest, mut sizes) = (&bytes[..], sizes.iter().cycle());
@@ -123,14 +132,26 @@ proptest! {
             while !rest.is_empty() {
                 let (mut piece, more) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
                 rest = more;
-                if straight {
-                    while let Some(event) = connection.receive(now, &mut piece) {
-                        events.push(event);
+                match way {
+                    Way::Queued => {
+                        connection.handle_input(now, piece);
+                        events.extend(core::iter::from_fn(|| connection.poll_event()));
                     }
-                    assert!(piece.is_empty(), "nothing is left behind the last event");
-                } else {
-                    connection.handle_input(now, piece);
-                    events.extend(core::iter::from_fn(|| connection.poll_event()));
+                    Way::Received => {
+                        while let Some(event) = connection.receive(now, &mut piece) {
+                            events.push(event);
+                        }
+                        assert!(piece.is_empty(), "nothing is left behind the last event");
+                    }
+                    Way::Lent => {
+                        let mut buffer = piece.to_vec();
+                        let mut input = &mut buffer[..];
+                        while let Some(event) = connection.receive_ref(now, &mut input) {
+                            events.push(event.into_event());
+                            assert!(piece.ends_with(input), "what is behind it is as it was");
+                        }
+                        assert!(input.is_empty(), "nothing is left behind the last event");
+                    }
                 }
                 drain(&mut connection, usize::MAX, &mut output);
                 connection.handle_timeout(now);
@@ -141,6 +162,7 @@ proptest! {
             let ends = (connection.closed().cloned(), connection.transport());
             (events, output, counted, ends, connection.wants_input(), connection.poll_timeout())
         });
-        prop_assert_eq!(queued, received);
+        prop_assert_eq!(&queued, &received);
+        prop_assert_eq!(&queued, &lent);
     }
 }

@@ -9,7 +9,7 @@ use core::hint::black_box;
 use bytes::{Buf, Bytes};
 use tidegate_core::frame::{FrameHeader, Mask, OpCode, encode_header};
 use tidegate_core::handshake::{Acceptance, Limits, ServerHandshake};
-use tidegate_core::{Config, Connection, Event, Message, Prepared, Timestamp};
+use tidegate_core::{Config, Connection, Event, EventRef, Message, Prepared, Timestamp};
 
 mod driver;
 
@@ -33,6 +33,17 @@ const CASES: &[Case] = &[
         receive(count, OpCode::Binary, &ascii(125), BATCH);
     }),
     Case::one("receive-binary-1k", |count| receive(count, OpCode::Binary, &ascii(1024), 1)),
+    Case::batch("receive-ref-binary-16-batch", |count| {
+        receive_ref(count, OpCode::Binary, &ascii(16), BATCH);
+    }),
+    Case::batch("receive-ref-binary-125-batch", |count| {
+        receive_ref(count, OpCode::Binary, &ascii(125), BATCH);
+    }),
+    Case::one("receive-ref-binary-1k", |count| receive_ref(count, OpCode::Binary, &ascii(1024), 1)),
+    Case::one("receive-ref-ascii-1k", |count| receive_ref(count, OpCode::Text, &ascii(1024), 1)),
+    Case::one("receive-ref-multi-byte-1k", |count| {
+        receive_ref(count, OpCode::Text, &multi_byte(1024), 1);
+    }),
     Case::one("receive-ascii-16", |count| receive(count, OpCode::Text, &ascii(16), 1)),
     Case::one("receive-ascii-125", |count| receive(count, OpCode::Text, &ascii(125), 1)),
     Case::one("receive-ascii-1k", |count| receive(count, OpCode::Text, &ascii(1024), 1)),
@@ -127,6 +138,21 @@ fn receive(count: usize, opcode: OpCode, payload: &[u8], messages: usize) {
         for _ in 0..messages {
             let event = black_box(server.receive(NOW, &mut input));
             assert!(matches!(event, Some(Event::Message(_))));
+        }
+    }
+}
+
+/// The same, each lent from the read, which is copied to its place first, as the kernel does.
+fn receive_ref(count: usize, opcode: OpCode, payload: &[u8], messages: usize) {
+    let read = frame(opcode, true, payload).repeat(messages);
+    let mut buffer = read.clone();
+    let mut server = server();
+    for _ in 0..count {
+        buffer.copy_from_slice(black_box(&read));
+        let mut input = black_box(&mut buffer[..]);
+        for _ in 0..messages {
+            let event = black_box(server.receive_ref(NOW, &mut input));
+            assert!(matches!(event, Some(EventRef::Lent(_))));
         }
     }
 }

@@ -84,6 +84,25 @@ fn ours(runtime: &Runtime, stream: &Endless, size: usize) -> Vec<Row> {
         }
     };
 
+    let (mut source, mut buffer, mut left) = (stream.clone(), vec![0; READ], 0..0);
+    let mut server = Connection::server(Timestamp::ZERO, Config::default());
+    let receive_ref = move |count| {
+        for _ in 0..count {
+            let length = loop {
+                let mut input = &mut buffer[left.clone()];
+                let event = server.receive_ref(Timestamp::ZERO, &mut input);
+                left.start = left.end - input.len();
+                match event {
+                    Some(event) => {
+                        break black_box(event).message().expect("a message").len();
+                    }
+                    None => left = 0..source.read(&mut buffer).expect("memory"),
+                }
+            };
+            assert_eq!(length, size);
+        }
+    };
+
     let server = Connection::server(Timestamp::ZERO, Config::default());
     let (stream, clock) = (tidegate_core_stream(stream.clone()), tidegate_tokio::TokioClock::new());
     let mut socket = tidegate_core::driver::WebSocket::from_connection(stream, clock, server);
@@ -99,6 +118,7 @@ fn ours(runtime: &Runtime, stream: &Endless, size: usize) -> Vec<Row> {
     vec![
         Row::new("tidegate core", Group::Ours, core),
         Row::new("tidegate core, receive", Group::Ours, receive),
+        Row::new("tidegate core, receive_ref", Group::Ours, receive_ref),
         Row::new("tidegate tokio", Group::Ours, tokio),
     ]
 }

@@ -1,0 +1,119 @@
+//! Messages that are lent from the caller's read buffer. That they are those which would have been
+//! queued, whatever comes in whatever pieces, is in `tests/tests/splits.rs`.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use bytes::Buf;
+use proptest::prelude::*;
+use tidegate_core::frame::{FrameHeader, Mask, OpCode, encode_header};
+use tidegate_core::{
+    CloseCode, Config, Connection, Event, EventRef, Failure, Message, MessageRef, ProtocolError,
+    Timestamp,
+};
+
+const NOW: Timestamp = Timestamp::ZERO;
+
+fn frame(opcode: OpCode, fin: bool, payload: &[u8]) -> Vec<u8> {
+    let mut mask = Mask::new([0x37, 0xfa, 0x21, 0x3d]);
+    let length = payload.len() as u64;
+    let header = FrameHeader { fin, rsv1: false, opcode, mask: Some(mask), length };
+    let mut frame = encode_header(header).as_slice().to_vec();
+    mask.append(payload, &mut frame);
+    frame
+}
+
+fn server() -> Connection {
+    Connection::server(NOW, Config::default())
+}
+
+/// It stands in the buffer that was read into, and nowhere else.
+#[test]
+fn a_whole_message_is_lent_from_where_it_stands() {
+    for (opcode, payload) in
+        [(OpCode::Binary, vec![7; 200]), (OpCode::Text, "Gezeiten, 潮".repeat(9).into_bytes())]
+    {
+        let mut buffer = frame(opcode, true, &payload);
+        let place = buffer.as_ptr_range();
+        let mut input = &mut buffer[..];
+        let Some(EventRef::Lent(message)) = server().receive_ref(NOW, &mut input) else {
+            panic!("not lent")
+        };
+        assert_eq!(message.as_bytes(), payload);
+        assert_eq!(message.as_text().is_some(), opcode == OpCode::Text);
+        assert_eq!(message.as_bytes().as_ptr_range().end, place.end);
+        assert!(input.is_empty());
+    }
+}
+
+/// A client's input is not masked: it is not even written to.
+#[test]
+fn a_client_lends_what_it_reads() {
+    let mut client = Connection::client(NOW, Config::default(), [7; 32]);
+    let read = *b"\x81\x03one\x82\x03two\x81\x05thr";
+    let mut buffer = read;
+    let mut input = &mut buffer[..];
+    assert_eq!(client.receive_ref(NOW, &mut input), Some(EventRef::Lent("one".into())));
+    assert_eq!(client.receive_ref(NOW, &mut input), Some(EventRef::Lent(b"two".into())));
+    assert_eq!(client.receive_ref(NOW, &mut input), None);
+    assert!(input.is_empty(), "the beginning of the third message is kept");
+    assert_eq!(buffer, read);
+    // What comes in pieces is put together, and given.
+    let mut more = *b"ee\x81\x04four";
+    let mut input = &mut more[..];
+    let third = client.receive_ref(NOW, &mut input).unwrap();
+    assert_eq!(third.message(), Some(MessageRef::Text("three")));
+    assert_eq!(third, EventRef::Owned(Event::Message("three".into())));
+    assert_eq!(client.receive_ref(NOW, &mut input), Some(EventRef::Lent("four".into())));
+}
+
+/// What waits in the queue comes first, and it is nobody's to lend.
+#[test]
+fn what_was_handed_over_before_comes_before() {
+    let mut server = server();
+    server.handle_input(NOW, &frame(OpCode::Text, true, b"first"));
+    let mut buffer = frame(OpCode::Text, true, b"second");
+    let mut input = &mut buffer[..];
+    let first = server.receive_ref(NOW, &mut input).unwrap();
+    assert_eq!(first.into_event(), Event::Message("first".into()));
+    assert_eq!(server.receive_ref(NOW, &mut input), Some(EventRef::Lent("second".into())));
+}
+
+#[test]
+fn unchecked_text_is_lent_as_such_and_goes_on_as_such() {
+    let config = Config::builder().validate_utf8(false).build().unwrap();
+    let mut server = Connection::server(NOW, config);
+    let mut buffer = frame(OpCode::Text, true, b"no \xFF text");
+    let event = server.receive_ref(NOW, &mut &mut buffer[..]).unwrap();
+    let message = event.message().unwrap();
+    assert_eq!(message, MessageRef::UncheckedText(b"no \xFF text"));
+    assert_eq!(message.as_text(), None);
+    server.send_ref(message).unwrap();
+    assert_eq!(server.output().chunk(), b"\x81\x09no \xFF text");
+    let owned = Message::UncheckedText(b"no \xFF text"[..].into());
+    assert_eq!(MessageRef::from(&owned), message);
+    assert_eq!(event.into_event(), Event::Message(owned));
+}
+
+proptest! {
+    /// The fault is told with its place, as by the general path, which gets the frame as it came.
+    #[test]
+    fn text_that_is_none_is_refused_where_it_stops_to_be_text(
+        before in "[ -~]{0,80}", fault in 0x80u8..0xC0, after in "[ -~]{0,80}",
+    ) {
+        let payload = [before.as_bytes(), &[fault], after.as_bytes()].concat();
+        let mut server = server();
+        let mut buffer = frame(OpCode::Text, true, b"good");
+        buffer.extend(frame(OpCode::Text, true, &payload));
+        buffer.extend(frame(OpCode::Text, true, b"never seen"));
+        let mut input = &mut buffer[..];
+        prop_assert_eq!(server.receive_ref(NOW, &mut input), Some(EventRef::Lent("good".into())));
+        let Some(EventRef::Owned(Event::Closed(closed))) = server.receive_ref(NOW, &mut input)
+        else {
+            return Err(TestCaseError::fail("no end"));
+        };
+        let error = ProtocolError::InvalidUtf8 { offset: before.len() as u64 };
+        prop_assert_eq!(closed.failure(), Some(Failure::Protocol(error)));
+        prop_assert_eq!(closed.sent().map(|frame| frame.code), Some(CloseCode::INVALID_PAYLOAD));
+        prop_assert_eq!(server.receive_ref(NOW, &mut input), None);
+        prop_assert!(input.is_empty());
+    }
+}
