@@ -84,38 +84,58 @@ impl<T> Line<T> {
 #[derive(Debug, Default)]
 #[must_use = "somebody waits"]
 pub(super) struct Wakes {
+    /// One is the usual number.
     first: Option<Waker>,
-    more: Vec<Waker>,
+    /// Seldom there: every call makes one of these and drops it.
+    others: Option<Box<Others>>,
+}
+
+#[derive(Debug, Default)]
+struct Others {
+    woken: Vec<Waker>,
     dropped: Vec<Waker>,
 }
 
 impl Wakes {
-    /// One is the usual number, and needs no allocation.
     pub(super) fn push(&mut self, waker: Option<Waker>) {
-        match waker {
-            Some(waker) if self.first.is_none() => self.first = Some(waker),
-            waker => self.more.extend(waker),
+        let Some(waker) = waker else { return };
+        if self.first.is_none() {
+            self.first = Some(waker);
+        } else {
+            self.others.get_or_insert_default().woken.push(waker);
         }
     }
 
     /// Leaves this task's waker in a slot.
     pub(super) fn leave(&mut self, slot: &mut Option<Waker>, waker: &Waker) {
         if !slot.as_ref().is_some_and(|left| left.will_wake(waker)) {
-            self.dropped.extend(slot.replace(waker.clone()));
+            let left = slot.replace(waker.clone());
+            self.discard(left);
         }
     }
 
     /// Nobody waits with this one any more.
     pub(super) fn discard(&mut self, waker: Option<Waker>) {
-        self.dropped.extend(waker);
+        if let Some(waker) = waker {
+            self.others.get_or_insert_default().dropped.push(waker);
+        }
     }
 
     /// In most calls nobody is to be woken.
-    #[inline]
+    #[inline(always)]
     pub(super) fn wake(self) {
+        if self.first.is_some() || self.others.is_some() {
+            self.wake_all();
+        }
+    }
+
+    #[inline(never)]
+    fn wake_all(self) {
         if let Some(first) = self.first {
             first.wake();
-            self.more.into_iter().for_each(Waker::wake);
+        }
+        if let Some(others) = self.others {
+            others.woken.into_iter().for_each(Waker::wake);
         }
     }
 }

@@ -53,7 +53,13 @@ impl Sender {
     /// Cancelled before there was room, the message is dropped and nothing of it is sent. If its
     /// turn has come meanwhile it is sent, whole.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.hand_over(Payload::Message(message.into(), Compress::Auto)).await
+        match self.try_send(message) {
+            Ok(()) => Ok(()),
+            // It has to wait, or is told why not.
+            Err(error) => {
+                self.hand_over(Payload::Message(error.into_message(), Compress::Auto)).await
+            }
+        }
     }
 
     /// As [`send`](Self::send), with a message that the caller keeps: from a buffer that is used
