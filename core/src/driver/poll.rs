@@ -25,11 +25,13 @@ pub(super) trait Machine {
     /// Whether it is decided how this ends: what is read does not matter any more.
     fn is_decided(&self) -> bool;
     /// How much to read at a time.
-    fn read_size(&self) -> usize;
+    fn read_size(&self) -> usize {
+        READ_SIZE
+    }
 }
 
 macro_rules! machines {
-    ($($machine:ty: $is_decided:expr, $read_size:expr);+) => {$(
+    ($($machine:ty: $is_decided:expr $(, $read_size:expr)?);+) => {$(
         impl Machine for $machine {
             fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
                 self.handle_input(now, input);
@@ -58,19 +60,18 @@ macro_rules! machines {
             fn is_decided(&self) -> bool {
                 $is_decided(self)
             }
-            fn read_size(&self) -> usize {
+            $(fn read_size(&self) -> usize {
                 $read_size(self)
-            }
+            })?
         }
     )+};
 }
 machines!(
     Connection: |connection: &Self| connection.closed().is_some(), Self::read_size;
-    ServerHandshake: |server: &Self| server.failure().is_some(), |_: &Self| READ_SIZE;
-    ClientHandshake: |client: &Self| client.failure().is_some() && !client.wants_input(),
-        |_: &Self| READ_SIZE;
-    HttpConnect: |proxy: &Self| proxy.failure().is_some(), |_: &Self| READ_SIZE;
-    Socks5: |proxy: &Self| proxy.failure().is_some(), |_: &Self| READ_SIZE
+    ServerHandshake: |server: &Self| server.failure().is_some();
+    ClientHandshake: |client: &Self| client.failure().is_some() && !client.wants_input();
+    HttpConnect: |proxy: &Self| proxy.failure().is_some();
+    Socks5: |proxy: &Self| proxy.failure().is_some()
 );
 
 /// A machine on a link, and whatever else its owner keeps beside them.
