@@ -31,12 +31,23 @@ impl Mask {
     /// ```
     #[inline]
     pub fn apply(&mut self, bytes: &mut [u8]) {
-        let (blocks, rest) = bytes.as_chunks_mut::<BLOCK>();
-        for block in blocks {
-            *block = xor(*block, self.key);
+        let length = bytes.len();
+        let mut mask = *self;
+        let mut rest = bytes;
+        if length >= WORTH_ALIGNING {
+            // No load or store of the many behind these crosses a cache line.
+            let before = rest.as_ptr().addr().wrapping_neg() % VECTOR;
+            let (first, behind) = rest.split_at_mut(before);
+            mask.apply_short(first);
+            mask.advance(before);
+            rest = behind;
         }
-        self.apply_short(rest);
-        self.advance(bytes.len());
+        let (blocks, rest) = rest.as_chunks_mut::<BLOCK>();
+        for block in blocks {
+            *block = xor(*block, mask.key);
+        }
+        mask.apply_short(rest);
+        self.advance(length);
     }
 
     /// Appends `bytes`, XORed, to `out` and moves on behind them: one pass, each byte is read and
@@ -208,6 +219,9 @@ pub(crate) const BLOCK: usize = 64;
 
 /// From this length on a payload is copied in blocks of twice that.
 const LONG: usize = 4096;
+
+/// From this length on the place of a payload in memory makes a difference.
+const WORTH_ALIGNING: usize = 512;
 
 /// One vector of SSE2 or NEON.
 const VECTOR: usize = 16;

@@ -27,8 +27,8 @@ pub struct Table {
     pub unit: &'static str,
     pub columns: Vec<String>,
     pub rows: Vec<Line>,
-    /// The row of ours that is held against the best peer.
-    pub headline: &'static str,
+    /// The rows of ours that are held against the best peer.
+    pub headlines: Vec<&'static str>,
     pub is_more_better: bool,
     /// The row that nothing can beat.
     pub limit: Option<&'static str>,
@@ -72,7 +72,7 @@ impl Table {
             unit,
             columns: Vec::new(),
             rows: Vec::new(),
-            headline,
+            headlines: vec![headline],
             is_more_better: false,
             limit: None,
         }
@@ -147,13 +147,13 @@ impl Table {
                     if self.is_more_better { order.reverse() } else { order }
                 })
         };
-        let ours = |index| best(index, &|line| line.name == self.headline);
-        let mut compare = |label: String, wanted: &dyn Fn(&Line) -> bool| {
+        let mut compare = |headline: &str, other: &str, wanted: &dyn Fn(&Line) -> bool| {
+            let ours = |index| best(index, &|line| line.name == headline);
             let is_one = match self.rows.iter().filter(|line| wanted(line)).count() {
                 0 => return,
                 count => count == 1,
             };
-            let _ = write!(text, "| {label} |");
+            let _ = write!(text, "| *{headline} / {other}* |");
             for index in 0..self.columns.len() {
                 match (ours(index), best(index, wanted)) {
                     (Some((ours, _)), Some((other, _))) if is_one && other > 0.0 => {
@@ -167,9 +167,13 @@ impl Table {
             }
             text.push('\n');
         };
-        compare(format!("*{} / best peer*", self.headline), &|line| line.group == Group::Peer);
+        for headline in &self.headlines {
+            compare(headline, "best peer", &|line| line.group == Group::Peer);
+        }
         if let Some(limit) = self.limit {
-            compare(format!("*{} / {limit}*", self.headline), &|line| line.name == limit);
+            for headline in &self.headlines {
+                compare(headline, limit, &|line| line.name == limit);
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use fastwebsockets::{FragmentCollector, Role as FastRole};
 use futures_util::StreamExt;
-use tidegate_core::{Config, Connection, Event, Timestamp};
+use tidegate_core::{Config, Connection, Event, EventRef, Timestamp};
 use tokio::io::BufReader;
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
@@ -23,6 +23,7 @@ pub fn decode(options: &Options) -> Vec<Table> {
         let title = format!("Decode a masked message, {}", kind.name());
         let mut table =
             Table::new(&format!("decode-{}", kind.id()), &title, "ns a message", "tidegate core");
+        table.headlines.extend(["tidegate core, receive", "tidegate core, receive_ref"]);
         table.limit = Some(limits::FUSED);
         for size in SIZES {
             table.column(size_name(size));
@@ -92,10 +93,8 @@ fn ours(runtime: &Runtime, stream: &Endless, size: usize) -> Vec<Row> {
                 let mut input = &mut buffer[left.clone()];
                 let event = server.receive_ref(Timestamp::ZERO, &mut input);
                 left.start = left.end - input.len();
-                match event {
-                    Some(event) => {
-                        break black_box(event).message().expect("a message").len();
-                    }
+                match event.as_ref().map(EventRef::message) {
+                    Some(message) => break black_box(message.expect("a message").as_bytes()).len(),
                     None => left = 0..source.read(&mut buffer).expect("memory"),
                 }
             };

@@ -26,6 +26,7 @@ pub fn encode(options: &Options) -> Vec<Table> {
         let title = format!("Encode a binary message as {role}");
         let mut table =
             Table::new(&format!("encode-{role}"), &title, "ns a message", "tidegate core");
+        table.headlines.push("tidegate core, send_ref");
         for size in SIZES {
             table.column(size_name(size));
             let mut rows = rows(&runtime, is_client, size);
