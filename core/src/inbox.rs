@@ -71,18 +71,6 @@ impl Inbox {
     }
 
     #[inline]
-    fn pop_rest(&mut self) -> Option<Event> {
-        let rest = self.rest.as_mut()?;
-        // An answer is taken behind the event before it.
-        let Some(Item::Event(event)) = rest.pop_front() else { return None };
-        if rest.is_empty() {
-            // An idle connection holds no places for events.
-            self.rest = None;
-        }
-        Some(event)
-    }
-
-    #[inline]
     fn rest(&mut self) -> &mut VecDeque<Item> {
         self.rest.get_or_insert_with(|| Box::new(VecDeque::with_capacity(PLACES)))
     }
@@ -101,28 +89,44 @@ impl Inbox {
         Some(event)
     }
 
-    /// The next event. The answers behind it are due then.
+    /// Counts the next event as taken, which [`take_counted`](Self::take_counted) does, and tells
+    /// whether something is due behind it: answers, or to open the gate. `None` if there is none.
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Event> {
-        let event = match self.first.take() {
-            Some(event) => event,
-            None => self.pop_rest()?,
+    pub(crate) fn count_next(&mut self, config: &Config) -> Option<bool> {
+        let rest = self.rest.as_deref();
+        let (event, behind) = match &self.first {
+            Some(event) => (event, 0),
+            None => match rest?.front()? {
+                Item::Event(event) => (event, 1),
+                // It is taken behind the event before it.
+                Item::Answer(_) => return None,
+            },
         };
-        let length = match &event {
+        let length = match event {
             Event::Message(message) => message.len(),
             Event::Chunk(chunk) => chunk.payload.len(),
             Event::Ping(payload) | Event::Pong(payload) => payload.len(),
             Event::Closed(_) => 0,
         };
+        let is_answer_due = matches!(rest.and_then(|rest| rest.get(behind)), Some(Item::Answer(_)));
         self.messages.subtract_one();
         self.bytes.subtract(length);
-        Some(event)
+        Some(is_answer_due || self.may_open(config))
     }
 
-    /// Whether something is due behind the event that was taken: answers, or to open the gate.
+    /// The event that was counted as taken. Apart from that, so that it goes from its place to the
+    /// caller without a stop: what is looked at on the way is kept in pieces, and put together again.
     #[inline]
-    pub(crate) fn is_due(&self, config: &Config) -> bool {
-        self.is_answer_due() || self.may_open(config)
+    pub(crate) fn take_counted(&mut self) -> Option<Event> {
+        if self.first.is_some() {
+            return self.first.take();
+        }
+        match self.rest.as_mut() {
+            // An idle connection holds no places for events.
+            Some(rest) if rest.len() == 1 => event(self.rest.take()?.pop_front()),
+            Some(rest) => event(rest.pop_front()),
+            None => None,
+        }
     }
 
     /// Whether an answer to a ping is due, because everything before it is taken.
@@ -185,6 +189,14 @@ impl Inbox {
 
     pub(crate) const fn times_closed(&self) -> u32 {
         self.times_closed
+    }
+}
+
+#[inline]
+fn event(item: Option<Item>) -> Option<Event> {
+    match item {
+        Some(Item::Event(event)) => Some(event),
+        Some(Item::Answer(_)) | None => None,
     }
 }
 

@@ -238,9 +238,9 @@ impl Connection {
     /// The next event, whatever there is.
     #[inline(never)]
     pub(crate) fn poll_any(&mut self) -> Option<Event> {
-        match self.inbox.pop() {
-            Some(event) if self.inbox.is_due(&self.config) => Some(self.follow(event)),
-            Some(event) => Some(event),
+        match self.inbox.count_next(&self.config) {
+            Some(false) => self.inbox.take_counted(),
+            Some(true) => self.inbox.take_counted().map(|event| self.follow(event)),
             None => self.poll_end(),
         }
     }
