@@ -94,28 +94,31 @@ impl Receiver {
         cx: &Context<'_>,
         wanted: impl Fn(&mut Intake, Event) -> Option<T>,
     ) -> Poll<Result<Option<T>, Error>> {
-        self.shared.with(|state, wakes| {
+        let mut end = None;
+        // The end comes apart, so that what is wanted is moved as it is.
+        let taken = self.shared.with(|state, wakes| {
             while let Some(event) = state.take_event() {
-                if let Some(wanted) = wanted(&mut state.intake, event) {
-                    return Poll::Ready(Ok(Some(wanted)));
+                let wanted = wanted(&mut state.intake, event);
+                if wanted.is_some() {
+                    return wanted;
                 }
             }
             if state.end == End::Reported {
-                return Poll::Ready(Ok(None));
+                end = Some(Ok(()));
+            } else if let Some(outcome) = state.outcome() {
+                state.end = End::Reported;
+                // As for a whole connection, nothing comes behind the end.
+                state.intake = Intake::default();
+                end = Some(outcome.map(|_| ()));
+            } else {
+                wakes.leave(&mut state.receiver, cx.waker());
             }
-            match state.outcome() {
-                Some(outcome) => {
-                    state.end = End::Reported;
-                    // As for a whole connection, nothing comes behind the end.
-                    state.intake = Intake::default();
-                    Poll::Ready(outcome.map(|_| None))
-                }
-                None => {
-                    wakes.leave(&mut state.receiver, cx.waker());
-                    Poll::Pending
-                }
-            }
-        })
+            None
+        });
+        if taken.is_some() {
+            return Poll::Ready(Ok(taken));
+        }
+        end.map_or(Poll::Pending, |end| Poll::Ready(end.map(|()| None)))
     }
 }
 
