@@ -54,6 +54,9 @@ impl Mask {
     /// written once.
     #[inline]
     pub fn append(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        if bytes.len() >= LONG {
+            return self.append_long(bytes, out);
+        }
         out.reserve(bytes.len());
         // In a place of its own the compiler keeps what a vector consists of in registers.
         let mut taken = core::mem::take(out);
@@ -65,8 +68,18 @@ impl Mask {
     /// `bytes`, XORed, in memory of their own that is exactly as long.
     #[inline(always)]
     pub(crate) fn to_vec(self, bytes: &[u8]) -> Vec<u8> {
+        if bytes.len() >= LONG {
+            return self.long_to_vec(bytes);
+        }
         let mut out = Vec::with_capacity(bytes.len());
         self.fill(bytes, &mut out);
+        out
+    }
+
+    #[inline(never)]
+    fn long_to_vec(mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.len());
+        self.append_long(bytes, &mut out);
         out
     }
 
@@ -76,9 +89,6 @@ impl Mask {
     fn fill(self, bytes: &[u8], out: &mut Vec<u8>) {
         let mut rest = bytes;
         if rest.len() >= BLOCK {
-            if rest.len() >= LONG {
-                rest = self.fill_blocks::<{ 2 * BLOCK }>(rest, out);
-            }
             rest = self.fill_blocks::<BLOCK>(rest, out);
         }
         rest = self.fill_blocks::<VECTOR>(rest, out);
@@ -138,9 +148,13 @@ impl Mask {
     /// Appends a long payload, XORed, and moves on behind it. A few bytes go first, so that no store
     /// of the many behind them crosses a cache line: behind a header that would be one in four, and
     /// a third of the time.
+    ///
+    /// A function of its own, and on the caller's vector: so the compiler loads a whole block before
+    /// it stores one. Where it takes turns, a message of 1 MiB takes 65 µs, and so 51.
+    #[inline(never)]
     pub(crate) fn append_long(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         out.reserve(bytes.len());
-        let before = (out.as_ptr().addr() + out.len()).wrapping_neg() % 16;
+        let before = (out.as_ptr().addr() + out.len()).wrapping_neg() % VECTOR;
         let (first, rest) = bytes.split_at_checked(before).unwrap_or((bytes, &[]));
         self.append_short(first, out);
         let mask = self.turned(first.len());
@@ -217,7 +231,7 @@ fn push<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
 /// small messages.
 pub(crate) const BLOCK: usize = 64;
 
-/// From this length on a payload is copied in blocks of twice that.
+/// From this length on where a payload stands in memory decides how long its copy takes.
 const LONG: usize = 4096;
 
 /// From this length on the place of a payload in memory makes a difference.
