@@ -27,7 +27,9 @@ esac
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then targets=("${all[@]}"); fi
 
-cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --version 0.13.2 --locked
+# Not optimised: it only starts the others.
+cargo fuzz --version >/dev/null 2>&1 ||
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=0 cargo install cargo-fuzz --version 0.13.2 --locked
 # RUSTC_BOOTSTRAP lets the stable toolchain take the flags for coverage. No sanitizer: it would need a
 # nightly one, and has little to find where `unsafe` is forbidden.
 RUSTC_BOOTSTRAP=1 cargo fuzz build -s none
