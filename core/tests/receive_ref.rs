@@ -88,6 +88,10 @@ fn unchecked_text_is_lent_as_such_and_goes_on_as_such() {
     assert_eq!(message.as_text(), None);
     server.send_ref(message).unwrap();
     assert_eq!(server.output().chunk(), b"\x81\x09no \xFF text");
+    // Text that nobody looked at is no other if it is UTF-8.
+    let mut buffer = frame(OpCode::Text, true, b"text");
+    let lent = server.receive_ref(NOW, &mut &mut buffer[..]);
+    assert_eq!(lent, Some(EventRef::Lent(MessageRef::UncheckedText(b"text"))));
     let owned = Message::UncheckedText(b"no \xFF text"[..].into());
     assert_eq!(MessageRef::from(&owned), message);
     assert_eq!(event.into_event(), Event::Message(owned));
