@@ -108,7 +108,7 @@ impl Inbox {
             Event::Ping(payload) | Event::Pong(payload) => payload.len(),
             Event::Closed(_) => 0,
         };
-        let is_answer_due = matches!(rest.and_then(|rest| rest.get(behind)), Some(Item::Answer(_)));
+        let is_answer_due = self.is_answer(behind);
         self.messages.subtract_one();
         self.bytes.subtract(length);
         Some(is_answer_due || self.may_open(config))
@@ -129,11 +129,11 @@ impl Inbox {
         }
     }
 
-    /// Whether an answer to a ping is due, because everything before it is taken.
+    /// Whether an answer to a ping stands at this place behind the first event.
     #[inline]
-    fn is_answer_due(&self) -> bool {
-        let front = self.rest.as_ref().and_then(|rest| rest.front());
-        matches!(front, Some(Item::Answer(_)))
+    fn is_answer(&self, place: usize) -> bool {
+        let item = self.rest.as_deref().and_then(|rest| rest.get(place));
+        matches!(item, Some(Item::Answer(_)))
     }
 
     #[inline]
@@ -145,7 +145,8 @@ impl Inbox {
 
     /// The next answer that is due. To be taken until there is none.
     pub(crate) fn pop_answer(&mut self) -> Option<Bytes> {
-        if !self.is_answer_due() {
+        // It is due when everything before it is taken.
+        if !self.is_answer(0) {
             return None;
         }
         let rest = self.rest.as_mut()?;

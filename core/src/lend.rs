@@ -2,8 +2,10 @@
 
 use core::mem;
 
+use crate::assembler::append_bytes;
 use crate::connection::Connection;
 use crate::event::Event;
+use crate::frame::{Mask, Payload};
 use crate::message_ref::MessageRef;
 use crate::short::Found;
 use crate::timestamp::Timestamp;
@@ -89,22 +91,15 @@ impl Connection {
             mask.apply(payload);
         }
         let payload = &*payload;
-        let message = match is_text {
-            false => MessageRef::Binary(payload),
-            true if is_validated => match from_utf8(payload) {
-                Ok(text) => MessageRef::Text(text),
-                Err(()) => {
-                    // As it was, for the general path: that says what is wrong, and where.
-                    let mut frame = header.to_vec();
-                    match mask {
-                        Some(mut mask) => mask.append(payload, &mut frame),
-                        None => frame.extend_from_slice(payload),
-                    }
-                    *input = behind;
-                    return self.receive_fault(now, &mut frame, input);
-                }
-            },
-            true => MessageRef::UncheckedText(payload),
+        let message = if !is_text {
+            MessageRef::Binary(payload)
+        } else if !is_validated {
+            MessageRef::UncheckedText(payload)
+        } else if let Ok(text) = from_utf8(payload) {
+            MessageRef::Text(text)
+        } else {
+            *input = behind;
+            return self.receive_fault(now, header, mask, payload, input);
         };
         *input = behind;
         self.now = self.now.max(now);
@@ -126,16 +121,21 @@ impl Connection {
         event.map(EventRef::Owned)
     }
 
-    /// A frame with which something is wrong, and what is behind it.
+    /// A frame with which something is wrong, its payload unmasked, and what is behind it. It goes
+    /// as it was to the general path, which says what is wrong, and where.
     #[cold]
     fn receive_fault<'i>(
         &mut self,
         now: Timestamp,
-        mut frame: &mut [u8],
+        header: &[u8],
+        mask: Option<Mask>,
+        payload: &[u8],
         behind: &mut &'i mut [u8],
     ) -> Option<EventRef<'i>> {
-        match self.receive_owned(now, &mut frame) {
-            Some(event) => Some(EventRef::Owned(event.into_event())),
+        let mut frame = header.to_vec();
+        append_bytes(Payload { bytes: payload, mask, last: true }, &mut frame);
+        match self.receive_any(now, &mut &frame[..]) {
+            Some(event) => Some(EventRef::Owned(event)),
             None => self.receive_owned(now, behind),
         }
     }

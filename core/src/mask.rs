@@ -150,7 +150,7 @@ impl Mask {
     /// a third of the time.
     ///
     /// A function of its own, and on the caller's vector: so the compiler loads a whole block before
-    /// it stores one. Where it takes turns, a message of 1 MiB takes 65 µs, and so 51.
+    /// it stores one. Where it takes turns, 1 MiB in reads of 64 KiB takes 65 µs, and this way 51.
     #[inline(never)]
     pub(crate) fn append_long(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         out.reserve(bytes.len());
@@ -234,7 +234,7 @@ pub(crate) const BLOCK: usize = 64;
 /// From this length on where a payload stands in memory decides how long its copy takes.
 const LONG: usize = 4096;
 
-/// From this length on the place of a payload in memory makes a difference.
+/// From this length on that counts for a payload that stays where it is, too.
 const WORTH_ALIGNING: usize = 512;
 
 /// One vector of SSE2 or NEON.

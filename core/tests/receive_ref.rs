@@ -12,10 +12,10 @@ use tidegate_core::{
 
 const NOW: Timestamp = Timestamp::ZERO;
 
-fn frame(opcode: OpCode, fin: bool, payload: &[u8]) -> Vec<u8> {
+fn frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     let mut mask = Mask::new([0x37, 0xfa, 0x21, 0x3d]);
     let length = payload.len() as u64;
-    let header = FrameHeader { fin, rsv1: false, opcode, mask: Some(mask), length };
+    let header = FrameHeader { fin: true, rsv1: false, opcode, mask: Some(mask), length };
     let mut frame = encode_header(header).as_slice().to_vec();
     mask.append(payload, &mut frame);
     frame
@@ -31,7 +31,7 @@ fn a_whole_message_is_lent_from_where_it_stands() {
     for (opcode, payload) in
         [(OpCode::Binary, vec![7; 200]), (OpCode::Text, "Gezeiten, 潮".repeat(9).into_bytes())]
     {
-        let mut buffer = frame(opcode, true, &payload);
+        let mut buffer = frame(opcode, &payload);
         let place = buffer.as_ptr_range();
         let mut input = &mut buffer[..];
         let Some(EventRef::Lent(message)) = server().receive_ref(NOW, &mut input) else {
@@ -69,8 +69,8 @@ fn a_client_lends_what_it_reads() {
 #[test]
 fn what_was_handed_over_before_comes_before() {
     let mut server = server();
-    server.handle_input(NOW, &frame(OpCode::Text, true, b"first"));
-    let mut buffer = frame(OpCode::Text, true, b"second");
+    server.handle_input(NOW, &frame(OpCode::Text, b"first"));
+    let mut buffer = frame(OpCode::Text, b"second");
     let mut input = &mut buffer[..];
     let first = server.receive_ref(NOW, &mut input).unwrap();
     assert_eq!(first.into_event(), Event::Message("first".into()));
@@ -81,7 +81,7 @@ fn what_was_handed_over_before_comes_before() {
 fn unchecked_text_is_lent_as_such_and_goes_on_as_such() {
     let config = Config::builder().validate_utf8(false).build().unwrap();
     let mut server = Connection::server(NOW, config);
-    let mut buffer = frame(OpCode::Text, true, b"no \xFF text");
+    let mut buffer = frame(OpCode::Text, b"no \xFF text");
     let event = server.receive_ref(NOW, &mut &mut buffer[..]).unwrap();
     let message = event.message().unwrap();
     assert_eq!(message, MessageRef::UncheckedText(b"no \xFF text"));
@@ -89,7 +89,7 @@ fn unchecked_text_is_lent_as_such_and_goes_on_as_such() {
     server.send_ref(message).unwrap();
     assert_eq!(server.output().chunk(), b"\x81\x09no \xFF text");
     // Text that nobody looked at is no other if it is UTF-8.
-    let mut buffer = frame(OpCode::Text, true, b"text");
+    let mut buffer = frame(OpCode::Text, b"text");
     let lent = server.receive_ref(NOW, &mut &mut buffer[..]);
     assert_eq!(lent, Some(EventRef::Lent(MessageRef::UncheckedText(b"text"))));
     let owned = Message::UncheckedText(b"no \xFF text"[..].into());
@@ -105,9 +105,9 @@ proptest! {
     ) {
         let payload = [before.as_bytes(), &[fault], after.as_bytes()].concat();
         let mut server = server();
-        let mut buffer = frame(OpCode::Text, true, b"good");
-        buffer.extend(frame(OpCode::Text, true, &payload));
-        buffer.extend(frame(OpCode::Text, true, b"never seen"));
+        let mut buffer = frame(OpCode::Text, b"good");
+        buffer.extend(frame(OpCode::Text, &payload));
+        buffer.extend(frame(OpCode::Text, b"never seen"));
         let mut input = &mut buffer[..];
         prop_assert_eq!(server.receive_ref(NOW, &mut input), Some(EventRef::Lent("good".into())));
         let Some(EventRef::Owned(Event::Closed(closed))) = server.receive_ref(NOW, &mut input)

@@ -77,7 +77,7 @@ impl Sender {
         match self.try_send_ref(message) {
             Ok(()) => Ok(()),
             // It says why, and who waits needs a message of his own.
-            Err(_) => self.send(message).await,
+            Err(_) => self.hand_over(Payload::Message(message.into(), Compress::Auto)).await,
         }
     }
 
