@@ -116,6 +116,7 @@ mod event;
 mod gauge;
 mod inbox;
 mod keepalive;
+mod last_look;
 mod lend;
 mod line;
 mod mask;

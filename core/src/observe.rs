@@ -90,6 +90,12 @@ impl Connection {
         self.keepalive.latency()
     }
 
+    /// Whether a ping was answered, by its number, which [`ping`](Self::ping) gave, or one that was
+    /// sent after it: a peer may answer the newest alone (RFC 6455 §5.5.3). Changes in `handle_*`.
+    pub fn is_ping_answered(&self, number: u32) -> bool {
+        self.keepalive.is_answered(number)
+    }
+
     /// Whether the newest ping has not been answered.
     pub fn is_ping_outstanding(&self) -> bool {
         self.keepalive.is_outstanding()

@@ -268,7 +268,9 @@ fn a_body_ends_with_the_stream_the_limit_or_the_time() {
 
     let (mut late, _) = client();
     late.handle_input(T0, refusal);
-    late.handle_timeout(late.poll_timeout().unwrap());
+    for _ in ["the limit", "a last look"] {
+        late.handle_timeout(late.poll_timeout().unwrap());
+    }
     assert!(!late.wants_input());
 
     for client in [ended, limited, late] {
@@ -304,6 +306,8 @@ fn the_end_of_the_stream_and_of_patience() {
     let end = client.poll_timeout().unwrap();
     assert_eq!(end, T0 + Duration::from_secs(10));
     client.handle_timeout(end);
+    assert_eq!(client.failure(), None, "a last look: the answer may be there");
+    client.handle_timeout(client.poll_timeout().unwrap());
     assert_eq!(client.failure(), Some(&HandshakeError::Timeout));
     assert!(!client.wants_output(), "nothing more is written");
     assert_eq!(client.transport(), Transport::Close);

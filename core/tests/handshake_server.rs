@@ -346,8 +346,9 @@ fn a_rejection_is_written_then_the_end_is_awaited() {
 fn a_refusal_that_the_peer_does_not_take_is_cut() {
     let mut server = server("\n");
     assert_eq!(server.transport(), Transport::KeepOpen);
-    let end = server.poll_timeout().unwrap();
-    server.handle_timeout(end);
+    for _ in ["the limit", "a last look"] {
+        server.handle_timeout(server.poll_timeout().unwrap());
+    }
     assert_eq!(server.transport(), Transport::Close);
     assert!(!server.wants_output());
     assert!(matches!(server.failure(), Some(HandshakeError::Malformed { .. })));
@@ -362,10 +363,14 @@ fn a_request_that_takes_too_long_is_answered() {
     server.handle_timeout(Timestamp::from_millis(9_999));
     assert_eq!(server.failure(), None);
     server.handle_timeout(end);
+    assert_eq!(server.failure(), None, "a last look: the rest may be there");
+    server.handle_timeout(server.poll_timeout().unwrap());
     assert_eq!(server.failure(), Some(&HandshakeError::Timeout));
     assert!(written(server.output()).starts_with("HTTP/1.1 408 Request Timeout\r\n"));
     assert_eq!(server.transport(), Transport::ShutdownWrite);
-    server.handle_timeout(server.poll_timeout().unwrap());
+    for _ in ["the limit", "a last look"] {
+        server.handle_timeout(server.poll_timeout().unwrap());
+    }
     assert_eq!(server.transport(), Transport::Close);
 }
 
@@ -380,6 +385,8 @@ fn an_acceptance_that_the_peer_does_not_take_is_cut() {
     let end = server.poll_timeout().unwrap();
     assert_eq!(end, late + Duration::from_secs(10));
     server.handle_timeout(end);
+    assert_eq!(server.failure(), None, "a last look: it may have been taken");
+    server.handle_timeout(server.poll_timeout().unwrap());
     assert_eq!(server.failure(), Some(&HandshakeError::Timeout));
     assert_eq!(server.transport(), Transport::Close);
     assert!(server.into_connection(end, Config::default()).is_err());

@@ -194,9 +194,12 @@ fn time_and_the_end() {
     proxy.handle_timeout(Timestamp::from_millis(2_999));
     assert_eq!(proxy.failure(), None);
     proxy.handle_timeout(end);
+    assert_eq!(proxy.failure(), None, "a last look");
+    proxy.handle_timeout(proxy.poll_timeout().unwrap());
     assert_eq!((proxy.failure(), proxy.poll_timeout()), (Some(&ProxyError::Timeout), None));
     let mut proxy = Socks5::new(T0, "a", 80, None, &limits).unwrap();
     proxy.handle_timeout(end);
+    proxy.handle_timeout(proxy.poll_timeout().unwrap());
     assert_eq!(proxy.failure(), Some(&ProxyError::Timeout));
 
     let (mut http, mut socks) = (http(), socks(None));

@@ -89,7 +89,9 @@ impl core::error::Error for Error {
             Self::Accept(error) => Some(error),
             Self::Handshake { error, .. } => Some(error),
             Self::Entropy(error) => Some(error),
-            Self::Closed(_) | Self::Closing | Self::Unfinished | Self::NotReady => None,
+            // How it ended is part of what is displayed: what is behind that is next.
+            Self::Closed(closed) => closed.source(),
+            Self::Closing | Self::Unfinished | Self::NotReady => None,
         }
     }
 }

@@ -207,6 +207,7 @@ fn hand_over(
     if !output.is_empty() {
         connection.output.outbox.push_raw(output.into());
         connection.watch_output();
+        connection.watch_output();
     }
     connection.handle_input(now, early);
     if end_of_stream {

@@ -5,7 +5,6 @@
 
 extern crate alloc;
 
-mod batching;
 mod closer;
 mod ends;
 mod errors;
@@ -13,6 +12,7 @@ mod invariants;
 mod mock;
 mod pair;
 mod refusals;
+mod sending;
 mod split;
 mod split_ends;
 mod split_pair;
