@@ -174,10 +174,38 @@ fn a_browser_that_comes_without_upgrading_learns_what_is_here() {
 
 #[test]
 fn another_protocol_fails_before_any_head_is_complete() {
-    for input in ["\x16\x03\x01", "SSH-2.0-OpenSSH_9.0\r\n", "EHLO a\r\n", "GET /\r\n", "{}\n"] {
+    for (input, seen) in [
+        ("SSH-2.0-OpenSSH_9.0\r\n", "\"SSH-2.0-OpenSSH_9.0\""),
+        ("EHLO a\r\n", "\"EHLO\""),
+        // Only the first word: what comes behind may be secret.
+        ("PASS hunter2\r\n", "\"PASS\""),
+        (
+            "{\"id\":\"0123456789012345678901234567890123456789\"}\n",
+            r#""{\"id\":\"01234567890123456""#,
+        ),
+        ("hi\n", "\"hi\""),
+        ("\x10\x0c", "\"\\x10\""),
+    ] {
         let mut server = server(input);
         let failure = *server.failure().unwrap();
-        assert!(matches!(failure, HandshakeError::Malformed { .. }), "{input:?}: {failure:?}");
+        assert!(matches!(failure, HandshakeError::NotHttp { .. }), "{input:?}: {failure:?}");
+        let words = format!("the peer does not speak HTTP: it began with {seen}");
+        assert_eq!(failure.to_string(), words);
+        assert!(written(server.output()).starts_with("HTTP/1.1 400 Bad Request\r\n"));
+    }
+    let mut server = server("GET /\r\n");
+    assert_eq!(server.failure(), Some(&HandshakeError::Malformed { what: "request line" }));
+    assert!(written(server.output()).starts_with("HTTP/1.1 400 Bad Request\r\n"));
+}
+
+/// As aiohttp says "received HTTPS traffic on an HTTP port"; tokio-tungstenite#319, ws-rs#45.
+#[test]
+fn tls_on_a_plain_port_is_told() {
+    for hello in [&b"\x16\x03\x01\x02\0\x01"[..], b"\x16\x03", b"\x15\x03\x03"] {
+        let mut server = server(hello);
+        assert_eq!(server.failure(), Some(&HandshakeError::TlsClient));
+        let words = server.failure().unwrap().to_string();
+        assert!(words.contains("TLS on a plain port"), "{words}");
         assert!(written(server.output()).starts_with("HTTP/1.1 400 Bad Request\r\n"));
     }
 }

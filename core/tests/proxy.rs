@@ -100,11 +100,18 @@ fn http_answers() {
         is_http(answer.as_bytes(), failed(ProxyError::Status { status }));
     }
     let malformed = |what| failed(ProxyError::Malformed { what });
-    is_http(b"HTTP/1.1 200 OK\n", malformed("LF without CR"));
+    is_http(b"\r\nHTTP/1.1 200 OK\nX: y\n z\n\n\x16", open(b"\x16"));
     is_http(b"HTTP/1.1 200 OK\r\n x\r\n", malformed("header line"));
     is_http(b"HTTP/1.1 2000 OK\r\n", malformed("status"));
     is_http(b"HTTP/2.0 200 OK\r\n", malformed("HTTP version"));
-    is_http(b"ICY 200 OK\r\n", malformed("HTTP version"));
+    is_http(b"\x15\x03", failed(ProxyError::Tls));
+    for (answer, seen) in [(&b"ICY 200 OK\r\n"[..], &b"ICY 200 OK"[..]), (b"\x05", b"\x05")] {
+        for pieces in [answer.chunks(1), answer.chunks(99)] {
+            let (_, failure, _) = http_outcome(pieces);
+            let Some(ProxyError::NotHttp { seen: began }) = failure else { panic!("{failure:?}") };
+            assert_eq!(began.as_bytes(), seen);
+        }
+    }
     let too_large = ProxyError::TooLarge { setting: "max_head_bytes", limit: 500 };
     is_http(&[b"HTTP/1.1 200 ".to_vec(), vec![b'a'; 500]].concat(), failed(too_large));
     let endless = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(30);

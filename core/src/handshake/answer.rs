@@ -184,6 +184,8 @@ pub(super) fn refusal(failure: HandshakeError) -> Option<Vec<u8>> {
 pub(super) fn refusal_of(failure: HandshakeError) -> Option<Refusal> {
     let (status, fields, text): (_, &[(&str, &str)], _) = match failure {
         HandshakeError::Malformed { what } => (400, &[], what),
+        HandshakeError::NotHttp { .. } => (400, &[], "this port speaks HTTP"),
+        HandshakeError::TlsClient => (400, &[], "this port does not speak TLS: use ws://"),
         HandshakeError::TooLarge { .. } => (431, &[], "the head of the request is too large"),
         // "The origin server MUST generate an Allow header field in a 405 response" (RFC 9110
         // §15.5.6), and an Upgrade header field in a 426 response (§15.5.22).
@@ -210,6 +212,7 @@ pub(super) fn refusal_of(failure: HandshakeError) -> Option<Refusal> {
         HandshakeError::Extensions => (400, &[], "Sec-WebSocket-Extensions is malformed"),
         HandshakeError::Timeout => (408, &[], "the request took too long"),
         HandshakeError::EndOfStream
+        | HandshakeError::TlsServer
         | HandshakeError::Status { .. }
         | HandshakeError::Accept
         | HandshakeError::Rejected { .. } => return None,

@@ -106,7 +106,10 @@ impl ClientHandshake {
         self.tick(now);
         self.end_of_stream = true;
         match &mut self.state {
-            State::Receiving { .. } => self.fail(HandshakeError::EndOfStream),
+            State::Receiving { head, .. } => {
+                let failure = head.cut_short(HandshakeError::EndOfStream);
+                self.fail(failure);
+            }
             State::Refused { body, .. } => body.end(),
             State::Open { .. } | State::Failed { .. } => {}
         }
@@ -120,7 +123,10 @@ impl ClientHandshake {
             return;
         }
         match &mut self.state {
-            State::Receiving { .. } => self.fail(HandshakeError::Timeout),
+            State::Receiving { head, .. } => {
+                let failure = head.cut_short(HandshakeError::Timeout);
+                self.fail(failure);
+            }
             State::Refused { body, .. } => body.end(),
             State::Open { .. } | State::Failed { .. } => {}
         }
@@ -231,7 +237,8 @@ impl ClientHandshake {
                     if line.status != 101 && line.status < 200 {
                         continue;
                     }
-                    self.finish(Response::new(line, headers), input);
+                    let is_http1 = line.is_http1;
+                    self.finish(Response::new(line, headers), is_http1, input);
                     return Ok(());
                 }
             }
@@ -240,10 +247,12 @@ impl ClientHandshake {
     }
 
     /// The head of the final response is complete; `input` came behind it.
-    fn finish(&mut self, mut response: Response, input: &[u8]) {
+    fn finish(&mut self, mut response: Response, is_http1: bool, input: &[u8]) {
         let status = response.status();
         let limit = self.limits.max_body_bytes;
-        let (failure, mut body) = if status == 101 {
+        let (failure, mut body) = if status == 101 && !is_http1 {
+            (HandshakeError::HttpVersion, Body::of(status, response.headers(), 0))
+        } else if status == 101 {
             match response.check(&self.request, &self.accept) {
                 Ok(agreed) => {
                     self.state = State::Open { response, agreed };

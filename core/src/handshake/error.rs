@@ -3,6 +3,8 @@
 
 use core::fmt;
 
+use super::foreign::Excerpt;
+
 /// Why the opening handshake failed.
 ///
 /// The same bytes give the same error in whatever pieces they come.
@@ -14,6 +16,15 @@ pub enum HandshakeError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The peer speaks another protocol than HTTP and TLS.
+    NotHttp {
+        /// How it began: a server's first line, or the first word of a client's.
+        seen: Excerpt,
+    },
+    /// A client speaks TLS to a port that does not: it was told `wss://` or `https://`.
+    TlsClient,
+    /// The server speaks TLS, and was asked without: the address should begin with `wss://`.
+    TlsServer,
     /// The head is larger than a limit allows.
     TooLarge {
         /// The setting in [`Limits`](super::Limits).
@@ -23,7 +34,8 @@ pub enum HandshakeError {
     },
     /// The method is not GET (RFC 6455 §4.2.1).
     Method,
-    /// The HTTP version is not 1.1.
+    /// The HTTP version of a request is not 1.1, or that of an upgrade not 1.x. Other answers are
+    /// [`Status`](Self::Status), whatever their version is.
     HttpVersion,
     /// There is no `Host`, more than one, or one that names no host (RFC 9112 §3.2).
     Host,
@@ -63,6 +75,9 @@ impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed { what } => return write!(f, "the head is not valid HTTP/1.1: {what}"),
+            Self::NotHttp { seen } => {
+                return write!(f, "the peer does not speak HTTP: it began with {seen}");
+            }
             Self::TooLarge { setting, limit } => {
                 return write!(f, "the head is too large: {setting} is {limit}");
             }
@@ -72,6 +87,10 @@ impl fmt::Display for HandshakeError {
             Self::Rejected { status } => {
                 return write!(f, "the application rejected the request with status {status}");
             }
+            Self::TlsClient => {
+                "received TLS on a plain port: the client uses wss:// or https:// where ws:// is spoken"
+            }
+            Self::TlsServer => "the server speaks TLS: use wss://",
             Self::Method => "the method of the request is not GET",
             Self::HttpVersion => "the HTTP version is not 1.1",
             Self::Host => "the request does not have exactly one valid Host header",

@@ -64,6 +64,21 @@ impl Headers {
         self.ends.push(End { name: self.names.len(), value: self.values.len() });
     }
 
+    /// Adds the line of a folded field to the last one, behind a blank. Gives whether there is one.
+    pub(super) fn continue_last(&mut self, line: &[u8]) -> bool {
+        let start = self.ends.iter().rev().nth(1).map_or(0, |end| end.value);
+        let Some(last) = self.ends.last_mut() else { return false };
+        let line = trim(line);
+        if !line.is_empty() {
+            if self.values.len() > start {
+                self.values.push(b' ');
+            }
+            self.values.extend_from_slice(line);
+            last.value = self.values.len();
+        }
+        true
+    }
+
     /// The value of the only field of this name.
     pub(super) fn only<'h>(&'h self, name: &str) -> Option<&'h [u8]> {
         let mut values = self.get_all(name);

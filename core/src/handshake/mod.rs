@@ -41,9 +41,11 @@
 //!
 //! # Strictness
 //!
-//! What is read is HTTP/1.1 to the letter: lines end with CRLF, there is no folded line, no blank
+//! A server reads HTTP/1.1 to the letter: lines end with CRLF, there is no folded line, no blank
 //! before a colon, no control character. What is leniently read is how one request is seen as two
-//! (RFC 9112 §11). The same bytes have the same effect in whatever pieces they come.
+//! (RFC 9112 §11). A client takes what real servers answer and browsers open: lines that end with
+//! LF alone, folded lines, empty lines before the first, HTTP/1.0. The same bytes have the same
+//! effect in whatever pieces they come.
 //!
 //! What is written cannot be broken out of: a name or a value that could end its line is refused
 //! where it is given.
@@ -56,6 +58,7 @@ mod credentials;
 mod deadline;
 mod error;
 mod extensions;
+mod foreign;
 mod head;
 mod headers;
 #[cfg(feature = "http")]
@@ -76,6 +79,7 @@ pub use self::client::ClientHandshake;
 pub use self::credentials::{BasicCredentials, CredentialsError};
 pub use self::error::{AcceptError, HandshakeError, HeaderError, RequestError};
 pub use self::extensions::Extension;
+pub use self::foreign::Excerpt;
 pub use self::headers::Headers;
 #[cfg(feature = "http")]
 pub use self::http::{Accepted, Upgrade, refusal_response};

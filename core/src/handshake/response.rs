@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::compression::Agreed;
 use super::error::HandshakeError;
 use super::extensions;
-use super::head::{check_version, malformed};
+use super::head::malformed;
 use super::headers::Headers;
 use super::request::ClientRequest;
 
@@ -23,6 +23,9 @@ pub struct Response {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StatusLine {
     pub(super) status: u16,
+    /// Whether its HTTP is 1.x. A higher minor version is understood like 1.1 (RFC 9110 §6.2), and
+    /// 1.0 is what servers are known to upgrade with, and browsers take.
+    pub(super) is_http1: bool,
     reason: String,
 }
 
@@ -89,11 +92,16 @@ impl Response {
 }
 
 impl StatusLine {
-    /// `HTTP/1.1 SP status SP reason` (RFC 9112 §4). Servers are known to leave out the second
-    /// blank with the reason, and nothing can be misread without it.
+    /// `HTTP/1.1 SP status SP reason` (RFC 9112 §4), of any version. Servers are known to leave out
+    /// the second blank with the reason, and nothing can be misread without it.
     pub(super) fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
         let mut words = line.splitn(3, |byte| *byte == b' ');
-        check_version(words.next().unwrap_or_default())?;
+        let is_http1 = match words.next().unwrap_or_default() {
+            [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', b'0'..=b'9'] => {
+                *major == b'1'
+            }
+            _ => return Err(malformed("HTTP version")),
+        };
         let status = match words.next() {
             Some([a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9']) => {
                 u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')
@@ -101,7 +109,7 @@ impl StatusLine {
             _ => return Err(malformed("status")),
         };
         let reason = String::from_utf8_lossy(words.next().unwrap_or_default()).into_owned();
-        Ok(Self { status, reason })
+        Ok(Self { status, is_http1, reason })
     }
 }
 
@@ -139,7 +147,14 @@ mod tests {
             let parsed = StatusLine::parse(line.as_bytes());
             assert!(matches!(parsed, Err(HandshakeError::Malformed { .. })), "{line}: {parsed:?}");
         }
-        let old = StatusLine::parse(b"HTTP/1.0 101 x");
-        assert_eq!(old, Err(HandshakeError::HttpVersion));
+        for (line, is_http1) in [
+            ("HTTP/1.0 101 x", true),
+            ("HTTP/1.2 401 x", true),
+            ("HTTP/2.0 401 x", false),
+            ("HTTP/0.9 101 x", false),
+        ] {
+            let parsed = StatusLine::parse(line.as_bytes()).unwrap();
+            assert_eq!(parsed.is_http1, is_http1, "{line}");
+        }
     }
 }

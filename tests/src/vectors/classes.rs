@@ -41,7 +41,10 @@ fn of_protocol_error(error: ProtocolError) -> &'static str {
 /// The class of a failed handshake.
 pub(super) fn of_handshake_error(error: HandshakeError) -> &'static str {
     match error {
-        HandshakeError::Malformed { .. } => "http.malformed",
+        HandshakeError::Malformed { .. }
+        | HandshakeError::NotHttp { .. }
+        | HandshakeError::TlsClient
+        | HandshakeError::TlsServer => "http.malformed",
         HandshakeError::TooLarge { .. } => "http.too_large",
         HandshakeError::Method => "http.method",
         HandshakeError::HttpVersion => "http.http_version",

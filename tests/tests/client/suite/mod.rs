@@ -8,6 +8,7 @@ use rustls::ClientConfig;
 use tidegate_core::driver::{
     ByteStream, Client, Clock, ConnectError, ConnectFault, Error, Options, Proxy, Stage, WebSocket,
 };
+use tidegate_core::handshake::Excerpt;
 use tidegate_core::handshake::proxy::ProxyError;
 use tidegate_core::{CloseCode, Message};
 
@@ -179,7 +180,7 @@ pub(crate) fn a_proxy_that_refuses<A: Adapter>() {
         ("HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n", ProxyError::Status { status: 407 }),
         ("HTTP/1.1 502 No\r\n\r\n", ProxyError::Status { status: 502 }),
         ("HTTP/1.1 ", ProxyError::EndOfStream),
-        ("SSH-2.0\r\n", ProxyError::Malformed { what: "HTTP version" }),
+        ("SSH-2.0\r\n", ProxyError::NotHttp { seen: Excerpt::new(b"SSH-2.0") }),
     ] {
         let (proxy, refusing) = once(server::http_proxy(nowhere, text));
         let client = client::<A>(proxied(&format!("http://{proxy}")));
