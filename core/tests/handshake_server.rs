@@ -115,7 +115,6 @@ fn requests_that_are_not_valid_and_their_answers() {
         ("GET /chat HTTP/1.1", "POST /chat HTTP/1.1", 405, Method, "Allow: GET"),
         (host, "", 400, Host, ""),
         (host, "Host: a\r\nHost: a", 400, Host, ""),
-        (host, "Host:", 400, Host, ""),
         (host, "Host: a, b", 400, Host, ""),
         (host, "Host: [::1", 400, Host, ""),
         (host, "Host: [::1]x", 400, Host, ""),
@@ -124,6 +123,9 @@ fn requests_that_are_not_valid_and_their_answers() {
         (host, "Host: a:b", 400, Host, ""),
         (host, "Host: a\r\nContent-Length: 1", 400, Body, ""),
         (host, "Host: a\r\nContent-Length: 0\r\nContent-Length: 1", 400, Body, ""),
+        (host, "Host: a\r\nContent-Length: 0\r\nContent-Length: 0", 400, Body, ""),
+        (host, "Host: a\r\nContent-Length: 0, 0", 400, Body, ""),
+        (host, "Host: a\r\nContent-Length:", 400, Body, ""),
         (host, "Host: a\r\nContent-Length: x", 400, Body, ""),
         (host, "Host: a\r\nTransfer-Encoding: identity", 400, Body, ""),
         ("Upgrade: websocket", "", 426, Upgrade, "Upgrade: websocket"),
@@ -144,9 +146,8 @@ fn requests_that_are_not_valid_and_their_answers() {
         (host, "Host: a\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", 400, Key, ""),
         (host, "Host: a\r\nSec-WebSocket-Protocol: a b", 400, Subprotocol, ""),
         (host, "Host: a\r\nSec-WebSocket-Protocol: \u{e9}", 400, Subprotocol, ""),
-        (host, "Host: a\r\nSec-WebSocket-Protocol: ,", 400, Subprotocol, ""),
         (host, "Host: a\r\nSec-WebSocket-Extensions: a;;b", 400, Extensions, ""),
-        (host, "Host: a\r\nSec-WebSocket-Extensions:", 400, Extensions, ""),
+        (host, "Host: a\r\nSec-WebSocket-Extensions: a b", 400, Extensions, ""),
     ] {
         let mut server = server(replaced(line, by));
         assert_eq!(server.failure(), Some(&failure), "{by}");
@@ -170,44 +171,6 @@ fn a_browser_that_comes_without_upgrading_learns_what_is_here() {
          Content-Type: text/plain; charset=utf-8\r\nConnection: close, Upgrade\r\n\
          Content-Length: 47\r\n\r\nthis is a WebSocket: Upgrade must be websocket\n"
     );
-}
-
-#[test]
-fn another_protocol_fails_before_any_head_is_complete() {
-    for (input, seen) in [
-        ("SSH-2.0-OpenSSH_9.0\r\n", "\"SSH-2.0-OpenSSH_9.0\""),
-        ("EHLO a\r\n", "\"EHLO\""),
-        // Only the first word: what comes behind may be secret.
-        ("PASS hunter2\r\n", "\"PASS\""),
-        (
-            "{\"id\":\"0123456789012345678901234567890123456789\"}\n",
-            r#""{\"id\":\"01234567890123456""#,
-        ),
-        ("hi\n", "\"hi\""),
-        ("\x10\x0c", "\"\\x10\""),
-    ] {
-        let mut server = server(input);
-        let failure = *server.failure().unwrap();
-        assert!(matches!(failure, HandshakeError::NotHttp { .. }), "{input:?}: {failure:?}");
-        let words = format!("the peer does not speak HTTP: it began with {seen}");
-        assert_eq!(failure.to_string(), words);
-        assert!(written(server.output()).starts_with("HTTP/1.1 400 Bad Request\r\n"));
-    }
-    let mut server = server("GET /\r\n");
-    assert_eq!(server.failure(), Some(&HandshakeError::Malformed { what: "request line" }));
-    assert!(written(server.output()).starts_with("HTTP/1.1 400 Bad Request\r\n"));
-}
-
-/// As aiohttp says "received HTTPS traffic on an HTTP port"; tokio-tungstenite#319, ws-rs#45.
-#[test]
-fn tls_on_a_plain_port_is_told() {
-    for hello in [&b"\x16\x03\x01\x02\0\x01"[..], b"\x16\x03", b"\x15\x03\x03"] {
-        let mut server = server(hello);
-        assert_eq!(server.failure(), Some(&HandshakeError::TlsClient));
-        let words = server.failure().unwrap().to_string();
-        assert!(words.contains("TLS on a plain port"), "{words}");
-        assert!(written(server.output()).starts_with("HTTP/1.1 400 Bad Request\r\n"));
-    }
 }
 
 #[test]

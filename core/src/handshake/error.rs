@@ -37,7 +37,7 @@ pub enum HandshakeError {
     /// The HTTP version of a request is not 1.1, or that of an upgrade not 1.x. Other answers are
     /// [`Status`](Self::Status), whatever their version is.
     HttpVersion,
-    /// There is no `Host`, more than one, or one that names no host (RFC 9112 §3.2).
+    /// There is no `Host`, more than one, or one that names no host and is not empty (RFC 9112 §3.2).
     Host,
     /// `Upgrade` does not name websocket; in a response, not only websocket.
     Upgrade,
@@ -47,7 +47,7 @@ pub enum HandshakeError {
     Key,
     /// There is not exactly one `Sec-WebSocket-Version`, which is 13.
     Version,
-    /// The request announces a body.
+    /// The request announces a body, or says its length twice.
     Body,
     /// `Sec-WebSocket-Extensions` breaks its grammar, or answers what was not offered.
     Extensions,
@@ -152,7 +152,7 @@ pub enum RequestError {
     Host,
     /// The target does not begin with a slash, or has something else than visible ASCII, or `#`.
     Target,
-    /// A subprotocol is not a token.
+    /// The name of a subprotocol is empty, or has a comma or something else than visible ASCII.
     Subprotocol,
     /// A subprotocol is there already: they "MUST all be unique" (RFC 6455 §4.1).
     DuplicateSubprotocol,
@@ -169,7 +169,7 @@ impl fmt::Display for RequestError {
         f.write_str(match self {
             Self::Host => "the host is not a name or an address with an optional port",
             Self::Target => "the target is not a path of visible ASCII that begins with a slash",
-            Self::Subprotocol => "the name of a subprotocol is not a token",
+            Self::Subprotocol => "the name of a subprotocol is not visible ASCII without a comma",
             Self::DuplicateSubprotocol => "a subprotocol is offered twice",
             Self::Origin => "the origin is not visible ASCII",
             Self::WindowBits => "a window of permessage-deflate has 8 to 15 bits",

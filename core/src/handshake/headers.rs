@@ -136,8 +136,13 @@ pub(super) fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Whether this is a token (RFC 9110 §5.6.2): what names of headers, methods, subprotocols and
-/// extensions are.
+/// Whether this may name a subprotocol: visible ASCII without the comma, which ends a name in a
+/// list. RFC 6455 §4.1 wants a token, but names such as `ogmios.v1:compact` are in production.
+pub(super) fn is_subprotocol(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic() && *byte != b',')
+}
+
+/// Whether this is a token (RFC 9110 §5.6.2): what names of headers, methods and extensions are.
 pub(super) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().copied().all(is_token_byte)
 }

@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 
 use super::compression::Offer;
 use super::error::RequestError;
-use super::headers::{Headers, check_added, is_authority, is_target_byte, is_token, write_field};
+use super::headers::{
+    Headers, check_added, is_authority, is_subprotocol, is_target_byte, write_field,
+};
 
 /// A request for a WebSocket. Checked as it is put together, so it is always valid.
 ///
@@ -50,15 +52,15 @@ impl ClientRequest {
         Ok(Self { host, target, subprotocols, origin, headers, offer: Offer::default() })
     }
 
-    /// Offers a subprotocol, behind those that are offered already: the most preferred comes
-    /// first.
+    /// Offers a subprotocol, after those that are offered already: the most preferred comes first.
+    /// A name is visible ASCII without a comma, as in `chat` or `ogmios.v1:compact`.
     ///
     /// # Errors
     ///
     /// [`RequestError::Subprotocol`], [`RequestError::DuplicateSubprotocol`].
     pub fn subprotocol(mut self, name: impl Into<String>) -> Result<Self, RequestError> {
         let name = name.into();
-        if !is_token(name.as_bytes()) {
+        if !is_subprotocol(name.as_bytes()) {
             return Err(RequestError::Subprotocol);
         }
         if self.subprotocols.contains(&name) {

@@ -79,6 +79,10 @@ impl Response {
             return Err(HandshakeError::Accept);
         }
         let extensions = extensions::parse(headers)?;
+        // As browsers do: an answer that names the field and nothing in it is none of the protocol.
+        if extensions.is_empty() && headers.has(extensions::NAME) {
+            return Err(HandshakeError::Extensions);
+        }
         let agreed = request.offer().check(&extensions).ok_or(HandshakeError::Extensions)?;
         if headers.has("Sec-WebSocket-Protocol") {
             let chosen = headers.only("Sec-WebSocket-Protocol");

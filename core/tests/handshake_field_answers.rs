@@ -1,6 +1,4 @@
-//! What real servers answer and real clients ask, each with where it was reported.
-//!
-//! A client opens what browsers open. A server is strict where one request could be read as two.
+//! What real servers answer, each with where it was reported. A client opens what browsers open.
 #![allow(clippy::unwrap_used)]
 
 use bytes::Buf;
@@ -41,7 +39,7 @@ fn accept_of(request: &mut impl Buf) -> String {
     accept.unwrap().into()
 }
 
-/// The usual answer with one piece of text in the place of another, and a message behind it.
+/// The usual answer with one piece of text in the place of another, and a message after it.
 fn answered(accept: &str, this: &str, by: &str) -> Vec<u8> {
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -73,7 +71,7 @@ fn answers_that_open() {
         ("RFC 9112 §5.2, in a field that matters", "Connection: Up", "Connection:\r\n\tUp"),
         ("RFC 9112 §5.2, in a list", LAST, "Connection: keep-alive,\n  Upgrade"),
         ("tried beside them in Chromium", VERSION, "\r\nHTTP/1.1 101 Switching Protocols"),
-        ("the same before an answer behind another", VERSION, "HTTP/1.1 100 \n\n\nHTTP/1.1 101 "),
+        ("the same before a second answer", VERSION, "HTTP/1.1 100 \n\n\nHTTP/1.1 101 "),
         ("amphp/http-server#129, websocket-client#403 (Tomcat)", VERSION, "HTTP/1.1 101 "),
         ("libuwsc#8", VERSION, "HTTP/1.1 101"),
         ("Ninja.WebSockets#9", VERSION, "HTTP/1.1 101 Web Socket Protocol Handshake"),
@@ -214,10 +212,10 @@ fn a_server_may_choose_no_subprotocol() {
     assert_eq!(client.response().unwrap().subprotocol(), None);
 }
 
-/// libwebsockets#3151, grizzly#855, python-websockets#177 and ocaml-cohttp#1141: what is behind the
+/// libwebsockets#3151, grizzly#855, python-websockets#177 and ocaml-cohttp#1141: what comes after the
 /// head is frames, whatever it was meant to be.
 #[test]
-fn bytes_behind_the_head_are_frames() {
+fn bytes_after_the_head_are_frames() {
     for rubbish in ["\r\n", "0\r\n\r\n"] {
         let client = asked(&[], |accept| {
             let mut answer = answered(accept, LAST, LAST);
