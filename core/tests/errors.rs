@@ -139,6 +139,7 @@ fn a_handshake_that_fails_says_at_what() {
         (E::EndOfStream, "ended"),
         (E::Timeout, "timeout"),
         (E::TlsClient, "on a plain port"),
+        (E::Location, "Location"),
         (E::TlsServer, "wss://"),
         (E::NotHttp { seen: Excerpt::new(b"RFB\n") }, "\"RFB\\n\""),
     ] {

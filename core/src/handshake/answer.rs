@@ -214,6 +214,7 @@ pub(super) fn refusal_of(failure: HandshakeError) -> Option<Refusal> {
         HandshakeError::EndOfStream
         | HandshakeError::TlsServer
         | HandshakeError::Status { .. }
+        | HandshakeError::Location
         | HandshakeError::Accept
         | HandshakeError::Rejected { .. } => return None,
     };

@@ -27,7 +27,8 @@ use crate::timestamp::Timestamp;
 ///
 /// Of the same shape as [`Connection`]: the calls may come in any order. If the server refuses,
 /// [`failure`](Self::failure) says so at once, and the beginning of its answer's body can still be
-/// read while [`wants_input`](Self::wants_input) is true.
+/// read while [`wants_input`](Self::wants_input) is true, for [`Limits::body_timeout`]. The body of
+/// a redirection with a `Location` is not read.
 #[derive(Debug)]
 pub struct ClientHandshake {
     limits: Limits,
@@ -249,9 +250,8 @@ impl ClientHandshake {
     /// The head of the final response is complete; `input` came behind it.
     fn finish(&mut self, mut response: Response, is_http1: bool, input: &[u8]) {
         let status = response.status();
-        let limit = self.limits.max_body_bytes;
         let (failure, mut body) = if status == 101 && !is_http1 {
-            (HandshakeError::HttpVersion, Body::of(status, response.headers(), 0))
+            (HandshakeError::HttpVersion, Body::none())
         } else if status == 101 {
             match response.check(&self.request, &self.accept) {
                 Ok(agreed) => {
@@ -260,15 +260,34 @@ impl ClientHandshake {
                     return;
                 }
                 // What follows is another protocol, or nothing.
-                Err(failure) => (failure, Body::of(status, response.headers(), 0)),
+                Err(failure) => (failure, Body::none()),
             }
         } else {
-            let failure = HandshakeError::Status { status };
-            (failure, Body::of(status, response.headers(), limit))
+            match response.check_location() {
+                Err(failure) => (failure, Body::none()),
+                // Where it leads is known, and nobody reads the body of a redirection.
+                Ok(true) => (HandshakeError::Status { status }, Body::none()),
+                Ok(false) => (HandshakeError::Status { status }, self.body_of(&response)),
+            }
         };
         body.read(input, &mut response.body);
         self.output = Bytes::new();
+        self.deadline = self.body_deadline();
         self.state = State::Refused { failure, response, body };
+    }
+
+    /// What is read of the body of a refusal.
+    fn body_of(&self, response: &Response) -> Body {
+        let Limits { max_body_bytes, max_head_bytes, .. } = self.limits;
+        Body::of(response.status(), response.headers(), max_body_bytes, max_head_bytes)
+    }
+
+    /// The body of a refusal has a limit of its own, within that of the handshake.
+    fn body_deadline(&self) -> Deadline {
+        let end = self.deadline.next(self.now);
+        let left = end.map(|end| end.saturating_duration_since(self.now));
+        let limit = [left, self.limits.body_timeout].into_iter().flatten().min();
+        Deadline::after(self.now, limit)
     }
 
     fn fail(&mut self, failure: HandshakeError) {

@@ -58,6 +58,8 @@ pub enum HandshakeError {
         /// The status.
         status: u16,
     },
+    /// The server redirects, and has several `Location` fields that differ.
+    Location,
     /// There is not exactly one `Sec-WebSocket-Accept`, which answers the key.
     Accept,
     /// The stream ended before the handshake was complete.
@@ -107,6 +109,7 @@ impl fmt::Display for HandshakeError {
             Self::Subprotocol => {
                 "the Sec-WebSocket-Protocol header is malformed or was not asked for"
             }
+            Self::Location => "the redirection has several Location headers that differ",
             Self::Accept => {
                 "the response does not have exactly one Sec-WebSocket-Accept that fits the key"
             }

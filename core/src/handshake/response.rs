@@ -49,7 +49,8 @@ impl Response {
         &self.headers
     }
 
-    /// The beginning of the body, if the server refused, as far as it has come.
+    /// The beginning of the body, if the server refused, as far as it has come. Empty for a
+    /// redirection with a `Location`, of which it is not read.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
@@ -57,6 +58,17 @@ impl Response {
     /// The subprotocol that the server chose, if it chose one.
     pub fn subprotocol(&self) -> Option<&str> {
         self.headers.get("Sec-WebSocket-Protocol")
+    }
+
+    /// Whether this is a redirection that says where to (RFC 9110 §15.4). One that says two places
+    /// says none: browsers take neither, since the second one may have been injected.
+    pub(super) fn check_location(&self) -> Result<bool, HandshakeError> {
+        if !matches!(self.status, 301 | 302 | 303 | 307 | 308) {
+            return Ok(false);
+        }
+        let mut locations = self.headers.get_all("Location");
+        let Some(first) = locations.next() else { return Ok(false) };
+        if locations.all(|other| other == first) { Ok(true) } else { Err(HandshakeError::Location) }
     }
 
     /// Checks that the response is what the request asked for: the list of RFC 6455 §4.1, in its

@@ -56,7 +56,7 @@ pub(super) fn of_handshake_error(error: HandshakeError) -> &'static str {
         HandshakeError::Body => "http.body",
         HandshakeError::Extensions => "http.extensions",
         HandshakeError::Subprotocol => "http.subprotocol",
-        HandshakeError::Status { .. } => "http.status",
+        HandshakeError::Status { .. } | HandshakeError::Location => "http.status",
         HandshakeError::Accept => "http.accept",
         HandshakeError::EndOfStream => "http.eof",
         HandshakeError::Timeout => "timeout",

@@ -122,6 +122,7 @@ impl From<HandshakeError> for ProxyError {
             | HandshakeError::Subprotocol
             | HandshakeError::Status { .. }
             | HandshakeError::Accept
+            | HandshakeError::Location
             | HandshakeError::Rejected { .. } => Self::Malformed { what: "head" },
         }
     }
