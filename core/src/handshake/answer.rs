@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::Bytes;
 
@@ -12,14 +13,14 @@ use super::headers::{check_added, write_field};
 use super::incoming::Request;
 use crate::config::Config;
 
-/// How to accept a request. Checked when it is used.
+/// How to accept a request. Checked when it is used. `Debug` shows no values of headers.
 ///
 /// ```
 /// use tidegate_core::handshake::Acceptance;
 ///
 /// let acceptance = Acceptance::new().subprotocol("chat").header("Set-Cookie", "a=b");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[must_use = "it is an answer only when it is given to `accept`"]
 pub struct Acceptance {
     subprotocol: Option<String>,
@@ -109,14 +110,15 @@ impl Acceptance {
     }
 }
 
-/// How to reject a request. Checked when it is used.
+/// How to reject a request. Checked when it is used. `Debug` shows no values of headers, and of the
+/// body only how much there is.
 ///
 /// ```
 /// use tidegate_core::handshake::Rejection;
 ///
 /// let rejection = Rejection::new(401).header("WWW-Authenticate", "Basic").body("who are you?\n");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use = "it is an answer only when it is given to `reject`"]
 pub struct Rejection {
     status: u16,
@@ -153,6 +155,35 @@ impl Rejection {
         write_added(&self.headers, &mut out)?;
         write_end(CLOSE, &self.body, &mut out);
         Ok((out, status))
+    }
+}
+
+impl fmt::Debug for Acceptance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptance")
+            .field("has_subprotocol", &self.subprotocol.is_some())
+            .field("headers", &Names(&self.headers))
+            .field("wishes", &self.wishes)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("status", &self.status)
+            .field("headers", &Names(&self.headers))
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}
+
+/// Shows the names of fields.
+struct Names<'f>(&'f [(String, String)]);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::{Buf, Bytes};
 use chacha20::ChaCha12Rng;
@@ -29,7 +30,8 @@ use crate::timestamp::Timestamp;
 /// [`failure`](Self::failure) says so at once, and the beginning of its answer's body can still be
 /// read while [`wants_input`](Self::wants_input) is true, for [`Limits::body_timeout`]. The body of
 /// a redirection with a `Location` is not read.
-#[derive(Debug)]
+///
+/// `Debug` shows no bytes that were sent or have come.
 pub struct ClientHandshake {
     limits: Limits,
     now: Timestamp,
@@ -293,5 +295,17 @@ impl ClientHandshake {
     fn fail(&mut self, failure: HandshakeError) {
         self.output = Bytes::new();
         self.state = State::Failed { failure };
+    }
+}
+
+impl fmt::Debug for ClientHandshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientHandshake")
+            .field("request", &self.request)
+            .field("state", &self.state)
+            .field("deadline", &self.deadline)
+            .field("output_bytes", &self.output.len())
+            .field("early_bytes", &self.early.len())
+            .finish_non_exhaustive()
     }
 }

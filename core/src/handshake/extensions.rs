@@ -2,14 +2,16 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytestring::ByteString;
 
 use super::error::HandshakeError;
 use super::headers::{Headers, is_token, is_token_byte};
 
-/// An extension that a peer offers or agrees to: a name and parameters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An extension that a peer offers or agrees to: a name and parameters. `Debug` shows the names of
+/// the parameters, not their values.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Extension {
     /// `name;parameter=value;parameter`, without blanks and quotes. Names and values are tokens,
     /// so this is not ambiguous. All extensions of a request share one allocation: a head full of
@@ -30,6 +32,13 @@ impl Extension {
             Some((name, value)) => (name, Some(value)),
             None => (parameter, None),
         })
+    }
+}
+
+impl fmt::Debug for Extension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        f.debug_list().entries(self.parameters().map(|(name, _)| name)).finish()
     }
 }
 

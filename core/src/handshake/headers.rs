@@ -8,6 +8,8 @@ use super::error::HeaderError;
 
 /// The header fields of a request or of a response, in their order. Names are compared without
 /// regard to case; a value is bytes without the blanks around it.
+///
+/// `Debug` shows the names alone: values may be credentials.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     /// All names, back to back, and all values: two allocations, however many fields there are.
@@ -107,8 +109,7 @@ impl Headers {
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fields = self.iter().map(|(name, value)| (name, String::from_utf8_lossy(value)));
-        f.debug_map().entries(fields).finish()
+        f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
     }
 }
 
@@ -231,6 +232,11 @@ const fn is_host_byte(byte: u8) -> bool {
                 | b';'
                 | b'='
         )
+}
+
+/// What may be shown of a target: a query often has a token in it.
+pub(super) fn path_of(target: &str) -> &str {
+    target.split('?').next().unwrap_or_default()
 }
 
 /// Whether a request target may have this byte: visible ASCII. A fragment never goes over the wire

@@ -2,15 +2,18 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::error::HandshakeError;
 use super::extensions::{self, Extension};
 use super::head::{check_version, malformed};
-use super::headers::{Headers, is_authority, is_subprotocol, is_target_byte, is_token};
+use super::headers::{Headers, is_authority, is_subprotocol, is_target_byte, is_token, path_of};
 use super::key;
 
 /// A complete and valid request for a WebSocket.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows no values of headers and no query.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     target: String,
     host: String,
@@ -19,7 +22,7 @@ pub struct Request {
 }
 
 /// The first line, checked: a GET over HTTP/1.1.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct RequestLine {
     /// Path and query.
     target: String,
@@ -37,7 +40,7 @@ impl Request {
 
     /// The path: the target up to the first question mark.
     pub fn path(&self) -> &str {
-        self.target.split('?').next().unwrap_or_default()
+        path_of(&self.target)
     }
 
     /// What follows the first question mark of the target, if there is one.
@@ -125,6 +128,23 @@ impl Request {
         check_subprotocols(&headers)?;
         let extensions = extensions::parse(&headers)?;
         Ok(Self { target, host, headers, extensions })
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("host", &self.host)
+            .field("path", &self.path())
+            .field("headers", &self.headers)
+            .field("extensions", &self.extensions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RequestLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestLine").field("path", &path_of(&self.target)).finish_non_exhaustive()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::compression::Agreed;
 use super::error::HandshakeError;
@@ -11,7 +12,9 @@ use super::headers::Headers;
 use super::request::ClientRequest;
 
 /// The final response to a request: its head, and the beginning of the body of a refusal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows no values of headers, and of the body only how much there is.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     status: u16,
     reason: String,
@@ -104,6 +107,17 @@ impl Response {
             }
         }
         Ok(agreed)
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("reason", &self.reason)
+            .field("headers", &self.headers)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::Ipv6Addr;
 
 use bytes::{Buf, Bytes};
@@ -20,8 +21,7 @@ use crate::timestamp::Timestamp;
 /// Asks an HTTP proxy for a tunnel to a server.
 ///
 /// The calls may come in any order. Once it [`is_open`](Self::is_open) the transport leads to the
-/// server.
-#[derive(Debug)]
+/// server. `Debug` shows no bytes that were sent or have come.
 pub struct HttpConnect {
     now: Timestamp,
     deadline: Deadline,
@@ -201,6 +201,18 @@ impl HttpConnect {
     fn tick(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         self.deadline.tick(self.now);
+    }
+}
+
+/// Without the request, which may have credentials.
+impl fmt::Debug for HttpConnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpConnect")
+            .field("state", &self.state)
+            .field("deadline", &self.deadline)
+            .field("output_bytes", &self.output.len())
+            .field("rest_bytes", &self.rest.len())
+            .finish_non_exhaustive()
     }
 }
 
