@@ -160,7 +160,6 @@ fn length(value: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::borrow::ToOwned;
     use alloc::format;
 
     /// What is kept, and whether more is wanted; the same whole and byte by byte.
@@ -226,8 +225,8 @@ mod tests {
             (format!("1;{long}"), ""),
             (format!("3;a=b\r\nabc\r\n1 ;{long}"), "abc"),
             ("0".repeat(50), ""),
-            ("1".to_owned() + &" ".repeat(50), ""),
-            ("1\r\na".to_owned() + &"\r".repeat(50), "a"),
+            (format!("1{}", " ".repeat(50)), ""),
+            (format!("1\r\na{}", "\r".repeat(50)), "a"),
             ("1\r\na\r\n".repeat(50), "aaaa"),
         ] {
             let (kept, wants_more) = read_framed(404, chunked, (99, 20), &input);

@@ -285,7 +285,7 @@ mod tests {
             assert_eq!(read_as(Head::response(&limits), head), Err(malformed(what)), "{head:?}");
         }
         let limits = limits.with_max_head_bytes(20).unwrap();
-        for head in ["\n".repeat(21), "HTTP/a\nX: y\n".to_owned() + &" \n".repeat(5)] {
+        for head in ["\n".repeat(21), format!("HTTP/a\nX: y\n{}", " \n".repeat(5))] {
             let error = too_large("max_head_bytes", 20);
             assert_eq!(read_as(Head::response(&limits), &head), Err(error), "{head:?}");
         }
