@@ -247,3 +247,25 @@ fn a_refusal_of_another_version_is_a_refusal() {
     assert_eq!(client.failure(), Some(&HandshakeError::HttpVersion));
     assert_eq!(client.response().unwrap().status(), 101);
 }
+
+/// gamestdio/websocket#5, coder/websocket#443: `client_max_window_bits=15` in an answer;
+/// tqsdk-python#509: a quoted value, which RFC 7692 §5.2 allows and aiohttp refuses.
+#[cfg(feature = "deflate")]
+#[test]
+fn answers_to_an_offer_of_compression() {
+    use tidegate_core::deflate::DeflateOptions;
+    for (source, agreed) in [
+        ("gamestdio/websocket#5", "permessage-deflate; client_max_window_bits=15"),
+        ("tqsdk-python#509", "permessage-deflate; server_max_window_bits=\"15\""),
+        ("RFC 9112 §5.2", "permessage-deflate;\r\n server_no_context_takeover"),
+    ] {
+        let request = ClientRequest::new("a.test", "/").unwrap();
+        let request = request.deflate(DeflateOptions::default().offer()).unwrap();
+        let mut client = ClientHandshake::new(T0, request, Limits::default(), [7; 32]);
+        let accept = accept_of(client.output());
+        let agreed = format!("{LAST}\r\nSec-WebSocket-Extensions: {agreed}");
+        client.handle_input(T0, &answered(&accept, LAST, &agreed));
+        assert_eq!(client.failure(), None, "{source}");
+        assert!(client.deflate().is_some(), "{source}");
+    }
+}

@@ -94,6 +94,9 @@ fn http_answers() {
     is_http(b"HTTP/1.1 200 Connection established\r\n\r\n", open(b""));
     is_http(b"HTTP/1.0 200 OK\r\nProxy-Agent: x\r\n\r\n", open(b""));
     is_http(b"HTTP/1.1 299\r\nContent-Length: 5\r\n\r\nhello", open(b"hello"));
+    // websocket-client#677, tinyproxy#437, gun#277: whatever length a proxy announces, and HTTP/1.0.
+    is_http(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nhello", open(b"hello"));
+    is_http(b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", open(b""));
     is_http(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", open(b""));
     for status in [101, 300, 302, 407, 403, 502] {
         let answer = format!("HTTP/1.1 {status} no\r\nContent-Length: 2\r\n\r\nno");

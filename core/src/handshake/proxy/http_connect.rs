@@ -104,7 +104,7 @@ impl HttpConnect {
     /// Takes the time, and does what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.tick(now);
-        if self.deadline.is_over(self.now) {
+        if self.wants_input() && self.deadline.is_over(self.now) {
             self.cut_short(HandshakeError::Timeout);
         }
     }
