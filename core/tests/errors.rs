@@ -8,7 +8,7 @@ use core::time::Duration;
 use tidegate_core::frame::OpCode;
 use tidegate_core::handshake::proxy::{ProxyError, ProxyRequestError};
 use tidegate_core::handshake::{
-    AcceptError, CredentialsError, HandshakeError, HeaderError, RequestError,
+    AcceptError, CredentialsError, Excerpt, HandshakeError, HeaderError, RequestError,
 };
 use tidegate_core::{
     Chunk, ChunkError, CloseCode, CloseFrame, Config, ConfigError, Connection, ControlError, Event,
@@ -138,6 +138,10 @@ fn a_handshake_that_fails_says_at_what() {
         (E::Accept, "Sec-WebSocket-Accept"),
         (E::EndOfStream, "ended"),
         (E::Timeout, "timeout"),
+        (E::TlsClient, "on a plain port"),
+        (E::Location, "Location"),
+        (E::TlsServer, "wss://"),
+        (E::NotHttp { seen: Excerpt::new(b"RFB\n") }, "\"RFB\\n\""),
     ] {
         says(&error, &[words]);
     }
@@ -175,6 +179,8 @@ fn a_proxy_that_gives_no_way_says_why() {
     for (error, words) in [
         (ProxyError::Malformed { what: "reply" }, &["malformed", "reply"][..]),
         (ProxyError::TooLarge { setting: "max_head_bytes", limit: 9 }, &["max_head_bytes is 9"]),
+        (ProxyError::Tls, &["TLS"]),
+        (ProxyError::NotHttp { seen: Excerpt::new(b"RFB") }, &["HTTP", "RFB"]),
         (ProxyError::Status { status: 407 }, &["credentials", "407"]),
         (ProxyError::Status { status: 502 }, &["502"]),
         (ProxyError::NoMethod, &["authenticate"]),

@@ -17,6 +17,7 @@ use super::tunnel;
 use super::url::{Url, UrlError};
 use super::websocket::WebSocket;
 use crate::Timestamp;
+use crate::handshake::HandshakeError;
 
 /// The WebSocket of a [`Client`].
 pub type ClientSocket<N> =
@@ -83,7 +84,12 @@ impl<N: Network> Client<N> {
                 Err(error) if limit > 0 => error,
                 result => return result,
             };
-            let Error::Handshake { response: Some(response), peer, .. } = &error else {
+            let Error::Handshake {
+                error: HandshakeError::Status { .. },
+                response: Some(response),
+                peer,
+            } = &error
+            else {
                 return Err(error);
             };
             if !redirect::is_redirect(response) {

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::fmt;
 
 use ::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use ::http::{HeaderMap, HeaderName, Method, Response, StatusCode, Uri, Version, request};
@@ -138,7 +139,7 @@ impl Upgrade {
 }
 
 /// What was agreed on, on the way to a connection.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "it becomes a connection"]
 pub struct Accepted {
     agreed: Agreed,
@@ -154,6 +155,13 @@ impl Accepted {
     /// The subprotocol that was chosen.
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
+    }
+}
+
+/// Without the subprotocol: some servers take a token as one.
+impl fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accepted").field("agreed", &self.agreed).finish_non_exhaustive()
     }
 }
 
