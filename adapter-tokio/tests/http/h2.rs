@@ -76,7 +76,7 @@ async fn several_on_one_connection_echo_and_close() {
 }
 
 #[tokio::test]
-async fn the_answer_has_no_key_and_the_subprotocol() {
+async fn the_answer_has_the_subprotocol_and_nothing_of_http_1_1() {
     for (name, address) in servers().await {
         let requests = connect(address).await;
         let request = request().header("sec-websocket-protocol", "v2");
@@ -85,6 +85,22 @@ async fn the_answer_has_no_key_and_the_subprotocol() {
         assert_eq!(response.headers()["sec-websocket-protocol"], "v2", "{name}");
         assert_eq!(response.headers()["x-room"], "1", "{name}");
         for absent in ["sec-websocket-accept", "upgrade", "connection"] {
+            assert!(!response.headers().contains_key(absent), "{name}: {absent}");
+        }
+    }
+}
+
+/// Envoy passes the key of its HTTP/1.1 client on, and our answer back.
+#[tokio::test]
+async fn a_key_that_a_proxy_passed_on_is_answered() {
+    for (name, address) in servers().await {
+        let requests = connect(address).await;
+        let request = request().header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        let (response, _send) = ask(&requests, request).await;
+        assert_eq!(response.status(), 200, "{name}");
+        let accept = &response.headers()["sec-websocket-accept"];
+        assert_eq!(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "{name}");
+        for absent in ["upgrade", "connection"] {
             assert!(!response.headers().contains_key(absent), "{name}: {absent}");
         }
     }
