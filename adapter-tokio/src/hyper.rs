@@ -1,5 +1,5 @@
 //! WebSocket in a server of [hyper]: the upgrade of HTTP/1.1, and the extended CONNECT of HTTP/2
-//! (RFC 8441), for which the server must enable it (`enable_connect_protocol`).
+//! (RFC 8441), for which the server must be set up by [`enable_websockets`].
 //!
 //! ```
 //! use bytes::Bytes;
@@ -29,6 +29,26 @@
 //! }
 //! ```
 //!
+//! # HTTP/2
+//!
+//! The sockets of an HTTP/2 connection share it with each other and with ordinary requests. A
+//! socket whose handler takes no messages leaves what its peer sent in two windows: its own, and
+//! the one of the connection. By hyper's defaults both are 1 MiB, and two such sockets stop
+//! everything that the client sends on that connection. [`enable_websockets`] makes the window of a
+//! stream small and that of the connection large, so that they stop nobody else.
+//!
+//! What hyper holds for a stream comes on top of [`Config::memory_bound`]:
+//!
+//! | what | at most | by hyper's defaults |
+//! |---|---|---|
+//! | received, and not read behind a closed gate | [`STREAM_WINDOW`], 64 KiB | 1 MiB |
+//! | sent, and not admitted by the peer's window | 64 KiB | 64 KiB |
+//! | admitted, and not taken by TCP | [`SEND_BUFFER`], 64 KiB | 400 KiB |
+//!
+//! When a socket is dropped while its peer takes nothing, hyper keeps what was sent until the peer
+//! takes it, resets the stream, or the connection ends. A connection has 200 streams at a time,
+//! unless the server allows more.
+//!
 //! [hyper]: https://hyper.rs
 
 use alloc::sync::Arc;
@@ -48,6 +68,9 @@ use tidegate_core::handshake::{
     AcceptError, Acceptance, HandshakeError, Request, Upgrade as Checked, refusal_response,
 };
 
+mod settings;
+
+pub use self::settings::{CONNECTION_WINDOW, SEND_BUFFER, STREAM_WINDOW, enable_websockets};
 use crate::TokioClock;
 
 /// A WebSocket on a connection of hyper, or on a stream of one.

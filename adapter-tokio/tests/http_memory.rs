@@ -17,13 +17,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use peak_alloc::PeakAlloc;
-use tidegate_tokio::hyper::{Socket, upgrade};
+use tidegate_tokio::hyper::{SEND_BUFFER, Socket, enable_websockets, upgrade};
 use tidegate_tokio::{Message, Outcome, Prepared, Slow, broadcast};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use crate::extended_connect::{ask, connect, request};
+use crate::extended_connect::{ask, connect, connect_until, request};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -38,25 +38,20 @@ const MESSAGE: usize = 1_000_000;
 /// task behind it, one in h2. And what surrounds them.
 const HELD: usize = 4 * 16 * 1024 + 4 * 1024;
 
-/// The client's, which are one connection's: it does not read, but its h2 takes 64 KiB in.
-const CLIENT: usize = 256 * 1024;
+/// What the connection itself holds, at both ends: the client's h2 takes 64 KiB in, too.
+const CONNECTION: usize = 256 * 1024;
 
 #[tokio::test]
 async fn senders_that_nobody_reads_hold_a_few_pieces_each() {
     let _alone = ALONE.lock().await;
     let (address, mut sockets) = server().await;
     let client = Client::open(address).await;
-    let message = Message::binary(vec![7; MESSAGE]);
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
-    for _ in 0..STREAMS {
-        let mut socket = soon(sockets.recv()).await.unwrap();
-        let message = message.clone();
-        tokio::spawn(async move { while socket.send(message.clone()).await.is_ok() {} });
-    }
-    quiet().await;
+    flood(&mut sockets).await;
     let grown = MEMORY.peak_usage() - before;
-    assert!(grown <= STREAMS * HELD + CLIENT, "{grown} bytes, {} a stream", grown / STREAMS);
+    let allowed = MESSAGE + STREAMS * HELD + CONNECTION;
+    assert!(grown <= allowed, "{grown} bytes, {} a stream", grown / STREAMS);
     drop(client);
 }
 
@@ -84,9 +79,40 @@ async fn members_that_read_nothing_cost_little_and_are_found_slow() {
     }
     // The members share the bytes of the message.
     let grown = MEMORY.peak_usage() - before;
-    let allowed = 2 * MESSAGE + STREAMS * HELD + CLIENT;
+    let allowed = 2 * MESSAGE + STREAMS * HELD + CONNECTION;
     assert!(grown <= allowed, "{grown} bytes, {} a member", grown / STREAMS);
     drop(client);
+}
+
+/// The window is the peer's to choose. What it admits and TCP does not take, waits in h2.
+#[tokio::test]
+async fn open_windows_hold_little_more_where_tcp_stands_still() {
+    let _alone = ALONE.lock().await;
+    let (address, mut sockets) = server().await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut open_windows = h2::client::Builder::new();
+    open_windows.initial_window_size(1 << 30).initial_connection_window_size(1 << 30);
+    let stopped = async { stopped.await.unwrap() };
+    let client = Client::of(connect_until(&open_windows, address, stopped).await).await;
+    stop.send(()).unwrap();
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    flood(&mut sockets).await;
+    let grown = MEMORY.peak_usage() - before;
+    let allowed = MESSAGE + STREAMS * (HELD + SEND_BUFFER) + CONNECTION;
+    assert!(grown <= allowed, "{grown} bytes, {} a stream", grown / STREAMS);
+    drop(client);
+}
+
+/// Lets every socket send as much as it can.
+async fn flood(sockets: &mut mpsc::UnboundedReceiver<Socket>) {
+    let message = Message::binary(vec![7; MESSAGE]);
+    for _ in 0..STREAMS {
+        let mut socket = soon(sockets.recv()).await.unwrap();
+        let message = message.clone();
+        tokio::spawn(async move { while socket.send(message.clone()).await.is_ok() {} });
+    }
+    quiet().await;
 }
 
 /// A client that has opened its streams and reads none of them.
@@ -98,7 +124,10 @@ struct Client {
 
 impl Client {
     async fn open(address: SocketAddr) -> Self {
-        let requests = connect(address).await;
+        Self::of(connect(address).await).await
+    }
+
+    async fn of(requests: SendRequest<Bytes>) -> Self {
         let mut streams = Vec::new();
         for _ in 0..STREAMS {
             let (response, send) = ask(&requests, request()).await;
@@ -117,7 +146,7 @@ async fn server() -> (SocketAddr, mpsc::UnboundedReceiver<Socket>) {
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let mut builder = Builder::new(TokioExecutor::new());
-        builder.http2().enable_connect_protocol();
+        enable_websockets(&mut builder);
         let service = service_fn(|mut request: http::Request<Incoming>| {
             let opened = opened.clone();
             async move {

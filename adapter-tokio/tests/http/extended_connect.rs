@@ -1,10 +1,11 @@
 //! A client of the extended CONNECT of HTTP/2 (RFC 8441), by the crate h2.
 
+use core::future::pending;
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use bytes::Bytes;
-use h2::client::SendRequest;
+use h2::client::{Builder, SendRequest};
 use h2::ext::Protocol;
 use http::{Method, Request, Response};
 use tokio::net::TcpStream;
@@ -14,9 +15,25 @@ use crate::soon;
 
 /// A connection of HTTP/2 whose server allows the extended CONNECT.
 pub(crate) async fn connect(address: SocketAddr) -> SendRequest<Bytes> {
+    connect_until(&Builder::new(), address, pending()).await
+}
+
+/// The same with settings of its own. When `stop` is ready, nothing of the connection is read any
+/// more, and TCP stays open.
+pub(crate) async fn connect_until(
+    settings: &Builder,
+    address: SocketAddr,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> SendRequest<Bytes> {
     let stream = TcpStream::connect(address).await.unwrap();
-    let (requests, connection) = h2::client::handshake(stream).await.unwrap();
-    tokio::spawn(connection);
+    let (requests, connection) = settings.handshake(stream).await.unwrap();
+    tokio::spawn(async move {
+        tokio::pin!(connection);
+        tokio::select! {
+            _ = &mut connection => {}
+            () = stop => pending().await,
+        }
+    });
     let allowed = async {
         while !requests.is_extended_connect_protocol_enabled() {
             sleep(Duration::from_millis(1)).await;

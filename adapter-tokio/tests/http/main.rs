@@ -6,6 +6,8 @@ mod h1;
 mod h2;
 #[path = "../../examples/h2_stream/stream.rs"]
 mod h2_stream;
+mod shutdown;
+mod stalled;
 
 use core::convert::Infallible;
 use core::net::SocketAddr;
