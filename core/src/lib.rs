@@ -145,6 +145,8 @@ mod wishes;
 pub mod deflate;
 #[cfg(feature = "driver")]
 pub mod driver;
+#[cfg(feature = "std")]
+pub mod event_loop;
 pub mod frame;
 pub mod handshake;
 #[cfg(feature = "testing")]
