@@ -8,6 +8,7 @@
 //! |---|---|
 //! | readiness: epoll, kqueue, `poll`, mio | [`turn`], and before it [`accept`] or [`connect`] for the opening handshake |
 //! | readiness, and an application that must sometimes wait | [`turn_with`], with a [`Handler`] |
+//! | completions: io_uring, IOCP, a thread that reads and one that writes | [`Operations`] |
 
 //!
 //! ```
@@ -71,12 +72,14 @@
 //! [`can_send`](Connection::can_send), or [`abort`](Connection::abort) a peer that is too slow.
 //! [`close`](Connection::close) works in the same way.
 
+mod completion;
 mod duplex;
 mod handler;
 mod opening;
 mod share;
 mod turn;
 
+pub use self::completion::{Next, Operations, Submit};
 pub use self::duplex::{Duplex, WithShutdown};
 pub use self::handler::Handler;
 pub use self::opening::{accept, connect};

@@ -8,6 +8,7 @@
     reason = "a test may panic, and knows its input"
 )]
 
+mod completion;
 mod echo;
 mod ends;
 mod opening;
