@@ -153,7 +153,7 @@ impl Both {
                 self.sent += 1;
                 let payload = format!("p{}", self.sent).into_bytes();
                 match self.core.ping(now, payload.clone()) {
-                    Ok(()) => self.reference.ping(now, payload),
+                    Ok(_) => self.reference.ping(now, payload),
                     Err(ControlError::Full) => {
                         assert!(self.reference.unwritten.pings.len() >= 16, "there was room");
                     }
