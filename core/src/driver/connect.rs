@@ -1,20 +1,22 @@
 //! From an address to a WebSocket: names, addresses, a proxy, TLS, and one limit for all of it.
 
 use alloc::sync::Arc;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::clock::Clock;
 use super::connect_error::{ConnectError, ConnectFault, Peer, Stage};
 use super::dial::{dial_any, within};
 use super::error::Error;
+use super::host::Host;
 use super::maybe_tls::MaybeTls;
 use super::network::Network;
 use super::options::Options;
 use super::reconnect::{Backoff, Reconnect};
 use super::redirect::{self, RedirectError};
 use super::tunnel;
-use super::url::{Url, UrlError};
+use super::url::Url;
+use super::url_error::UrlError;
 use super::websocket::WebSocket;
 use crate::Timestamp;
 
@@ -133,18 +135,18 @@ impl<N: Network> Client<N> {
         let mut peer = peer_of(url);
         let proxy = match options.proxy_to(url) {
             Ok(proxy) => proxy,
-            Err(error) => return fail(Stage::Proxy, &peer, ConnectFault::ProxyAddress(error)),
+            Err(error) => return fail(Stage::Proxy, &peer, ConnectFault::ProxyEnvironment(error)),
         };
         let mut clock = network.clock();
         let deadline = left.map(|left| clock.now() + left);
 
         let (host, port) = match &proxy {
-            Some(proxy) => (proxy.host(), proxy.port()),
-            None => (url.host(), url.port()),
+            Some(proxy) => (proxy.checked_host(), proxy.port()),
+            None => (url.checked_host(), url.port()),
         };
         let (address, stream) = self.reach(&mut clock, deadline, host, port).await?;
         if let Some(proxy) = &proxy {
-            let proxy_peer = Peer::new(host, port).at(address);
+            let proxy_peer = Peer::new(&host.with_zone(), port).at(address);
             let target = (url.host(), url.port());
             let Some(limits) = options.limits_within(left_of(&clock, deadline)) else {
                 return fail(Stage::Proxy, &proxy_peer, ConnectFault::TimedOut);
@@ -166,15 +168,17 @@ impl<N: Network> Client<N> {
         &self,
         clock: &mut N::Clock,
         deadline: Option<Timestamp>,
-        host: &str,
+        host: &Host,
         port: u16,
     ) -> Result<(SocketAddr, N::Stream), Error> {
         let network = &*self.network;
-        let fail =
-            |stage, fault| Err(Error::from(ConnectError::new(stage, Peer::new(host, port), fault)));
-        let addresses = match host.parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => match within(clock, deadline, network.resolve(host.into(), port)).await {
+        // The name of a link is looked up as a part of the address: the system knows its number.
+        let name = host.with_zone();
+        let peer = Peer::new(&name, port);
+        let fail = |stage, fault| Err(Error::from(ConnectError::new(stage, peer.clone(), fault)));
+        let addresses = match host.socket_address(port) {
+            Some(address) => vec![address],
+            None => match within(clock, deadline, network.resolve(name.into(), port)).await {
                 Some(Ok(addresses)) => addresses,
                 Some(Err(error)) => return fail(Stage::Resolve, ConnectFault::Resolve(error)),
                 None => return fail(Stage::Resolve, ConnectFault::TimedOut),
@@ -188,9 +192,7 @@ impl<N: Network> Client<N> {
         dial_any(clock, deadline, addresses, dial).await.map_err(|attempts| {
             let is_late = deadline.is_some_and(|deadline| deadline <= clock.now());
             let fault = if is_late { ConnectFault::TimedOut } else { ConnectFault::Unreachable };
-            ConnectError::new(Stage::Connect, Peer::new(host, port), fault)
-                .with_attempts(attempts)
-                .into()
+            ConnectError::new(Stage::Connect, peer.clone(), fault).with_attempts(attempts).into()
         })
     }
 
@@ -236,7 +238,7 @@ impl<N> Clone for Client<N> {
 }
 
 fn peer_of(url: &Url) -> Peer {
-    Peer::new(url.host(), url.port())
+    Peer::new(&url.checked_host().with_zone(), url.port())
 }
 
 fn left_of(clock: &impl Clock, deadline: Option<Timestamp>) -> Option<Duration> {

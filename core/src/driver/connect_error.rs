@@ -4,9 +4,9 @@ use core::fmt;
 use core::net::SocketAddr;
 use std::io;
 
+use super::environment::EnvironmentError;
 use super::redirect::RedirectError;
 use super::tunnel::TunnelFault;
-use super::url::UrlError;
 use crate::handshake::proxy::{ProxyError, ProxyRequestError};
 
 /// Why a client could not connect. What the server says in the opening handshake is
@@ -67,7 +67,7 @@ impl core::error::Error for ConnectError {
             ConnectFault::Resolve(error) | ConnectFault::Tls(error) | ConnectFault::Io(error) => {
                 Some(error)
             }
-            ConnectFault::ProxyAddress(error) => Some(error),
+            ConnectFault::ProxyEnvironment(error) => Some(error),
             ConnectFault::ProxyRequest(error) => Some(error),
             ConnectFault::Proxy(error) => Some(error),
             ConnectFault::Redirect(error) => Some(error),
@@ -148,8 +148,9 @@ pub enum ConnectFault {
     NoAddress,
     /// No address could be connected to: [`ConnectError::attempts`] says why.
     Unreachable,
-    /// The environment names a proxy by something that is no address of one.
-    ProxyAddress(UrlError),
+    /// The environment names a proxy by something that is no address of one, or lists what is
+    /// reached without in a way that cannot be understood.
+    ProxyEnvironment(EnvironmentError),
     /// The proxy cannot be asked for this host, or with these credentials.
     ProxyRequest(ProxyRequestError),
     /// The proxy gives no way to the server.
@@ -170,7 +171,7 @@ impl fmt::Display for ConnectFault {
             Self::Resolve(error) | Self::Tls(error) | Self::Io(error) => error.fmt(f),
             Self::NoAddress => f.write_str("the name has no address"),
             Self::Unreachable => f.write_str("no address could be connected to"),
-            Self::ProxyAddress(error) => error.fmt(f),
+            Self::ProxyEnvironment(error) => error.fmt(f),
             Self::ProxyRequest(error) => error.fmt(f),
             Self::Proxy(error) => error.fmt(f),
             Self::TimedOut => f.write_str("it took longer than the timeout of the options"),

@@ -4,7 +4,7 @@ use core::fmt;
 use std::io;
 
 use super::connect_error::{ConnectError, Peer};
-use super::url::UrlError;
+use super::url_error::UrlError;
 use crate::handshake::{AcceptError, HandshakeError, RequestError, Response};
 use crate::{ChunkError, Closed, ControlError};
 

@@ -28,16 +28,19 @@ mod closer;
 mod connect;
 mod connect_error;
 mod dial;
+mod environment;
 mod error;
 #[cfg(feature = "futures-io")]
 mod futures;
 #[cfg(feature = "futures-io")]
 mod futures_messages;
 mod handshake;
+mod host;
 mod intake;
 mod link;
 mod maybe_tls;
 mod network;
+mod no_proxy;
 mod options;
 mod poll;
 mod proxy;
@@ -54,6 +57,7 @@ pub mod tls;
 mod trace;
 mod tunnel;
 mod url;
+mod url_error;
 mod websocket;
 mod writer;
 
@@ -61,6 +65,7 @@ pub use clock::Clock;
 pub use closer::Closer;
 pub use connect::{Client, ClientSocket};
 pub use connect_error::{ConnectError, ConnectFault, Peer, Stage};
+pub use environment::EnvironmentError;
 pub use error::Error;
 #[cfg(feature = "futures-io")]
 pub use futures::{FuturesStream, begin_connecting, end_connecting};
@@ -79,6 +84,7 @@ pub use serve::{
 pub use split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
 pub use split::{Outcome, Slow, broadcast, broadcast_until};
 pub use stream::ByteStream;
-pub use url::{Url, UrlError};
+pub use url::Url;
+pub use url_error::UrlError;
 pub use websocket::WebSocket;
 pub use writer::{MessageTarget, MessageWriter};

@@ -5,9 +5,10 @@ use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use super::environment::EnvironmentError;
 use super::network::SocketOptions;
 use super::proxy::Proxy;
-use super::url::{Url, UrlError};
+use super::url::Url;
 use crate::Config;
 use crate::handshake::{ClientRequest, Limits, RequestError};
 
@@ -178,7 +179,7 @@ impl Options {
     }
 
     /// The proxy to this address.
-    pub(super) fn proxy_to(&self, url: &Url) -> Result<Option<Proxy>, UrlError> {
+    pub(super) fn proxy_to(&self, url: &Url) -> Result<Option<Proxy>, EnvironmentError> {
         match &self.proxy {
             ProxyChoice::None => Ok(None),
             ProxyChoice::Given(proxy) => Ok(Some(proxy.clone())),

@@ -3,7 +3,9 @@
 use core::error::Error as _;
 use std::io::{self, ErrorKind};
 
-use tidegate_core::driver::{ConnectFault, Error, RedirectError, Remote, Stage, UrlError};
+use tidegate_core::driver::{
+    ConnectFault, Error, Proxy, RedirectError, Remote, Stage, Url, UrlError,
+};
 use tidegate_core::handshake::proxy::{ProxyError, ProxyRequestError};
 use tidegate_core::handshake::{AcceptError, CredentialsError, HandshakeError, RequestError};
 use tidegate_core::{ChunkError, ControlError, MessageKind};
@@ -82,11 +84,17 @@ fn a_client_that_cannot_connect_says_at_which_stage_and_why() {
     ] {
         assert!(stage.to_string().contains(words), "{stage}");
     }
+    let url: Url = "wss://a.test/".parse().unwrap();
+    let environment = Proxy::from_environment(&url, |name| {
+        (name == "https_proxy").then(|| String::from("ftp://proxy.test"))
+    });
+    let environment = environment.unwrap_err();
+    assert_eq!(environment.address(), Some(UrlError::ProxyScheme));
     for (fault, words) in [
         (ConnectFault::Resolve(broken()), "broken"),
         (ConnectFault::NoAddress, "no address"),
         (ConnectFault::Unreachable, "connected to"),
-        (ConnectFault::ProxyAddress(UrlError::ProxyScheme), "socks5://"),
+        (ConnectFault::ProxyEnvironment(environment), "https_proxy"),
         (ConnectFault::ProxyRequest(ProxyRequestError::Host), "255"),
         (ConnectFault::Proxy(ProxyError::NoMethod), "authenticate"),
         (ConnectFault::Tls(broken()), "broken"),
@@ -108,6 +116,8 @@ fn an_address_that_is_none_says_what_is_wrong_with_it() {
         (UrlError::TlsNotBuilt, "rustls"),
         (UrlError::Character { byte: 0x20 }, "0x20"),
         (UrlError::Host, "IP address"),
+        (UrlError::NumericHost, "number"),
+        (UrlError::Zone, "%25"),
         (UrlError::HostNotAscii, "international"),
         (UrlError::Port, "65535"),
         (UrlError::UserInfo, "percent-encoded"),

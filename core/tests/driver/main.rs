@@ -5,6 +5,7 @@
 
 extern crate alloc;
 
+mod addresses;
 mod batching;
 mod closer;
 mod ends;

@@ -1,12 +1,13 @@
 //! The tests. Each runs for each adapter.
 
 use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use rustls::ClientConfig;
 use tidegate_core::driver::{
-    ByteStream, Client, Clock, ConnectError, ConnectFault, Error, Options, Proxy, Stage, WebSocket,
+    ByteStream, Client, Clock, ConnectError, ConnectFault, Error, Network, Options, Proxy, Stage,
+    WebSocket,
 };
 use tidegate_core::handshake::proxy::ProxyError;
 use tidegate_core::{CloseCode, Message};
@@ -30,6 +31,8 @@ macro_rules! tests {
             an_echo_with_credentials_and_from_an_address,
             every_address_is_tried,
             a_name_that_does_not_resolve,
+            an_address_with_a_zone,
+            an_address_of_http,
             a_refusal_names_the_address,
             an_http_proxy,
             a_proxy_that_refuses,
@@ -139,6 +142,45 @@ pub(crate) fn a_name_that_does_not_resolve<A: Adapter>() {
     ));
     assert_eq!((error.stage(), &*error.peer().host), (Stage::Resolve, "does-not-exist.invalid:81"));
     assert!(matches!(error.fault(), ConnectFault::Resolve(_)), "{error}");
+}
+
+/// On Linux the link `lo` has the number 1. By name it is the system's resolver that knows it.
+pub(crate) fn an_address_with_a_zone<A: Adapter>() {
+    let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let port = listener.local_addr().unwrap().port();
+    let serving = std::thread::spawn(move || echo(listener.accept().unwrap().0).unwrap());
+    A::block_on(async {
+        let url = format!("ws://[::1%251]:{port}/");
+        talk(client::<A>(Options::new()).connect(&url).await.unwrap(), 1000).await;
+    });
+    let request = serving.join().unwrap();
+    let host = format!("[::1]:{port}");
+    assert_eq!(request.headers().get("Host"), Some(host.as_str()), "without the zone");
+
+    let resolving = A::network(None).resolve("fe80::1%lo".into(), 80);
+    let addresses = A::block_on(resolving).unwrap();
+    let links = addresses.iter().map(|address| match address {
+        SocketAddr::V6(address) => (address.ip().to_string(), address.scope_id()),
+        SocketAddr::V4(_) => panic!("{addresses:?}"),
+    });
+    assert_eq!(links.collect::<Vec<_>>()[0], ("fe80::1".into(), 1));
+
+    let client = client::<A>(Options::new());
+    let error = connect_error(A::block_on(client.connect("ws://[fe80::1%25no-such-link]:81/")));
+    assert_eq!(error.stage(), Stage::Resolve, "{error}");
+    assert_eq!(error.peer().host, "[fe80::1%no-such-link]:81");
+}
+
+pub(crate) fn an_address_of_http<A: Adapter>() {
+    let (address, serving) = once(|stream| echo(stream).unwrap());
+    A::block_on(async {
+        let client = client::<A>(Options::new());
+        talk(client.connect(&format!("http://{address}/x")).await.unwrap(), 1000).await;
+    });
+    assert_eq!(serving.join().unwrap()[0].target(), "/x");
 }
 
 pub(crate) fn a_refusal_names_the_address<A: Adapter>() {
