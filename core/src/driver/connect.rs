@@ -18,7 +18,7 @@ use super::tunnel;
 use super::url::Url;
 use super::url_error::UrlError;
 use super::websocket::WebSocket;
-use crate::Timestamp;
+use crate::{ConfigError, Timestamp};
 
 /// The WebSocket of a [`Client`].
 pub type ClientSocket<N> =
@@ -45,7 +45,8 @@ impl<N: Network> Client<N> {
     /// # Errors
     ///
     /// [`Error::Url`]: it is no such address, or it is `wss://` and TLS is not built.
-    /// [`Error::Request`]: the options cannot be sent. [`Error::Connect`]: the stage, the peer, and
+    /// [`Error::Request`]: the options cannot be sent. [`Error::Config`]: their timeout is less than
+    /// a microsecond. [`Error::Connect`]: the stage, the peer, and
     /// what went wrong. [`Error::Handshake`]: the server refused, or answered wrongly or too late.
     ///
     /// # Cancel safety
@@ -59,10 +60,11 @@ impl<N: Network> Client<N> {
     ///
     /// # Errors
     ///
-    /// [`Error::Url`] and [`Error::Request`].
+    /// [`Error::Url`], [`Error::Request`] and [`Error::Config`].
     pub fn reconnect(&self, url: &str, backoff: Backoff) -> Result<Reconnect<N>, Error> {
         let url = url.parse()?;
         self.check(&url)?;
+        backoff.check()?;
         Ok(Reconnect::new(self.clone(), url, backoff))
     }
 
@@ -113,6 +115,7 @@ impl<N: Network> Client<N> {
 
     /// Finds what is wrong with the address and the options before anything is done.
     fn check(&self, url: &Url) -> Result<(), Error> {
+        ConfigError::check_duration("timeout", self.options.overall_timeout())?;
         self.options.request(url)?;
         Ok(())
     }

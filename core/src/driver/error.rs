@@ -6,7 +6,7 @@ use std::io;
 use super::connect_error::{ConnectError, Peer};
 use super::url_error::UrlError;
 use crate::handshake::{AcceptError, HandshakeError, RequestError, Response};
-use crate::{ChunkError, Closed, ControlError};
+use crate::{ChunkError, Closed, ConfigError, ControlError};
 
 /// Why a call failed.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub enum Error {
     Control(ControlError),
     /// The address is not one that can be connected to.
     Url(UrlError),
+    /// A setting of the options, or of the waits between attempts, cannot be used.
+    Config(ConfigError),
     /// A client could not connect: says at which stage, to whom, and what went wrong.
     Connect(Box<ConnectError>),
     /// TLS with a client failed, before it could ask for anything.
@@ -62,6 +64,7 @@ impl fmt::Display for Error {
             Self::Chunk(error) => error.fmt(f),
             Self::Control(error) => error.fmt(f),
             Self::Url(error) => error.fmt(f),
+            Self::Config(error) => error.fmt(f),
             Self::Request(error) => error.fmt(f),
             Self::Accept(error) => error.fmt(f),
             Self::Connect(error) => error.fmt(f),
@@ -85,6 +88,7 @@ impl core::error::Error for Error {
             Self::Chunk(error) => Some(error),
             Self::Control(error) => Some(error),
             Self::Url(error) => Some(error),
+            Self::Config(error) => Some(error),
             Self::Request(error) => Some(error),
             Self::Accept(error) => Some(error),
             Self::Handshake { error, .. } => Some(error),
@@ -103,6 +107,12 @@ impl From<io::Error> for Error {
 impl From<UrlError> for Error {
     fn from(error: UrlError) -> Self {
         Self::Url(error)
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
     }
 }
 

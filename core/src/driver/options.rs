@@ -102,7 +102,7 @@ impl Options {
 
     /// Sets how long everything may take until the connection is open: the name, the addresses, a
     /// proxy, TLS, the opening handshake, all redirections. Default: 30 s; `None`: as long as the
-    /// system lets it.
+    /// system lets it. Less than 1 µs is refused when it connects.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = timeout.into();
         self

@@ -13,7 +13,7 @@ use super::connect::{Client, ClientSocket};
 use super::error::Error;
 use super::network::{BoxFuture, Network};
 use super::url::Url;
-use crate::Timestamp;
+use crate::{ConfigError, Timestamp};
 
 /// How long to wait before the next attempt.
 ///
@@ -63,13 +63,13 @@ impl Backoff {
         Self::default()
     }
 
-    /// Sets the first wait. Default: 0.5 s.
+    /// Sets the first wait. Default: 0.5 s; less than 1 µs is refused by [`Client::reconnect`].
     pub fn initial(mut self, wait: Duration) -> Self {
         self.initial = wait;
         self
     }
 
-    /// Sets the longest wait. Default: 30 s.
+    /// Sets the longest wait. Default: 30 s; less than 1 µs is refused by [`Client::reconnect`].
     pub fn maximum(mut self, wait: Duration) -> Self {
         self.maximum = wait;
         self
@@ -98,6 +98,13 @@ impl Backoff {
     pub fn attempts(mut self, attempts: impl Into<Option<u32>>) -> Self {
         self.attempts = attempts.into();
         self
+    }
+
+    /// Without waits a client would do nothing but connect. That a connection counts as soon as it
+    /// is there, by a `reset_after` of zero, is a choice.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::check_duration("initial", self.initial)?;
+        ConfigError::check_duration("maximum", self.maximum)
     }
 
     /// The wait behind so many attempts in vain. `random` is from 0 to 1.

@@ -54,6 +54,12 @@ pub(crate) fn reconnecting_gives_up<A: Adapter>() {
         assert_eq!(connections.failures(), 3);
         assert!(connections.next().await.is_none());
         assert!(matches!(client.reconnect("ftp://x", quick()), Err(Error::Url(_))));
+        let short = Duration::from_nanos(999);
+        for backoff in [quick().initial(short), quick().maximum(short)] {
+            assert!(matches!(client.reconnect(&url, backoff), Err(Error::Config(_))));
+        }
+        let hasty = super::Client::new(A::network(None), Options::new().timeout(short));
+        assert!(matches!(hasty.connect(&url).await, Err(Error::Config(_))));
     });
 }
 
