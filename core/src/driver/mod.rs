@@ -66,7 +66,7 @@ pub use closer::Closer;
 pub use connect::{Client, ClientSocket};
 pub use connect_error::{ConnectError, ConnectFault, Peer, Stage};
 pub use environment::EnvironmentError;
-pub use error::Error;
+pub use error::{EntropyError, Error};
 #[cfg(feature = "futures-io")]
 pub use futures::{FuturesStream, begin_connecting, end_connecting};
 pub use handshake::{Incoming, client};

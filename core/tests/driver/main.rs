@@ -8,6 +8,7 @@ extern crate alloc;
 mod addresses;
 mod batching;
 mod closer;
+mod connecting;
 mod ends;
 mod errors;
 mod invariants;

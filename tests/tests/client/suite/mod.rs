@@ -74,24 +74,27 @@ fn connect_error<T>(result: Result<T, Error>) -> Box<ConnectError> {
     }
 }
 
-/// Its text has the stage, the peer, the fault and what each address failed with; what is behind the
-/// fault is its source.
+/// Its text has the stage, the peer, the addresses and what is known of the reason; what the system
+/// or TLS said is its source, and is told once.
 fn says_what_it_knows(error: Box<ConnectError>) -> Box<ConnectError> {
     use core::error::Error as _;
 
     let text = error.to_string();
     let (stage, peer, fault) = (error.stage(), error.peer(), error.fault());
-    assert!(text.starts_with(&format!("{stage} {peer} failed: {fault}")), "{text}");
-    for (address, why) in error.attempts() {
-        assert!(text.contains(&format!("{address}: {why}")), "{text}");
+    assert!(text.starts_with(&format!("{stage} {}", peer.host)), "{text}");
+    for (address, _) in error.attempts() {
+        assert!(text.contains(&address.to_string()), "{text}");
     }
-    let is_by_itself = matches!(
-        fault,
-        ConnectFault::NoAddress | ConnectFault::Unreachable | ConnectFault::TimedOut
-    );
-    match error.source() {
-        Some(source) => assert!(!is_by_itself && fault.to_string() == source.to_string(), "{text}"),
-        None => assert!(is_by_itself, "{text}"),
+    let source = error.source();
+    match fault {
+        ConnectFault::Resolve(_)
+        | ConnectFault::Tls(_)
+        | ConnectFault::Io(_)
+        | ConnectFault::Unreachable => {
+            let source = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+            assert!(!text.contains(&source.unwrap().to_string()), "{text}");
+        }
+        _ => assert!(source.is_none() && text.contains(&fault.to_string()), "{text}"),
     }
     error
 }
@@ -191,7 +194,7 @@ pub(crate) fn a_refusal_names_the_address<A: Adapter>() {
     assert_eq!((error.stage(), &error.peer().host), (Stage::Connect, &unused.to_string()));
     let [(address, why)] = error.attempts() else { panic!("{error}") };
     assert_eq!((*address, why.kind()), (unused, ErrorKind::ConnectionRefused));
-    assert!(error.to_string().starts_with(&format!("connecting to {unused} failed: ")), "{error}");
+    assert_eq!(error.to_string(), format!("connecting to {unused} failed"));
 }
 
 fn proxied(proxy: &str) -> Options {
