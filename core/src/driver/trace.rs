@@ -7,6 +7,7 @@ pub(super) use on::{Seen, Span, within};
 
 #[cfg(feature = "tracing")]
 mod on {
+    use core::fmt;
     use std::io;
 
     use tracing::Instrument;
@@ -53,7 +54,7 @@ mod on {
         }
 
         pub(in crate::driver) fn handler_failed(error: &Error) {
-            debug!(%error, "handler failed");
+            debug!(error = %Chain(error), "handler failed");
         }
 
         pub(in crate::driver) fn panicked() {
@@ -66,8 +67,23 @@ mod on {
 
         pub(in crate::driver) fn opened<T>(result: &Result<T, Error>) {
             if let Err(error) = result {
-                debug!(%error, "opening handshake failed");
+                debug!(error = %Chain(error), "opening handshake failed");
             }
+        }
+    }
+
+    /// An error and what is behind it, in one line.
+    struct Chain<'e>(&'e dyn core::error::Error);
+
+    impl fmt::Display for Chain<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{}", self.0)?;
+            let mut next = self.0.source();
+            while let Some(error) = next {
+                write!(f, ": {error}")?;
+                next = error.source();
+            }
+            Ok(())
         }
     }
 
