@@ -252,15 +252,5 @@ impl fmt::Display for Failure {
     }
 }
 
-impl core::error::Error for Failure {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Protocol(error) => Some(error),
-            Self::EndOfStream
-            | Self::KeepaliveTimeout
-            | Self::WriteTimeout
-            | Self::CloseTimeout
-            | Self::Aborted => None,
-        }
-    }
-}
+/// The violation is in the text, and in the variant: a chain does not say it twice.
+impl core::error::Error for Failure {}
