@@ -8,6 +8,7 @@ use super::clock::Clock;
 use super::connect_error::{ConnectError, ConnectFault, Peer, Stage};
 use super::dial::{dial_any, within};
 use super::error::Error;
+use super::handshake::client_until;
 use super::host::Host;
 use super::maybe_tls::MaybeTls;
 use super::network::Network;
@@ -224,7 +225,12 @@ impl<N: Network> Client<N> {
             return fail(Stage::Handshake, peer, ConnectFault::TimedOut);
         };
         let config = self.options.connection_config();
-        match super::client(stream, clock, request, limits, config).await {
+        // What is followed has said all there is to say; what is not has a body that tells why.
+        let is_enough = match self.options.redirect_limit() {
+            0 => |_: &_| false,
+            _ => redirect::is_redirect,
+        };
+        match client_until(stream, clock, request, limits, config, is_enough).await {
             Err(Error::Handshake { error, response, .. }) => {
                 Err(Error::Handshake { error, response, peer: Some(Box::new(peer)) })
             }

@@ -14,7 +14,8 @@ use std::sync::Mutex;
 
 use tidegate_core::Timestamp;
 use tidegate_core::driver::{
-    BoxFuture, ByteStream, Client, Clock, ConnectFault, Error, Network, Options, SocketOptions,
+    BoxFuture, ByteStream, Client, Clock, ConnectFault, Error, Network, Options, RedirectError,
+    SocketOptions,
 };
 
 /// What becomes of one attempt to connect.
@@ -235,5 +236,49 @@ fn a_refused_connection_leads_to_the_error_of_the_system() {
         let chain = chain.join(": ");
         assert_eq!(chain.matches("refused").count(), 1, "{chain}");
         assert_eq!(chain.matches("127.0.0.1:0").count(), 1, "{chain}");
+    }
+}
+
+fn redirection(locations: &[&str], rest: &str) -> Fate {
+    let fields: String =
+        locations.iter().map(|location| format!("Location: {location}\r\n")).collect();
+    Fate::Answers(format!("HTTP/1.1 302 Found\r\n{fields}{rest}\r\n"))
+}
+
+/// Where to go is known when the head is there. The body, and the end of the stream, may never come.
+#[test]
+fn a_redirection_is_followed_when_its_head_is_there() {
+    for rest in ["Content-Length: 10\r\n", "", "Transfer-Encoding: chunked\r\n"] {
+        let refused = Fate::Refused(ErrorKind::ConnectionRefused);
+        let hops = [redirection(&["/b"], rest), redirection(&["/c"], rest), refused];
+        let world = World::new(addresses(1), hops);
+        let client = world.client(Options::new().redirects(2));
+        let error = world.run(client.connect("ws://a.test/")).unwrap_err();
+        assert!(matches!(error, Error::Connect(_)), "{error:?}");
+        assert_eq!(world.dialled.lock().unwrap().len(), 3, "two hops");
+        assert_eq!(world.now(), Duration::ZERO, "{rest:?}");
+    }
+}
+
+/// Proxies and libraries differ in which of them they take: two servers would be meant.
+#[test]
+fn a_redirection_to_two_places_is_not_followed() {
+    for (locations, expected) in [
+        (&["/b", "/c"][..], Some(RedirectError::Ambiguous)),
+        (&["/b", "/b", "http://evil.test/"], Some(RedirectError::Ambiguous)),
+        (&["/b", "/b"], None),
+        (&[], Some(RedirectError::Location)),
+    ] {
+        let refused = Fate::Refused(ErrorKind::ConnectionRefused);
+        let world = World::new(addresses(1), [redirection(locations, ""), refused]);
+        let client = world.client(Options::new().redirects(2));
+        let Error::Connect(error) = world.run(client.connect("ws://a.test/")).unwrap_err() else {
+            panic!("{locations:?}")
+        };
+        match (error.fault(), expected) {
+            (ConnectFault::Redirect(why), Some(expected)) => assert_eq!(*why, expected),
+            (ConnectFault::Unreachable, None) => {}
+            (other, _) => panic!("{locations:?}: {other}"),
+        }
     }
 }

@@ -46,6 +46,7 @@ macro_rules! tests {
             a_server_over_tls,
             redirections_are_followed_without_credentials,
             redirections_that_are_not_followed,
+            redirections_do_not_wait_for_their_body,
             reconnecting,
             reconnecting_gives_up,
             reconnecting_counts_short_lives,

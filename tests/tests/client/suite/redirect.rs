@@ -1,6 +1,9 @@
 //! Redirections: how far they are followed, and what does not go with them.
 
+use core::time::Duration;
 use std::io::Write;
+use std::net::TcpStream;
+use std::time::Instant;
 
 use tidegate_core::driver::{ConnectFault, Error, Options, Peer, RedirectError, Stage};
 use tidegate_core::handshake::HandshakeError;
@@ -72,4 +75,27 @@ pub(crate) fn redirections_that_are_not_followed<A: Adapter>() {
     let error = connect_error(A::block_on(client.connect(&format!("wss://{address}/"))));
     assert!(matches!(error.fault(), ConnectFault::Redirect(RedirectError::Downgrade)), "{error}");
     redirecting.join().unwrap();
+}
+
+/// The body is announced and never comes, and the stream stays open.
+pub(crate) fn redirections_do_not_wait_for_their_body<A: Adapter>() {
+    let (last, serving) = once(|stream| echo(stream).unwrap());
+    let hop = |location: String| -> Box<dyn FnOnce(TcpStream) -> TcpStream + Send> {
+        Box::new(move |mut stream: TcpStream| {
+            server::head(&mut stream);
+            let answer =
+                format!("HTTP/1.1 302 There\r\nLocation: {location}\r\nContent-Length: 10\r\n\r\n");
+            stream.write_all(answer.as_bytes()).unwrap();
+            stream
+        })
+    };
+    let (first, redirecting) = listen(vec![hop("/next".into()), hop(format!("ws://{last}/"))]);
+    let begun = Instant::now();
+    A::block_on(async {
+        let client = client::<A>(Options::new().redirects(2));
+        talk(client.connect(&format!("ws://{first}/")).await.unwrap(), 1000).await;
+    });
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(redirecting.join().unwrap().len(), 2);
+    serving.join().unwrap();
 }
