@@ -145,10 +145,10 @@ pub use futures_rustls::{self, rustls};
 pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{
     Accept, Arrival, Backoff, Closer, ConnectError, ConnectFault, Counters, Decision, Driver,
-    EntropyError, EnvironmentError, Error, FuturesStream, Listener, MaybeTls, MessageReader,
-    MessageWriter, OnDrop, Options, Origins, Outcome, Peer, Proxy, Receiver, RedirectError, Remote,
-    ReuniteError, Sender, ServeOptions, Server, ServerHandle, Slow, Stage, Url, UrlError,
-    broadcast, broadcast_until,
+    EntropyError, EnvironmentError, Error, FailedAttempt, FuturesStream, Listener, MaybeTls,
+    MessageReader, MessageWriter, OnDrop, Options, Origins, Outcome, Peer, Proxy, Receiver,
+    RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server, ServerHandle, Slow, Stage,
+    Url, UrlError, broadcast, broadcast_until,
 };
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{

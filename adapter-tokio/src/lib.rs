@@ -146,10 +146,10 @@ mod tls;
 pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{
     Accept, Arrival, Backoff, Closer, ConnectError, ConnectFault, Counters, Decision, Driver,
-    EntropyError, EnvironmentError, Error, Listener, MaybeTls, MessageReader, MessageWriter,
-    OnDrop, Options, Origins, Outcome, Peer, Proxy, Receiver, RedirectError, Remote, ReuniteError,
-    Sender, ServeOptions, Server, ServerHandle, Slow, Stage, Url, UrlError, broadcast,
-    broadcast_until,
+    EntropyError, EnvironmentError, Error, FailedAttempt, Listener, MaybeTls, MessageReader,
+    MessageWriter, OnDrop, Options, Origins, Outcome, Peer, Proxy, Receiver, RedirectError, Remote,
+    ReuniteError, Sender, ServeOptions, Server, ServerHandle, Slow, Stage, Url, UrlError,
+    broadcast, broadcast_until,
 };
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::backoff::Backoff;
 use super::clock::Clock;
 use super::connect_error::{ConnectError, ConnectFault, Peer, Stage};
 use super::dial::{dial_any, within};
@@ -13,8 +14,9 @@ use super::host::Host;
 use super::maybe_tls::MaybeTls;
 use super::network::Network;
 use super::options::Options;
-use super::reconnect::{Backoff, Reconnect};
+use super::reconnect::Reconnect;
 use super::redirect::{self, RedirectError};
+use super::trace::Span;
 use super::tunnel;
 use super::url::Url;
 use super::url_error::UrlError;
@@ -73,8 +75,15 @@ impl<N: Network> Client<N> {
         &self.network
     }
 
-    pub(super) async fn connect_to(&self, first: Url) -> Result<ClientSocket<N>, Error> {
-        self.check(&first)?;
+    pub(super) async fn connect_to(&self, url: Url) -> Result<ClientSocket<N>, Error> {
+        self.check(&url)?;
+        let connected = self.follow(url.clone()).await;
+        Span::connected(&url, &connected);
+        connected
+    }
+
+    /// Asks one server after the other for as long as they say that it is elsewhere.
+    async fn follow(&self, first: Url) -> Result<ClientSocket<N>, Error> {
         let clock = self.network.clock();
         let begin = clock.now();
         let limit = self.options.redirect_limit();

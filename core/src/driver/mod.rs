@@ -21,6 +21,7 @@
 
 #![allow(clippy::disallowed_types, reason = "wake-ups belong here")]
 
+mod backoff;
 mod buffer;
 mod clock;
 mod close;
@@ -47,6 +48,7 @@ mod proxy;
 mod reader;
 mod reconnect;
 mod redirect;
+mod retry;
 mod send;
 mod serve;
 mod sink;
@@ -61,6 +63,7 @@ mod url_error;
 mod websocket;
 mod writer;
 
+pub use backoff::Backoff;
 pub use clock::Clock;
 pub use closer::Closer;
 pub use connect::{Client, ClientSocket};
@@ -75,7 +78,7 @@ pub use network::{BoxFuture, Network, SocketOptions};
 pub use options::Options;
 pub use proxy::Proxy;
 pub use reader::{MessageReader, MessageSource};
-pub use reconnect::{Backoff, Reconnect};
+pub use reconnect::{FailedAttempt, Reconnect};
 pub use redirect::RedirectError;
 pub use serve::{
     Accept, Arrival, Counters, Decision, Listener, Origins, Remote, Runtime, ServeOptions, Server,

@@ -14,7 +14,9 @@ mod on {
     use tracing::{debug, debug_span, error, info, trace, warn};
 
     use crate::driver::error::Error;
+    use crate::driver::reconnect::FailedAttempt;
     use crate::driver::serve::Remote;
+    use crate::driver::url::Url;
     use crate::{Closed, Connection};
 
     /// What happens, and to whom.
@@ -30,6 +32,23 @@ mod on {
 
         pub(in crate::driver) fn accept() -> Self {
             Self(debug_span!("accept"))
+        }
+
+        /// A client has not come as far as the opening handshake, which has an event of its own.
+        pub(in crate::driver) fn connected<T>(url: &Url, result: &Result<T, Error>) {
+            if let Err(error @ Error::Connect(_)) = result {
+                debug!(host = url.host(), port = url.port(), error = %Chain(error), "not connected");
+            }
+        }
+
+        /// A client that connects again and again.
+        pub(in crate::driver) fn attempt_failed(url: &Url, attempt: &FailedAttempt<'_>) {
+            let (host, port, failures) = (url.host(), url.port(), attempt.failures());
+            let error = Chain(attempt.error());
+            match attempt.next_wait() {
+                Some(wait) => warn!(host, port, failures, ?wait, %error, "attempt failed"),
+                None => warn!(host, port, failures, %error, "last attempt failed"),
+            }
         }
 
         /// A server's connection, its handshake included.
@@ -155,7 +174,9 @@ mod off {
 
     use crate::Connection;
     use crate::driver::error::Error;
+    use crate::driver::reconnect::FailedAttempt;
     use crate::driver::serve::Remote;
+    use crate::driver::url::Url;
 
     #[derive(Clone, Debug)]
     pub(in crate::driver) struct Span;
@@ -177,6 +198,8 @@ mod off {
         pub(in crate::driver) fn handler_failed(_error: &Error) {}
         pub(in crate::driver) fn panicked() {}
         pub(in crate::driver) fn cut() {}
+        pub(in crate::driver) fn connected<T>(_url: &Url, _result: &Result<T, Error>) {}
+        pub(in crate::driver) fn attempt_failed(_url: &Url, _attempt: &FailedAttempt<'_>) {}
         pub(in crate::driver) fn opened<T>(_result: &Result<T, Error>) {}
     }
 

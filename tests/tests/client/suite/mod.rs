@@ -51,6 +51,7 @@ macro_rules! tests {
             reconnecting_gives_up,
             reconnecting_counts_short_lives,
             reconnecting_is_cancelled_and_goes_on,
+            reconnecting_ends_at_a_certificate,
         );
     };
 }
