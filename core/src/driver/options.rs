@@ -212,12 +212,14 @@ impl Options {
     }
 }
 
-/// Of the headers the names: a value may be a secret, and this ends up in logs.
+/// Of the headers the names, and of the subprotocols their number: the value of a header may be a
+/// secret, a subprotocol often is a token (a browser can send one in no other way), and this ends up
+/// in logs.
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Options")
-            .field("subprotocols", &self.subprotocols)
+            .field("subprotocols", &self.subprotocols.len())
             .field("origin", &self.origin)
             .field("headers", &names)
             .field("limits", &self.limits)

@@ -16,6 +16,7 @@ mod mock;
 mod pair;
 mod reconnecting;
 mod refusals;
+mod secrets;
 mod split;
 mod split_ends;
 mod split_pair;
