@@ -59,7 +59,7 @@
 //!
 //! # Connecting
 //!
-//! A [`Client`] has what people need between them and a server: all addresses tried as RFC 8305
+//! A [`Client`] has what people need between them and a server: addresses tried as RFC 8305
 //! says, one limit for everything, a proxy, redirections, TLS, and connections again and again:
 //!
 //! ```no_run

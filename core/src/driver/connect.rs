@@ -42,8 +42,9 @@ impl<N: Network> Client<N> {
 
     /// Connects to an address such as `wss://example.org/chat?room=1`.
     ///
-    /// All addresses of the host are tried, IPv6 and IPv4 in turn, the next one when one has failed
-    /// or has not answered for 250 ms (RFC 8305); the first that answers is taken.
+    /// The addresses of the host are tried, IPv6 and IPv4 in turn, the next one when one has failed
+    /// or has not answered for 250 ms (RFC 8305); the first that answers is taken. It is 32 of them
+    /// at most, 16 at the same time: [`ConnectError::untried`] tells how many were left out.
     ///
     /// # Errors
     ///
