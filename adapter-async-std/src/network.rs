@@ -80,7 +80,7 @@ impl Network for AsyncStdNetwork {
         Box::pin(async move {
             let config = config.map_or_else(tls::client_config, Ok)?;
             let connecting = TlsConnector::from(config).connect(name?, stream.into_inner());
-            Ok(AsyncStdStream::new(connecting.await?))
+            Ok(AsyncStdStream::new(tls::connect(connecting).await?))
         })
     }
 

@@ -82,7 +82,7 @@ impl Network for SmolNetwork {
         Box::pin(async move {
             let config = config.map_or_else(tls::client_config, Ok)?;
             let connecting = TlsConnector::from(config).connect(name?, stream.into_inner());
-            Ok(FuturesStream::new(connecting.await?))
+            Ok(FuturesStream::new(tls::connect(connecting).await?))
         })
     }
 

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use tidegate_tokio::hyper::{Refusal, Socket, upgrade};
+use tidegate_tokio::hyper::{Refusal, Socket, enable_websockets, upgrade};
 use tidegate_tokio::{Config, Error};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -63,7 +63,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http2().enable_connect_protocol();
+    enable_websockets(&mut builder);
     let service = service_fn(|request| {
         let response = answer(request, config.clone());
         async { Ok::<_, Infallible>(response) }

@@ -1,5 +1,5 @@
 //! WebSocket in an application of [axum], in the style of axum's own extractor: over HTTP/1.1, and
-//! over HTTP/2 where the server enables the extended CONNECT (RFC 8441).
+//! over HTTP/2 by the extended CONNECT (RFC 8441).
 //!
 //! ```
 //! use axum::Router;
@@ -17,6 +17,100 @@
 //!                 break;
 //!             }
 //!         }
+//!     })
+//! }
+//! ```
+//!
+//! # HTTP/2
+//!
+//! `axum::serve` leaves hyper's windows as they are: two sockets whose handlers take no messages
+//! then stop every other socket, request and upload of the same HTTP/2 connection
+//! ([why](crate::hyper#http2)), and it cannot be told otherwise. A server that speaks HTTP/2 with
+//! its clients directly accepts by itself:
+//!
+//! ```
+//! use core::time::Duration;
+//!
+//! use axum::Router;
+//! use hyper_util::rt::{TokioExecutor, TokioIo};
+//! use hyper_util::server::conn::auto::Builder;
+//! use hyper_util::service::TowerToHyperService;
+//! use tidegate_tokio::hyper::enable_websockets;
+//! use tokio::net::TcpListener;
+//!
+//! async fn serve(listener: TcpListener, app: Router) {
+//!     loop {
+//!         let Ok((stream, _)) = listener.accept().await else {
+//!             // Out of file descriptors, for example.
+//!             tokio::time::sleep(Duration::from_millis(100)).await;
+//!             continue;
+//!         };
+//!         let service = TowerToHyperService::new(app.clone());
+//!         tokio::spawn(async move {
+//!             let mut builder = Builder::new(TokioExecutor::new());
+//!             enable_websockets(&mut builder);
+//!             // How a connection ends is its client's affair.
+//!             let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+//!         });
+//!     }
+//! }
+//! ```
+//!
+//! # Shutting down
+//!
+//! axum's graceful shutdown knows no WebSockets. Over HTTP/1.1 it forgets those that are open, and
+//! they are cut when the process ends; over HTTP/2 it waits for them, for ever if nobody closes
+//! them. So the application tells its handlers, and waits for them:
+//!
+//! ```
+//! use core::time::Duration;
+//!
+//! use axum::Router;
+//! use axum::extract::State;
+//! use axum::response::Response;
+//! use axum::routing::any;
+//! use tidegate_tokio::CloseCode;
+//! use tidegate_tokio::axum::{Socket, WebSocketUpgrade};
+//! use tokio::net::TcpListener;
+//! use tokio::sync::watch;
+//! use tokio::time::timeout;
+//!
+//! async fn serve(listener: TcpListener, signal: impl Future<Output = ()> + Send + 'static) {
+//!     let (stop, stopped) = watch::channel(false);
+//!     let app = Router::new().route("/echo", any(echo)).with_state(stopped);
+//!     let tell = stop.clone();
+//!     let signal = async move {
+//!         signal.await;
+//!         tell.send_replace(true);
+//!     };
+//!     let serving = async {
+//!         let served = axum::serve(listener, app).with_graceful_shutdown(signal).await;
+//!         // Until the last handler has dropped its receiver.
+//!         stop.closed().await;
+//!         served
+//!     };
+//!     // What is still open then is cut.
+//!     let _ = timeout(Duration::from_secs(10), serving).await;
+//! }
+//!
+//! async fn echo(upgrade: WebSocketUpgrade, State(mut stop): State<watch::Receiver<bool>>) -> Response {
+//!     upgrade.on_upgrade(async move |mut socket: Socket| {
+//!         let closer = socket.closer();
+//!         let handler = async {
+//!             while let Ok(Some(message)) = socket.recv().await {
+//!                 if socket.send(message).await.is_err() {
+//!                     break;
+//!                 }
+//!             }
+//!         };
+//!         tokio::pin!(handler);
+//!         tokio::select! {
+//!             () = &mut handler => return,
+//!             _ = stop.wait_for(|stop| *stop) => {}
+//!         }
+//!         // `recv` goes on to the end of the closing handshake.
+//!         let _ = closer.close(CloseCode::GOING_AWAY);
+//!         handler.await;
 //!     })
 //! }
 //! ```

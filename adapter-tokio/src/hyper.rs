@@ -1,5 +1,5 @@
 //! WebSocket in a server of [hyper]: the upgrade of HTTP/1.1, and the extended CONNECT of HTTP/2
-//! (RFC 8441), for which the server must enable it (`enable_connect_protocol`).
+//! (RFC 8441), for which the server must be set up by [`enable_websockets`].
 //!
 //! ```
 //! use bytes::Bytes;
@@ -29,6 +29,26 @@
 //! }
 //! ```
 //!
+//! # HTTP/2
+//!
+//! The sockets of an HTTP/2 connection share it with each other and with ordinary requests. A
+//! socket whose handler takes no messages leaves what its peer sent in two windows: its own, and
+//! the one of the connection. By hyper's defaults both are 1 MiB, and two such sockets stop
+//! everything that the client sends on that connection. [`enable_websockets`] makes the window of a
+//! stream small and that of the connection large, so that they stop nobody else.
+//!
+//! What hyper holds for a stream comes on top of [`Config::memory_bound`]:
+//!
+//! | what | at most | by hyper's defaults |
+//! |---|---|---|
+//! | received, and not read behind a closed gate | [`STREAM_WINDOW`], 64 KiB | 1 MiB |
+//! | sent, and not admitted by the peer's window | 64 KiB | 64 KiB |
+//! | admitted, and not taken by TCP | [`SEND_BUFFER`], 64 KiB | 400 KiB |
+//!
+//! When a socket is dropped while its peer takes nothing, hyper keeps what was sent until the peer
+//! takes it, resets the stream, or the connection ends. A connection has 200 streams at a time,
+//! unless the server allows more.
+//!
 //! [hyper]: https://hyper.rs
 
 use alloc::sync::Arc;
@@ -48,6 +68,9 @@ use tidegate_core::handshake::{
     AcceptError, Acceptance, HandshakeError, Request, Upgrade as Checked, refusal_response,
 };
 
+mod settings;
+
+pub use self::settings::{CONNECTION_WINDOW, SEND_BUFFER, STREAM_WINDOW, enable_websockets};
 use crate::TokioClock;
 
 /// A WebSocket on a connection of hyper, or on a stream of one.
@@ -132,10 +155,11 @@ impl Upgrade {
             accepted.map_err(|error| Refusal { cause: Cause::Answer(error), version })?;
         let opening = async move {
             let upgraded = on_upgrade.await.map_err(io::Error::other)?;
+            let stream = HyperStream::new(upgraded, version);
             let clock = TokioClock::new();
             let subprotocol = accepted.subprotocol().map(String::from);
             let connection = accepted.into_connection(clock.now(), config);
-            let socket = Socket::from_connection(HyperStream(upgraded), clock, connection);
+            let socket = Socket::from_connection(stream, clock, connection);
             Ok(socket.with_subprotocol(subprotocol))
         };
         Ok((response, opening))
@@ -199,12 +223,24 @@ impl core::error::Error for Refusal {}
 
 /// What hyper gives for an upgraded connection, as a stream.
 #[derive(Debug)]
-pub struct HyperStream(Upgraded);
+pub struct HyperStream {
+    upgraded: Upgraded,
+    /// Whether output goes to hyper in pieces of [`PIECE`].
+    in_pieces: bool,
+}
+
+impl HyperStream {
+    fn new(upgraded: Upgraded, version: Version) -> Self {
+        // Where hyper cannot write several slices at once, it writes the first: a frame's header.
+        let in_pieces = version == Version::HTTP_2 || !upgraded.is_write_vectored();
+        Self { upgraded, in_pieces }
+    }
+}
 
 impl ByteStream for HyperStream {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(buffer);
-        ready!(Pin::new(&mut self.0).poll_read(cx, buffer.unfilled()))?;
+        ready!(Pin::new(&mut self.upgraded).poll_read(cx, buffer.unfilled()))?;
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
@@ -213,18 +249,39 @@ impl ByteStream for HyperStream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let upgraded = Pin::new(&mut self.upgraded);
         match slices {
-            [slice] => Pin::new(&mut self.0).poll_write(cx, slice),
-            // Where it is not overridden, it writes the first slice.
-            _ => Pin::new(&mut self.0).poll_write_vectored(cx, slices),
+            [first, ..] if self.in_pieces && first.len() >= PIECE => {
+                upgraded.poll_write(cx, first.get(..PIECE).unwrap_or(first))
+            }
+            [slice] => upgraded.poll_write(cx, slice),
+            slices if self.in_pieces => upgraded.poll_write(cx, &join(slices)),
+            slices => upgraded.poll_write_vectored(cx, slices),
         }
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.upgraded).poll_flush(cx)
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.upgraded).poll_shutdown(cx)
     }
 }
+
+/// The first [`PIECE`] bytes of these slices: a frame's header goes with what follows it, and not
+/// as a DATA frame of its own.
+fn join(slices: &[IoSlice<'_>]) -> Vec<u8> {
+    let length = slices.iter().map(|slice| slice.len()).sum::<usize>().min(PIECE);
+    let mut joined = Vec::with_capacity(length);
+    for slice in slices {
+        let count = slice.len().min(length - joined.len());
+        joined.extend_from_slice(slice.get(..count).unwrap_or_default());
+    }
+    joined
+}
+
+/// How much is handed to a stream of HTTP/2 at a time: a DATA frame (RFC 9113 §4.2: 16,384 bytes
+/// unless the peer allows more). hyper takes up to four such pieces that the window does not admit,
+/// and copies each whole, whatever its length: larger ones would only wait there.
+const PIECE: usize = 16 * 1024;

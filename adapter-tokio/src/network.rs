@@ -74,7 +74,7 @@ impl Network for TokioNetwork {
         Box::pin(async move {
             let config = config.map_or_else(tls::client_config, Ok)?;
             let connecting = TlsConnector::from(config).connect(name?, stream.into_inner());
-            Ok(TokioStream::new(connecting.await?))
+            Ok(TokioStream::new(tls::connect(connecting).await?))
         })
     }
 

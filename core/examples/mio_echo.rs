@@ -2,13 +2,14 @@
 //!
 //!     cargo run --release -p tidegate-core --example mio_echo -- 127.0.0.1:9001
 //!
-//! The reference for event loops of any kind. What to take from here:
+//! The reference for event loops that are told when a socket is ready. `event_loop::turn` does the
+//! work of a connection. What is left for the loop, and shown here:
 //!
-//! - The loop asks the connection what it wants and registers for just that: no interest in
-//!   reading while the gate is closed. That alone slows a fast sender down.
-//! - The buffer belongs to the loop. An idle connection holds none.
-//! - Deadlines come from `poll_timeout`; a call that comes late only delays.
-//! - `transport` says when to shut down and when to close.
+//! - It registers for just what a connection waits for: no interest in reading while the gate is
+//!   closed. That alone slows a fast sender down.
+//! - It calls again when a deadline has come, and after `Turn::Again`, when the others had their
+//!   turn.
+//! - The read buffer is its own. An idle connection holds none.
 
 #![allow(
     clippy::disallowed_methods,
@@ -18,25 +19,23 @@
 )]
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Buf;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
+use tidegate_core::event_loop::{Turn, Wait, WithShutdown, accept, turn};
 use tidegate_core::handshake::{Acceptance, Limits, ServerHandshake};
-use tidegate_core::{
-    Config, Connection, Event, Message, READ_SIZE, SendError, Timestamp, Transport,
-};
+use tidegate_core::{Config, Connection, Event, READ_SIZE, Timestamp};
 
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
     let address =
         address.parse().map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?;
     let mut listener = TcpListener::bind(address)?;
-    println!("listening on {}", listener.local_addr()?);
+    println!("ws://{}/", listener.local_addr()?);
 
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
@@ -46,6 +45,7 @@ fn main() -> io::Result<()> {
         buffer: vec![0; READ_SIZE],
         origin: Instant::now(),
         config: Arc::new(Config::default()),
+        accepts_at: None,
     };
     let mut events = Events::with_capacity(1024);
     loop {
@@ -60,7 +60,7 @@ fn main() -> io::Result<()> {
                 server.turn(event.token(), poll.registry());
             }
         }
-        server.expire(poll.registry());
+        server.expire(&listener, poll.registry());
     }
 }
 
@@ -71,26 +71,28 @@ struct Server {
     buffer: Vec<u8>,
     origin: Instant,
     config: Arc<Config>,
+    /// When to accept again, if that failed.
+    accepts_at: Option<Timestamp>,
 }
 
 struct Peer {
     stream: TcpStream,
     state: State,
-    /// An echo that the outbox had no room for. While there is one, no event is taken: the gate
-    /// then closes by itself, and the peer feels that it does not read its own echoes.
-    unsent: Option<Message>,
+    /// What the poller tells of.
     interest: Option<Interest>,
-    is_shut_down: bool,
+    /// When to call without that.
+    until: Option<Timestamp>,
 }
 
 /// Boxed where they differ much in size.
 enum State {
-    Handshake(Box<ServerHandshake>),
+    Opening(Box<ServerHandshake>),
     Open(Box<Connection>),
 }
 
 impl Server {
     fn accept(&mut self, listener: &TcpListener, registry: &Registry) {
+        self.accepts_at = None;
         loop {
             match listener.accept() {
                 Ok((stream, _)) => {
@@ -98,16 +100,16 @@ impl Server {
                     let token = Token(self.next);
                     self.next += 1;
                     let handshake = ServerHandshake::new(self.now(), Limits::default());
-                    let state = State::Handshake(Box::new(handshake));
-                    let peer =
-                        Peer { stream, state, unsent: None, interest: None, is_shut_down: false };
-                    self.peers.insert(token.0, peer);
+                    let state = State::Opening(Box::new(handshake));
+                    self.peers.insert(token.0, Peer { stream, state, interest: None, until: None });
                     self.turn(token, registry);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => {
-                    // A peer that has gone already, or no descriptor left: the others go on.
+                    // A peer that has gone already, or no descriptor left: the others go on, and
+                    // those who wait are accepted a little later. Nobody tells of them again.
                     eprintln!("accept: {error}");
+                    self.accepts_at = Some(self.now() + ACCEPT_PAUSE);
                     return;
                 }
             }
@@ -118,27 +120,31 @@ impl Server {
     fn turn(&mut self, token: Token, registry: &Registry) {
         let now = self.now();
         let Some(peer) = self.peers.get_mut(&token.0) else { return };
-        let keep = peer
-            .work(now, &self.config, &mut self.buffer)
-            .and_then(|keep| if keep { peer.register(token, registry) } else { Ok(false) });
-        match keep {
-            Ok(true) => {}
-            Ok(false) => drop(self.peers.remove(&token.0)),
-            Err(error) => {
-                eprintln!("peer {}: {error}", token.0);
-                self.peers.remove(&token.0);
+        let kept = match peer.turn(now, &self.config, &mut self.buffer) {
+            Some(Next::Wait(wait)) => peer.wait(wait, token, registry),
+            // At once, but after the others: `expire` comes when all of them had their turn.
+            Some(Next::Again) => {
+                peer.until = Some(now);
+                Ok(())
             }
+            None => Err(None),
+        };
+        if let Err(error) = kept {
+            if let Some(error) = error {
+                eprintln!("peer {}: {error}", token.0);
+            }
+            self.peers.remove(&token.0);
         }
     }
 
-    fn expire(&mut self, registry: &Registry) {
+    fn expire(&mut self, listener: &TcpListener, registry: &Registry) {
         let now = self.now();
-        let due: Vec<_> = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.deadline().is_some_and(|deadline| deadline <= now))
-            .map(|(token, _)| Token(*token))
-            .collect();
+        let is_due = |until: Option<Timestamp>| until.is_some_and(|until| until <= now);
+        if is_due(self.accepts_at) {
+            self.accept(listener, registry);
+        }
+        let due = self.peers.iter().filter(|(_, peer)| is_due(peer.until));
+        let due: Vec<_> = due.map(|(token, _)| Token(*token)).collect();
         for token in due {
             self.turn(token, registry);
         }
@@ -146,9 +152,11 @@ impl Server {
 
     /// How long the loop may sleep. A server with very many connections keeps a heap instead.
     fn patience(&self) -> Option<Duration> {
-        let deadline = self.peers.values().filter_map(Peer::deadline).min()?;
+        let deadlines = self.peers.values().filter_map(|peer| peer.until);
+        let patience =
+            deadlines.chain(self.accepts_at).min()?.saturating_duration_since(self.now());
         // Rounded up: epoll counts milliseconds, and half a one would be none.
-        Some(deadline.saturating_duration_since(self.now()) + Duration::from_millis(1))
+        Some(if patience.is_zero() { patience } else { patience + Duration::from_millis(1) })
     }
 
     fn now(&self) -> Timestamp {
@@ -156,175 +164,76 @@ impl Server {
     }
 }
 
+/// How a turn ended, whichever it was.
+enum Next {
+    Wait(Wait),
+    Again,
+}
+
 impl Peer {
-    /// Does everything that can be done without waiting. False: the connection is over.
-    fn work(
+    /// Everything that can be done without waiting. `None`: it is over.
+    fn turn(&mut self, now: Timestamp, config: &Arc<Config>, buffer: &mut [u8]) -> Option<Next> {
+        let shut_down = |stream: &mut TcpStream| stream.shutdown(Shutdown::Write);
+        let mut stream = WithShutdown::new(&mut self.stream, shut_down);
+        if let State::Opening(handshake) = &mut self.state {
+            let turn = accept(handshake, &mut stream, buffer, now);
+            if handshake.request().is_some() && !handshake.is_accepted() {
+                // Here a server looks at the path, the origin and the headers, or rejects.
+                handshake.accept(Acceptance::new()).ok()?;
+            }
+            if !handshake.is_accepted() {
+                return next(turn);
+            }
+            let blank = ServerHandshake::new(now, Limits::default());
+            let handshake = std::mem::replace(&mut **handshake, blank);
+            let connection = handshake.into_connection(now, Arc::clone(config)).ok()?;
+            self.state = State::Open(Box::new(connection));
+        }
+        let State::Open(connection) = &mut self.state else { return None };
+        next(turn(connection, &mut stream, buffer, now, application))
+    }
+
+    /// Registers for what the connection waits for, and for nothing else.
+    fn wait(
         &mut self,
-        now: Timestamp,
-        config: &Arc<Config>,
-        buffer: &mut [u8],
-    ) -> io::Result<bool> {
-        match &mut self.state {
-            State::Handshake(handshake) => handshake.handle_timeout(now),
-            State::Open(connection) => connection.handle_timeout(now),
-        }
-        // A bounded number of reads, so that one peer cannot keep the loop from the others. mio is
-        // edge-triggered: whoever leaves earlier must come back by himself.
-        for _ in 0..READS_PER_TURN {
-            self.application(now, config);
-            self.write()?;
-            while self.can_go_on() {
-                self.application(now, config);
-                self.write()?;
-            }
-            match self.transport() {
-                Transport::KeepOpen => {}
-                Transport::ShutdownWrite if !self.is_shut_down => {
-                    self.is_shut_down = true;
-                    let _ = self.stream.shutdown(Shutdown::Write);
-                }
-                Transport::ShutdownWrite => {}
-                Transport::Close => return Ok(false),
-            }
-            if !self.wants_input() {
-                return Ok(true);
-            }
-            match self.stream.read(buffer) {
-                Ok(0) => self.handle_eof(now),
-                Ok(length) => self.handle_input(now, &buffer[..length]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.interest = None; // registered again, so that epoll tells again
-        Ok(true)
-    }
-
-    /// What an application does: decide about a request, answer messages.
-    fn application(&mut self, now: Timestamp, config: &Arc<Config>) {
-        if let State::Handshake(handshake) = &mut self.state
-            && handshake.request().is_some()
-            && handshake.accept(Acceptance::new()).is_ok()
-        {
-            let blank = Box::new(ServerHandshake::new(now, Limits::default()));
-            let handshake = std::mem::replace(handshake, blank);
-            if let Ok(connection) = handshake.into_connection(now, Arc::clone(config)) {
-                self.state = State::Open(Box::new(connection));
-            }
-        }
-        let State::Open(connection) = &mut self.state else { return };
-        loop {
-            if let Some(message) = self.unsent.take() {
-                // Any other error says that the connection is closing: nobody reads an echo then.
-                if let Err(SendError::Full(message)) = connection.send(message) {
-                    self.unsent = Some(message);
-                    return;
-                }
-            }
-            match connection.poll_event() {
-                Some(Event::Message(message)) => self.unsent = Some(message),
-                Some(_) => {}
-                None => return,
-            }
-        }
-    }
-
-    /// Writing made room for the echo that waits. Nobody else would tell: with nothing to write and
-    /// the gate closed there is no interest registered, and so no event.
-    fn can_go_on(&self) -> bool {
-        match &self.state {
-            State::Open(connection) => self.unsent.is_some() && connection.can_send(),
-            State::Handshake(_) => false,
-        }
-    }
-
-    fn write(&mut self) -> io::Result<()> {
-        while self.wants_output() {
-            let mut slices = [IoSlice::new(&[]); 16];
-            let written = match &mut self.state {
-                State::Open(connection) => {
-                    let output = connection.output();
-                    let count = output.chunks_vectored(&mut slices);
-                    self.stream.write_vectored(&slices[..count])
-                }
-                State::Handshake(handshake) => self.stream.write(handshake.output().chunk()),
-            };
-            match (written, &mut self.state) {
-                (Ok(0), _) => return Err(ErrorKind::WriteZero.into()),
-                (Ok(length), State::Open(connection)) => connection.output().advance(length),
-                (Ok(length), State::Handshake(handshake)) => handshake.output().advance(length),
-                (Err(error), _) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                (Err(error), _) if error.kind() == ErrorKind::Interrupted => {}
-                (Err(error), _) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    /// Registers for what the connection wants, and for nothing else.
-    fn register(&mut self, token: Token, registry: &Registry) -> io::Result<bool> {
-        let wanted = match (self.wants_input(), self.wants_output()) {
+        wait: Wait,
+        token: Token,
+        registry: &Registry,
+    ) -> Result<(), Option<io::Error>> {
+        self.until = wait.until;
+        let wanted = match (wait.readable, wait.writable) {
             (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
             (true, false) => Some(Interest::READABLE),
             (false, true) => Some(Interest::WRITABLE),
-            (false, false) => None, // the gate is closed: wait for the application
+            (false, false) => None, // the application takes nothing: this one always does
         };
-        if wanted != self.interest {
-            // A stream that is registered afresh is told at once if it is ready.
-            let _ = registry.deregister(&mut self.stream);
-            if let Some(interest) = wanted {
-                registry.register(&mut self.stream, token, interest)?;
-            }
-            self.interest = wanted;
+        match (self.interest, wanted) {
+            (before, wanted) if before == wanted => {}
+            (None, Some(wanted)) => registry.register(&mut self.stream, token, wanted)?,
+            (Some(_), Some(wanted)) => registry.reregister(&mut self.stream, token, wanted)?,
+            (_, None) => registry.deregister(&mut self.stream)?,
         }
-        Ok(true)
+        self.interest = wanted;
+        Ok(())
     }
+}
 
-    fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
-        match &mut self.state {
-            State::Handshake(handshake) => handshake.handle_input(now, input),
-            State::Open(connection) => connection.handle_input(now, input),
-        }
+/// An echo. There is room for one answer to each message: sending fails only if we are closing.
+fn application(connection: &mut Connection, event: Event) {
+    match event {
+        Event::Message(message) => drop(connection.send(message)),
+        Event::Closed(closed) if !closed.is_clean() => eprintln!("{closed}"),
+        _ => {}
     }
+}
 
-    fn handle_eof(&mut self, now: Timestamp) {
-        match &mut self.state {
-            State::Handshake(handshake) => handshake.handle_eof(now),
-            State::Open(connection) => connection.handle_eof(now),
-        }
-    }
-
-    fn wants_input(&self) -> bool {
-        let wanted = match &self.state {
-            State::Handshake(handshake) => handshake.wants_input(),
-            State::Open(connection) => connection.wants_input(),
-        };
-        // When all is said, the rest is read and discarded until the peer's end.
-        wanted || self.transport() == Transport::ShutdownWrite
-    }
-
-    fn wants_output(&self) -> bool {
-        match &self.state {
-            State::Handshake(handshake) => handshake.wants_output(),
-            State::Open(connection) => connection.wants_output(),
-        }
-    }
-
-    fn transport(&self) -> Transport {
-        match &self.state {
-            State::Handshake(handshake) => handshake.transport(),
-            State::Open(connection) => connection.transport(),
-        }
-    }
-
-    fn deadline(&self) -> Option<Timestamp> {
-        match &self.state {
-            State::Handshake(handshake) => handshake.poll_timeout(),
-            State::Open(connection) => connection.poll_timeout(),
-        }
+fn next<H>(turn: Turn<H>) -> Option<Next> {
+    match turn {
+        Turn::Wait(wait) => Some(Next::Wait(wait)),
+        Turn::Again => Some(Next::Again),
+        Turn::Over { .. } => None,
     }
 }
 
 const LISTENER: Token = Token(0);
-const READS_PER_TURN: usize = 16;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -110,13 +110,16 @@ impl CloseFrame {
         Self { code, reason: reason.into() }
     }
 
-    /// Whether the frame may be sent: a code that is allowed and a reason that fits.
+    /// Whether the frame may be sent: a code that is allowed and a reason that fits, or neither
+    /// ([`EMPTY`](Self::EMPTY)).
     ///
     /// # Errors
     ///
     /// [`ControlError::InvalidCode`] and [`ControlError::ReasonTooLong`].
     pub fn check(&self) -> Result<(), ControlError> {
-        if !self.code.is_sendable() {
+        if *self == Self::EMPTY {
+            Ok(())
+        } else if !self.code.is_sendable() {
             Err(ControlError::InvalidCode { code: self.code })
         } else if self.reason.len() > MAX_REASON {
             Err(ControlError::ReasonTooLong { length: self.reason.len() })

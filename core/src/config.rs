@@ -8,6 +8,7 @@ use crate::error::ConfigError;
 use crate::frame::{MAX_CONTROL_PAYLOAD, MAX_HEADER};
 use crate::gauge::Watermarks;
 use crate::inbox;
+use crate::keepalive;
 use crate::outbox;
 
 /// The settings of a connection, checked. Share one `Arc<Config>` between connections.
@@ -91,7 +92,8 @@ impl Default for Config {
             pong_timeout: Some(Duration::from_secs(30)),
             // Several round trips around the world and a retransmission.
             close_timeout: Some(Duration::from_secs(10)),
-            write_timeout: None,
+            // Longer than a phone in a tunnel; a peer that takes nothing does not live for ever.
+            write_timeout: Some(Duration::from_secs(30)),
             #[cfg(feature = "deflate")]
             deflate: None,
         }
@@ -117,7 +119,7 @@ impl Config {
     /// + max_message_size                   the one being assembled (in chunks: READ_SIZE for each)
     /// + READ_SIZE                          input behind a closed gate
     /// + send_marks.high                    output below its mark
-    /// + pongs, the close frame and what a queued event costs by itself
+    /// + pings, pongs, the close frame and what a queued event costs by itself
     ///
     ///   and if compression is configured:
     /// + 390 KiB                            a compressor and an inflater (by `mem_level`)
@@ -153,6 +155,7 @@ impl Config {
             events,
             answers.saturating_mul(inbox::EVENT_OVERHEAD + MAX_CONTROL_PAYLOAD),
             outbox::control_bound(self),
+            keepalive::BOUND,
             MAX_CONTROL_PAYLOAD + MAX_HEADER,
             size_of::<crate::Connection>() + FIXED_OVERHEAD,
             self.deflate_bound(),
@@ -273,23 +276,31 @@ impl ConfigBuilder {
     }
 
     /// How long after a ping nothing may come from the peer until the connection is given up.
-    /// Any byte counts as a sign of life. While the gate is closed the time stands still: the
-    /// answer may be waiting behind what we do not read. Default: 30 s; `None`: for ever.
+    ///
+    /// It begins when the transport has taken the ping, the keepalive's or the application's. Any
+    /// byte counts as a sign of life. While the gate is closed the time stands still: the answer may
+    /// be waiting behind what we do not read. Default: 30 s; `None`: for ever.
     pub fn pong_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.config.pong_timeout = timeout.into();
         self
     }
 
-    /// How long the closing handshake and the end of the stream behind it may take, altogether.
-    /// Default: 10 s; `None`: for ever, which lets a peer keep the connection.
+    /// How long the closing handshake and the end of the stream after it may take, altogether.
+    ///
+    /// It begins when the transport has taken our Close, or when the peer has broken the protocol.
+    /// While the gate is closed and the peer's Close is awaited, the time stands still. Default:
+    /// 10 s; `None`: for ever, which lets a peer keep the connection.
     pub fn close_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.config.close_timeout = timeout.into();
         self
     }
 
     /// How long the peer may take nothing while output waits, until the connection is given up.
-    /// It takes this long at least and twice as long at most. Default: `None`, for ever (the
-    /// keepalive finds a peer that is gone, and a peer may be slow).
+    ///
+    /// A peer that takes some of it now and then is slow, and is not given up. While the gate is
+    /// closed the time stands still, unless the outbox is full: a peer that waits for us to read
+    /// may not read itself. Default: 30 s; `None`: for ever, which lets a peer that takes nothing
+    /// keep the connection, as long as it says a word now and then.
     pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.config.write_timeout = timeout.into();
         self

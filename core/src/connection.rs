@@ -17,7 +17,7 @@ use crate::inbox::Inbox;
 use crate::keepalive::Keepalive;
 use crate::outbox::Outbox;
 use crate::output::Output;
-use crate::phase::Phase;
+use crate::phase::{Phase, Step};
 use crate::role::Role;
 use crate::sending::Sending;
 use crate::short::Path;
@@ -79,8 +79,6 @@ pub struct Connection {
     pub(crate) now: Timestamp,
     pub(crate) timers: TimerTable,
     pub(crate) keepalive: Keepalive,
-    /// How many pings the keepalive has sent: the number in the newest one.
-    pub(crate) pings: u16,
     pub(crate) counters: Counters,
 }
 
@@ -101,12 +99,12 @@ pub(crate) struct ControlFrame {
 #[derive(Debug)]
 pub(crate) enum Ending {
     /// We have sent this, and the peer's answer is awaited.
-    Undecided {
-        sent: CloseFrame,
-    },
+    Undecided { sent: CloseFrame },
     Decided {
         closed: Closed,
         reported: bool,
+        /// How many bytes have come after that.
+        trailing: u32,
     },
 }
 
@@ -182,7 +180,6 @@ impl Connection {
             ending: None,
             timers,
             keepalive: Keepalive::default(),
-            pings: 0,
             counters: Counters::default(),
             config,
         }
@@ -201,7 +198,13 @@ impl Connection {
         self.counters.bytes_in += input.len() as u64;
         // Any byte is a sign of life.
         self.timers.clear(Timer::Pong);
-        self.decode_input(input);
+        self.timers.hear(input.len());
+        if self.decodes() {
+            self.decode_input(input);
+        } else {
+            self.discard_input(input.len());
+        }
+        self.note_gate();
         self.timers.tick(self.now);
     }
 
@@ -239,6 +242,23 @@ impl Connection {
         self.receive_any(now, input)
     }
 
+    /// Takes input that does not count: it comes after what ends the connection. That has its turn
+    /// when the next event is asked for, not because more input comes.
+    #[cold]
+    fn discard_input(&mut self, length: usize) {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        if let Some(Held::Close { trailing, .. }) = self.stash.held_mut() {
+            *trailing = trailing.saturating_add(length);
+        } else if self.phase == Phase::Closed
+            && let Some(Ending::Decided { trailing, .. }) = self.ending.as_deref_mut()
+        {
+            *trailing = trailing.saturating_add(length);
+            if *trailing >= MAX_TRAILING {
+                self.step(Step::Cut, CloseFrame::EMPTY, None);
+            }
+        }
+    }
+
     /// Takes the end of the stream: the peer has shut its writing side down, or the transport has
     /// failed. What came before it is still decoded and delivered.
     pub fn handle_eof(&mut self, now: Timestamp) {
@@ -257,7 +277,7 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.tick(now);
         self.expire();
-        self.timers.tick(self.now);
+        self.tick(now);
     }
 
     /// Gives the next event, if there is one. There may be another one at once; after a `None`,
@@ -281,6 +301,9 @@ impl Connection {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing else happens
     /// before. Changes with every call that is not a getter. A time that has passed means now.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
+        if self.output.outbox.has_urgent_news() {
+            return Some(self.now);
+        }
         self.timers.next(self.now)
     }
 
@@ -291,7 +314,10 @@ impl Connection {
     pub fn wants_input(&self) -> bool {
         let matters = match (self.phase, self.stash.held()) {
             (Phase::Open | Phase::Closing, Some(Held::Violation(_))) => false,
-            // Behind a Close only the end of the stream is awaited.
+            // After a Close only the end of the stream is awaited.
+            (Phase::Open | Phase::Closing | Phase::Closed, Some(Held::Close { trailing, .. })) => {
+                *trailing < MAX_TRAILING
+            }
             (Phase::Open | Phase::Closing | Phase::Closed, _) => true,
             (Phase::Failed | Phase::Cut | Phase::Ended, _) => false,
         };
@@ -328,6 +354,8 @@ impl Connection {
     pub fn transport(&self) -> Transport {
         match self.phase {
             Phase::Cut => Transport::Close,
+            // The peer has ended its side, and what it had said waits for the application.
+            Phase::Closing if self.end_of_stream && !self.wants_output() => Transport::Close,
             Phase::Open | Phase::Closing => Transport::KeepOpen,
             Phase::Closed | Phase::Failed | Phase::Ended if self.wants_output() => {
                 Transport::KeepOpen
@@ -352,3 +380,7 @@ impl Connection {
 /// How many times what has arrived of a message the next read may be: what comes in the first read
 /// of a message of [`MAX_READ_SIZE`] is enough to read all the rest at once.
 const READ_GROWTH: usize = 16;
+
+/// How many bytes may come after the peer's Close: none should (RFC 6455 §5.5.1), and whoever goes
+/// on for ever is not read for ever.
+const MAX_TRAILING: u32 = 1024 * 1024;

@@ -317,7 +317,11 @@ impl fmt::Display for ControlError {
                 write!(f, "a close reason has 123 bytes at most, not {length}")
             }
             Self::InvalidCode { code } => {
-                write!(f, "the close code {code} must not be sent; 1000 and 3000 to 4999 may")
+                write!(
+                    f,
+                    "the close code {code} must not be sent; 1000 to 1003, 1007 to 1014 and 3000 \
+                     to 4999 may, and 1005 without a reason, which is an empty close frame"
+                )
             }
             Self::Full => f.write_str("too many pings wait to be sent"),
             Self::Closed => f.write_str(CLOSED),

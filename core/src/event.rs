@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::error::Error;
 use core::fmt;
 
 use bytes::Bytes;
@@ -131,15 +132,19 @@ pub struct Chunk {
 }
 
 /// How a connection ended. Cheap to clone.
-#[derive(Clone, PartialEq, Eq)]
+///
+/// It is an error, too: what a call fails with that needs an open connection. Its source is what
+/// the transport failed with, if that is known.
+#[derive(Clone)]
 pub struct Closed(Arc<Ending>);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Ending {
     received: Option<CloseFrame>,
     sent: Option<CloseFrame>,
     by_peer: bool,
     failure: Option<Failure>,
+    transport: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl Closed {
@@ -149,12 +154,26 @@ impl Closed {
             sent: Some(sent),
             by_peer,
             failure: None,
+            transport: None,
         }))
     }
 
-    pub(crate) fn failed(failure: Failure, sent: Option<CloseFrame>) -> Self {
-        let by_peer = matches!(failure, Failure::EndOfStream | Failure::Protocol(_));
-        Self(Arc::new(Ending { received: None, sent, by_peer, failure: Some(failure) }))
+    pub(crate) fn failed(failure: Failure, sent: Option<CloseFrame>, by_peer: bool) -> Self {
+        let is_peers = matches!(failure, Failure::EndOfStream | Failure::Protocol(_));
+        Self(Arc::new(Ending {
+            received: None,
+            sent,
+            by_peer: by_peer && is_peers,
+            failure: Some(failure),
+            transport: None,
+        }))
+    }
+
+    /// The same end with what the transport failed with, as [`source`](Error::source): for a loop
+    /// that knows it. It changes nothing else, and two ends that differ in it are equal.
+    #[must_use]
+    pub fn with_transport_error(self, error: Arc<dyn Error + Send + Sync>) -> Self {
+        Self(Arc::new(Ending { transport: Some(error), ..Ending::clone(&self.0) }))
     }
 
     /// The close code of the connection (RFC 6455 §7.1.5): the one received;
@@ -169,12 +188,22 @@ impl Closed {
         self.0.received.as_ref().map_or("", |frame| &frame.reason)
     }
 
-    /// Whether both ends sent a Close and received one.
+    /// Whether both ends sent a Close and received one, whatever its code was.
     pub fn is_clean(&self) -> bool {
         self.0.failure.is_none()
     }
 
-    /// Whether the peer began: by its Close, by ending the stream, or by breaking the protocol.
+    /// Whether it ended as a conversation ends: the closing handshake is complete, and it began
+    /// here, or the peer's Close had the code 1000 or 1001 or none. An adapter's `recv` gives `None`
+    /// then. Any other end is an error: the peer refused something, failed or restarts.
+    pub fn is_normal(&self) -> bool {
+        let is_farewell =
+            matches!(self.code(), CloseCode::NORMAL | CloseCode::GOING_AWAY | CloseCode::NO_STATUS);
+        self.is_clean() && (is_farewell || !self.is_by_peer())
+    }
+
+    /// Whether the peer began: by its Close, by ending the stream, or by breaking the protocol,
+    /// before we sent a Close.
     pub fn is_by_peer(&self) -> bool {
         self.0.by_peer
     }
@@ -195,14 +224,27 @@ impl Closed {
     }
 }
 
+impl PartialEq for Closed {
+    fn eq(&self, other: &Self) -> bool {
+        let (a, b) = (&*self.0, &*other.0);
+        a.received == b.received
+            && a.sent == b.sent
+            && a.by_peer == b.by_peer
+            && a.failure == b.failure
+    }
+}
+
+impl Eq for Closed {}
+
 impl fmt::Debug for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ending { received, sent, by_peer, failure } = &*self.0;
+        let Ending { received, sent, by_peer, failure, transport } = &*self.0;
         f.debug_struct("Closed")
             .field("received", received)
             .field("sent", sent)
             .field("by_peer", by_peer)
             .field("failure", failure)
+            .field("transport", transport)
             .finish()
     }
 }
@@ -214,6 +256,12 @@ impl fmt::Display for Closed {
             None if self.reason().is_empty() => write!(f, "closed with code {}", self.code()),
             None => write!(f, "closed with code {}: {}", self.code(), self.reason()),
         }
+    }
+}
+
+impl Error for Closed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.transport.as_deref().map(|error| error as _)
     }
 }
 
@@ -252,5 +300,5 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The violation is in the text, and in the variant: a chain does not say it twice.
-impl core::error::Error for Failure {}
+/// What it displays is all there is: a violation is shown as such, and is not a source beside that.
+impl Error for Failure {}

@@ -129,6 +129,15 @@ impl Inbox {
         }
     }
 
+    /// The next event.
+    pub(crate) fn next(&self) -> Option<&Event> {
+        let front = || match self.rest.as_deref()?.front()? {
+            Item::Event(event) => Some(event),
+            Item::Answer(_) => None,
+        };
+        self.first.as_ref().or_else(front)
+    }
+
     /// Whether an answer to a ping stands at this place behind the first event.
     #[inline]
     fn is_answer(&self, place: usize) -> bool {

@@ -9,61 +9,38 @@
 //!
 //! # The loop
 //!
-//! This is all that an event loop does with a connection. Which sockets, threads or wake-ups are
-//! behind `stream` is its own business.
+//! [`event_loop::turn`] (feature `std`) does all that an event loop does with a connection. Which
+//! sockets, threads or wake-ups are behind `socket` is the caller's business.
 //!
 //! ```
-//! use std::io::{self, ErrorKind, Read, Write};
-//! use bytes::Buf;
-//! use tidegate_core::{Connection, Event, READ_SIZE, Timestamp, Transport};
+//! # #[cfg(feature = "std")] mod example {
+//! use tidegate_core::event_loop::{Duplex, Turn, turn};
+//! use tidegate_core::{Connection, Event, Timestamp};
 //!
-//! /// The stream is ready, or the deadline has come. True: keep it; false: close it.
-//! fn turn<S: Read + Write>(
+//! /// The socket is ready, the deadline has come, or something was sent from outside.
+//! fn echo(
 //!     connection: &mut Connection,
-//!     stream: &mut S,       // non-blocking
-//!     buffer: &mut [u8],    // READ_SIZE long; one serves all connections of a thread
-//!     now: Timestamp,       // from one monotonic clock
-//! ) -> io::Result<bool> {
-//!     connection.handle_timeout(now);
-//!     loop {
-//!         while let Some(event) = connection.poll_event() {
-//!             match event {
-//!                 Event::Message(message) => drop(connection.send(message)), // an echo
-//!                 Event::Closed(closed) => println!("{closed}"),
-//!                 _ => {}
-//!             }
-//!         }
-//!         while connection.wants_output() {
-//!             match stream.write(connection.output().chunk()) {
-//!                 Ok(written) => connection.output().advance(written),
-//!                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-//!                 Err(error) => return Err(error),
-//!             }
-//!         }
-//!         if connection.transport() != Transport::KeepOpen {
-//!             return Ok(false);
-//!         }
-//!         if !connection.wants_input() {
-//!             return Ok(true); // the gate is closed: do not read, wait for the application
-//!         }
-//!         match stream.read(buffer) {
-//!             Ok(0) => connection.handle_eof(now),
-//!             Ok(length) => connection.handle_input(now, &buffer[..length]),
-//!             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
-//!             Err(error) => return Err(error),
-//!         }
-//!     }
-//!     // and call again when the stream is readable (while wants_input), writable (while
-//!     // wants_output), or poll_timeout() is reached
+//!     socket: &mut impl Duplex, // non-blocking: the sockets of std, or any other by WithShutdown
+//!     buffer: &mut [u8],        // one for all connections of a thread
+//!     now: Timestamp,           // from one monotonic clock
+//! ) -> Turn {
+//!     turn(connection, socket, buffer, now, |connection, event| match event {
+//!         Event::Message(message) => drop(connection.send(message)), // there is room for an answer
+//!         Event::Closed(closed) => println!("{closed}"),
+//!         _ => {}
+//!     })
 //! }
-//! # let mut buffer = vec![0; READ_SIZE];
-//! # let mut stream = io::Cursor::new(b"\x88\x80\0\0\0\0".to_vec());
-//! # let mut server = Connection::server(Timestamp::ZERO, tidegate_core::Config::default());
-//! # assert!(!turn(&mut server, &mut stream, &mut buffer, Timestamp::ZERO).unwrap());
+//! # }
 //! ```
 //!
-//! `examples/blocking.rs` (threads) and `examples/mio_echo.rs` (epoll, many connections) are
-//! complete. An application on tokio, smol or async-std takes the adapter crate of that name.
+//! It says what to wait for, and never hands a message over that could not be answered.
+//! `examples/mio_echo.rs` (epoll, many connections) is a complete server around it;
+//! [`event_loop::Operations`] is its form for completions, used by `examples/io_uring` and
+//! `examples/blocking.rs` (threads). Below it are the five questions of a [`Connection`]:
+//! [`poll_event`](Connection::poll_event), [`wants_output`](Connection::wants_output),
+//! [`transport`](Connection::transport), [`wants_input`](Connection::wants_input) and
+//! [`poll_timeout`](Connection::poll_timeout). An application on tokio, smol or async-std takes the
+//! adapter crate of that name.
 //!
 //! # Guarantees
 //!
@@ -85,13 +62,14 @@
 //! | [`handshake`] | the opening handshake of both roles, without I/O too |
 //! | inbox, outbox, assembler and chunker, phase, timers | the gate, output, messages whole or in chunks, the closing handshake as a table, deadlines |
 //! | `deflate` (a feature) | permessage-deflate: negotiation, compression, shared contexts |
+//! | [`event_loop`] (`std`) | the loop around a connection, for readiness and for completions |
 //! | `driver` (a feature) | the poll loop, on the public interface of all this |
 //! | [`frame`] | headers, masking, a resumable decoder: public, free of allocations |
 //! | [`Timestamp`], [`Watermarks`], [`Role`], errors | what all of it stands on |
 //!
 //! # Features
 //!
-//! `std` (default): vectored output and run-time detection of the CPU. Without it the crate is
+//! `std` (default): [`event_loop`], vectored output and run-time detection of the CPU. Without it the crate is
 //! `no_std` with `alloc`. `driver`: the poll loop that the runtime adapters share, and the server on
 //! it. `futures-io`: the driver on the streams of that crate. `http`: the server's opening handshake
 //! on the types of that crate. `tracing`: spans and events of the driver. `deflate`:
@@ -117,6 +95,7 @@ mod event;
 mod gauge;
 mod inbox;
 mod keepalive;
+mod last_look;
 mod lend;
 mod line;
 mod mask;
@@ -147,6 +126,8 @@ mod wishes;
 pub mod deflate;
 #[cfg(feature = "driver")]
 pub mod driver;
+#[cfg(feature = "std")]
+pub mod event_loop;
 pub mod frame;
 pub mod handshake;
 #[cfg(feature = "testing")]

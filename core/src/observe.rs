@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use crate::config::Config;
 use crate::connection::Connection;
+use crate::event::Event;
 use crate::phase::Phase;
 use crate::role::Role;
 use crate::stats::{Counters, Stats};
@@ -29,6 +30,12 @@ impl Connection {
     /// How many events are decoded and not taken, [`Event::Closed`](crate::Event::Closed) apart.
     pub fn queued_messages(&self) -> usize {
         self.inbox.messages().level()
+    }
+
+    /// Whether the next event is a message or a chunk of one. A loop that must be able to answer
+    /// leaves it while the outbox is full; control frames and the end need not wait for that.
+    pub fn is_message_next(&self) -> bool {
+        matches!(self.inbox.next(), Some(Event::Message(_) | Event::Chunk(_)))
     }
 
     /// How many bytes of payload are decoded and not taken.
@@ -88,6 +95,12 @@ impl Connection {
     /// How long the newest answered ping took.
     pub fn latency(&self) -> Option<Duration> {
         self.keepalive.latency()
+    }
+
+    /// Whether a ping was answered, by its number, which [`ping`](Self::ping) gave, or one that was
+    /// sent after it: a peer may answer the newest alone (RFC 6455 §5.5.3). Changes in `handle_*`.
+    pub fn is_ping_answered(&self, number: u32) -> bool {
+        self.keepalive.is_answered(number)
     }
 
     /// Whether the newest ping has not been answered.

@@ -24,16 +24,24 @@ impl Connection {
     #[inline]
     pub(crate) fn tick(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
-        self.timers.tick(self.now);
+        if self.output.outbox.has_news() {
+            self.output_moved();
+        }
+        if self.timers.is_pending() {
+            self.begin_pending();
+        }
+    }
+
+    /// Input was decoded: if that closed the gate, limits that wait for the peer stand still.
+    #[inline]
+    pub(crate) fn note_gate(&mut self) {
+        if !self.inbox.is_open() {
+            self.timers.gate_closed(self.now);
+        }
     }
 
     /// Decodes input as far as the gate allows and keeps the rest.
     pub(crate) fn decode_input(&mut self, input: &[u8]) {
-        if !self.decodes() {
-            // Nothing counts behind what ends the connection; and that has its turn when the next
-            // event is asked for, not because more input comes.
-            return;
-        }
         let mut rest = input;
         if !self.stash.has_input() {
             self.decode(&mut rest);
@@ -177,7 +185,7 @@ impl Connection {
             OpCode::Pong => self.received_pong(payload.into()),
             OpCode::Close => {
                 let frame = CloseFrame::parse(&payload)?;
-                self.hold(Held::Close(frame));
+                self.hold(Held::Close { frame, trailing: 0 });
             }
             OpCode::Continuation | OpCode::Text | OpCode::Binary => {}
         }
@@ -193,10 +201,14 @@ impl Connection {
     /// Everything before the Close or the fault is taken.
     pub(crate) fn release(&mut self) {
         match self.stash.release() {
-            Some(Held::Close(frame)) => {
-                // "It SHOULD echo the status code it received" (RFC 6455 §5.5.1).
-                let reply = CloseFrame::from(frame.code);
+            Some(Held::Close { frame, trailing: so_far }) => {
+                // "It SHOULD echo the status code it received" (RFC 6455 §5.5.1). The reason, too:
+                // browsers show the page the one that they receive.
+                let reply = frame.clone();
                 self.step(Step::PeerClose, reply, Some(Cause::Received(frame)));
+                if let Some(Ending::Decided { trailing, .. }) = self.ending.as_deref_mut() {
+                    *trailing = so_far;
+                }
             }
             Some(Held::Violation(error)) => self.fail(error),
             None => return,
@@ -266,7 +278,7 @@ impl Connection {
         self.release();
         let is_all_decoded = self.is_all_decoded();
         match self.ending.as_deref_mut() {
-            Some(Ending::Decided { closed, reported: reported @ false }) if is_all_decoded => {
+            Some(Ending::Decided { closed, reported: reported @ false, .. }) if is_all_decoded => {
                 *reported = true;
                 Some(Event::Closed(closed.clone()))
             }
@@ -276,12 +288,6 @@ impl Connection {
 
     /// The gate opened: old input goes first.
     fn opened(&mut self) {
-        // While the gate was closed the pong may have been waiting unread: its time begins afresh.
-        if self.timers.is_set(Timer::Pong)
-            && let Some(timeout) = self.config.pong_timeout
-        {
-            self.timers.begin(Timer::Pong, timeout);
-        }
         let mut input = self.stash.take_input();
         let mut rest = input.bytes();
         self.decode(&mut rest);
@@ -289,6 +295,9 @@ impl Connection {
         if left > 0 && self.decodes() {
             input.keep_last(left);
             self.stash = input;
+        }
+        if self.inbox.is_open() {
+            self.timers.gate_opened();
         }
         // An event is on its way to the application, which may answer it: what ends the connection
         // behind it waits for the next one, unless nothing can be sent any more.
@@ -347,9 +356,10 @@ impl Connection {
                     Cause::Received(frame) => {
                         Closed::clean(frame, sent.unwrap_or(CloseFrame::EMPTY), by_peer)
                     }
-                    Cause::Failure(failure) => Closed::failed(failure, sent),
+                    Cause::Failure(failure) => Closed::failed(failure, sent, by_peer),
                 };
-                self.ending = Some(Box::new(Ending::Decided { closed, reported: false }));
+                self.ending =
+                    Some(Box::new(Ending::Decided { closed, reported: false, trailing: 0 }));
             }
         }
         self.enter(moved.phase);
@@ -361,16 +371,17 @@ impl Connection {
             return;
         }
         self.phase = phase;
-        for timer in [Timer::Ping, Timer::Pong, Timer::Write] {
-            self.timers.clear(timer);
-        }
-        if matches!(phase, Phase::Cut | Phase::Ended) && !self.wants_output() {
-            self.timers.clear(Timer::Close);
-        } else if let Some(timeout) = self.config.close_timeout
-            && !self.timers.is_set(Timer::Close)
-        {
-            // One limit for the handshake and for the end of the stream behind it.
-            self.timers.begin(Timer::Close, timeout);
+        self.timers.clear(Timer::Ping);
+        self.timers.clear(Timer::Pong);
+        match phase {
+            // What the peer has to answer has a limit from when our Close has left.
+            Phase::Open | Phase::Closing | Phase::Closed => {}
+            Phase::Cut | Phase::Ended if !self.wants_output() => {
+                self.timers.clear(Timer::Write);
+                self.timers.clear(Timer::Close);
+            }
+            // Who broke the protocol, or is gone, has less patience to expect.
+            Phase::Failed | Phase::Cut | Phase::Ended => self.limit_closing(),
         }
         if !phase.decodes() {
             // Nothing is inflated or compressed any more: the contexts go.

@@ -21,7 +21,11 @@ enum Kept {
 /// What ends the connection, once its turn has come.
 #[derive(Debug)]
 pub(crate) enum Held {
-    Close(CloseFrame),
+    Close {
+        frame: CloseFrame,
+        /// How many bytes have come after it.
+        trailing: u32,
+    },
     Violation(ProtocolError),
 }
 
@@ -75,6 +79,14 @@ impl Stash {
     #[inline]
     pub(crate) fn held(&self) -> Option<&Held> {
         match self.0.as_deref() {
+            Some(Kept::End(held)) => Some(held),
+            Some(Kept::Input { .. }) | None => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn held_mut(&mut self) -> Option<&mut Held> {
+        match self.0.as_deref_mut() {
             Some(Kept::End(held)) => Some(held),
             Some(Kept::Input { .. }) | None => None,
         }

@@ -16,7 +16,7 @@ impl Connection {
             && self.inbox.is_empty()
             && self.stash.is_empty()
             && !self.end_of_stream
-            && !self.timers.is_pending()
+            && !self.timers.is_unsettled()
             && self.is_between_messages()
     }
 
@@ -51,6 +51,8 @@ impl Connection {
         if taken > 0 {
             self.counters.bytes_in += taken as u64;
             self.timers.clear(Timer::Pong);
+            self.timers.hear(taken);
+            self.note_gate();
         }
         self.timers.tick(self.now);
         event

@@ -1,7 +1,9 @@
 //! Every deadline of a connection, in one table.
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 
+use crate::last_look::{LOOK_BYTES, last_look};
 use crate::timestamp::Timestamp;
 
 /// What a deadline is for.
@@ -52,6 +54,14 @@ pub(crate) struct TimerTable {
     set: Timers,
     /// Those of `set` that have not begun.
     pending: Timers,
+    /// Those of `set` that have passed and wait for a last look.
+    looking: Timers,
+    /// Whether input came since a last look began, or was asked for again.
+    has_heard: bool,
+    /// How many bytes came in the last look.
+    heard: u32,
+    /// When the gate closed, if it has.
+    gate_closed: Option<NonZeroU64>,
 }
 
 /// A set of timers, as bits: whether one is pending is asked in every call.
@@ -59,6 +69,12 @@ pub(crate) struct TimerTable {
 struct Timers(u8);
 
 impl Timers {
+    /// No timer: that the gate has opened is pending.
+    const GATE: Self = Self(1 << 7);
+    /// Those whose limits may wait for what is behind a closed gate.
+    const BLAMING: Self =
+        Self(1 << Timer::Pong as u8 | 1 << Timer::Close as u8 | 1 << Timer::Write as u8);
+
     const fn contains(self, timer: Timer) -> bool {
         self.0 & 1 << timer as u8 != 0
     }
@@ -85,6 +101,7 @@ impl TimerTable {
         self.deadlines[timer.place()] = deadline;
         self.set.insert(timer);
         self.pending.remove(timer);
+        self.looking.remove(timer);
     }
 
     /// Begins `delay` at the time of the next call that has one.
@@ -97,12 +114,13 @@ impl TimerTable {
     pub(crate) fn clear(&mut self, timer: Timer) {
         self.set.remove(timer);
         self.pending.remove(timer);
+        self.looking.remove(timer);
     }
 
-    /// The same, while none is pending.
+    /// The same, while none is pending or waits for a last look.
     #[inline(always)]
     pub(crate) fn stop(&mut self, timer: Timer) {
-        debug_assert!(!self.is_pending(), "what has not begun is to be cleared");
+        debug_assert!(!self.is_unsettled(), "what has not begun is to be cleared");
         self.set.remove(timer);
     }
 
@@ -115,6 +133,21 @@ impl TimerTable {
     #[inline]
     pub(crate) fn is_pending(&self) -> bool {
         self.pending != Timers::default()
+    }
+
+    /// Whether a deadline is pending, or waits for a last look.
+    #[inline]
+    pub(crate) const fn is_unsettled(&self) -> bool {
+        self.pending.0 | self.looking.0 != 0
+    }
+
+    /// Input has come: a last look sees it.
+    #[inline]
+    pub(crate) fn hear(&mut self, bytes: usize) {
+        if self.looking != Timers::default() {
+            self.has_heard = true;
+            self.heard = self.heard.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+        }
     }
 
     /// A time has come in: pending deadlines begin now.
@@ -134,20 +167,85 @@ impl TimerTable {
         }
     }
 
+    /// The gate has closed: what the peer owes us may wait behind it.
+    #[inline]
+    pub(crate) fn gate_closed(&mut self, now: Timestamp) {
+        self.gate_closed = self.gate_closed.or(NonZeroU64::new(now.as_micros() + 1));
+        self.pending.0 &= !Timers::GATE.0;
+    }
+
+    /// It has opened, which counts from the next time that is told.
+    pub(crate) fn gate_opened(&mut self) {
+        if self.set.meets(Timers::BLAMING) {
+            self.pending.0 |= Timers::GATE.0;
+        } else {
+            self.gate_closed = None;
+        }
+    }
+
+    /// For how long the gate was closed, if it has opened.
+    pub(crate) fn take_gate_closed(&mut self, now: Timestamp) -> Option<Duration> {
+        if self.pending.0 & Timers::GATE.0 == 0 {
+            return None;
+        }
+        self.pending.0 &= !Timers::GATE.0;
+        let since = self.gate_closed.take()?.get() - 1;
+        Some(Duration::from_micros(now.as_micros().saturating_sub(since)))
+    }
+
+    /// Puts a deadline off to this time, if it is before that. Not within a last look, which reads
+    /// what there is, however often that closes the gate.
+    pub(crate) fn put_off(&mut self, timer: Timer, until: Timestamp) {
+        if self.set.contains(timer)
+            && !self.pending.contains(timer)
+            && !self.looking.contains(timer)
+            && self.deadlines[timer.place()] < until
+        {
+            self.deadlines[timer.place()] = until;
+        }
+    }
+
+    /// Whether a deadline has passed.
+    #[inline]
+    pub(crate) fn is_due(&self, timer: Timer, now: Timestamp) -> bool {
+        self.set.contains(timer)
+            && !self.pending.contains(timer)
+            && self.deadlines[timer.place()] <= now
+    }
+
     /// Takes a deadline that has passed.
     pub(crate) fn expire(&mut self, timer: Timer, now: Timestamp) -> bool {
-        let expires = self.set.contains(timer)
-            && !self.pending.contains(timer)
-            && self.deadlines[timer.place()] <= now;
+        let expires = self.is_due(timer, now);
         if expires {
             self.clear(timer);
         }
         expires
     }
 
+    /// Judges a deadline of `limit` that has passed, and blames the peer: true if it is over. The
+    /// first time it asks for a last look instead, and again as long as that brings something.
+    pub(crate) fn judge(&mut self, timer: Timer, now: Timestamp, limit: Duration) -> bool {
+        let deadline = self.deadlines[timer.place()];
+        if !self.looking.contains(timer) {
+            self.looking.insert(timer);
+            self.heard = 0;
+        } else if timer != Timer::Close || !self.has_heard || self.heard > LOOK_BYTES {
+            // Only the peer's Close may be behind other input: a pong is not alone a sign of life,
+            // and what counts for the output is that some of it was taken.
+            self.clear(timer);
+            return true;
+        }
+        self.has_heard = false;
+        self.deadlines[timer.place()] = last_look(deadline, now, limit);
+        false
+    }
+
     /// The first deadline; `now` if one is pending. A loop over all connections asks nothing else.
     #[inline]
     pub(crate) fn next(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.pending.meets(Timers::GATE) {
+            return Some(now);
+        }
         let mut earliest = Timestamp::MAX;
         for (deadline, timers) in self.deadlines.iter().zip(PLACES) {
             let begins = if self.pending.meets(timers) { now } else { *deadline };

@@ -159,13 +159,16 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a ping. Its pong gives [`latency`](Self::latency), and is an event if control frames
-    /// are surfaced.
+    /// Sends a ping, and gives its number, for [`is_ping_answered`](Self::is_ping_answered). Its
+    /// pong gives [`latency`](Self::latency), and is an event if control frames are surfaced.
+    ///
+    /// When the transport has taken the ping, the peer has `pong_timeout` for a sign of life,
+    /// whether there is a keepalive or not.
     ///
     /// # Errors
     ///
     /// [`ControlError`]: over 125 bytes, too many pings waiting, or closing.
-    pub fn ping(&mut self, now: Timestamp, payload: impl Into<Bytes>) -> Result<(), ControlError> {
+    pub fn ping(&mut self, now: Timestamp, payload: impl Into<Bytes>) -> Result<u32, ControlError> {
         let payload = Self::control_payload(payload.into())?;
         if self.phase != Phase::Open {
             return Err(ControlError::Closed);
@@ -173,21 +176,22 @@ impl Connection {
         self.tick(now);
         self.output.outbox.push_ping(payload.clone())?;
         self.watch_output();
-        self.keepalive.sent(PingPayload::Given(payload), now);
+        let number = self.keepalive.sent(PingPayload::Given(payload), self.now);
         self.timers.tick(self.now);
-        Ok(())
+        Ok(number)
     }
 
     /// Sends a pong: the answer to a ping by [`PongPolicy::Manual`](crate::PongPolicy::Manual), or
     /// a heartbeat that nobody asked for (RFC 6455 §5.5.3). Of more than thirty-two that wait, the
-    /// oldest give way.
+    /// oldest give way. While the closing handshake that we began waits for the peer's Close, its
+    /// pings can still be answered.
     ///
     /// # Errors
     ///
-    /// [`ControlError`]: over 125 bytes, or closing.
+    /// [`ControlError`]: over 125 bytes, or the peer has sent its Close or broken the protocol.
     pub fn pong(&mut self, payload: impl Into<Bytes>) -> Result<(), ControlError> {
         let payload = Self::control_payload(payload.into())?;
-        if self.phase != Phase::Open {
+        if !self.phase.answers_pings() {
             return Err(ControlError::Closed);
         }
         self.output.outbox.push_pong(payload);

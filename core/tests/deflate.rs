@@ -127,7 +127,7 @@ fn idle(connection: &mut Connection, mut now: Timestamp, minutes: u32) -> Timest
 #[test]
 fn a_window_outlives_a_rest() {
     let config = config(DeflateOptions::default()).to_builder().ping_interval(MINUTE);
-    let config = config.pong_timeout(None).build().unwrap();
+    let config = config.pong_timeout(None).write_timeout(None).build().unwrap();
     let params = DeflateParams::default();
     let mut server = Connection::server(NOW, config.clone()).with_deflate(params);
     let mut client = Connection::client(NOW, config, [1; 32]).with_deflate(params);
@@ -153,7 +153,7 @@ fn a_window_outlives_a_rest() {
 #[test]
 fn a_window_is_forgotten_while_it_rests() {
     let config = config(DeflateOptions::default()).to_builder().ping_interval(MINUTE);
-    let config = config.pong_timeout(None).build().unwrap();
+    let config = config.pong_timeout(None).write_timeout(None).build().unwrap();
     let params = DeflateParams::default();
     let mut server = Connection::server(NOW, config.clone()).with_deflate(params);
     let mut client = Connection::client(NOW, config.clone(), [1; 32]).with_deflate(params);
@@ -178,7 +178,7 @@ fn a_reference_beyond_the_agreed_window_is_understood_or_refused() {
         (0..400u32).map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761))).collect();
     for rests in [false, true] {
         let config = config(DeflateOptions::default()).to_builder().ping_interval(MINUTE);
-        let config = config.pong_timeout(None).build().unwrap();
+        let config = config.pong_timeout(None).write_timeout(None).build().unwrap();
         let params = DeflateParams::default();
         let mut server = Connection::server(NOW, config.clone()).with_deflate(params);
         let mut client = Connection::client(NOW, config, [1; 32]).with_deflate(agreed);
@@ -236,7 +236,7 @@ proptest! {
         if pooled {
             options = options.pool(DeflatePool::new(2));
         }
-        let config = config(options).to_builder().ping_interval(MINUTE).pong_timeout(None);
+        let config = config(options).to_builder().ping_interval(MINUTE).pong_timeout(None).write_timeout(None);
         let config = config.build().unwrap();
         let server = Connection::server(NOW, config.clone()).with_deflate(params);
         let client = Connection::client(NOW, config, [3; 32]).with_deflate(params);

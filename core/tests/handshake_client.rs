@@ -78,7 +78,7 @@ fn a_request_cannot_be_split_or_contradict_the_handshake() {
     for target in ["", "chat", "*", "/a b", "/a\r\nX: y", "/\u{e9}", "/a#b", "/\t", "http://a/"] {
         assert_eq!(ClientRequest::new("a", target), Err(RequestError::Target), "{target:?}");
     }
-    for name in ["", "a b", "a,b", "a\r\nX: y", "\u{e9}", "\"a\""] {
+    for name in ["", "a b", "a,b", "a\r\nX: y", "\u{e9}", "a\t", "a\x7f"] {
         assert_eq!(offer().subprotocol(name), Err(RequestError::Subprotocol), "{name:?}");
     }
     assert_eq!(offer().subprotocol("chat"), Err(RequestError::DuplicateSubprotocol));
@@ -177,7 +177,8 @@ fn answers_that_are_not_valid() {
     use HandshakeError::{Accept, Connection, Extensions, HttpVersion, Subprotocol, Upgrade};
     let ok = "Connection: Upgrade";
     for (line, by, failure) in [
-        ("HTTP/1.1 101", "HTTP/1.0 101", HttpVersion),
+        ("HTTP/1.1 101", "HTTP/2.0 101", HttpVersion),
+        ("HTTP/1.1 101", "HTTP/0.9 101", HttpVersion),
         ("Upgrade: websocket\r\n", "", Upgrade),
         ("Upgrade: websocket", "Upgrade: websockets", Upgrade),
         ("Upgrade: websocket", "Upgrade: websocket, h2c", Upgrade),
@@ -214,19 +215,78 @@ fn answers_that_are_not_valid() {
 
 #[test]
 fn answers_that_are_no_http_fail_where_they_are() {
-    for input in [
-        "\r\n",
-        "SSH-2.0-OpenSSH_9.0\r\n",
-        "ICY 200 OK\r\n",
-        "HTTP/1.1 1O1 x\r\n",
-        "\x15\x03",
-        "H\n",
-    ] {
+    for input in ["HTTP/1.1 1O1 x\r\n", "HTTP/11 101 x\r\n", "HTTP/1.1 101 x\r\nX Y: z\r\n"] {
         let (mut client, _) = client();
         client.handle_input(T0, input.as_bytes());
         let failure = *client.failure().unwrap();
         assert!(matches!(failure, HandshakeError::Malformed { .. }), "{input:?}: {failure:?}");
         assert_eq!(client.transport(), Transport::Close);
+    }
+}
+
+/// What was reported of other libraries is that nothing tells what is there: tokio-tungstenite#319,
+/// noVNC#576.
+#[test]
+fn another_protocol_is_told_by_its_beginning() {
+    for (input, seen) in [
+        ("RFB 003.008\n", "\"RFB 003.008\""),
+        ("SSH-2.0-OpenSSH_9.0\r\n", "\"SSH-2.0-OpenSSH_9.0\""),
+        ("220 mail.example.org ESMTP Postfix (Debian)", "\"220 mail.example.org ESM\""),
+        ("ICY 200 OK\r\n", "\"ICY 200 OK\""),
+        (" HTTP/1.1 101 x\r\n", "\" HTTP/1.1 101 x\""),
+        ("\x05", "\"\\x05\""),
+        ("\x16a", "\"\\x16a\""),
+        ("a\x1b[31m", "\"a\\x1b\""),
+        ("H\n", "\"H\""),
+        ("\u{e9}\n", "\"\\xc3\\xa9\""),
+    ] {
+        let (mut whole, _) = client();
+        whole.handle_input(T0, input.as_bytes());
+        let (mut split, _) = client();
+        for byte in input.bytes() {
+            split.handle_input(T0, &[byte]);
+        }
+        for client in [whole, split] {
+            let failure = *client.failure().unwrap();
+            assert!(matches!(failure, HandshakeError::NotHttp { .. }), "{input:?}: {failure:?}");
+            let words = format!("the peer does not speak HTTP: it began with {seen}");
+            assert_eq!(failure.to_string(), words);
+            assert_eq!(client.transport(), Transport::Close);
+        }
+    }
+    // A greeting without an end, which waits for an answer.
+    for is_end in [true, false] {
+        let (mut client, _) = client();
+        client.handle_input(T0, b"* OK IMAP4");
+        assert_eq!(client.failure(), None);
+        if is_end {
+            client.handle_eof(T0);
+        } else {
+            client.handle_timeout(Timestamp::from_secs(10));
+        }
+        assert!(matches!(client.failure(), Some(HandshakeError::NotHttp { .. })));
+    }
+    for (input, failure) in
+        [("", HandshakeError::EndOfStream), ("HTT", HandshakeError::EndOfStream)]
+    {
+        let (mut client, _) = client();
+        client.handle_input(T0, input.as_bytes());
+        client.handle_eof(T0);
+        assert_eq!(client.failure(), Some(&failure));
+    }
+}
+
+/// RFC 8446 §5.1: an alert is 0x15, a handshake record 0x16; the version is 3.x.
+#[test]
+fn a_server_that_speaks_tls_is_told_so() {
+    for input in [&b"\x15\x03\x01\x00\x02\x02\x46"[..], b"\x16\x03", b"\x15\x03\x03\0\x02\x02\x0a"]
+    {
+        let (mut client, _) = client();
+        client.handle_input(T0, &input[..1]);
+        assert_eq!(client.failure(), None);
+        client.handle_input(T0, &input[1..]);
+        assert_eq!(client.failure(), Some(&HandshakeError::TlsServer));
+        assert_eq!(client.failure().unwrap().to_string(), "the server speaks TLS: use wss://");
     }
 }
 
@@ -268,7 +328,9 @@ fn a_body_ends_with_the_stream_the_limit_or_the_time() {
 
     let (mut late, _) = client();
     late.handle_input(T0, refusal);
-    late.handle_timeout(late.poll_timeout().unwrap());
+    for _ in ["the limit", "a last look"] {
+        late.handle_timeout(late.poll_timeout().unwrap());
+    }
     assert!(!late.wants_input());
 
     for client in [ended, limited, late] {
@@ -304,6 +366,8 @@ fn the_end_of_the_stream_and_of_patience() {
     let end = client.poll_timeout().unwrap();
     assert_eq!(end, T0 + Duration::from_secs(10));
     client.handle_timeout(end);
+    assert_eq!(client.failure(), None, "a last look: the answer may be there");
+    client.handle_timeout(client.poll_timeout().unwrap());
     assert_eq!(client.failure(), Some(&HandshakeError::Timeout));
     assert!(!client.wants_output(), "nothing more is written");
     assert_eq!(client.transport(), Transport::Close);

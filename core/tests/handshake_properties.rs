@@ -4,7 +4,7 @@
 use bytes::Buf;
 use proptest::prelude::*;
 use tidegate_core::handshake::{
-    Acceptance, ClientHandshake, ClientRequest, Limits, ServerHandshake,
+    Acceptance, ClientHandshake, ClientRequest, Headers, Limits, ServerHandshake,
 };
 use tidegate_core::{Config, Connection, Timestamp, Transport};
 
@@ -30,6 +30,11 @@ fn drained(mut connection: Connection) -> String {
     format!("{seen} {:?} {wants_input}", written(connection.output()))
 }
 
+fn fields(headers: &Headers) -> String {
+    let fields = headers.iter().map(|(name, value)| format!("{name}: {}", value.escape_ascii()));
+    fields.collect::<Vec<_>>().join(", ")
+}
+
 /// All that can be seen of a server that gets these pieces.
 fn serve<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> String {
     let mut server = ServerHandshake::new(T0, limits());
@@ -38,8 +43,11 @@ fn serve<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> String {
     }
     let failure = server.failure().copied();
     let wants = (server.wants_input(), server.wants_output(), server.transport());
-    let request = format!("{:?}", server.request());
-    let seen = format!("{failure:?} {wants:?} {request} {:?}", server.poll_timeout());
+    let request = server.request().map(|request| {
+        let (host, target) = (request.host(), request.target());
+        format!("{host} {target} {} {:?}", fields(request.headers()), request.extensions())
+    });
+    let seen = format!("{failure:?} {wants:?} {request:?} {:?}", server.poll_timeout());
     assert_eq!(failure.is_some(), server.wants_output(), "each failure is answered");
     if server.accept(Acceptance::new()).is_ok() {
         seen + &drained(server.into_connection(T0, Config::default()).unwrap())
@@ -63,7 +71,11 @@ fn connect<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> String {
         client.handle_input(T0, piece);
     }
     let wants = (client.wants_input(), client.wants_output(), client.transport());
-    let seen = format!("{:?} {wants:?} {:?}", client.failure(), client.response());
+    let response = client.response().map(|response| {
+        let (status, body) = (response.status(), response.body().escape_ascii());
+        format!("{status} {} {} {body}", response.reason(), fields(response.headers()))
+    });
+    let seen = format!("{:?} {wants:?} {response:?}", client.failure());
     match client.into_connection(T0, Config::default()) {
         Ok(connection) => seen + &drained(connection),
         Err(_) => seen,
@@ -90,6 +102,7 @@ fn responses() -> Vec<Vec<u8>> {
     server.handle_input(T0, &written(client().output()));
     server.accept(Acceptance::new().subprotocol("chat")).unwrap();
     let upgrade = written(server.output());
+    let careless: Vec<u8> = upgrade.iter().copied().filter(|byte| *byte != b'\r').collect();
     vec![
         [&upgrade[..], b"\x81\x05Hello\x81\x05H"].concat(),
         [b"HTTP/1.1 100 \r\n\r\n", &upgrade[..]].concat(),
@@ -98,6 +111,9 @@ fn responses() -> Vec<Vec<u8>> {
             .to_vec(),
         b"HTTP/1.1 204 No\r\nX: y\r\n\r\nabc".to_vec(),
         b"HTTP/1.1 502 \r\n\r\nabcdefghijklm".to_vec(),
+        b"\nHTTP/1.0 302 There\nLocation: /a\n b\nX:\n\ty\nLocation: /a b\n\nabc".to_vec(),
+        [b"\r\n", &careless[..], b"\x81\x01H"].concat(),
+        b"RFB 003.008\n".to_vec(),
     ]
 }
 

@@ -115,7 +115,6 @@ fn requests_that_are_not_valid_and_their_answers() {
         ("GET /chat HTTP/1.1", "POST /chat HTTP/1.1", 405, Method, "Allow: GET"),
         (host, "", 400, Host, ""),
         (host, "Host: a\r\nHost: a", 400, Host, ""),
-        (host, "Host:", 400, Host, ""),
         (host, "Host: a, b", 400, Host, ""),
         (host, "Host: [::1", 400, Host, ""),
         (host, "Host: [::1]x", 400, Host, ""),
@@ -124,6 +123,9 @@ fn requests_that_are_not_valid_and_their_answers() {
         (host, "Host: a:b", 400, Host, ""),
         (host, "Host: a\r\nContent-Length: 1", 400, Body, ""),
         (host, "Host: a\r\nContent-Length: 0\r\nContent-Length: 1", 400, Body, ""),
+        (host, "Host: a\r\nContent-Length: 0\r\nContent-Length: 0", 400, Body, ""),
+        (host, "Host: a\r\nContent-Length: 0, 0", 400, Body, ""),
+        (host, "Host: a\r\nContent-Length:", 400, Body, ""),
         (host, "Host: a\r\nContent-Length: x", 400, Body, ""),
         (host, "Host: a\r\nTransfer-Encoding: identity", 400, Body, ""),
         ("Upgrade: websocket", "", 426, Upgrade, "Upgrade: websocket"),
@@ -144,9 +146,8 @@ fn requests_that_are_not_valid_and_their_answers() {
         (host, "Host: a\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", 400, Key, ""),
         (host, "Host: a\r\nSec-WebSocket-Protocol: a b", 400, Subprotocol, ""),
         (host, "Host: a\r\nSec-WebSocket-Protocol: \u{e9}", 400, Subprotocol, ""),
-        (host, "Host: a\r\nSec-WebSocket-Protocol: ,", 400, Subprotocol, ""),
         (host, "Host: a\r\nSec-WebSocket-Extensions: a;;b", 400, Extensions, ""),
-        (host, "Host: a\r\nSec-WebSocket-Extensions:", 400, Extensions, ""),
+        (host, "Host: a\r\nSec-WebSocket-Extensions: a b", 400, Extensions, ""),
     ] {
         let mut server = server(replaced(line, by));
         assert_eq!(server.failure(), Some(&failure), "{by}");
@@ -170,16 +171,6 @@ fn a_browser_that_comes_without_upgrading_learns_what_is_here() {
          Content-Type: text/plain; charset=utf-8\r\nConnection: close, Upgrade\r\n\
          Content-Length: 47\r\n\r\nthis is a WebSocket: Upgrade must be websocket\n"
     );
-}
-
-#[test]
-fn another_protocol_fails_before_any_head_is_complete() {
-    for input in ["\x16\x03\x01", "SSH-2.0-OpenSSH_9.0\r\n", "EHLO a\r\n", "GET /\r\n", "{}\n"] {
-        let mut server = server(input);
-        let failure = *server.failure().unwrap();
-        assert!(matches!(failure, HandshakeError::Malformed { .. }), "{input:?}: {failure:?}");
-        assert!(written(server.output()).starts_with("HTTP/1.1 400 Bad Request\r\n"));
-    }
 }
 
 #[test]
@@ -346,8 +337,9 @@ fn a_rejection_is_written_then_the_end_is_awaited() {
 fn a_refusal_that_the_peer_does_not_take_is_cut() {
     let mut server = server("\n");
     assert_eq!(server.transport(), Transport::KeepOpen);
-    let end = server.poll_timeout().unwrap();
-    server.handle_timeout(end);
+    for _ in ["the limit", "a last look"] {
+        server.handle_timeout(server.poll_timeout().unwrap());
+    }
     assert_eq!(server.transport(), Transport::Close);
     assert!(!server.wants_output());
     assert!(matches!(server.failure(), Some(HandshakeError::Malformed { .. })));
@@ -362,10 +354,14 @@ fn a_request_that_takes_too_long_is_answered() {
     server.handle_timeout(Timestamp::from_millis(9_999));
     assert_eq!(server.failure(), None);
     server.handle_timeout(end);
+    assert_eq!(server.failure(), None, "a last look: the rest may be there");
+    server.handle_timeout(server.poll_timeout().unwrap());
     assert_eq!(server.failure(), Some(&HandshakeError::Timeout));
     assert!(written(server.output()).starts_with("HTTP/1.1 408 Request Timeout\r\n"));
     assert_eq!(server.transport(), Transport::ShutdownWrite);
-    server.handle_timeout(server.poll_timeout().unwrap());
+    for _ in ["the limit", "a last look"] {
+        server.handle_timeout(server.poll_timeout().unwrap());
+    }
     assert_eq!(server.transport(), Transport::Close);
 }
 
@@ -380,6 +376,8 @@ fn an_acceptance_that_the_peer_does_not_take_is_cut() {
     let end = server.poll_timeout().unwrap();
     assert_eq!(end, late + Duration::from_secs(10));
     server.handle_timeout(end);
+    assert_eq!(server.failure(), None, "a last look: it may have been taken");
+    server.handle_timeout(server.poll_timeout().unwrap());
     assert_eq!(server.failure(), Some(&HandshakeError::Timeout));
     assert_eq!(server.transport(), Transport::Close);
     assert!(server.into_connection(end, Config::default()).is_err());

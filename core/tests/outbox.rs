@@ -538,6 +538,8 @@ fn a_peer_that_takes_something_in_time_keeps_the_connection() {
     // To take nothing is not to take something.
     server.output().advance(0);
     server.handle_timeout(now + second);
+    assert_eq!(server.closed(), None, "a last look: something may be taken now");
+    server.handle_timeout(server.poll_timeout().unwrap());
     let closed = server.closed().unwrap();
     assert_eq!(closed.failure(), Some(Failure::WriteTimeout));
 }

@@ -94,17 +94,27 @@ fn http_answers() {
     is_http(b"HTTP/1.1 200 Connection established\r\n\r\n", open(b""));
     is_http(b"HTTP/1.0 200 OK\r\nProxy-Agent: x\r\n\r\n", open(b""));
     is_http(b"HTTP/1.1 299\r\nContent-Length: 5\r\n\r\nhello", open(b"hello"));
+    // websocket-client#677, tinyproxy#437, gun#277: whatever length a proxy announces, and HTTP/1.0.
+    is_http(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nhello", open(b"hello"));
+    is_http(b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", open(b""));
     is_http(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", open(b""));
     for status in [101, 300, 302, 407, 403, 502] {
         let answer = format!("HTTP/1.1 {status} no\r\nContent-Length: 2\r\n\r\nno");
         is_http(answer.as_bytes(), failed(ProxyError::Status { status }));
     }
     let malformed = |what| failed(ProxyError::Malformed { what });
-    is_http(b"HTTP/1.1 200 OK\n", malformed("LF without CR"));
+    is_http(b"\r\nHTTP/1.1 200 OK\nX: y\n z\n\n\x16", open(b"\x16"));
     is_http(b"HTTP/1.1 200 OK\r\n x\r\n", malformed("header line"));
     is_http(b"HTTP/1.1 2000 OK\r\n", malformed("status"));
     is_http(b"HTTP/2.0 200 OK\r\n", malformed("HTTP version"));
-    is_http(b"ICY 200 OK\r\n", malformed("HTTP version"));
+    is_http(b"\x15\x03", failed(ProxyError::Tls));
+    for (answer, seen) in [(&b"ICY 200 OK\r\n"[..], &b"ICY 200 OK"[..]), (b"\x05", b"\x05")] {
+        for pieces in [answer.chunks(1), answer.chunks(99)] {
+            let (_, failure, _) = http_outcome(pieces);
+            let Some(ProxyError::NotHttp { seen: began }) = failure else { panic!("{failure:?}") };
+            assert_eq!(began.as_bytes(), seen);
+        }
+    }
     let too_large = ProxyError::TooLarge { setting: "max_head_bytes", limit: 500 };
     is_http(&[b"HTTP/1.1 200 ".to_vec(), vec![b'a'; 500]].concat(), failed(too_large));
     let endless = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(30);
@@ -194,9 +204,12 @@ fn time_and_the_end() {
     proxy.handle_timeout(Timestamp::from_millis(2_999));
     assert_eq!(proxy.failure(), None);
     proxy.handle_timeout(end);
+    assert_eq!(proxy.failure(), None, "a last look");
+    proxy.handle_timeout(proxy.poll_timeout().unwrap());
     assert_eq!((proxy.failure(), proxy.poll_timeout()), (Some(&ProxyError::Timeout), None));
     let mut proxy = Socks5::new(T0, "a", 80, None, &limits).unwrap();
     proxy.handle_timeout(end);
+    proxy.handle_timeout(proxy.poll_timeout().unwrap());
     assert_eq!(proxy.failure(), Some(&ProxyError::Timeout));
 
     let (mut http, mut socks) = (http(), socks(None));

@@ -54,3 +54,29 @@ fn every_link_leads_somewhere() {
         }
     }
 }
+
+/// The README's programs are run under foreign clients by `tests/examples.sh`. What is run is what
+/// is shown: each of these examples has a block of the README in it, line by line.
+#[test]
+fn the_programs_of_the_readme_are_the_examples_that_are_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let trimmed = |text: &str| {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let readme = read("README.md");
+    let blocks: Vec<_> = readme.split("```").skip(1).step_by(2).collect();
+    for (start, example) in [
+        ("use tidegate_core::event_loop", "core/examples/readme_loop.rs"),
+        ("# async fn example(stream:", "adapter-tokio/examples/readme_echo.rs"),
+    ] {
+        let is_it =
+            |block: &&&str| block.lines().nth(1).is_some_and(|line| line.starts_with(start));
+        let block = blocks.iter().find(is_it).unwrap();
+        let shown: Vec<_> = block.lines().skip(1).filter(|line| !line.starts_with("# ")).collect();
+        assert!(shown.len() >= 8, "{shown:?}");
+        let is_run = trimmed(&read(example)).contains(&trimmed(&shown.join("\n")));
+        assert!(is_run, "{example} has not what README.md shows:\n{}", shown.join("\n"));
+    }
+}

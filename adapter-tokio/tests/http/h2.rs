@@ -1,50 +1,19 @@
 //! The extended CONNECT of HTTP/2 (RFC 8441).
 
-use core::net::SocketAddr;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::ext::Protocol;
-use http::{Method, Request, Response};
+use http::{Method, Request};
 use tidegate_core::driver::{Clock, WebSocket};
 use tidegate_tokio::{CloseCode, Config, Connection, TokioClock, Watermarks};
-use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+use crate::extended_connect::{ask, connect, request};
 use crate::h2_stream::H2Stream;
 use crate::{SENT, servers, soon};
-
-async fn connect(address: SocketAddr) -> SendRequest<Bytes> {
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (requests, connection) = h2::client::handshake(stream).await.unwrap();
-    tokio::spawn(connection);
-    let allowed = async {
-        while !requests.is_extended_connect_protocol_enabled() {
-            sleep(Duration::from_millis(1)).await;
-        }
-    };
-    soon(allowed).await;
-    requests
-}
-
-fn request() -> http::request::Builder {
-    Request::builder()
-        .method(Method::CONNECT)
-        .uri("https://a.test/?x")
-        .extension(Protocol::from_static("websocket"))
-        .header("sec-websocket-version", "13")
-}
-
-async fn ask(
-    requests: &SendRequest<Bytes>,
-    request: http::request::Builder,
-) -> (Response<h2::RecvStream>, h2::SendStream<Bytes>) {
-    let mut requests = requests.clone().ready().await.unwrap();
-    let (response, send) = requests.send_request(request.body(()).unwrap(), false).unwrap();
-    (soon(response).await.unwrap(), send)
-}
 
 async fn socket(requests: &SendRequest<Bytes>, config: Config) -> WebSocket<H2Stream, TokioClock> {
     let (response, send) = ask(requests, request()).await;
@@ -76,7 +45,7 @@ async fn several_on_one_connection_echo_and_close() {
 }
 
 #[tokio::test]
-async fn the_answer_has_no_key_and_the_subprotocol() {
+async fn the_answer_has_the_subprotocol_and_nothing_of_http_1_1() {
     for (name, address) in servers().await {
         let requests = connect(address).await;
         let request = request().header("sec-websocket-protocol", "v2");
@@ -85,6 +54,22 @@ async fn the_answer_has_no_key_and_the_subprotocol() {
         assert_eq!(response.headers()["sec-websocket-protocol"], "v2", "{name}");
         assert_eq!(response.headers()["x-room"], "1", "{name}");
         for absent in ["sec-websocket-accept", "upgrade", "connection"] {
+            assert!(!response.headers().contains_key(absent), "{name}: {absent}");
+        }
+    }
+}
+
+/// Envoy passes the key of its HTTP/1.1 client on, and our answer back.
+#[tokio::test]
+async fn a_key_that_a_proxy_passed_on_is_answered() {
+    for (name, address) in servers().await {
+        let requests = connect(address).await;
+        let request = request().header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        let (response, _send) = ask(&requests, request).await;
+        assert_eq!(response.status(), 200, "{name}");
+        let accept = &response.headers()["sec-websocket-accept"];
+        assert_eq!(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "{name}");
+        for absent in ["upgrade", "connection"] {
             assert!(!response.headers().contains_key(absent), "{name}: {absent}");
         }
     }
@@ -110,6 +95,28 @@ async fn answers_what_is_none() {
                 assert_eq!(response.headers()["allow"], "CONNECT", "{name}");
             }
         }
+    }
+}
+
+/// Each DATA frame is a hop through hyper: a header does not have one of its own.
+#[tokio::test]
+async fn the_header_of_a_frame_goes_with_its_payload() {
+    const LENGTH: u16 = 20_000;
+    for (name, address) in servers().await {
+        let requests = connect(address).await;
+        let (response, mut send) = ask(&requests, request()).await;
+        let mut received = response.into_body();
+        let mut message = vec![0x82, 0xfe];
+        message.extend_from_slice(&LENGTH.to_be_bytes());
+        message.resize(message.len() + 4 + usize::from(LENGTH), 0);
+        send.send_data(message.into(), false).unwrap();
+        let mut lengths = Vec::new();
+        while lengths.iter().sum::<usize>() < 4 + usize::from(LENGTH) {
+            let data = soon(received.data()).await.unwrap().unwrap();
+            received.flow_control().release_capacity(data.len()).unwrap();
+            lengths.push(data.len());
+        }
+        assert_eq!(lengths, [16 * 1024, 4 + usize::from(LENGTH) - 16 * 1024], "{name}");
     }
 }
 

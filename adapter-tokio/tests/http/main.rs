@@ -1,10 +1,13 @@
 //! WebSockets in servers of axum and hyper, by their bytes: HTTP/1.1 and HTTP/2.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod extended_connect;
 mod h1;
 mod h2;
 #[path = "../../examples/h2_stream/stream.rs"]
 mod h2_stream;
+mod shutdown;
+mod stalled;
 
 use core::convert::Infallible;
 use core::net::SocketAddr;

@@ -1,5 +1,6 @@
 //! How a WebSocket ends, and how that is told.
 
+use alloc::sync::Arc;
 use core::future::poll_fn;
 use std::io;
 
@@ -8,24 +9,29 @@ use bytestring::ByteString;
 use super::clock::Clock;
 use super::error::Error;
 use super::intake::Intake;
+use super::link::Link;
 use super::poll::{Driven, Goal};
 use super::stream::ByteStream;
 use super::websocket::{End, WebSocket};
-use crate::{CloseCode, CloseFrame, Closed, Connection, ControlError};
+use crate::{CloseCode, CloseFrame, Closed, Connection, ControlError, Failure};
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
-    /// Closes the connection: sends a Close behind what was accepted before, waits for the peer's,
-    /// and closes the stream in the order that RFC 6455 §7.1.1 asks for.
+    /// Closes the connection: sends a Close behind what was accepted before and waits for the
+    /// peer's. [`CloseCode::NO_STATUS`] without a reason sends an empty one, as browsers do.
     ///
     /// Messages that still arrive are dropped, so it cannot wait for an application that waits for
-    /// it. The configuration's `close_timeout` bounds the whole. If the closing handshake has begun
-    /// already, this waits for its end.
+    /// it. Once our Close has left, the configuration's `close_timeout` bounds the rest; until then
+    /// its `write_timeout` does. If the closing handshake has begun already, this waits for its end.
+    ///
+    /// It does not wait for the peer to close the stream. That is closed when this `WebSocket` is
+    /// dropped; [`drive`](Self::drive) waits for the peer to do it first, as RFC 6455 §7.1.1 wants
+    /// of a client.
     ///
     /// # Errors
     ///
     /// [`Error::Control`]: the code must not be sent, or the reason is over 123 bytes; the
     /// connection is as it was. [`Error::Closed`] and [`Error::Io`]: the peer did not answer with
-    /// a Close of its own, or not in time; the stream is closed all the same.
+    /// a Close of its own, or not in time.
     ///
     /// # Cancel safety
     ///
@@ -74,7 +80,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         }
     }
 
-    /// The end, told once, when all events are taken and the stream is closed.
+    /// The end, told once, when all events are taken and our Close is written, or cannot be.
     pub(super) fn end<T>(&mut self) -> Goal<Result<Option<T>, Error>> {
         if self.end == End::Reported {
             return Goal::Done(Ok(None));
@@ -83,7 +89,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             None => Goal::Wait,
             Some(outcome) => {
                 self.tell_end();
-                Goal::Done(outcome.map(|_| None))
+                Goal::Done(outcome.and_then(received_end).map(|()| None))
             }
         }
     }
@@ -94,19 +100,22 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         self.intake = Intake::default();
     }
 
-    /// How it ended, once it has.
+    /// How it ended, once it has, and nothing is left to be written.
     fn outcome(&self) -> Option<Result<Closed, Error>> {
         let closed = self.connection.closed()?;
-        if self.end == End::Ahead || self.link.stream.is_some() {
+        if self.end == End::Ahead || !is_said(&self.connection, &self.link) {
             return None;
         }
         // After a clean close it does not matter how the stream ended.
         Some(if closed.is_clean() { Ok(closed.clone()) } else { Err(self.cannot_send()) })
     }
 
-    /// Whether nothing can be written, now or later.
+    /// Whether nothing can be written, now or later, and it is known why: a transport that fails
+    /// may have left the peer's Close, or its fault, to be read.
     pub(super) fn cannot_write(&self) -> bool {
-        self.connection.is_closing() || self.link.has_write_failed() || self.link.stream.is_none()
+        self.connection.is_closing()
+            || self.link.stream.is_none()
+            || (self.link.has_write_failed() && is_cause_known(&self.connection))
     }
 
     /// Why nothing can be sent.
@@ -115,12 +124,38 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     }
 }
 
-/// Why nothing can be sent on a connection whose transport failed with this, if it did.
+/// Whether nothing is left to be written, or to be hoped for: the end can be told.
+pub(super) fn is_said<S: ByteStream, C: Clock>(connection: &Connection, link: &Link<S, C>) -> bool {
+    link.stream.is_none()
+        || link.has_write_failed()
+        || (!connection.wants_output() && link.is_flushed())
+}
+
+/// Whether reading on would tell no more about how it ended.
+pub(super) fn is_cause_known(connection: &Connection) -> bool {
+    connection.closed().is_some() || !connection.wants_input()
+}
+
+/// What whoever receives is told: a farewell is the end of the messages, anything else is an error.
+pub(super) fn received_end(closed: Closed) -> Result<(), Error> {
+    if closed.is_normal() { Ok(()) } else { Err(Error::Closed(closed)) }
+}
+
+/// Why nothing can be sent on a connection whose transport failed with this, if it did. What the
+/// peer did, or a limit, comes before that its transport is gone.
 pub(super) fn reason(connection: &Connection, fault: Option<&io::Error>) -> Error {
-    let closed = connection.closed();
-    match fault {
-        Some(fault) if closed.is_none_or(|closed| !closed.is_clean()) => Error::Io(copy(fault)),
-        _ => closed.map_or(Error::Closing, |closed| Error::Closed(closed.clone())),
+    match (connection.closed(), fault) {
+        (Some(closed), Some(fault)) if closed.failure() == Some(Failure::EndOfStream) => {
+            Error::Io(copy(fault))
+        }
+        (Some(closed), Some(fault)) if !closed.is_clean() => {
+            Error::Closed(closed.clone().with_transport_error(Arc::new(copy(fault))))
+        }
+        (Some(closed), _) => Error::Closed(closed.clone()),
+        // It waits for the application to take what came before it.
+        (None, _) if connection.is_end_queued() => Error::Closing,
+        (None, Some(fault)) => Error::Io(copy(fault)),
+        (None, None) => Error::Closing,
     }
 }
 

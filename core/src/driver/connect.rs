@@ -9,7 +9,6 @@ use super::clock::Clock;
 use super::connect_error::{ConnectError, ConnectFault, Peer, Stage};
 use super::dial::{dial_any, within};
 use super::error::Error;
-use super::handshake::client_until;
 use super::host::Host;
 use super::maybe_tls::MaybeTls;
 use super::network::Network;
@@ -21,6 +20,7 @@ use super::tunnel;
 use super::url::Url;
 use super::url_error::UrlError;
 use super::websocket::WebSocket;
+use crate::handshake::HandshakeError;
 use crate::{ConfigError, Timestamp};
 
 /// The WebSocket of a [`Client`].
@@ -98,7 +98,12 @@ impl<N: Network> Client<N> {
                 Err(error) if limit > 0 => error,
                 result => return result,
             };
-            let Error::Handshake { response: Some(response), peer, .. } = &error else {
+            let Error::Handshake {
+                error: HandshakeError::Status { .. },
+                response: Some(response),
+                peer,
+            } = &error
+            else {
                 return Err(error);
             };
             if !redirect::is_redirect(response) {
@@ -235,12 +240,7 @@ impl<N: Network> Client<N> {
             return fail(Stage::Handshake, peer, ConnectFault::TimedOut);
         };
         let config = self.options.connection_config();
-        // What is followed has said all there is to say; what is not has a body that tells why.
-        let is_enough = match self.options.redirect_limit() {
-            0 => |_: &_| false,
-            _ => redirect::is_redirect,
-        };
-        match client_until(stream, clock, request, limits, config, is_enough).await {
+        match super::client(stream, clock, request, limits, config).await {
             Err(Error::Handshake { error, response, .. }) => {
                 Err(Error::Handshake { error, response, peer: Some(Box::new(peer)) })
             }

@@ -95,7 +95,9 @@ impl core::error::Error for Error {
             Self::Accept(error) => error.source(),
             Self::Handshake { error, .. } => error.source(),
             Self::Entropy(error) => error.source(),
-            Self::Closed(_) | Self::Closing | Self::Unfinished | Self::NotReady => None,
+            // How it ended is part of what is displayed: what is behind that is next.
+            Self::Closed(closed) => closed.source(),
+            Self::Closing | Self::Unfinished | Self::NotReady => None,
         }
     }
 }

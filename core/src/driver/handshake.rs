@@ -37,22 +37,9 @@ pub async fn client<S: ByteStream, C: Clock>(
     limits: Limits,
     config: impl Into<Arc<Config>>,
 ) -> Result<WebSocket<S, C>, Error> {
-    client_until(stream, clock, request, limits, config.into(), |_| false).await
-}
-
-/// As [`client`]. A response for which `is_enough` is true is told when its head is there: its body
-/// is not waited for.
-pub(super) async fn client_until<S: ByteStream, C: Clock>(
-    stream: S,
-    clock: C,
-    request: ClientRequest,
-    limits: Limits,
-    config: Arc<Config>,
-    is_enough: fn(&Response) -> bool,
-) -> Result<WebSocket<S, C>, Error> {
     let span = Span::connect(request.host(), request.target());
     let opening = async {
-        let opened = open(stream, clock, request, limits, config, is_enough).await;
+        let opened = open(stream, clock, request, limits, config.into()).await;
         Span::opened(&opened);
         opened
     };
@@ -65,7 +52,6 @@ async fn open<S: ByteStream, C: Clock>(
     request: ClientRequest,
     limits: Limits,
     config: Arc<Config>,
-    is_enough: fn(&Response) -> bool,
 ) -> Result<WebSocket<S, C>, Error> {
     #[cfg(feature = "deflate")]
     let request = match config.deflate() {
@@ -76,15 +62,8 @@ async fn open<S: ByteStream, C: Clock>(
     getrandom::fill(&mut seed).map_err(|error| Error::Entropy(EntropyError::new(error)))?;
     let handshake = ClientHandshake::new(clock.now(), request, limits, seed);
     let mut opening = Opening { link: Link::new(stream, clock), handshake };
-    poll_fn(|cx| {
-        opening.poll_until(cx, |opening| match opening.handshake.response() {
-            Some(response) if opening.handshake.failure().is_some() && is_enough(response) => {
-                Goal::Done(Err(failed(&opening.link, &opening.handshake)))
-            }
-            _ => opening.decided(ClientHandshake::is_open),
-        })
-    })
-    .await?;
+    poll_fn(|cx| opening.poll_until(cx, |opening| opening.decided(ClientHandshake::is_open)))
+        .await?;
 
     let Opening { link, handshake } = opening;
     let subprotocol = handshake.response().and_then(Response::subprotocol).map(String::from);

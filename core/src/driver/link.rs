@@ -1,6 +1,7 @@
 //! A stream and a clock under a machine: time in, output out, input in.
 
 use core::task::{Context, Poll};
+use core::time::Duration;
 use std::io::{self, ErrorKind, IoSlice};
 
 use bytes::Buf;
@@ -9,7 +10,7 @@ use super::buffer::with_read_buffer;
 use super::clock::Clock;
 use super::poll::{Flow, Machine};
 use super::stream::ByteStream;
-use crate::Transport;
+use crate::{Timestamp, Transport};
 
 /// A stream and a clock. The two directions of the stream end independently.
 #[derive(Debug)]
@@ -21,6 +22,15 @@ pub(super) struct Link<S, C> {
     writing: Writing,
     /// What the transport failed with.
     pub(super) fault: Option<io::Error>,
+    /// The time, as it was when it was last asked for.
+    now: Timestamp,
+    /// When a call reads that could do without.
+    next_look: Timestamp,
+    /// Whether the stream was read, until nothing came, since the machine was last told that a
+    /// deadline has passed.
+    has_looked: bool,
+    /// When whoever waits in a call wants to look at the clock, beside the machine.
+    pub(super) alarm: Option<Timestamp>,
 }
 
 impl<S: ByteStream, C: Clock> Link<S, C> {
@@ -31,7 +41,17 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
             reading: Reading::Open,
             writing: Writing::Flushed,
             fault: None,
+            now: Timestamp::ZERO,
+            next_look: Timestamp::ZERO,
+            has_looked: true,
+            alarm: None,
         }
+    }
+
+    /// The time, and whether it is time to look at the stream again.
+    pub(super) fn is_look_due(&mut self) -> bool {
+        self.now = self.clock.now();
+        self.now >= self.next_look
     }
 
     /// Whether everything written has left the stream's own buffers.
@@ -43,26 +63,57 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
         self.writing == Writing::Failed
     }
 
-    /// Tells the machine the time if it waits for it.
-    pub(super) fn handle_time(&mut self, machine: &mut impl Machine) {
-        if let Some(deadline) = machine.poll_timeout() {
-            let now = self.clock.now();
-            if deadline <= now {
-                machine.handle_timeout(now);
+    /// Tells the machine the time if it waits for it; whether it did.
+    ///
+    /// Before a limit is judged, what has arrived is read: between two times that are told, the
+    /// stream is read until nothing comes or nothing is wanted. (That output was offered is the
+    /// caller's part.)
+    pub(super) fn handle_time(&mut self, cx: &mut Context<'_>, machine: &mut impl Machine) -> bool {
+        self.now = self.clock.now();
+        self.alarm = self.alarm.filter(|alarm| *alarm > self.now);
+        let is_due = |machine: &_, now| Machine::poll_timeout(machine).is_some_and(|at| at <= now);
+        if !is_due(machine, self.now) {
+            return false;
+        }
+        if !self.has_looked {
+            self.read_on(cx, machine);
+        }
+        machine.handle_timeout(self.now);
+        self.has_looked = false;
+        true
+    }
+
+    /// Reads now and then in calls that are done without: an application that only sends answers
+    /// pings and learns that the peer closes.
+    pub(super) fn look(&mut self, cx: &mut Context<'_>, machine: &mut impl Machine) {
+        if self.now >= self.next_look {
+            self.read_on(cx, machine);
+        }
+    }
+
+    fn read_on(&mut self, cx: &mut Context<'_>, machine: &mut impl Machine) {
+        for _ in 0..READS {
+            if self.poll_input(cx, machine) == Flow::Waits {
+                break;
             }
         }
     }
 
-    /// Sets the timer to the machine's deadline.
+    /// Sets the timer to the machine's deadline, or to the alarm.
     pub(super) fn poll_deadline(
         &mut self,
         cx: &mut Context<'_>,
         machine: &impl Machine,
     ) -> Poll<()> {
-        match machine.poll_timeout() {
-            Some(deadline) if self.stream.is_some() => self.clock.poll_deadline(cx, deadline),
-            _ => Poll::Pending,
+        let deadline = match (machine.poll_timeout(), self.alarm) {
+            (Some(deadline), Some(alarm)) => deadline.min(alarm),
+            (Some(deadline), None) | (None, Some(deadline)) => deadline,
+            (None, None) => return Poll::Pending,
+        };
+        if self.stream.is_none() {
+            return Poll::Pending;
         }
+        self.clock.poll_deadline(cx, deadline)
     }
 
     /// Offers output, and follows the machine's instructions for the stream.
@@ -129,6 +180,13 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
 
     /// Reads once, if the machine wants input, or to the end once all is said.
     pub(super) fn poll_input(&mut self, cx: &mut Context<'_>, machine: &mut impl Machine) -> Flow {
+        let flow = self.poll_read(cx, machine);
+        self.has_looked |= flow == Flow::Waits;
+        self.next_look = self.now + LOOK_INTERVAL;
+        flow
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, machine: &mut impl Machine) -> Flow {
         let wanted = machine.wants_input() || machine.transport() == Transport::ShutdownWrite;
         let Some(stream) = &mut self.stream else { return Flow::Waits };
         if !wanted || self.reading == Reading::Ended {
@@ -184,6 +242,13 @@ enum Writing {
 
 /// Writes in one round, so that a peer that takes everything at once does not keep us from reading.
 const WRITES: usize = 4;
+
+/// Reads in one look at the stream: what a system keeps for a socket is seldom more.
+const READS: usize = 16;
+
+/// How long calls that need not read go without. Far below any limit that a peer has for its pong,
+/// and seldom enough to cost nothing.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Slices in one vectored write: a window of output has rarely more.
 const SLICES: usize = 16;

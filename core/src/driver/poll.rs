@@ -1,4 +1,4 @@
-//! The loop: time, output, the caller's goal, input, and then to wait.
+//! The loop: output, time, the caller's goal, input, and then to wait.
 
 use core::task::{Context, Poll};
 
@@ -115,16 +115,21 @@ pub(super) trait Driven {
         let mut is_time = true;
         for _ in 0..ROUNDS {
             let (link, machine) = self.parts();
+            // Output comes first: what the peer takes now is not overdue.
+            let mut output = link.poll_output(cx, machine);
             if is_time {
-                link.handle_time(machine);
                 is_time = false;
+                if link.handle_time(cx, machine) {
+                    output = link.poll_output(cx, machine);
+                }
             }
-            let output = link.poll_output(cx, machine);
             let before = (machine.wants_output(), machine.transport());
             match goal(self) {
                 Goal::Done(value) => {
-                    // Taking an event may have made output: it does not wait for the next call.
                     let (link, machine) = self.parts();
+                    link.look(cx, machine);
+                    // Taking an event may have made output, or the look: it does not wait for the
+                    // next call.
                     if machine.wants_output() && output == Flow::Waits {
                         link.poll_output(cx, machine);
                     }

@@ -11,8 +11,6 @@ use crate::handshake::Response;
 pub enum RedirectError {
     /// There is no `Location`, or it is not an address of a WebSocket or of HTTP.
     Location,
-    /// There are several `Location`s, and they differ: which one counts, everybody reads otherwise.
-    Ambiguous,
     /// It leads from `wss://` to `ws://`: what was to be secret would be readable.
     Downgrade,
     /// It leads to an address that was asked before.
@@ -28,7 +26,6 @@ impl fmt::Display for RedirectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Location => f.write_str("the redirection does not say where to"),
-            Self::Ambiguous => f.write_str("the redirection leads to several places"),
             Self::Downgrade => f.write_str("the redirection leads from wss:// to ws://"),
             Self::Loop => f.write_str("the redirections lead in a circle"),
             Self::TooMany { limit } => {
@@ -48,11 +45,6 @@ pub(super) fn is_redirect(response: &Response) -> bool {
 /// Where this answer leads. Credentials in it are not used: they come from the application, not
 /// from a server.
 pub(super) fn target(base: &Url, response: &Response) -> Result<Url, RedirectError> {
-    let mut locations = response.headers().get_all("Location");
-    let first = locations.next().ok_or(RedirectError::Location)?;
-    if locations.any(|other| other != first) {
-        return Err(RedirectError::Ambiguous);
-    }
     let location = response.headers().get("Location").ok_or(RedirectError::Location)?;
     let url = resolve(base, location)?;
     if base.is_secure() && !url.is_secure() {

@@ -6,27 +6,21 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::clock::Clock;
+use super::close::is_cause_known;
 use super::error::Error;
 use super::poll::{Driven, Goal};
 use super::stream::ByteStream;
-use super::websocket::{Batching, WebSocket};
+use super::websocket::WebSocket;
 use crate::{
     Chunk, ChunkError, Compress, ControlError, Message, MessageRef, Prepared, Refusal, SendError,
 };
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
-    /// Sends a message: waits until the outbox has room, and then until the stream has taken all.
+    /// Sends a message: waits until the stream has taken it, and all that was fed before.
     ///
-    /// Meanwhile messages are read ahead up to the gate and pings are answered.
-    ///
-    /// An answer waits for the others: while messages that arrived together are still to be
-    /// received, the one message that is sent between two of them is written with those that
-    /// follow, so that `while let Some(message) = ws.recv().await? { ws.send(message).await? }`
-    /// makes one write of the answers to one read. All is written with the answer to the last of
-    /// them, when `recv` has to wait, with a second message, or by [`flush`](Self::flush); nothing
-    /// that stands alone waits. Who is long about one of many messages flushes before that, or
-    /// turns it off by [`set_write_batching`](Self::set_write_batching). What is not written when
-    /// the `WebSocket` is dropped is lost; [`close`](Self::close) writes it.
+    /// Meanwhile messages are read ahead up to the gate and pings are answered. For many messages
+    /// that need not leave one by one, [`feed`](Self::feed) is faster: a plain loop that answers is
+    /// `while let Some(message) = ws.recv().await? { ws.feed(message).await? }`.
     ///
     /// # Errors
     ///
@@ -40,7 +34,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// later, it is sent whole, by the calls that follow.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.feed(message).await?;
-        self.flush_batch().await
+        self.flush().await
     }
 
     /// As [`send`](Self::send), with a say in whether the message is compressed: what holds a
@@ -59,7 +53,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         compress: Compress,
     ) -> Result<(), Error> {
         self.feed_with(message.into(), compress).await?;
-        self.flush_batch().await
+        self.flush().await
     }
 
     /// As [`send`](Self::send), with a message that the caller keeps: from a buffer that is used
@@ -84,11 +78,15 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             })
             .await?;
         }
-        self.flush_batch().await
+        self.flush().await
     }
 
-    /// Accepts a message without waiting until it is written: for many small ones, with
-    /// [`flush`](Self::flush) behind them. Waits only for room in the outbox.
+    /// Accepts a message without waiting until it is written. Waits only for room in the outbox,
+    /// and writes for that.
+    ///
+    /// What was fed is written at the latest when a [`recv`](Self::recv) has to wait, by
+    /// [`flush`](Self::flush), or with the next [`send`](Self::send). What is not written when the
+    /// `WebSocket` is dropped is lost; [`close`](Self::close) writes it.
     ///
     /// # Errors
     ///
@@ -122,17 +120,6 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// What is not written is written by the calls that follow.
     pub async fn flush(&mut self) -> Result<(), Error> {
         poll_fn(|cx| self.poll_until(cx, |socket| socket.flushed())).await
-    }
-
-    /// Whether answers to messages that arrived together are written together, as
-    /// [`send`](Self::send) tells. On by default; off, each is written before `send` returns.
-    pub fn set_write_batching(&mut self, batching: bool) {
-        self.batching = if batching { Batching::default() } else { Batching::Off };
-    }
-
-    /// Writes what was accepted, unless it is an answer and others follow.
-    async fn flush_batch(&mut self) -> Result<(), Error> {
-        if self.batching.sent() && self.is_in_batch() { Ok(()) } else { self.flush().await }
     }
 
     /// Accepts a message if the outbox has room, without waiting and without writing: the next call
@@ -191,7 +178,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             })
         })
         .await?;
-        self.flush_batch().await
+        self.flush().await
     }
 
     /// As [`try_send`](Self::try_send), with a message that was prepared for many connections.
@@ -236,9 +223,12 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         self.flush().await
     }
 
-    /// Pings the peer and waits for the pong: how long it took. `None` if the gate closed first,
-    /// or the peer's Close came: that, or the pong, waits behind messages that the application has
-    /// not taken.
+    /// Pings the peer and waits for the pong to this ping, or to a later one: how long it took.
+    ///
+    /// `None` if the gate closed first, or the peer's Close came: that, or the pong, waits behind
+    /// messages that the application has not taken. And if `pong_timeout` passes without that pong,
+    /// though the peer says other things; a peer that is silent for so long is
+    /// [`Failure::KeepaliveTimeout`](crate::Failure::KeepaliveTimeout).
     ///
     /// # Errors
     ///
@@ -250,33 +240,45 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     pub async fn ping(&mut self) -> Result<Option<Duration>, Error> {
         self.pings += 1;
         let payload = self.pings.to_be_bytes();
-        let mut is_sent = false;
-        poll_fn(|cx| {
+        let (mut sent, mut has_looked) = (None, false);
+        let pong = poll_fn(|cx| {
             self.poll_until(cx, |socket| {
-                if !is_sent {
+                let Some((number, limit)) = sent else {
                     let now = socket.link.clock.now();
-                    match socket.connection.ping(now, payload.to_vec()) {
-                        Ok(()) => {
-                            is_sent = true;
-                            return Goal::Again;
+                    return match socket.connection.ping(now, payload.to_vec()) {
+                        Ok(number) => {
+                            let limit = socket.connection.config().pong_timeout();
+                            let limit = limit.map(|limit| now + limit);
+                            socket.link.alarm = limit;
+                            sent = Some((number, limit));
+                            Goal::Again
                         }
-                        Err(ControlError::Full) => return socket.wait_for_room(),
-                        Err(ControlError::Closed) => return Goal::Done(Err(socket.cannot_send())),
-                        Err(error) => return Goal::Done(Err(Error::Control(error))),
-                    }
-                }
-                if !socket.connection.is_ping_outstanding() {
+                        Err(ControlError::Full) => socket.wait_for_room(),
+                        Err(ControlError::Closed) => Goal::Done(Err(socket.cannot_send())),
+                        Err(error) => Goal::Done(Err(Error::Control(error))),
+                    };
+                };
+                if socket.connection.is_ping_answered(number) {
                     Goal::Done(Ok(socket.connection.latency()))
                 } else if socket.cannot_write() {
                     Goal::Done(Err(socket.cannot_send()))
                 } else if !socket.can_read_on() {
                     Goal::Done(Ok(None))
+                } else if limit.is_none_or(|limit| limit > socket.link.clock.now()) {
+                    Goal::Wait
+                } else if has_looked {
+                    Goal::Done(Ok(None))
                 } else {
+                    // The pong may be there: a call that comes late reads first.
+                    has_looked = true;
+                    socket.link.alarm = limit.map(|limit| limit + Duration::from_millis(1));
                     Goal::Wait
                 }
             })
         })
-        .await
+        .await;
+        self.link.alarm = None;
+        pong
     }
 
     /// Sends a pong: the answer to a ping that is left to the application
@@ -323,12 +325,13 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         }
     }
 
-    /// Whether there are messages to receive without a read, and all is well with the stream.
-    fn is_in_batch(&self) -> bool {
-        self.connection.queued_messages() > 0
-            && self.connection.can_send()
-            && self.link.stream.is_some()
-            && !self.link.has_write_failed()
+    /// The stream takes nothing any more: what it still gives may say why.
+    fn wait_for_cause<T>(&self) -> Goal<Result<T, Error>> {
+        if is_cause_known(&self.connection) {
+            Goal::Done(Err(self.cannot_send()))
+        } else {
+            Goal::Wait
+        }
     }
 
     pub(super) fn wait_for_room<T>(&self) -> Goal<Result<T, Error>> {
@@ -338,7 +341,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Whether everything accepted is written.
     pub(super) fn flushed(&self) -> Goal<Result<(), Error>> {
         if self.link.has_write_failed() {
-            return Goal::Done(Err(self.cannot_send()));
+            return self.wait_for_cause();
         }
         if self.connection.wants_output() || !self.link.is_flushed() {
             return match self.link.stream {

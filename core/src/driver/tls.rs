@@ -8,12 +8,13 @@ use core::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::OnceLock;
 
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, InvalidMessage};
 
 use super::clock::Clock;
 use super::dial::within;
 use super::error::Error;
+use crate::Role;
 use crate::handshake::Limits;
 
 /// The settings of clients that were given none, made once: sessions are resumed across them.
@@ -88,11 +89,25 @@ pub fn server_name(host: &str) -> io::Result<ServerName<'static>> {
     ServerName::try_from(String::from(host)).map_err(invalid)
 }
 
+/// Waits for TLS with a server. What a server says that speaks something else is told as such.
+///
+/// # Errors
+///
+/// Why it failed; [`NotTls`] within, if the server does not speak TLS.
+///
+/// # Cancel safety
+///
+/// Cancelled, the stream is closed.
+pub async fn connect<S>(connecting: impl Future<Output = io::Result<S>>) -> io::Result<S> {
+    connecting.await.map_err(|error| NotTls::told(error, Role::Server))
+}
+
 /// Waits for TLS with a client, as long as [`Limits::timeout`] allows.
 ///
 /// # Errors
 ///
-/// [`Error::Tls`]: why it failed; [`ErrorKind::TimedOut`].
+/// [`Error::Tls`]: why it failed, with [`NotTls`] within if the client does not speak TLS;
+/// [`ErrorKind::TimedOut`].
 ///
 /// # Cancel safety
 ///
@@ -104,8 +119,54 @@ pub async fn accept<S>(
 ) -> Result<S, Error> {
     let deadline = limits.timeout().map(|timeout| clock.now() + timeout);
     match within(clock, deadline, accepting).await {
-        Some(accepted) => accepted.map_err(Error::Tls),
+        Some(accepted) => accepted.map_err(|error| Error::Tls(NotTls::told(error, Role::Client))),
         None => Err(Error::Tls(ErrorKind::TimedOut.into())),
+    }
+}
+
+/// The peer does not speak TLS where it should: as a rule it speaks plain HTTP. What rustls says of
+/// what came is the source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotTls {
+    peer: Role,
+    source: rustls::Error,
+}
+
+impl NotTls {
+    /// Which side the peer is.
+    pub fn peer(&self) -> Role {
+        self.peer
+    }
+
+    /// The error in its place, if that is what it means: rustls looks at the kind of the first
+    /// record before anything else.
+    fn told(error: io::Error, peer: Role) -> io::Error {
+        let source = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match source {
+            Some(source @ rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+                let source = source.clone();
+                io::Error::new(error.kind(), Self { peer, source })
+            }
+            _ => error,
+        }
+    }
+}
+
+impl fmt::Display for NotTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.peer {
+            Role::Client => {
+                "received something other than TLS on a TLS port: the client uses ws:// or \
+                 http:// where wss:// is spoken"
+            }
+            Role::Server => "the server does not speak TLS: use ws://, or another port",
+        })
+    }
+}
+
+impl core::error::Error for NotTls {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(&self.source)
     }
 }
 

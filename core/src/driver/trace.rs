@@ -1,9 +1,9 @@
 //! Spans and events for `tracing`. Without that feature there is nothing of them.
 
 #[cfg(not(feature = "tracing"))]
-pub(super) use off::{Seen, Span, within};
+pub(super) use off::{News, Seen, Span, within};
 #[cfg(feature = "tracing")]
-pub(super) use on::{Seen, Span, within};
+pub(super) use on::{News, Seen, Span, within};
 
 #[cfg(feature = "tracing")]
 mod on {
@@ -13,6 +13,7 @@ mod on {
     use tracing::Instrument;
     use tracing::{debug, debug_span, error, info, trace, warn};
 
+    use crate::driver::close::copy;
     use crate::driver::error::Error;
     use crate::driver::reconnect::FailedAttempt;
     use crate::driver::serve::Remote;
@@ -130,41 +131,62 @@ mod on {
             Self { span, is_gate_closed: false, has_faulted: false, is_closed: false }
         }
 
-        /// Tells what has changed.
-        pub(in crate::driver) fn observe(
+        /// What has changed since the last look.
+        pub(in crate::driver) fn look(
             &mut self,
             connection: &Connection,
             fault: Option<&io::Error>,
-        ) {
+        ) -> News {
+            let mut news = News::default();
             let is_gate_closed = !connection.is_gate_open();
             if is_gate_closed != self.is_gate_closed {
                 self.is_gate_closed = is_gate_closed;
-                let (messages, bytes) = (connection.queued_messages(), connection.queued_bytes());
-                if is_gate_closed {
-                    trace!(parent: &self.span, messages, bytes, "gate closed");
-                } else {
-                    trace!(parent: &self.span, messages, bytes, "gate opened");
-                }
+                let queued = (connection.queued_messages(), connection.queued_bytes());
+                news.gate = Some((is_gate_closed, queued));
             }
             if let Some(error) = fault
                 && !self.has_faulted
             {
                 self.has_faulted = true;
-                debug!(parent: &self.span, %error, "transport failed");
+                news.fault = Some(copy(error));
             }
             if let Some(closed) = connection.closed()
                 && !self.is_closed
             {
                 self.is_closed = true;
-                self.closed(closed);
+                news.closed = Some(closed.clone());
             }
+            news
         }
 
-        /// Time limits and violations are told here too: they are why it closed.
-        fn closed(&self, closed: &Closed) {
-            let is_clean = closed.is_clean();
-            debug!(parent: &self.span, is_clean, %closed, "closed");
+        /// Tells it. To be called without a lock: a subscriber is code of the application.
+        pub(in crate::driver) fn tell(&self, news: News) {
+            match news.gate {
+                Some((true, (messages, bytes))) => {
+                    trace!(parent: &self.span, messages, bytes, "gate closed");
+                }
+                Some((false, (messages, bytes))) => {
+                    trace!(parent: &self.span, messages, bytes, "gate opened");
+                }
+                None => {}
+            }
+            if let Some(error) = news.fault {
+                debug!(parent: &self.span, %error, "transport failed");
+            }
+            // Time limits and violations are told here too: they are why it closed.
+            if let Some(closed) = news.closed {
+                let is_clean = closed.is_clean();
+                debug!(parent: &self.span, is_clean, %closed, "closed");
+            }
         }
+    }
+
+    /// What is to be told of a connection.
+    #[derive(Debug, Default)]
+    pub(in crate::driver) struct News {
+        gate: Option<(bool, (usize, usize))>,
+        fault: Option<io::Error>,
+        closed: Option<Closed>,
     }
 }
 
@@ -214,11 +236,16 @@ mod off {
         pub(in crate::driver) fn new(_connection: &Connection, _subprotocol: Option<&str>) -> Self {
             Self
         }
-        pub(in crate::driver) fn observe(
+        pub(in crate::driver) fn look(
             &mut self,
             _connection: &Connection,
             _fault: Option<&io::Error>,
-        ) {
+        ) -> News {
+            News
         }
+        pub(in crate::driver) fn tell(&self, _news: News) {}
     }
+
+    #[derive(Debug, Default)]
+    pub(in crate::driver) struct News;
 }

@@ -18,11 +18,14 @@ use crate::{Closed, Connection, Event, Message, Stats};
 /// A connection on a stream, for one task at a time.
 ///
 /// Nothing happens outside its calls: while the application is in none, nothing is read, and the
-/// peer is slowed down by TCP. While it is in any call, however long, pings are answered, messages
-/// are read ahead up to the gate and output goes out. [`drive`](Self::drive) is the call that does
-/// only that.
+/// peer is slowed down by TCP. In any call that waits, and in every call that sends or receives now
+/// and then, pings are answered, messages are read ahead up to the gate and output goes out: an
+/// application that only sends keeps its connection, and learns that the peer closes.
+/// [`drive`](Self::drive) is the call that does only that.
 ///
 /// Dropping it closes the stream without a closing handshake; [`close`](Self::close) comes first.
+/// What is not written then is lost, and what has arrived and is not read makes most systems reset
+/// the connection, which can take back from the peer what was written last.
 ///
 /// It is also a `Stream` of `Result<Message, Error>` and a `Sink<Message>`.
 #[derive(Debug)]
@@ -36,7 +39,6 @@ pub struct WebSocket<S, C> {
     pub(super) pings: u64,
     pub(super) closer: Option<Closer>,
     pub(super) seen: Seen,
-    pub(super) batching: Batching,
 }
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
@@ -69,23 +71,26 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             pings: 0,
             closer: None,
             seen,
-            batching: Batching::default(),
         }
     }
 
-    /// Receives the next message; `None` once the connection was closed cleanly.
+    /// Receives the next message; `None` at the end of a conversation that ended as such: the
+    /// peer closed with 1000, 1001 or no code, or we closed it and the peer answered.
+    ///
+    /// Whatever waits to be written goes out before it waits.
     ///
     /// With [`Delivery::Chunks`](crate::Delivery::Chunks) it puts the message together: up to
     /// `max_message_size` bytes, beside [`memory_bound`](crate::Config::memory_bound). What is left of a message that was begun in chunks, with
     /// [`read_message`](Self::read_message) for example, is skipped.
     ///
-    /// The end is told when the stream is closed, so that a server that drops the connection then
-    /// does not take its own last words back. Repeated calls give `None`.
+    /// The end is told when our own Close is written, or cannot be. The peer may still have the
+    /// stream open then; [`drive`](Self::drive) waits for it. Repeated calls give `None`.
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`] and [`Error::Io`]: the connection ended otherwise. Once; all messages that
-    /// came before are received first.
+    /// [`Error::Closed`]: the connection ended otherwise. Says who ended it and why: any other close
+    /// code of the peer with its reason, a violation, a limit. [`Error::Io`]: the transport failed,
+    /// and nothing else is known. Once; all messages that came before are received first.
     ///
     /// # Cancel safety
     ///
@@ -105,8 +110,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         }
     }
 
-    /// Receives the next event: a message or a chunk, or a ping or pong if the configuration surfaces them;
-    /// `None` once the connection was closed cleanly. Never [`Event::Closed`].
+    /// Receives the next event: a message or a chunk, or a ping or pong if the configuration surfaces
+    /// them; `None` as [`recv`](Self::recv) has it. Never [`Event::Closed`].
     ///
     /// # Errors
     ///
@@ -228,30 +233,26 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
-        // What arrived together is taken together: until the last of it neither the stream nor the
-        // clock is asked, unless there is an answer to a ping to be written.
-        if self.batching != Batching::Off
-            && self.connection.queued_messages() > 0
+        // What arrived together is taken together: the stream is asked now and then, so that an
+        // application that is long about each message still answers pings, and at once where an
+        // answer to one waits to be written.
+        if self.connection.queued_messages() > 0
+            && !self.link.is_look_due()
             && let Some(message) = self.try_recv()
         {
             if self.connection.wants_control_output() {
                 self.link.poll_output(cx, &mut self.connection);
             }
-            self.batching.received();
             self.after();
             return Poll::Ready(Ok(Some(message)));
         }
-        let received = self.poll_until(cx, |socket| match socket.take_event() {
+        self.poll_until(cx, |socket| match socket.take_event() {
             Some(event) => match socket.intake.message(event) {
                 Some(message) => Goal::Done(Ok(Some(message))),
                 None => Goal::Again,
             },
             None => socket.end(),
-        });
-        if received.is_ready() {
-            self.batching.received();
-        }
-        received
+        })
     }
 
     /// Whether more may come before the application takes what is there.
@@ -285,36 +286,8 @@ impl<S: ByteStream, C: Clock> Driven for WebSocket<S, C> {
     }
 
     fn after(&mut self) {
-        self.seen.observe(&self.connection, self.link.fault.as_ref());
-    }
-}
-
-/// Whether an answer may wait for those to the messages that came with the one it answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Batching {
-    /// It never may.
-    Off,
-    /// Nothing is to be answered: what is sent is written at once.
-    #[default]
-    Idle,
-    /// A message was received: the next one that is sent is taken for its answer.
-    Answering,
-}
-
-impl Batching {
-    fn received(&mut self) {
-        if *self == Self::Idle {
-            *self = Self::Answering;
-        }
-    }
-
-    /// A message is sent. Tells whether it may wait, if there is something to wait for.
-    pub(super) fn sent(&mut self) -> bool {
-        let answers = *self == Self::Answering;
-        if answers {
-            *self = Self::Idle;
-        }
-        answers
+        let news = self.seen.look(&self.connection, self.link.fault.as_ref());
+        self.seen.tell(news);
     }
 }
 

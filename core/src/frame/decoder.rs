@@ -1,6 +1,6 @@
 //! A resumable decoder: takes input in any pieces, hands out headers and payload in place.
 
-use super::{FrameHeader, HeaderRules, MAX_HEADER, Mask, parse_header};
+use super::{FrameHeader, HeaderRules, MAX_HEADER, Mask, OpCode, parse_header};
 use crate::error::ProtocolError;
 
 /// Decodes frames from a stream that is cut anywhere. Keeps at most one incomplete header.
@@ -140,6 +140,22 @@ impl Decoder {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Whether a Close stands whole in input that comes next: nothing after it counts.
+    pub(crate) fn finds_close(&self, mut input: &[u8]) -> bool {
+        if !self.is_between_frames() {
+            return false;
+        }
+        while let Ok(Some((header, length))) = parse_header(input, self.rules) {
+            let Ok(payload) = usize::try_from(header.length) else { return false };
+            let Some(rest) = input.get(length.saturating_add(payload)..) else { return false };
+            if header.opcode == OpCode::Close {
+                return true;
+            }
+            input = rest;
+        }
+        false
     }
 
     /// Whether the stream stands between two frames.

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::Bytes;
 
@@ -12,14 +13,14 @@ use super::headers::{check_added, write_field};
 use super::incoming::Request;
 use crate::config::Config;
 
-/// How to accept a request. Checked when it is used.
+/// How to accept a request. Checked when it is used. `Debug` shows no values of headers.
 ///
 /// ```
 /// use tidegate_core::handshake::Acceptance;
 ///
 /// let acceptance = Acceptance::new().subprotocol("chat").header("Set-Cookie", "a=b");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[must_use = "it is an answer only when it is given to `accept`"]
 pub struct Acceptance {
     subprotocol: Option<String>,
@@ -109,14 +110,15 @@ impl Acceptance {
     }
 }
 
-/// How to reject a request. Checked when it is used.
+/// How to reject a request. Checked when it is used. `Debug` shows no values of headers, and of the
+/// body only how much there is.
 ///
 /// ```
 /// use tidegate_core::handshake::Rejection;
 ///
 /// let rejection = Rejection::new(401).header("WWW-Authenticate", "Basic").body("who are you?\n");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use = "it is an answer only when it is given to `reject`"]
 pub struct Rejection {
     status: u16,
@@ -156,6 +158,35 @@ impl Rejection {
     }
 }
 
+impl fmt::Debug for Acceptance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptance")
+            .field("has_subprotocol", &self.subprotocol.is_some())
+            .field("headers", &Names(&self.headers))
+            .field("wishes", &self.wishes)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("status", &self.status)
+            .field("headers", &Names(&self.headers))
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}
+
+/// Shows the names of fields.
+struct Names<'f>(&'f [(String, String)]);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
 /// Names and values.
 pub(super) type Fields = Vec<(String, String)>;
 
@@ -184,6 +215,8 @@ pub(super) fn refusal(failure: HandshakeError) -> Option<Vec<u8>> {
 pub(super) fn refusal_of(failure: HandshakeError) -> Option<Refusal> {
     let (status, fields, text): (_, &[(&str, &str)], _) = match failure {
         HandshakeError::Malformed { what } => (400, &[], what),
+        HandshakeError::NotHttp { .. } => (400, &[], "this port speaks HTTP"),
+        HandshakeError::TlsClient => (400, &[], "this port does not speak TLS: use ws://"),
         HandshakeError::TooLarge { .. } => (431, &[], "the head of the request is too large"),
         // "The origin server MUST generate an Allow header field in a 405 response" (RFC 9110
         // §15.5.6), and an Upgrade header field in a 426 response (§15.5.22).
@@ -210,7 +243,9 @@ pub(super) fn refusal_of(failure: HandshakeError) -> Option<Refusal> {
         HandshakeError::Extensions => (400, &[], "Sec-WebSocket-Extensions is malformed"),
         HandshakeError::Timeout => (408, &[], "the request took too long"),
         HandshakeError::EndOfStream
+        | HandshakeError::TlsServer
         | HandshakeError::Status { .. }
+        | HandshakeError::Location
         | HandshakeError::Accept
         | HandshakeError::Rejected { .. } => return None,
     };

@@ -7,12 +7,15 @@ use super::headers::Headers;
 /// What is still to be read of a body, of which only the beginning is kept.
 ///
 /// The framing matters although little is kept: a server that answers and keeps the connection
-/// would otherwise make the client wait for the timeout.
+/// would otherwise make the client wait for the timeout. Trailers are not read.
 #[derive(Debug)]
 pub(super) struct Body {
     framing: Framing,
     /// How much more is kept.
     room: usize,
+    /// How many more bytes of the framing of chunks are read: sizes, extensions and line ends. A
+    /// chunk extension may be endless (RFC 9112 §7.1.1: a recipient ought to limit them).
+    framing_room: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +44,8 @@ enum SizeStage {
 }
 
 impl Body {
-    /// The body that this head announces (RFC 9112 §6.3).
-    pub(super) fn of(status: u16, headers: &Headers, limit: usize) -> Self {
+    /// The body that this head announces (RFC 9112 §6.3), as far as `limit` bytes of it.
+    pub(super) fn of(status: u16, headers: &Headers, limit: usize, framing_limit: usize) -> Self {
         let framing = if matches!(status, 204 | 304) {
             Framing::Done
         } else if headers.list("Transfer-Encoding").last().is_some_and(is_chunked) {
@@ -55,7 +58,12 @@ impl Body {
                 .and_then(length)
                 .map_or(Framing::UntilEnd, Framing::Length)
         };
-        Self { framing, room: limit }
+        Self { framing, room: limit, framing_room: framing_limit }
+    }
+
+    /// What is not read.
+    pub(super) const fn none() -> Self {
+        Self { framing: Framing::Done, room: 0, framing_room: 0 }
     }
 
     /// Whether more of it matters.
@@ -80,20 +88,17 @@ impl Body {
                     };
                 }
                 Framing::ChunkSize { size, stage } => {
-                    if let Some((byte, rest)) = input.split_first() {
-                        self.framing = chunk_size(size, stage, *byte);
-                        input = rest;
-                    }
+                    self.framing = match self.framing_byte(&mut input) {
+                        Some(byte) => chunk_size(size, stage, byte),
+                        None => Framing::Done,
+                    };
                 }
                 Framing::ChunkEnd => {
-                    if let Some((byte, rest)) = input.split_first() {
-                        self.framing = match byte {
-                            b'\r' => Framing::ChunkEnd,
-                            b'\n' => Framing::ChunkSize { size: 0, stage: SizeStage::Begin },
-                            _ => Framing::Done,
-                        };
-                        input = rest;
-                    }
+                    self.framing = match self.framing_byte(&mut input) {
+                        Some(b'\r') => Framing::ChunkEnd,
+                        Some(b'\n') => Framing::ChunkSize { size: 0, stage: SizeStage::Begin },
+                        _ => Framing::Done,
+                    };
                 }
                 Framing::Done => return,
             }
@@ -103,6 +108,14 @@ impl Body {
     /// Nothing more comes.
     pub(super) fn end(&mut self) {
         self.framing = Framing::Done;
+    }
+
+    /// Takes a byte of the framing, if there may be one more.
+    fn framing_byte(&mut self, input: &mut &[u8]) -> Option<u8> {
+        self.framing_room = self.framing_room.checked_sub(1)?;
+        let (byte, rest) = input.split_first()?;
+        *input = rest;
+        Some(*byte)
     }
 
     /// Keeps what there is of `left` bytes, as far as there is room. Gives what is left of them.
@@ -147,16 +160,26 @@ fn length(value: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
 
     /// What is kept, and whether more is wanted; the same whole and byte by byte.
     fn read(status: u16, fields: &[(&str, &str)], limit: usize, input: &str) -> (Vec<u8>, bool) {
+        read_framed(status, fields, (limit, 100), input)
+    }
+
+    fn read_framed(
+        status: u16,
+        fields: &[(&str, &str)],
+        (limit, framing_limit): (usize, usize),
+        input: &str,
+    ) -> (Vec<u8>, bool) {
         let mut headers = Headers::default();
         for (name, value) in fields {
             headers.push(name, value.as_bytes());
         }
-        let mut whole = (Body::of(status, &headers, limit), Vec::new());
+        let mut whole = (Body::of(status, &headers, limit, framing_limit), Vec::new());
         whole.0.read(input.as_bytes(), &mut whole.1);
-        let mut split = (Body::of(status, &headers, limit), Vec::new());
+        let mut split = (Body::of(status, &headers, limit, framing_limit), Vec::new());
         for byte in input.bytes() {
             split.0.read(&[byte], &mut split.1);
         }
@@ -191,5 +214,28 @@ mod tests {
             assert_eq!(read(404, chunked, 99, bad), kept("", false), "{bad:?}");
         }
         assert_eq!(read(404, chunked, 99, "1\r\nab"), kept("a", false));
+    }
+
+    /// Each kind of framing without an end stops at the limit, with what has come before.
+    #[test]
+    fn the_framing_of_chunks_is_limited() {
+        let chunked = &[("transfer-encoding", "chunked")][..];
+        let long = "x".repeat(50);
+        for (input, content) in [
+            (format!("1;{long}"), ""),
+            (format!("3;a=b\r\nabc\r\n1 ;{long}"), "abc"),
+            ("0".repeat(50), ""),
+            (format!("1{}", " ".repeat(50)), ""),
+            (format!("1\r\na{}", "\r".repeat(50)), "a"),
+            ("1\r\na\r\n".repeat(50), "aaaa"),
+        ] {
+            let (kept, wants_more) = read_framed(404, chunked, (99, 20), &input);
+            assert_eq!((&*kept, wants_more), (content.as_bytes(), false), "{input:?}");
+        }
+        // Exactly so much is enough.
+        let input = "3\r\nabc\r\n2\r\nde";
+        let all = (b"abcde".to_vec(), true);
+        assert_eq!(read_framed(404, chunked, (99, 8), input), all);
+        assert_ne!(read_framed(404, chunked, (99, 7), input), all);
     }
 }

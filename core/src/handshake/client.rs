@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::{Buf, Bytes};
 use chacha20::ChaCha12Rng;
@@ -27,8 +28,10 @@ use crate::timestamp::Timestamp;
 ///
 /// Of the same shape as [`Connection`]: the calls may come in any order. If the server refuses,
 /// [`failure`](Self::failure) says so at once, and the beginning of its answer's body can still be
-/// read while [`wants_input`](Self::wants_input) is true.
-#[derive(Debug)]
+/// read while [`wants_input`](Self::wants_input) is true, for [`Limits::body_timeout`]. The body of
+/// a redirection with a `Location` is not read.
+///
+/// `Debug` shows no bytes that were sent or have come.
 pub struct ClientHandshake {
     limits: Limits,
     now: Timestamp,
@@ -106,7 +109,10 @@ impl ClientHandshake {
         self.tick(now);
         self.end_of_stream = true;
         match &mut self.state {
-            State::Receiving { .. } => self.fail(HandshakeError::EndOfStream),
+            State::Receiving { head, .. } => {
+                let failure = head.cut_short(HandshakeError::EndOfStream);
+                self.fail(failure);
+            }
             State::Refused { body, .. } => body.end(),
             State::Open { .. } | State::Failed { .. } => {}
         }
@@ -120,7 +126,10 @@ impl ClientHandshake {
             return;
         }
         match &mut self.state {
-            State::Receiving { .. } => self.fail(HandshakeError::Timeout),
+            State::Receiving { head, .. } => {
+                let failure = head.cut_short(HandshakeError::Timeout);
+                self.fail(failure);
+            }
             State::Refused { body, .. } => body.end(),
             State::Open { .. } | State::Failed { .. } => {}
         }
@@ -231,7 +240,8 @@ impl ClientHandshake {
                     if line.status != 101 && line.status < 200 {
                         continue;
                     }
-                    self.finish(Response::new(line, headers), input);
+                    let is_http1 = line.is_http1;
+                    self.finish(Response::new(line, headers), is_http1, input);
                     return Ok(());
                 }
             }
@@ -240,10 +250,11 @@ impl ClientHandshake {
     }
 
     /// The head of the final response is complete; `input` came behind it.
-    fn finish(&mut self, mut response: Response, input: &[u8]) {
+    fn finish(&mut self, mut response: Response, is_http1: bool, input: &[u8]) {
         let status = response.status();
-        let limit = self.limits.max_body_bytes;
-        let (failure, mut body) = if status == 101 {
+        let (failure, mut body) = if status == 101 && !is_http1 {
+            (HandshakeError::HttpVersion, Body::none())
+        } else if status == 101 {
             match response.check(&self.request, &self.accept) {
                 Ok(agreed) => {
                     self.state = State::Open { response, agreed };
@@ -251,19 +262,50 @@ impl ClientHandshake {
                     return;
                 }
                 // What follows is another protocol, or nothing.
-                Err(failure) => (failure, Body::of(status, response.headers(), 0)),
+                Err(failure) => (failure, Body::none()),
             }
         } else {
-            let failure = HandshakeError::Status { status };
-            (failure, Body::of(status, response.headers(), limit))
+            match response.check_location() {
+                Err(failure) => (failure, Body::none()),
+                // Where it leads is known, and nobody reads the body of a redirection.
+                Ok(true) => (HandshakeError::Status { status }, Body::none()),
+                Ok(false) => (HandshakeError::Status { status }, self.body_of(&response)),
+            }
         };
         body.read(input, &mut response.body);
         self.output = Bytes::new();
+        self.deadline = self.body_deadline();
         self.state = State::Refused { failure, response, body };
+    }
+
+    /// What is read of the body of a refusal.
+    fn body_of(&self, response: &Response) -> Body {
+        let Limits { max_body_bytes, max_head_bytes, .. } = self.limits;
+        Body::of(response.status(), response.headers(), max_body_bytes, max_head_bytes)
+    }
+
+    /// The body of a refusal has a limit of its own, within that of the handshake.
+    fn body_deadline(&self) -> Deadline {
+        let end = self.deadline.next(self.now);
+        let left = end.map(|end| end.saturating_duration_since(self.now));
+        let limit = [left, self.limits.body_timeout].into_iter().flatten().min();
+        Deadline::after(self.now, limit)
     }
 
     fn fail(&mut self, failure: HandshakeError) {
         self.output = Bytes::new();
         self.state = State::Failed { failure };
+    }
+}
+
+impl fmt::Debug for ClientHandshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientHandshake")
+            .field("request", &self.request)
+            .field("state", &self.state)
+            .field("deadline", &self.deadline)
+            .field("output_bytes", &self.output.len())
+            .field("early_bytes", &self.early.len())
+            .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,8 @@
 
 use core::fmt;
 
+use super::foreign::Excerpt;
+
 /// Why the opening handshake failed.
 ///
 /// The same bytes give the same error in whatever pieces they come.
@@ -14,6 +16,15 @@ pub enum HandshakeError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The peer speaks another protocol than HTTP and TLS.
+    NotHttp {
+        /// How it began: a server's first line, or the first word of a client's.
+        seen: Excerpt,
+    },
+    /// A client speaks TLS to a port that does not: it was told `wss://` or `https://`.
+    TlsClient,
+    /// The server speaks TLS, and was asked without: the address should begin with `wss://`.
+    TlsServer,
     /// The head is larger than a limit allows.
     TooLarge {
         /// The setting in [`Limits`](super::Limits).
@@ -23,9 +34,10 @@ pub enum HandshakeError {
     },
     /// The method is not GET (RFC 6455 §4.2.1).
     Method,
-    /// The HTTP version is not 1.1.
+    /// The HTTP version of a request is not 1.1, or that of an upgrade not 1.x. Other answers are
+    /// [`Status`](Self::Status), whatever their version is.
     HttpVersion,
-    /// There is no `Host`, more than one, or one that names no host (RFC 9112 §3.2).
+    /// There is no `Host`, more than one, or one that names no host and is not empty (RFC 9112 §3.2).
     Host,
     /// `Upgrade` does not name websocket; in a response, not only websocket.
     Upgrade,
@@ -35,7 +47,7 @@ pub enum HandshakeError {
     Key,
     /// There is not exactly one `Sec-WebSocket-Version`, which is 13.
     Version,
-    /// The request announces a body.
+    /// The request announces a body, or says its length twice.
     Body,
     /// `Sec-WebSocket-Extensions` breaks its grammar, or answers what was not offered.
     Extensions,
@@ -46,6 +58,8 @@ pub enum HandshakeError {
         /// The status.
         status: u16,
     },
+    /// The server redirects, and has several `Location` fields that differ.
+    Location,
     /// There is not exactly one `Sec-WebSocket-Accept`, which answers the key.
     Accept,
     /// The stream ended before the handshake was complete.
@@ -63,6 +77,9 @@ impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed { what } => return write!(f, "the head is not valid HTTP/1.1: {what}"),
+            Self::NotHttp { seen } => {
+                return write!(f, "the peer does not speak HTTP: it began with {seen}");
+            }
             Self::TooLarge { setting, limit } => {
                 return write!(f, "the head is too large: {setting} is {limit}");
             }
@@ -72,6 +89,10 @@ impl fmt::Display for HandshakeError {
             Self::Rejected { status } => {
                 return write!(f, "the application rejected the request with status {status}");
             }
+            Self::TlsClient => {
+                "received TLS on a plain port: the client uses wss:// or https:// where ws:// is spoken"
+            }
+            Self::TlsServer => "the server speaks TLS: use wss://",
             Self::Method => "the method of the request is not GET",
             Self::HttpVersion => "the HTTP version is not 1.1",
             Self::Host => "the request does not have exactly one valid Host header",
@@ -88,6 +109,7 @@ impl fmt::Display for HandshakeError {
             Self::Subprotocol => {
                 "the Sec-WebSocket-Protocol header is malformed or was not asked for"
             }
+            Self::Location => "the redirection has several Location headers that differ",
             Self::Accept => {
                 "the response does not have exactly one Sec-WebSocket-Accept that fits the key"
             }
@@ -133,7 +155,7 @@ pub enum RequestError {
     Host,
     /// The target does not begin with a slash, or has something else than visible ASCII, or `#`.
     Target,
-    /// A subprotocol is not a token.
+    /// The name of a subprotocol is empty, or has a comma or something else than visible ASCII.
     Subprotocol,
     /// A subprotocol is there already: they "MUST all be unique" (RFC 6455 §4.1).
     DuplicateSubprotocol,
@@ -150,7 +172,7 @@ impl fmt::Display for RequestError {
         f.write_str(match self {
             Self::Host => "the host is not a name or an address with an optional port",
             Self::Target => "the target is not a path of visible ASCII that begins with a slash",
-            Self::Subprotocol => "the name of a subprotocol is not a token",
+            Self::Subprotocol => "the name of a subprotocol is not visible ASCII without a comma",
             Self::DuplicateSubprotocol => "a subprotocol is offered twice",
             Self::Origin => "the origin is not visible ASCII",
             Self::WindowBits => "a window of permessage-deflate has 8 to 15 bits",

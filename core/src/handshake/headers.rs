@@ -8,6 +8,8 @@ use super::error::HeaderError;
 
 /// The header fields of a request or of a response, in their order. Names are compared without
 /// regard to case; a value is bytes without the blanks around it.
+///
+/// `Debug` shows the names alone: values may be credentials.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     /// All names, back to back, and all values: two allocations, however many fields there are.
@@ -64,6 +66,21 @@ impl Headers {
         self.ends.push(End { name: self.names.len(), value: self.values.len() });
     }
 
+    /// Adds the line of a folded field to the last one, behind a blank. Gives whether there is one.
+    pub(super) fn continue_last(&mut self, line: &[u8]) -> bool {
+        let start = self.ends.iter().rev().nth(1).map_or(0, |end| end.value);
+        let Some(last) = self.ends.last_mut() else { return false };
+        let line = trim(line);
+        if !line.is_empty() {
+            if self.values.len() > start {
+                self.values.push(b' ');
+            }
+            self.values.extend_from_slice(line);
+            last.value = self.values.len();
+        }
+        true
+    }
+
     /// The value of the only field of this name.
     pub(super) fn only<'h>(&'h self, name: &str) -> Option<&'h [u8]> {
         let mut values = self.get_all(name);
@@ -92,8 +109,7 @@ impl Headers {
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fields = self.iter().map(|(name, value)| (name, String::from_utf8_lossy(value)));
-        f.debug_map().entries(fields).finish()
+        f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
     }
 }
 
@@ -121,8 +137,13 @@ pub(super) fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Whether this is a token (RFC 9110 §5.6.2): what names of headers, methods, subprotocols and
-/// extensions are.
+/// Whether this may name a subprotocol: visible ASCII without the comma, which ends a name in a
+/// list. RFC 6455 §4.1 wants a token, but names such as `ogmios.v1:compact` are in production.
+pub(super) fn is_subprotocol(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic() && *byte != b',')
+}
+
+/// Whether this is a token (RFC 9110 §5.6.2): what names of headers, methods and extensions are.
 pub(super) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().copied().all(is_token_byte)
 }
@@ -211,6 +232,11 @@ const fn is_host_byte(byte: u8) -> bool {
                 | b';'
                 | b'='
         )
+}
+
+/// What may be shown of a target: a query often has a token in it.
+pub(super) fn path_of(target: &str) -> &str {
+    target.split('?').next().unwrap_or_default()
 }
 
 /// Whether a request target may have this byte: visible ASCII. A fragment never goes over the wire

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::fmt;
 
 use ::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use ::http::{HeaderMap, HeaderName, Method, Response, StatusCode, Uri, Version, request};
@@ -13,6 +14,7 @@ use super::compression::Agreed;
 use super::error::{AcceptError, HandshakeError, HeaderError};
 use super::headers::Headers;
 use super::incoming::{Request, RequestLine};
+use super::key;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::timestamp::Timestamp;
@@ -48,8 +50,9 @@ use crate::timestamp::Timestamp;
 #[derive(Clone, Debug)]
 pub struct Upgrade {
     request: Request,
-    /// The value of `Sec-WebSocket-Accept`; an extended CONNECT has none.
+    /// The value of `Sec-WebSocket-Accept`. An extended CONNECT needs none.
     accept: Option<String>,
+    is_extended: bool,
 }
 
 impl Upgrade {
@@ -96,13 +99,18 @@ impl Upgrade {
                     return Err(HandshakeError::Upgrade);
                 }
                 let line = RequestLine::parse(format!("GET {target} HTTP/1.1").as_bytes())?;
-                Ok(Self { request: Request::check_extended(line, headers)?, accept: None })
+                let request = Request::check_extended(line, headers)?;
+                // RFC 8441 §5 has no use for a key. A proxy that passes one on from a client of
+                // HTTP/1.1, as Envoy does, passes the answer back as well, and that client needs it.
+                let key = request.headers().only("Sec-WebSocket-Key");
+                let accept = key.filter(|key| key::is_key(key)).map(key::accept_value);
+                Ok(Self { request, accept, is_extended: true })
             }
             version => {
                 let line = format!("{method} {target} {version:?}");
                 let line = RequestLine::parse(line.as_bytes())?;
                 let (request, accept) = Request::check(line, headers)?;
-                Ok(Self { request, accept: Some(accept) })
+                Ok(Self { request, accept: Some(accept), is_extended: false })
             }
         }
     }
@@ -113,7 +121,8 @@ impl Upgrade {
     }
 
     /// The answer that accepts: 101, or 200 to an extended CONNECT. When it is sent, what follows
-    /// on the stream is the connection's.
+    /// on the stream is the connection's. A valid `Sec-WebSocket-Key` is answered in both: an
+    /// extended CONNECT does not need one (RFC 8441 §5), but proxies pass it on.
     ///
     /// # Errors
     ///
@@ -124,9 +133,11 @@ impl Upgrade {
         let mut response = Response::new(());
         let headers = response.headers_mut();
         if let Some(accept) = self.accept {
+            headers.insert(SEC_WEBSOCKET_ACCEPT, value(&accept)?);
+        }
+        if !self.is_extended {
             headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-            headers.insert(SEC_WEBSOCKET_ACCEPT, value(&accept)?);
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         }
         for (name, text) in fields {
@@ -138,7 +149,7 @@ impl Upgrade {
 }
 
 /// What was agreed on, on the way to a connection.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "it becomes a connection"]
 pub struct Accepted {
     agreed: Agreed,
@@ -154,6 +165,13 @@ impl Accepted {
     /// The subprotocol that was chosen.
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
+    }
+}
+
+/// Without the subprotocol: some servers take a token as one.
+impl fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accepted").field("agreed", &self.agreed).finish_non_exhaustive()
     }
 }
 

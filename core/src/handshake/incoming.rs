@@ -2,15 +2,18 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::error::HandshakeError;
 use super::extensions::{self, Extension};
 use super::head::{check_version, malformed};
-use super::headers::{Headers, is_authority, is_target_byte, is_token};
+use super::headers::{Headers, is_authority, is_subprotocol, is_target_byte, is_token, path_of};
 use super::key;
 
 /// A complete and valid request for a WebSocket.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows no values of headers and no query.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     target: String,
     host: String,
@@ -19,7 +22,7 @@ pub struct Request {
 }
 
 /// The first line, checked: a GET over HTTP/1.1.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct RequestLine {
     /// Path and query.
     target: String,
@@ -37,7 +40,7 @@ impl Request {
 
     /// The path: the target up to the first question mark.
     pub fn path(&self) -> &str {
-        self.target.split('?').next().unwrap_or_default()
+        path_of(&self.target)
     }
 
     /// What follows the first question mark of the target, if there is one.
@@ -46,7 +49,8 @@ impl Request {
     }
 
     /// The host that the client asked for, with a port if it named one. From an absolute target
-    /// rather than from `Host` (RFC 9112 §3.2.2).
+    /// rather than from `Host` (RFC 9112 §3.2.2). Empty if the client has no name for the host, as
+    /// over a Unix socket.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -57,7 +61,8 @@ impl Request {
         self.headers.get("Origin")
     }
 
-    /// The subprotocols that the client offers, most preferred first.
+    /// The subprotocols that the client offers, most preferred first. An empty
+    /// `Sec-WebSocket-Protocol` offers none.
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         let offered = self.headers.list(SEC_WEBSOCKET_PROTOCOL);
         offered.filter_map(|name| core::str::from_utf8(name).ok())
@@ -126,6 +131,23 @@ impl Request {
     }
 }
 
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("host", &self.host)
+            .field("path", &self.path())
+            .field("headers", &self.headers)
+            .field("extensions", &self.extensions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RequestLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestLine").field("path", &path_of(&self.target)).finish_non_exhaustive()
+    }
+}
+
 impl RequestLine {
     /// `GET SP request-target SP HTTP/1.1` (RFC 9112 §3), to the letter.
     pub(super) fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
@@ -174,20 +196,25 @@ impl RequestLine {
 
 /// "A server MUST respond with a 400 status code to any HTTP/1.1 request message that lacks a Host
 /// header field and to any request message that contains more than one [...] or a Host header
-/// field with an invalid field value" (RFC 9112 §3.2).
+/// field with an invalid field value" (RFC 9112 §3.2). An empty one is valid: "if the authority
+/// component is missing or undefined for the target URI, then a client MUST send a Host header field
+/// with an empty field value".
 fn check_host(headers: &Headers) -> Result<String, HandshakeError> {
     headers
         .only("Host")
-        .filter(|host| is_authority(host))
+        .filter(|host| host.is_empty() || is_authority(host))
         .and_then(|host| core::str::from_utf8(host).ok())
         .map(String::from)
         .ok_or(HandshakeError::Host)
 }
 
-/// Bytes behind the head are frames. A body would be taken for them.
+/// Bytes after the head are frames. A body would be taken for them. Two lengths are how requests
+/// are smuggled (RFC 9112 §11.2), also if both are zero.
 fn check_no_body(headers: &Headers) -> Result<(), HandshakeError> {
     let is_zero = |length: &[u8]| !length.is_empty() && length.iter().all(|digit| *digit == b'0');
-    if headers.has("Transfer-Encoding") || !headers.get_all("Content-Length").all(is_zero) {
+    let has_length = headers.has("Content-Length");
+    let is_empty = headers.only("Content-Length").is_some_and(is_zero);
+    if headers.has("Transfer-Encoding") || has_length && !is_empty {
         return Err(HandshakeError::Body);
     }
     Ok(())
@@ -201,14 +228,14 @@ fn check_protocol_version(headers: &Headers) -> Result<(), HandshakeError> {
     }
 }
 
-/// `1#token`: tokens, and one at least.
+/// RFC 6455 §4.2.1 asks for tokens, and one at least. Clients in production send an empty field for
+/// no offer, and names with a colon.
 fn check_subprotocols(headers: &Headers) -> Result<(), HandshakeError> {
-    let mut offered = headers.list(SEC_WEBSOCKET_PROTOCOL).peekable();
-    let is_empty = offered.peek().is_none() && headers.has(SEC_WEBSOCKET_PROTOCOL);
-    if is_empty || !offered.all(is_token) {
-        return Err(HandshakeError::Subprotocol);
+    if headers.list(SEC_WEBSOCKET_PROTOCOL).all(is_subprotocol) {
+        Ok(())
+    } else {
+        Err(HandshakeError::Subprotocol)
     }
-    Ok(())
 }
 
 const SEC_WEBSOCKET_PROTOCOL: &str = "Sec-WebSocket-Protocol";

@@ -41,9 +41,11 @@
 //!
 //! # Strictness
 //!
-//! What is read is HTTP/1.1 to the letter: lines end with CRLF, there is no folded line, no blank
+//! A server reads HTTP/1.1 to the letter: lines end with CRLF, there is no folded line, no blank
 //! before a colon, no control character. What is leniently read is how one request is seen as two
-//! (RFC 9112 §11). The same bytes have the same effect in whatever pieces they come.
+//! (RFC 9112 §11). A client takes what real servers answer and browsers open: lines that end with
+//! LF alone, folded lines, empty lines before the first, HTTP/1.0. The same bytes have the same
+//! effect in whatever pieces they come.
 //!
 //! What is written cannot be broken out of: a name or a value that could end its line is refused
 //! where it is given.
@@ -56,6 +58,7 @@ mod credentials;
 mod deadline;
 mod error;
 mod extensions;
+mod foreign;
 mod head;
 mod headers;
 #[cfg(feature = "http")]
@@ -76,6 +79,7 @@ pub use self::client::ClientHandshake;
 pub use self::credentials::{BasicCredentials, CredentialsError};
 pub use self::error::{AcceptError, HandshakeError, HeaderError, RequestError};
 pub use self::extensions::Extension;
+pub use self::foreign::Excerpt;
 pub use self::headers::Headers;
 #[cfg(feature = "http")]
 pub use self::http::{Accepted, Upgrade, refusal_response};
@@ -105,6 +109,7 @@ pub struct Limits {
     max_headers: usize,
     max_body_bytes: usize,
     timeout: Option<Duration>,
+    body_timeout: Option<Duration>,
 }
 
 impl Default for Limits {
@@ -118,13 +123,17 @@ impl Default for Limits {
             max_body_bytes: 4 * 1024,
             // Several round trips around the world and a retransmission.
             timeout: Some(Duration::from_secs(10)),
+            // Status and fields are there; the body only tells more about them. A server that sends
+            // one sends it with the head, and one round trip covers a retransmission.
+            body_timeout: Some(Duration::from_secs(1)),
         }
     }
 }
 
 impl Limits {
     /// Sets the size of a head in bytes, its end included; a larger one fails. Of a client, all
-    /// interim responses count together with the final one. Default: 16 KiB.
+    /// interim responses count together with the final one, and the framing of the chunks of a
+    /// refusal's body may be as large again. Default: 16 KiB.
     ///
     /// # Errors
     ///
@@ -168,6 +177,26 @@ impl Limits {
         Ok(self)
     }
 
+    /// Sets how long a client waits for the body of a refusal after its head, within
+    /// [`timeout`](Self::with_timeout): some servers announce none and leave the connection open, or
+    /// announce more than they send. What has come by then is the body. Default: 1 s; `None`: as
+    /// long as `timeout` allows.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::ZeroDuration`], also below a microsecond. Not to wait at all, set
+    /// [`max_body_bytes`](Self::with_max_body_bytes) to 0.
+    pub fn with_body_timeout(
+        mut self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Self, ConfigError> {
+        self.body_timeout = timeout.into();
+        if self.body_timeout.is_some_and(|timeout| timeout < Duration::from_micros(1)) {
+            return Err(ConfigError::ZeroDuration { setting: "body_timeout" });
+        }
+        Ok(self)
+    }
+
     /// The size of a head in bytes. Default: 16 KiB.
     pub fn max_head_bytes(&self) -> usize {
         self.max_head_bytes
@@ -187,6 +216,11 @@ impl Limits {
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
     }
+
+    /// How long a client waits for the body of a refusal after its head. Default: 1 s.
+    pub fn body_timeout(&self) -> Option<Duration> {
+        self.body_timeout
+    }
 }
 
 fn not_zero(setting: &'static str, value: usize) -> Result<usize, ConfigError> {
@@ -204,6 +238,7 @@ fn hand_over(
 ) -> Connection {
     if !output.is_empty() {
         connection.output.outbox.push_raw(output.into());
+        connection.watch_output();
         connection.watch_output();
     }
     connection.handle_input(now, early);

@@ -2,12 +2,18 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::compression::Offer;
 use super::error::RequestError;
-use super::headers::{Headers, check_added, is_authority, is_target_byte, is_token, write_field};
+use super::headers::{
+    Headers, check_added, is_authority, is_subprotocol, is_target_byte, path_of, write_field,
+};
 
 /// A request for a WebSocket. Checked as it is put together, so it is always valid.
+///
+/// `Debug` shows no values of headers, no subprotocols (some servers take a token as one) and no
+/// query.
 ///
 /// ```
 /// use tidegate_core::handshake::{ClientRequest, HeaderError, RequestError};
@@ -20,7 +26,7 @@ use super::headers::{Headers, check_added, is_authority, is_target_byte, is_toke
 /// assert_eq!(split, Err(RequestError::Header(HeaderError::Value)));
 /// # Ok::<(), RequestError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClientRequest {
     host: String,
     target: String,
@@ -50,15 +56,15 @@ impl ClientRequest {
         Ok(Self { host, target, subprotocols, origin, headers, offer: Offer::default() })
     }
 
-    /// Offers a subprotocol, behind those that are offered already: the most preferred comes
-    /// first.
+    /// Offers a subprotocol, after those that are offered already: the most preferred comes first.
+    /// A name is visible ASCII without a comma, as in `chat` or `ogmios.v1:compact`.
     ///
     /// # Errors
     ///
     /// [`RequestError::Subprotocol`], [`RequestError::DuplicateSubprotocol`].
     pub fn subprotocol(mut self, name: impl Into<String>) -> Result<Self, RequestError> {
         let name = name.into();
-        if !is_token(name.as_bytes()) {
+        if !is_subprotocol(name.as_bytes()) {
             return Err(RequestError::Subprotocol);
         }
         if self.subprotocols.contains(&name) {
@@ -153,6 +159,16 @@ impl ClientRequest {
     /// The path and query that are asked for.
     pub fn target(&self) -> &str {
         &self.target
+    }
+}
+
+impl fmt::Debug for ClientRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRequest")
+            .field("host", &self.host)
+            .field("path", &path_of(&self.target))
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
     }
 }
 

@@ -2,16 +2,19 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::compression::Agreed;
 use super::error::HandshakeError;
 use super::extensions;
-use super::head::{check_version, malformed};
+use super::head::malformed;
 use super::headers::Headers;
 use super::request::ClientRequest;
 
 /// The final response to a request: its head, and the beginning of the body of a refusal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows no values of headers, and of the body only how much there is.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     status: u16,
     reason: String,
@@ -23,6 +26,9 @@ pub struct Response {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StatusLine {
     pub(super) status: u16,
+    /// Whether its HTTP is 1.x. A higher minor version is understood like 1.1 (RFC 9110 §6.2), and
+    /// 1.0 is what servers are known to upgrade with, and browsers take.
+    pub(super) is_http1: bool,
     reason: String,
 }
 
@@ -46,7 +52,8 @@ impl Response {
         &self.headers
     }
 
-    /// The beginning of the body, if the server refused, as far as it has come.
+    /// The beginning of the body, if the server refused, as far as it has come. Empty for a
+    /// redirection with a `Location`, of which it is not read.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
@@ -54,6 +61,17 @@ impl Response {
     /// The subprotocol that the server chose, if it chose one.
     pub fn subprotocol(&self) -> Option<&str> {
         self.headers.get("Sec-WebSocket-Protocol")
+    }
+
+    /// Whether this is a redirection that says where to (RFC 9110 §15.4). One that says two places
+    /// says none: browsers take neither, since the second one may have been injected.
+    pub(super) fn check_location(&self) -> Result<bool, HandshakeError> {
+        if !matches!(self.status, 301 | 302 | 303 | 307 | 308) {
+            return Ok(false);
+        }
+        let mut locations = self.headers.get_all("Location");
+        let Some(first) = locations.next() else { return Ok(false) };
+        if locations.all(|other| other == first) { Ok(true) } else { Err(HandshakeError::Location) }
     }
 
     /// Checks that the response is what the request asked for: the list of RFC 6455 §4.1, in its
@@ -76,6 +94,10 @@ impl Response {
             return Err(HandshakeError::Accept);
         }
         let extensions = extensions::parse(headers)?;
+        // As browsers do: an answer that names the field and nothing in it is none of the protocol.
+        if extensions.is_empty() && headers.has(extensions::NAME) {
+            return Err(HandshakeError::Extensions);
+        }
         let agreed = request.offer().check(&extensions).ok_or(HandshakeError::Extensions)?;
         if headers.has("Sec-WebSocket-Protocol") {
             let chosen = headers.only("Sec-WebSocket-Protocol");
@@ -88,12 +110,28 @@ impl Response {
     }
 }
 
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("reason", &self.reason)
+            .field("headers", &self.headers)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl StatusLine {
-    /// `HTTP/1.1 SP status SP reason` (RFC 9112 §4). Servers are known to leave out the second
-    /// blank with the reason, and nothing can be misread without it.
+    /// `HTTP/1.1 SP status SP reason` (RFC 9112 §4), of any version. Servers are known to leave out
+    /// the second blank with the reason, and nothing can be misread without it.
     pub(super) fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
         let mut words = line.splitn(3, |byte| *byte == b' ');
-        check_version(words.next().unwrap_or_default())?;
+        let is_http1 = match words.next().unwrap_or_default() {
+            [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', b'0'..=b'9'] => {
+                *major == b'1'
+            }
+            _ => return Err(malformed("HTTP version")),
+        };
         let status = match words.next() {
             Some([a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9']) => {
                 u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')
@@ -101,7 +139,7 @@ impl StatusLine {
             _ => return Err(malformed("status")),
         };
         let reason = String::from_utf8_lossy(words.next().unwrap_or_default()).into_owned();
-        Ok(Self { status, reason })
+        Ok(Self { status, is_http1, reason })
     }
 }
 
@@ -139,7 +177,14 @@ mod tests {
             let parsed = StatusLine::parse(line.as_bytes());
             assert!(matches!(parsed, Err(HandshakeError::Malformed { .. })), "{line}: {parsed:?}");
         }
-        let old = StatusLine::parse(b"HTTP/1.0 101 x");
-        assert_eq!(old, Err(HandshakeError::HttpVersion));
+        for (line, is_http1) in [
+            ("HTTP/1.0 101 x", true),
+            ("HTTP/1.2 401 x", true),
+            ("HTTP/2.0 401 x", false),
+            ("HTTP/0.9 101 x", false),
+        ] {
+            let parsed = StatusLine::parse(line.as_bytes()).unwrap();
+            assert_eq!(parsed.is_http1, is_http1, "{line}");
+        }
     }
 }

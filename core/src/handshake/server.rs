@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::{Buf, Bytes};
 
@@ -23,7 +24,8 @@ use crate::timestamp::Timestamp;
 /// Of the same shape as [`Connection`]: the calls may come in any order. A request that is not
 /// valid is answered without asking; a valid one is [`request`](Self::request), which waits for
 /// [`accept`](Self::accept) or [`reject`](Self::reject) for as long as the application likes.
-#[derive(Debug)]
+///
+/// `Debug` shows no bytes that were sent or have come.
 pub struct ServerHandshake {
     limits: Limits,
     now: Timestamp,
@@ -288,5 +290,16 @@ impl ServerHandshake {
         self.state = State::Failed { failure };
         self.early = Vec::new();
         self.output = Bytes::new();
+    }
+}
+
+impl fmt::Debug for ServerHandshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandshake")
+            .field("state", &self.state)
+            .field("deadline", &self.deadline)
+            .field("output_bytes", &self.output.len())
+            .field("early_bytes", &self.early.len())
+            .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::{Buf, Bytes};
 
-use super::{CHEAP_TO_COPY, Frame, Outbox, Waiting};
+use super::{CHEAP_TO_COPY, Frame, News, Outbox, Waiting};
 use crate::frame::{
     FrameHeader, MAX_HEADER, Mask, OpCode, SHORT_HEADER, append_short_header, encode_header,
     first_byte,
@@ -136,11 +136,19 @@ impl Outbox {
         for payload in pongs {
             self.commit_frame(OpCode::Pong, &payload);
         }
+        let carries = if pings.is_empty() { News::default() } else { News::PING_LEFT };
         for payload in pings {
             self.commit_frame(OpCode::Ping, &payload);
         }
+        self.carry(carries);
+    }
+
+    /// What was committed just now is told when the transport has taken it.
+    fn carry(&mut self, news: News) {
         let on_wire = self.wire.remaining();
-        self.control().on_wire = on_wire;
+        let control = self.control();
+        control.on_wire = on_wire;
+        control.carries.insert(news);
     }
 
     /// The Close goes when nothing else is left to go.
@@ -156,6 +164,7 @@ impl Outbox {
             body.extend_from_slice(frame.reason.as_bytes());
         }
         self.commit_frame(OpCode::Close, &body);
+        self.carry(News::CLOSE_LEFT);
     }
 
     fn commit_frame(&mut self, opcode: OpCode, payload: &[u8]) {

@@ -38,7 +38,7 @@ pub(crate) struct Outbox {
     expected: u16,
     /// Generates masking keys; a server has none.
     keys: Option<Box<ChaCha12Rng>>,
-    has_progressed: bool,
+    news: News,
 }
 
 #[derive(Debug)]
@@ -69,8 +69,10 @@ struct Control {
     pongs: VecDeque<Bytes>,
     pings: VecDeque<Bytes>,
     close: Option<Box<CloseFrame>>,
-    /// How much of the wire has to go out until the pings and pongs on it are gone.
+    /// How much of the wire has to go out until the control frames on it are gone.
     on_wire: usize,
+    /// What is told when they are.
+    carries: News,
 }
 
 impl Control {
@@ -91,7 +93,7 @@ impl Outbox {
             is_full: false,
             expected: 0,
             keys,
-            has_progressed: false,
+            news: News::AT_REST,
         }
     }
 
@@ -190,6 +192,7 @@ impl Outbox {
         self.wire = Wire::new();
         self.gauge.subtract(self.gauge.level());
         self.is_full = false;
+        self.news = News::AT_REST;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -218,9 +221,33 @@ impl Outbox {
         self.gauge.peak()
     }
 
-    /// Whether the transport has taken anything since this was last asked.
-    pub(crate) fn take_progress(&mut self) -> bool {
-        core::mem::take(&mut self.has_progressed)
+    /// Output was accepted. Where none waited before, a wait for the transport begins.
+    #[inline]
+    pub(crate) const fn begin_wait(&mut self) {
+        if self.news.contains(News::AT_REST) {
+            self.news = News(self.news.0 & !News::AT_REST.0 | News::STARTED.0);
+        }
+    }
+
+    /// Whether something has happened to the output that timers have to know.
+    #[inline]
+    pub(crate) const fn has_news(&self) -> bool {
+        self.news.0 & !News::AT_REST.0 != 0
+    }
+
+    /// Whether timers have to know it before the caller waits: a wait begins.
+    #[inline]
+    pub(crate) const fn has_urgent_news(&self) -> bool {
+        self.news.contains(News::PING_LEFT)
+            || self.news.contains(News::CLOSE_LEFT)
+            || self.news.0 & (News::STARTED.0 | News::AT_REST.0) == News::STARTED.0
+    }
+
+    /// What has happened to the output since this was last asked.
+    pub(crate) const fn take_news(&mut self) -> News {
+        let news = self.news;
+        self.news = News(news.0 & News::AT_REST.0);
+        news
     }
 
     pub(crate) const fn wire(&self) -> &Wire {
@@ -232,7 +259,9 @@ impl Outbox {
     pub(crate) fn advance(&mut self, count: usize) {
         self.wire.advance(count);
         self.gauge.subtract(count);
-        self.has_progressed |= count > 0;
+        if count > 0 {
+            self.news.insert(News::PROGRESSED);
+        }
         if self.is_full && self.gauge.is_low(self.config.send_marks) {
             self.is_full = false;
         }
@@ -252,7 +281,11 @@ impl Outbox {
     fn advance_control(&mut self, count: usize) {
         let Some(control) = &mut self.control else { return };
         control.on_wire = control.on_wire.saturating_sub(count);
-        if control.on_wire == 0 && !control.is_waiting() {
+        if control.on_wire > 0 {
+            return;
+        }
+        self.news.insert(core::mem::take(&mut control.carries));
+        if !control.is_waiting() {
             self.control = None;
         }
     }
@@ -273,6 +306,7 @@ impl Outbox {
     /// Nothing waits: one small buffer is kept, or a place for a large payload.
     #[inline]
     fn rest(&mut self) {
+        self.news.insert(News::AT_REST);
         self.wire.rest();
         if self.small.capacity() == 0 {
             self.wire.swap_first(&mut self.small);
@@ -298,6 +332,33 @@ impl Outbox {
     #[inline]
     fn next_mask(&mut self) -> Option<Mask> {
         self.keys.as_mut().map(|keys| Mask::new(keys.next_u32().to_ne_bytes()))
+    }
+}
+
+/// What has happened to the output, as a set: it is looked at in most calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct News(u8);
+
+impl News {
+    /// Nothing waits. Stays until something does.
+    const AT_REST: Self = Self(1);
+    /// Something waits where nothing did before.
+    const STARTED: Self = Self(2);
+    /// The transport has taken some.
+    const PROGRESSED: Self = Self(4);
+    /// The transport has taken a ping.
+    pub(crate) const PING_LEFT: Self = Self(8);
+    /// The transport has taken our Close.
+    pub(crate) const CLOSE_LEFT: Self = Self(16);
+
+    #[inline]
+    pub(crate) const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    #[inline]
+    const fn insert(&mut self, other: Self) {
+        self.0 |= other.0;
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every way in which a connection ends.
 
+use core::error::Error as _;
 use std::io::ErrorKind;
 
 use tidegate_core::driver::Error;
@@ -18,14 +19,16 @@ fn the_peer_closes() {
     assert!(ready(poll(&count, socket.ping())).unwrap().is_none(), "its pong would never be read");
     ready(poll(&count, socket.send("answer"))).unwrap();
     assert_eq!(net.written(), b"\x89\x08\0\0\0\0\0\0\0\x01\x81\x06answer");
-    // The end is told when the stream has ended: until then the peer may not have our reply.
-    assert!(poll(&count, socket.recv()).is_pending());
-    assert_eq!(net.written(), b"\x88\x02\x03\xe9");
+    // The end is told when our reply is written, which echoes code and reason.
+    assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None);
+    assert_eq!(net.written(), b"\x88\x07\x03\xe9going");
     assert_eq!(net.0.borrow().shutdowns, 1);
+    // Until the peer ends the stream, it may not have the reply: whoever wants lingers.
+    assert!(poll(&count, socket.drive()).is_pending());
     assert!(!net.0.borrow().is_dropped);
     net.data(masked(0x82, b"more, which nobody wants"));
     net.push(Read::End);
-    assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None);
+    ready(poll(&count, socket.drive()));
     assert!(net.0.borrow().is_dropped);
     let closed = socket.closed().unwrap();
     assert_eq!((closed.code(), closed.reason()), (CloseCode::GOING_AWAY, "going"));
@@ -39,9 +42,9 @@ fn the_end_of_the_stream_is_not_awaited_for_ever() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     net.data(masked(0x88, b""));
-    assert!(poll(&count, socket.recv()).is_pending());
-    net.fire(Timestamp::from_secs(10));
-    assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None, "the handshake was complete");
+    assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None, "the handshake is complete");
+    assert!(poll(&count, socket.drive()).is_pending());
+    net.expire(&count, Timestamp::from_secs(10), || poll(&count, socket.drive()).is_ready());
     assert!(net.0.borrow().is_dropped);
 }
 
@@ -82,10 +85,12 @@ fn a_client_waits_for_the_server_to_end_the_stream() {
     let mut socket = net.client(Config::default());
     let mut closing = Box::pin(socket.close(CloseCode::NORMAL, ""));
     net.data(b"\x88\x02\x03\xe8");
-    assert!(poll_pinned(&count, &mut closing).is_pending());
+    assert!(ready(poll_pinned(&count, &mut closing)).unwrap().is_clean());
+    drop(closing);
+    assert!(poll(&count, socket.drive()).is_pending(), "whoever wants to waits for the server");
     assert_eq!(net.0.borrow().shutdowns, 0);
     net.push(Read::End);
-    assert!(ready(poll_pinned(&count, &mut closing)).unwrap().is_clean());
+    ready(poll(&count, socket.drive()));
     assert!(net.0.borrow().is_dropped);
 }
 
@@ -173,12 +178,10 @@ fn a_violation_is_told_to_both() {
     let mut socket = net.server(Config::default());
     net.data([masked(0x81, b"good"), b"\x83\x00".to_vec()].concat());
     assert_eq!(ready(poll(&count, socket.recv())).unwrap(), Some(Message::text("good")));
-    assert!(poll(&count, socket.recv()).is_pending());
-    assert_eq!(net.written()[..4], [0x88, 0x10, 0x03, 0xea]);
-    net.push(Read::End);
     let error = ready(poll(&count, socket.recv())).unwrap_err();
     assert!(matches!(&error, Error::Closed(closed)
         if matches!(closed.failure(), Some(Failure::Protocol(_)))));
+    assert_eq!(net.written()[..4], [0x88, 0x10, 0x03, 0xea]);
     assert_eq!(net.0.borrow().shutdowns, 1);
 }
 
@@ -204,7 +207,7 @@ fn the_close_reply_needs_no_timer() {
     let mut socket = net.server(config);
     net.data([masked(0x81, b"text"), masked(0x88, b"")].concat());
     assert_eq!(ready(poll(&count, socket.recv())).unwrap(), Some(Message::text("text")));
-    assert!(poll(&count, socket.recv()).is_pending());
+    assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None);
     assert_eq!((net.written(), net.0.borrow().shutdowns), (b"\x88\x00".to_vec(), 1));
 }
 
@@ -214,6 +217,64 @@ fn a_violation_that_cannot_be_told_is_reported_at_once() {
     let mut socket = net.server(Config::default());
     net.0.borrow_mut().write_fault = Some(ErrorKind::BrokenPipe);
     net.data(b"\x83\x00");
-    assert!(matches!(ready(poll(&count, socket.recv())), Err(Error::Io(_))));
+    let error = ready(poll(&count, socket.recv())).unwrap_err();
+    // The violation is the cause, and what the transport failed with is behind it.
+    assert!(matches!(&error, Error::Closed(closed)
+        if matches!(closed.failure(), Some(Failure::Protocol(_)))));
+    let mut cause = error.source();
+    while let Some(inner) = cause.and_then(|cause| cause.source()) {
+        cause = Some(inner);
+    }
+    let cause = cause.unwrap().downcast_ref::<std::io::Error>().unwrap();
+    assert_eq!(cause.kind(), ErrorKind::BrokenPipe);
     assert!(net.0.borrow().is_dropped);
+}
+
+/// A peer that breaks the protocol, or closes, and resets because it has not read what we sent: the
+/// cause is what is told, to whoever receives and to whoever only sends.
+#[test]
+fn a_reset_does_not_hide_the_cause() {
+    for (last, code) in [(&b"\x83\x00"[..], 1006), (b"\x88\x82\0\0\0\0\x0f\xa0", 4000)] {
+        for sends in [false, true] {
+            let (net, count) = (Net::new(), Count::new());
+            let mut socket = net.server(Config::default());
+            net.0.borrow_mut().write_fault = Some(ErrorKind::BrokenPipe);
+            net.data(last);
+            net.push(Read::Fault(ErrorKind::ConnectionReset));
+            let error = if sends {
+                ready(poll(&count, socket.send("tick"))).unwrap_err()
+            } else {
+                ready(poll(&count, socket.recv())).unwrap_err()
+            };
+            assert!(
+                matches!(&error, Error::Closed(closed)
+                if closed.code().as_u16() == code),
+                "{error}"
+            );
+        }
+    }
+}
+
+/// Codes other than a farewell are errors, and say what the peer said. Once.
+#[test]
+fn a_close_that_is_no_farewell_is_an_error() {
+    for (close, reason) in [(&b"\x03\xf0no"[..], Some("no")), (b"\x0f\xa0", Some("")), (b"", None)]
+    {
+        let (net, count) = (Net::new(), Count::new());
+        let mut socket = net.server(Config::default());
+        net.data(masked(0x88, close));
+        match (ready(poll(&count, socket.recv())), reason) {
+            (Ok(None), None) => {}
+            (Err(Error::Closed(closed)), Some(reason)) => assert_eq!(closed.reason(), reason),
+            (other, _) => panic!("{close:?}: {other:?}"),
+        }
+        assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None);
+        // Its echo is the end of a conversation that we ended.
+        let (net, count) = (Net::new(), Count::new());
+        let mut socket = net.server(Config::default());
+        let error = poll(&count, socket.close(CloseCode::POLICY_VIOLATION, "you"));
+        assert!(error.is_pending());
+        net.data(masked(0x88, close));
+        assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None);
+    }
 }

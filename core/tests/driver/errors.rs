@@ -124,7 +124,6 @@ fn a_client_that_cannot_connect_says_at_which_stage_and_why() {
         (ConnectFault::TimedOut, "timeout"),
         (ConnectFault::Redirect(RedirectError::Loop), "circle"),
         (ConnectFault::Redirect(RedirectError::Location), "where to"),
-        (ConnectFault::Redirect(RedirectError::Ambiguous), "several places"),
         (ConnectFault::Redirect(RedirectError::Downgrade), "wss:// to ws://"),
         (ConnectFault::Redirect(RedirectError::TooMany { limit: 5 }), "`redirects` allows: 5"),
     ] {

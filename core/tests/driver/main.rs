@@ -6,7 +6,6 @@
 extern crate alloc;
 
 mod addresses;
-mod batching;
 mod closer;
 mod connecting;
 mod ends;
@@ -17,6 +16,7 @@ mod pair;
 mod reconnecting;
 mod refusals;
 mod secrets;
+mod sending;
 mod split;
 mod split_ends;
 mod split_pair;

@@ -8,6 +8,7 @@ use core::cell::RefCell;
 use core::pin::Pin;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::io::{self, ErrorKind, IoSlice};
 
 use tidegate_core::driver::{ByteStream, Clock, WebSocket};
@@ -111,6 +112,15 @@ impl Net {
         if let Some((_, waker)) = state.alarm.take_if(|(deadline, _)| *deadline <= now) {
             waker.wake();
         }
+    }
+
+    /// A limit passes at this time, and takes effect behind a last look.
+    pub(crate) fn expire(&self, count: &Count, at: Timestamp, mut is_done: impl FnMut() -> bool) {
+        self.fire(at);
+        assert!(!is_done(), "without a last look");
+        count.take();
+        self.fire(at + Duration::from_millis(1));
+        assert!(is_done());
     }
 
     pub(crate) fn written(&self) -> Vec<u8> {

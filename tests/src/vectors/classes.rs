@@ -41,7 +41,10 @@ fn of_protocol_error(error: ProtocolError) -> &'static str {
 /// The class of a failed handshake.
 pub(super) fn of_handshake_error(error: HandshakeError) -> &'static str {
     match error {
-        HandshakeError::Malformed { .. } => "http.malformed",
+        HandshakeError::Malformed { .. }
+        | HandshakeError::NotHttp { .. }
+        | HandshakeError::TlsClient
+        | HandshakeError::TlsServer => "http.malformed",
         HandshakeError::TooLarge { .. } => "http.too_large",
         HandshakeError::Method => "http.method",
         HandshakeError::HttpVersion => "http.http_version",
@@ -53,7 +56,7 @@ pub(super) fn of_handshake_error(error: HandshakeError) -> &'static str {
         HandshakeError::Body => "http.body",
         HandshakeError::Extensions => "http.extensions",
         HandshakeError::Subprotocol => "http.subprotocol",
-        HandshakeError::Status { .. } => "http.status",
+        HandshakeError::Status { .. } | HandshakeError::Location => "http.status",
         HandshakeError::Accept => "http.accept",
         HandshakeError::EndOfStream => "http.eof",
         HandshakeError::Timeout => "timeout",

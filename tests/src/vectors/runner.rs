@@ -126,6 +126,13 @@ impl Session {
             Step::EndOfStream => self.connection.handle_eof(self.now),
             Step::Advance(millis) => {
                 self.now = self.now + Duration::from_millis(*millis as u64);
+                let is_due =
+                    self.connection.poll_timeout().is_some_and(|deadline| deadline <= self.now);
+                self.connection.handle_timeout(self.now);
+                if is_due {
+                    // A limit that has passed asks for one more turn, which brings nothing here.
+                    self.connection.handle_timeout(self.now + Duration::from_millis(1));
+                }
             }
             Step::Take { event, times } => {
                 for index in 0..*times {
@@ -180,9 +187,10 @@ impl Session {
                 connection.send(Message::Text(text)).map_err(|error| error.to_string())
             }
             Wish::Binary(data) => connection.send(data.bytes()).map_err(|error| error.to_string()),
-            Wish::Ping(data) => {
-                connection.ping(self.now, data.bytes()).map_err(|error| error.to_string())
-            }
+            Wish::Ping(data) => connection
+                .ping(self.now, data.bytes())
+                .map(|_| ())
+                .map_err(|error| error.to_string()),
             Wish::Close(frame) => {
                 let frame = frame
                     .as_ref()

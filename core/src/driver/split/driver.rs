@@ -14,7 +14,7 @@ use crate::driver::error::Error;
 use crate::driver::link::Link;
 use crate::driver::poll::{Driven, Goal};
 use crate::driver::stream::ByteStream;
-use crate::driver::trace::Seen;
+use crate::driver::trace::{News, Seen};
 use crate::{Closed, Connection};
 
 /// The future that drives a split connection: to be spawned, or polled beside something else.
@@ -45,7 +45,14 @@ impl<S: ByteStream, C: Clock> Future for Driver<S, C> {
         let Some(Alone { link, closer, seen }) = alone else { return Poll::Pending };
         // Dropped last, when the lock is released.
         let mut last = Task::Gone;
-        let mut turn = Turn { link, closer: closer.as_ref(), seen, shared, guard: None };
+        let mut turn = Turn {
+            link,
+            closer: closer.as_ref(),
+            seen,
+            shared,
+            guard: None,
+            news: News::default(),
+        };
         let task = &mut turn.state().task;
         let waker = match core::mem::replace(task, Task::Awake { is_notified: false }) {
             Task::Asleep(waker) if waker.will_wake(cx.waker()) => waker,
@@ -57,7 +64,10 @@ impl<S: ByteStream, C: Clock> Future for Driver<S, C> {
         let ended = turn.poll_until(cx, Turn::serve);
         // Since the last look at what the others want the lock was not released.
         turn.state().task = if ended.is_pending() { Task::Asleep(waker) } else { Task::Gone };
-        drop(turn);
+        let Turn { seen, news, guard, .. } = turn;
+        drop(guard);
+        // Subscribers are the application's: they run without the lock.
+        seen.tell(news);
         drop(last);
         ended
     }
@@ -78,7 +88,7 @@ impl<S, C> Drop for Driver<S, C> {
         state.close = None;
         state.link.is_open = false;
         if state.is_discarding {
-            state.discard();
+            state.discard(&mut wakes);
         }
         state.admit(&mut wakes);
         state.wake_waiting(&mut wakes);
@@ -101,6 +111,8 @@ struct Turn<'a, S, C> {
     seen: &'a mut Seen,
     shared: &'a Shared,
     guard: Option<MutexGuard<'a, State>>,
+    /// What is to be told when the lock is released.
+    news: News,
 }
 
 impl<S: ByteStream, C: Clock> Turn<'_, S, C> {
@@ -118,9 +130,9 @@ impl<S: ByteStream, C: Clock> Turn<'_, S, C> {
         state.note(link);
         // It is told now.
         state.is_untold = false;
-        let mut has_moved = state.carry_out(&link.clock);
+        let mut has_moved = state.carry_out(link);
         if state.is_discarding {
-            has_moved |= state.discard();
+            has_moved |= state.discard(&mut wakes);
         }
         has_moved |= state.admit(&mut wakes);
         state.wake_waiting(&mut wakes);
@@ -167,52 +179,64 @@ impl<S: ByteStream, C: Clock> Driven for Turn<'_, S, C> {
     fn after(&mut self) {
         let shared = self.shared;
         let state = self.guard.get_or_insert_with(|| shared.lock());
-        self.seen.observe(&state.connection, self.link.fault.as_ref());
+        self.news = self.seen.look(&state.connection, self.link.fault.as_ref());
     }
 }
 
 impl State {
     /// Does what needs the time. Whether that changed anything.
-    fn carry_out(&mut self, clock: &impl Clock) -> bool {
+    fn carry_out<S: ByteStream, C: Clock>(&mut self, link: &mut Link<S, C>) -> bool {
         let is_closed = match self.close.take() {
-            Some(frame) => self.connection.close(clock.now(), frame).is_ok(),
+            Some(frame) => self.connection.close(link.clock.now(), frame).is_ok(),
             None => false,
         };
-        is_closed | (!self.waits.is_empty() && self.ping(clock))
+        is_closed | (!self.waits.is_empty() && self.ping(link))
     }
 
-    /// Sends one ping for all who wait for one, and answers those whose pong came, or will not.
-    fn ping(&mut self, clock: &impl Clock) -> bool {
-        let answer = if !self.connection.is_ping_outstanding() {
-            Some(self.connection.latency())
-        } else if self.connection.is_gate_open() && !self.connection.is_end_queued() {
-            None
-        } else {
-            // It is behind messages that the application has not taken.
-            Some(None)
-        };
-        let (mut is_under_way, mut is_wanted) = (false, false);
+    /// Answers those whose pong came, or will not, and sends one ping for all who wait for one.
+    fn ping<S: ByteStream, C: Clock>(&mut self, link: &mut Link<S, C>) -> bool {
+        // Otherwise it is behind messages that the application has not taken.
+        let can_come = self.connection.is_gate_open() && !self.connection.is_end_queued();
+        let mut is_wanted = false;
         for place in self.waits.iter_mut() {
-            match (&mut place.value, answer) {
-                (value @ Wait::Pong { is_sent: true }, Some(latency)) => {
-                    *value = Wait::Answered(latency);
+            match &mut place.value {
+                Wait::Pong { number, .. } if self.connection.is_ping_answered(*number) => {
+                    place.value = Wait::Answered(self.connection.latency());
                 }
-                (Wait::Pong { is_sent: true }, None) => is_under_way = true,
-                (Wait::Pong { is_sent: false }, _) => is_wanted = true,
-                (Wait::Written { .. } | Wait::Answered(_) | Wait::End, _) => {}
+                Wait::Pong { .. } if !can_come => place.value = Wait::Answered(None),
+                Wait::Pong { limit: Some(limit), has_looked, .. } => {
+                    let now = link.clock.now();
+                    if *limit > now {
+                        link.alarm = Some(link.alarm.map_or(*limit, |alarm| alarm.min(*limit)));
+                    } else if *has_looked {
+                        place.value = Wait::Answered(None);
+                    } else {
+                        // The pong may be there: a driver that comes late reads first.
+                        *has_looked = true;
+                        link.alarm = Some(now);
+                    }
+                }
+                Wait::Ping => is_wanted = true,
+                Wait::Pong { limit: None, .. }
+                | Wait::Written { .. }
+                | Wait::Answered(_)
+                | Wait::End => {}
             }
         }
-        if is_under_way || !is_wanted {
-            return false;
-        }
+        is_wanted && self.send_ping(link)
+    }
+
+    fn send_ping<S: ByteStream, C: Clock>(&mut self, link: &mut Link<S, C>) -> bool {
         self.pings += 1;
+        let now = link.clock.now();
         // As many as wait already have to go out first; behind a Close none can, and all are told.
-        if self.connection.ping(clock.now(), self.pings.to_be_bytes().to_vec()).is_err() {
+        let Ok(number) = self.connection.ping(now, self.pings.to_be_bytes().to_vec()) else {
             return false;
-        }
+        };
+        let limit = self.connection.config().pong_timeout().map(|limit| now + limit);
         for place in self.waits.iter_mut() {
-            if let Wait::Pong { is_sent } = &mut place.value {
-                *is_sent = true;
+            if let Wait::Ping = place.value {
+                place.value = Wait::Pong { number, limit, has_looked: false };
             }
         }
         true

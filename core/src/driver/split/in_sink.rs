@@ -78,6 +78,10 @@ impl Sink<Message> for Sender {
     /// As [`flush`](Sender::flush).
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         ready!(self.poll_room(cx))?;
+        if core::mem::take(self.has_sent.get_mut()) {
+            // A flush may have been given up: this one waits for what was sent since, too.
+            self.leave();
+        }
         let ticket = match self.sink {
             InSink::Written(ticket) => ticket,
             InSink::Nothing | InSink::Room(_) => {

@@ -3,6 +3,8 @@
 use alloc::collections::VecDeque;
 use core::task::Waker;
 
+use crate::Event;
+
 /// A line of waiting tasks. Everyone in it is a call that has not returned, so it is as long as
 /// there are such calls, and no longer.
 #[derive(Debug)]
@@ -79,8 +81,8 @@ impl<T> Line<T> {
     }
 }
 
-/// Wakers that are to be woken, or dropped, when the lock is released: both can run code of the
-/// executor and of the application, and that code may want the lock.
+/// Wakers that are to be woken, or dropped, and messages that are dropped when the lock is released:
+/// each can run code of the executor and of the application, and that code may want the lock.
 #[derive(Debug, Default)]
 #[must_use = "somebody waits"]
 pub(super) struct Wakes {
@@ -94,6 +96,7 @@ pub(super) struct Wakes {
 struct Others {
     woken: Vec<Waker>,
     dropped: Vec<Waker>,
+    events: Vec<Event>,
 }
 
 impl Wakes {
@@ -119,6 +122,11 @@ impl Wakes {
         if let Some(waker) = waker {
             self.others.get_or_insert_default().dropped.push(waker);
         }
+    }
+
+    /// Nobody wants this message: what it holds may be the application's, and so is its drop.
+    pub(super) fn drop_later(&mut self, event: Event) {
+        self.others.get_or_insert_default().events.push(event);
     }
 
     /// In most calls nobody is to be woken.

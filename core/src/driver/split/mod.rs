@@ -22,11 +22,11 @@ pub use self::broadcast::{Outcome, Slow, broadcast, broadcast_until};
 pub use self::driver::Driver;
 pub use self::receiver::Receiver;
 pub use self::sender::Sender;
-use self::shared::{Alone, Shared, Task};
+use self::shared::{Alone, Shared};
 use super::clock::Clock;
 use super::sink::Tasks;
 use super::stream::ByteStream;
-use super::websocket::{Batching, WebSocket};
+use super::websocket::WebSocket;
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Splits the connection: a [`Sender`] to clone, a [`Receiver`], and a [`Driver`], the future that
@@ -62,21 +62,20 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ) -> Result<Self, ReuniteError<S, C>> {
         let shared = Arc::clone(&driver.shared);
         let is_one = Arc::ptr_eq(&shared, &sender.shared) && Arc::ptr_eq(&shared, &receiver.shared);
-        let alone = {
+        let taken = {
             let mut state = shared.lock();
             if is_one && state.senders == 1 && state.sends.is_empty() {
-                state.task = Task::Reunited;
-                driver.alone.take()
+                // The state is taken out, not the lock: a sender that was dropped just now in
+                // another thread may still be on its way out.
+                driver.alone.take().map(|alone| (alone, state.take()))
             } else {
                 None
             }
         };
-        let Some(Alone { link, closer, seen }) = alone else {
+        let Some((Alone { link, closer, seen }, mut state)) = taken else {
             return Err(ReuniteError(Box::new((sender, receiver, driver))));
         };
         drop((sender, receiver, driver));
-        let state = Arc::into_inner(shared).expect("the three parts that shared it were dropped");
-        let mut state = state.into_state();
         if let Some(frame) = state.close.take() {
             // It was checked; that the peer was faster is no mistake.
             let _ = state.connection.close(link.clock.now(), frame);
@@ -91,7 +90,6 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             pings: state.pings,
             closer,
             seen,
-            batching: Batching::default(),
         })
     }
 }

@@ -10,6 +10,7 @@ use futures_core::Stream;
 
 use super::OnDrop;
 use super::shared::Shared;
+use crate::driver::close::received_end;
 use crate::driver::error::Error;
 use crate::driver::intake::Intake;
 use crate::driver::websocket::End;
@@ -28,18 +29,21 @@ impl Receiver {
         Self { shared }
     }
 
-    /// Receives the next message; `None` once the connection was closed cleanly.
+    /// Receives the next message; `None` at the end of a conversation that ended as such: the
+    /// peer closed with 1000, 1001 or no code, or we closed it and the peer answered.
     ///
     /// With [`Delivery::Chunks`](crate::Delivery::Chunks) it puts the message together: up to
     /// `max_message_size` bytes, beside [`memory_bound`](crate::Config::memory_bound). What is left of a message that was begun in chunks, with
     /// [`read_message`](Self::read_message) for example, is skipped.
     ///
-    /// The end is told when the stream is closed. Repeated calls give `None`.
+    /// The end is told when our own Close is written, or cannot be; the driver lingers after that.
+    /// Repeated calls give `None`.
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`] and [`Error::Io`]: the connection ended otherwise. Once; all messages that
-    /// came before are received first.
+    /// [`Error::Closed`]: the connection ended otherwise. Says who ended it and why: any other close
+    /// code of the peer with its reason, a violation, a limit. [`Error::Io`]: the transport failed,
+    /// and nothing else is known. Once; all messages that came before are received first.
     ///
     /// # Cancel safety
     ///
@@ -60,8 +64,8 @@ impl Receiver {
         })
     }
 
-    /// Receives the next event: a message or a chunk, or a ping or pong if the configuration surfaces them;
-    /// `None` once the connection was closed cleanly. Never [`Event::Closed`].
+    /// Receives the next event: a message or a chunk, or a ping or pong if the configuration surfaces
+    /// them; `None` as [`recv`](Self::recv) has it. Never [`Event::Closed`].
     ///
     /// # Errors
     ///
@@ -109,7 +113,7 @@ impl Receiver {
                 state.end = End::Reported;
                 // As for a whole connection, nothing comes behind the end.
                 state.intake = Intake::default();
-                end = Some(outcome.map(|_| ()));
+                end = Some(outcome.and_then(received_end));
             } else {
                 wakes.leave(&mut state.receiver, cx.waker());
             }

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 use core::future::poll_fn;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -15,8 +16,8 @@ use super::shared::{Shared, Wait};
 use super::waiter::Waiter;
 use crate::driver::error::Error;
 use crate::{
-    Chunk, CloseCode, CloseFrame, Closed, Compress, Message, MessageRef, Prepared, Refusal,
-    SendError,
+    Chunk, CloseCode, CloseFrame, Closed, Compress, ControlError, Message, MessageRef, Prepared,
+    Refusal, SendError,
 };
 
 /// The sending side of a connection that a [`Driver`](super::Driver) drives. Clones send on the
@@ -32,15 +33,20 @@ pub struct Sender {
     pub(super) shared: Arc<Shared>,
     pub(super) id: u64,
     pub(super) sink: InSink,
+    /// Whether something was sent since it last began to flush as a sink.
+    pub(super) has_sent: AtomicBool,
 }
 
 impl Sender {
     pub(super) const fn first(shared: Arc<Shared>) -> Self {
-        Self { shared, id: 0, sink: InSink::Nothing }
+        Self { shared, id: 0, sink: InSink::Nothing, has_sent: AtomicBool::new(false) }
     }
 
-    /// Sends a message: waits until the outbox has room, and the message is in it, whole. The driver
-    /// writes it; [`flush`](Self::flush) waits for that.
+    /// Sends a message: waits until the outbox has room, and the message is in it, whole.
+    ///
+    /// The driver is woken and writes it as soon as the stream takes it, whatever the application
+    /// does next. That the stream has taken it is what [`flush`](Self::flush) waits for, and neither
+    /// says that the peer's application has seen it.
     ///
     /// # Errors
     ///
@@ -92,6 +98,7 @@ impl Sender {
     ///
     /// As [`send`](Self::send).
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
+        self.note_sent();
         let mut payload = Some(Payload::Message(message.into(), Compress::Auto));
         let mut waiter = Waiter::for_room(&self.shared);
         poll_fn(|cx| waiter.poll_feed(cx, self.id, &mut payload)).await
@@ -138,6 +145,7 @@ impl Sender {
     /// [`SendError`], which gives the message back.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
+        self.note_sent();
         self.shared.with(|state, _| state.try_send(message))
     }
 
@@ -148,6 +156,7 @@ impl Sender {
     /// [`Refusal`]: there is no room, others wait for it, or nothing can be sent any more.
     pub fn try_send_ref<'m>(&self, message: impl Into<MessageRef<'m>>) -> Result<(), Refusal> {
         let message = message.into();
+        self.note_sent();
         self.shared.with(|state, _| state.try_send_ref(message))
     }
 
@@ -170,6 +179,7 @@ impl Sender {
     ///
     /// As [`try_send`](Self::try_send).
     pub fn try_send_prepared(&self, message: &Prepared) -> Result<(), SendError> {
+        self.note_sent();
         self.shared.with(|state, _| state.try_send_prepared(message))
     }
 
@@ -187,9 +197,13 @@ impl Sender {
         poll_fn(|cx| waiter.poll(cx, |state, _| state.written_from_here())).await.map(|_| ())
     }
 
-    /// Pings the peer and waits for the pong: how long it took. `None` if the gate closed first,
-    /// or the peer's Close came: that, or the pong, waits behind messages that the application has
-    /// not taken. Calls that come while a ping is under way share the next one.
+    /// Pings the peer and waits for the pong to this ping, or to a later one: how long it took.
+    /// Calls that come at the same time share a ping.
+    ///
+    /// `None` if the gate closed first, or the peer's Close came: that, or the pong, waits behind
+    /// messages that the application has not taken. And if `pong_timeout` passes without that pong,
+    /// though the peer says other things; a peer that is silent for so long is
+    /// [`Failure::KeepaliveTimeout`](crate::Failure::KeepaliveTimeout).
     ///
     /// # Errors
     ///
@@ -203,7 +217,7 @@ impl Sender {
         poll_fn(|cx| {
             waiter.poll(cx, |state, wakes| {
                 state.notify(wakes);
-                Wait::Pong { is_sent: false }
+                Wait::Ping
             })
         })
         .await
@@ -217,22 +231,23 @@ impl Sender {
     ///
     /// [`Error::Control`]: over 125 bytes. Otherwise as [`send`](Self::send).
     pub fn pong(&self, payload: impl Into<Bytes>) -> Result<(), Error> {
-        self.shared.with(|state, _| {
-            if state.cannot_write() {
-                return Err(state.cannot_send());
-            }
-            state.connection.pong(payload).map_err(Error::Control)
+        self.shared.with(|state, _| match state.connection.pong(payload) {
+            // While closing, too; but not on a stream that is gone.
+            Ok(()) if state.is_writable() => Ok(()),
+            Ok(()) | Err(ControlError::Closed) => Err(state.cannot_send()),
+            Err(error) => Err(Error::Control(error)),
         })
     }
 
-    /// Closes the connection: sends a Close behind what was accepted before, waits for the peer's,
-    /// and until the stream is closed.
+    /// Closes the connection: sends a Close behind what was accepted before and waits for the
+    /// peer's. [`CloseCode::NO_STATUS`] without a reason sends an empty one, as browsers do. The
+    /// driver closes the stream after that.
     ///
     /// Messages that the [`Receiver`](super::Receiver) has not taken, or that still arrive, are
     /// dropped, so that this cannot wait for an application that waits for it; the receiver gets
-    /// the end. [`begin_close`](Self::begin_close) leaves them to it. The configuration's
-    /// `close_timeout` bounds the whole. If the closing handshake has begun already, this waits for
-    /// its end.
+    /// the end. [`begin_close`](Self::begin_close) leaves them to it. Once our Close has left, the
+    /// configuration's `close_timeout` bounds the rest; until then its `write_timeout` does. If the
+    /// closing handshake has begun already, this waits for its end.
     ///
     /// # Errors
     ///
@@ -254,7 +269,7 @@ impl Sender {
         poll_fn(|cx| {
             waiter.poll(cx, |state, wakes| {
                 state.begin_close(frame.clone(), wakes);
-                state.discard();
+                state.discard(wakes);
                 Wait::End
             })
         })
@@ -292,7 +307,12 @@ impl Sender {
         self.shared.lock().on_senders_drop = choice;
     }
 
+    fn note_sent(&self) {
+        self.has_sent.store(true, Ordering::Relaxed);
+    }
+
     async fn hand_over(&self, payload: Payload) -> Result<(), Error> {
+        self.note_sent();
         let mut payload = Some(payload);
         let mut waiter = Waiter::for_room(&self.shared);
         poll_fn(|cx| waiter.poll_send(cx, self.id, &mut payload)).await
@@ -305,7 +325,12 @@ impl Clone for Sender {
             state.senders += 1;
             state.next()
         });
-        Self { shared: Arc::clone(&self.shared), id, sink: InSink::Nothing }
+        Self {
+            shared: Arc::clone(&self.shared),
+            id,
+            sink: InSink::Nothing,
+            has_sent: AtomicBool::new(false),
+        }
     }
 }
 

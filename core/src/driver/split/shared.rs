@@ -9,7 +9,7 @@ use super::OnDrop;
 use super::line::{Line, Wakes};
 use super::room::Waiting;
 use crate::driver::clock::Clock;
-use crate::driver::close::{copy, reason};
+use crate::driver::close::{copy, is_cause_known, reason};
 use crate::driver::closer::Closer;
 use crate::driver::error::Error;
 use crate::driver::intake::Intake;
@@ -17,7 +17,7 @@ use crate::driver::link::Link;
 use crate::driver::stream::ByteStream;
 use crate::driver::trace::Seen;
 use crate::driver::websocket::{End, WebSocket};
-use crate::{CloseCode, CloseFrame, Closed, Connection, Event, Timestamp, Transport};
+use crate::{CloseCode, CloseFrame, Closed, Config, Connection, Event, Timestamp, Transport};
 
 /// The shared state under its lock, which is held for as long as a call of the core takes and never
 /// while something is awaited.
@@ -90,8 +90,10 @@ pub(super) enum Task {
 pub(super) enum Wait {
     /// That everything is written that was accepted when `accepted` bytes had been.
     Written { accepted: u64 },
-    /// The pong to a ping.
-    Pong { is_sent: bool },
+    /// The pong to a ping, which is still to be sent.
+    Ping,
+    /// The pong to the ping of this number, in time.
+    Pong { number: u32, limit: Option<Timestamp>, has_looked: bool },
     /// It came, or it will not.
     Answered(Option<Duration>),
     /// The end of the connection.
@@ -110,41 +112,10 @@ struct Needs {
 
 impl Shared {
     pub(super) fn new<S, C>(socket: WebSocket<S, C>) -> (Self, Alone<S, C>) {
-        let WebSocket {
-            link,
-            connection,
-            subprotocol,
-            end,
-            intake,
-            pings,
-            tasks: _,
-            closer,
-            seen,
-            batching: _,
-        } = socket;
+        let WebSocket { link, connection, subprotocol, end, intake, pings, tasks: _, closer, seen } =
+            socket;
         let alone = Alone { link, closer, seen };
-        let state = State {
-            connection,
-            subprotocol,
-            pings,
-            end,
-            intake,
-            link: LinkState::default(),
-            task: Task::Awake { is_notified: true },
-            receiver: None,
-            has_receiver: true,
-            on_receiver_drop: OnDrop::Close,
-            senders: 1,
-            on_senders_drop: OnDrop::Continue,
-            sends: Line::default(),
-            waits: Line::default(),
-            close: None,
-            is_discarding: false,
-            chunks_of: None,
-            is_untold: false,
-            accepted: 0,
-            next: 1,
-        };
+        let state = State { subprotocol, pings, end, intake, ..State::new(connection) };
         (Self(Mutex::new(state)), alone)
     }
 
@@ -152,10 +123,6 @@ impl Shared {
     /// two steps of the connection: the state is whole, and the others go on.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn into_state(self) -> State {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes something, and wakes the driver if that concerns it.
@@ -187,6 +154,37 @@ impl Shared {
 }
 
 impl State {
+    fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            subprotocol: None,
+            pings: 0,
+            end: End::Ahead,
+            intake: Intake::default(),
+            link: LinkState::default(),
+            task: Task::Awake { is_notified: true },
+            receiver: None,
+            has_receiver: true,
+            on_receiver_drop: OnDrop::Close,
+            senders: 1,
+            on_senders_drop: OnDrop::Continue,
+            sends: Line::default(),
+            waits: Line::default(),
+            close: None,
+            is_discarding: false,
+            chunks_of: None,
+            is_untold: false,
+            accepted: 0,
+            next: 1,
+        }
+    }
+
+    /// Takes it out, for the parts that become one again. Those that are left do nothing more.
+    pub(super) fn take(&mut self) -> Self {
+        let nothing = Connection::server(Timestamp::ZERO, Config::default());
+        core::mem::replace(self, Self { task: Task::Reunited, ..Self::new(nothing) })
+    }
+
     /// A number that is higher than all before it: of a sender, or of one who waits.
     pub(super) fn next(&mut self) -> u64 {
         self.next += 1;
@@ -229,7 +227,8 @@ impl State {
     pub(super) fn note<S: ByteStream, C: Clock>(&mut self, link: &Link<S, C>) {
         let noted = &mut self.link;
         noted.is_open = link.stream.is_some();
-        noted.has_write_failed = link.has_write_failed();
+        // Not before it is known why: the peer's Close, or its fault, may be still to be read.
+        noted.has_write_failed = link.has_write_failed() && is_cause_known(&self.connection);
         noted.is_flushed = link.is_flushed();
         if noted.fault.is_none() {
             noted.fault = link.fault.as_ref().map(copy);
@@ -244,7 +243,7 @@ impl State {
     pub(super) fn answer(&self, wait: &Wait) -> Option<Result<Option<Duration>, Error>> {
         match wait {
             Wait::Written { accepted } => self.written(*accepted).map(|done| done.map(|()| None)),
-            Wait::Pong { .. } => self.cannot_write().then(|| Err(self.cannot_send())),
+            Wait::Ping | Wait::Pong { .. } => self.cannot_write().then(|| Err(self.cannot_send())),
             Wait::Answered(latency) => Some(Ok(*latency)),
             Wait::End => self.outcome().map(|outcome| outcome.map(|_| None)),
         }
@@ -291,7 +290,7 @@ impl State {
         }
         let is_last = !self.has_receiver && self.senders == 0;
         if !self.has_receiver {
-            self.discard();
+            self.discard(wakes);
         }
         match choice {
             OnDrop::Abort => self.connection.abort(),
@@ -303,12 +302,14 @@ impl State {
         self.notify(wakes);
     }
 
-    /// Drops the messages that are there and those that will come. Whether there were any.
-    pub(super) fn discard(&mut self) -> bool {
+    /// Drops the messages that are there and those that will come, the former when the lock is
+    /// released. Whether there were any.
+    pub(super) fn discard(&mut self, wakes: &mut Wakes) -> bool {
         self.is_discarding = true;
         let mut is_any = false;
         while let Some(event) = self.take_event() {
             self.intake.discard(&event);
+            wakes.drop_later(event);
             is_any = true;
         }
         is_any
@@ -328,18 +329,30 @@ impl State {
     /// Whether there is something for the receiver: an event, or the end.
     pub(super) fn has_news(&self) -> bool {
         self.connection.queued_messages() > 0
-            || (self.connection.closed().is_some() && !self.link.is_open)
+            || (self.connection.closed().is_some() && self.is_said())
     }
 
-    /// How it ended, once it has, and all events are taken.
+    /// How it ended, once it has, all events are taken, and nothing is left to be written.
     pub(super) fn outcome(&self) -> Option<Result<Closed, Error>> {
-        if self.end == End::Ahead { None } else { self.verdict() }
+        if self.end == End::Ahead || !self.is_said() { None } else { self.ending() }
     }
 
-    /// How it ended, once it has; messages may still have to be received.
+    /// How it ended, once it has and the stream is closed; messages may still have to be received.
     pub(super) fn verdict(&self) -> Option<Result<Closed, Error>> {
-        let closed = self.connection.closed().filter(|_| !self.link.is_open)?;
+        if self.link.is_open { None } else { self.ending() }
+    }
+
+    fn ending(&self) -> Option<Result<Closed, Error>> {
+        let closed = self.connection.closed()?;
         Some(if closed.is_clean() { Ok(closed.clone()) } else { Err(self.cannot_send()) })
+    }
+
+    /// Whether nothing is left to be written, or to be hoped for.
+    fn is_said(&self) -> bool {
+        let link = &self.link;
+        !link.is_open
+            || link.has_write_failed
+            || (link.is_flushed && !self.connection.wants_output())
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -347,7 +360,12 @@ impl State {
     }
 
     pub(super) fn cannot_write(&self) -> bool {
-        self.is_closing() || self.link.has_write_failed || !self.link.is_open
+        self.is_closing() || !self.is_writable()
+    }
+
+    /// Whether the stream may still take something.
+    pub(super) const fn is_writable(&self) -> bool {
+        self.link.is_open && !self.link.has_write_failed
     }
 
     pub(super) fn cannot_send(&self) -> Error {

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::Ipv6Addr;
 
 use bytes::{Buf, Bytes};
@@ -9,6 +10,7 @@ use bytes::{Buf, Bytes};
 use super::super::Limits;
 use super::super::credentials::BasicCredentials;
 use super::super::deadline::Deadline;
+use super::super::error::HandshakeError;
 use super::super::head::{Head, Part};
 use super::super::headers::{is_authority, write_field};
 use super::super::response::StatusLine;
@@ -19,8 +21,7 @@ use crate::timestamp::Timestamp;
 /// Asks an HTTP proxy for a tunnel to a server.
 ///
 /// The calls may come in any order. Once it [`is_open`](Self::is_open) the transport leads to the
-/// server.
-#[derive(Debug)]
+/// server. `Debug` shows no bytes that were sent or have come.
 pub struct HttpConnect {
     now: Timestamp,
     deadline: Deadline,
@@ -97,16 +98,14 @@ impl HttpConnect {
     /// Takes the end of the stream.
     pub fn handle_eof(&mut self, now: Timestamp) {
         self.tick(now);
-        if self.wants_input() {
-            self.fail(ProxyError::EndOfStream);
-        }
+        self.cut_short(HandshakeError::EndOfStream);
     }
 
     /// Takes the time, and does what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.tick(now);
         if self.wants_input() && self.deadline.is_over(self.now) {
-            self.fail(ProxyError::Timeout);
+            self.cut_short(HandshakeError::Timeout);
         }
     }
 
@@ -161,14 +160,12 @@ impl HttpConnect {
         let State::Receiving { head, status } = &mut self.state else { return Ok(()) };
         while let Some(part) = head.read(&mut input)? {
             match (part, *status) {
-                (Part::StartLine(mut line), _) => {
-                    // Proxies that answer in HTTP/1.0 are in use, and for a tunnel it is the same.
-                    if line.starts_with(b"HTTP/1.0 ")
-                        && let Some(minor) = line.get_mut(7)
-                    {
-                        *minor = b'1';
+                (Part::StartLine(line), _) => {
+                    let line = StatusLine::parse(&line)?;
+                    if !line.is_http1 {
+                        return Err(ProxyError::Malformed { what: "HTTP version" });
                     }
-                    *status = Some(StatusLine::parse(&line)?.status);
+                    *status = Some(line.status);
                 }
                 // "any 2xx (Successful) response indicates that the sender [...] will switch to
                 // tunnel mode immediately after the response header section", whatever length it
@@ -188,6 +185,14 @@ impl HttpConnect {
         Ok(())
     }
 
+    /// The proxy says no more than what has come.
+    fn cut_short(&mut self, failure: HandshakeError) {
+        if let State::Receiving { head, .. } = &self.state {
+            let failure = head.cut_short(failure);
+            self.fail(failure.into());
+        }
+    }
+
     fn fail(&mut self, failure: ProxyError) {
         self.output = Bytes::new();
         self.state = State::Failed { failure };
@@ -196,6 +201,18 @@ impl HttpConnect {
     fn tick(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         self.deadline.tick(self.now);
+    }
+}
+
+/// Without the request, which may have credentials.
+impl fmt::Debug for HttpConnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpConnect")
+            .field("state", &self.state)
+            .field("deadline", &self.deadline)
+            .field("output_bytes", &self.output.len())
+            .field("rest_bytes", &self.rest.len())
+            .finish_non_exhaustive()
     }
 }
 

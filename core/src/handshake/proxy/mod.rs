@@ -26,6 +26,7 @@ use core::fmt;
 pub use self::http_connect::HttpConnect;
 pub use self::socks5::Socks5;
 use super::error::HandshakeError;
+use super::foreign::Excerpt;
 
 /// Why a proxy gives no way to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +37,13 @@ pub enum ProxyError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// It speaks another protocol than HTTP.
+    NotHttp {
+        /// How it began.
+        seen: Excerpt,
+    },
+    /// It speaks TLS, and was asked without.
+    Tls,
     /// The head of the answer is larger than a limit allows.
     TooLarge {
         /// The setting in [`Limits`](super::Limits).
@@ -70,6 +78,8 @@ impl fmt::Display for ProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed { what } => write!(f, "the answer is malformed: {what}"),
+            Self::NotHttp { seen } => write!(f, "it does not speak HTTP: it began with {seen}"),
+            Self::Tls => f.write_str("it speaks TLS, which is not supported for proxies"),
             Self::TooLarge { setting, limit } => {
                 write!(f, "the answer is too large: {setting} is {limit}")
             }
@@ -93,12 +103,15 @@ impl From<HandshakeError> for ProxyError {
     fn from(error: HandshakeError) -> Self {
         match error {
             HandshakeError::Malformed { what } => Self::Malformed { what },
+            HandshakeError::NotHttp { seen } => Self::NotHttp { seen },
+            HandshakeError::TlsServer => Self::Tls,
             HandshakeError::TooLarge { setting, limit } => Self::TooLarge { setting, limit },
             HandshakeError::Timeout => Self::Timeout,
             HandshakeError::EndOfStream => Self::EndOfStream,
             HandshakeError::HttpVersion => Self::Malformed { what: "HTTP version" },
             // The collector of heads knows no others.
             HandshakeError::Method
+            | HandshakeError::TlsClient
             | HandshakeError::Host
             | HandshakeError::Upgrade
             | HandshakeError::Connection
@@ -109,6 +122,7 @@ impl From<HandshakeError> for ProxyError {
             | HandshakeError::Subprotocol
             | HandshakeError::Status { .. }
             | HandshakeError::Accept
+            | HandshakeError::Location
             | HandshakeError::Rejected { .. } => Self::Malformed { what: "head" },
         }
     }

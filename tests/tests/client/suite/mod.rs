@@ -9,6 +9,7 @@ use tidegate_core::driver::{
     ByteStream, Client, Clock, ConnectError, ConnectFault, Error, Network, Options, Proxy, Stage,
     WebSocket,
 };
+use tidegate_core::handshake::Excerpt;
 use tidegate_core::handshake::proxy::ProxyError;
 use tidegate_core::{CloseCode, Message};
 
@@ -41,12 +42,14 @@ macro_rules! tests {
             tls_through_a_proxy,
             certificates_are_checked,
             tls_that_is_none,
+            plain_to_a_tls_port,
             tls_takes_no_longer_than_the_timeout,
             truncation_is_no_clean_close,
             a_server_over_tls,
             redirections_are_followed_without_credentials,
             redirections_that_are_not_followed,
-            redirections_do_not_wait_for_their_body,
+            redirections_do_not_wait_for_a_body,
+            a_refusal_does_not_wait_for_a_body_that_does_not_come,
             reconnecting,
             reconnecting_gives_up,
             reconnecting_counts_short_lives,
@@ -229,7 +232,7 @@ pub(crate) fn a_proxy_that_refuses<A: Adapter>() {
         ("HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n", ProxyError::Status { status: 407 }),
         ("HTTP/1.1 502 No\r\n\r\n", ProxyError::Status { status: 502 }),
         ("HTTP/1.1 ", ProxyError::EndOfStream),
-        ("SSH-2.0\r\n", ProxyError::Malformed { what: "HTTP version" }),
+        ("SSH-2.0\r\n", ProxyError::NotHttp { seen: Excerpt::new(b"SSH-2.0") }),
     ] {
         let (proxy, refusing) = once(server::http_proxy(nowhere, text));
         let client = client::<A>(proxied(&format!("http://{proxy}")));

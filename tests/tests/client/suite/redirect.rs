@@ -1,7 +1,7 @@
 //! Redirections: how far they are followed, and what does not go with them.
 
 use core::time::Duration;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
@@ -77,25 +77,43 @@ pub(crate) fn redirections_that_are_not_followed<A: Adapter>() {
     redirecting.join().unwrap();
 }
 
-/// The body is announced and never comes, and the stream stays open.
-pub(crate) fn redirections_do_not_wait_for_their_body<A: Adapter>() {
-    let (last, serving) = once(|stream| echo(stream).unwrap());
-    let hop = |location: String| -> Box<dyn FnOnce(TcpStream) -> TcpStream + Send> {
-        Box::new(move |mut stream: TcpStream| {
-            server::head(&mut stream);
-            let answer =
-                format!("HTTP/1.1 302 There\r\nLocation: {location}\r\nContent-Length: 10\r\n\r\n");
-            stream.write_all(answer.as_bytes()).unwrap();
-            stream
-        })
-    };
-    let (first, redirecting) = listen(vec![hop("/next".into()), hop(format!("ws://{last}/"))]);
+/// An answer on a connection that stays open until the client goes.
+fn answer_and_stay(text: &'static str) -> Box<dyn FnOnce(TcpStream) -> String + Send> {
+    Box::new(move |mut stream| {
+        let head = server::head(&mut stream);
+        stream.write_all(text.as_bytes()).unwrap();
+        let _ = stream.read(&mut [0; 9]);
+        head
+    })
+}
+
+/// It is known where to go when the head is there: two hops that announce bodies and send none.
+pub(crate) fn redirections_do_not_wait_for_a_body<A: Adapter>() {
+    let (address, redirecting) = listen(vec![
+        answer_and_stay("HTTP/1.1 302 There\r\nLocation: /a\r\nContent-Length: 10\r\n\r\n"),
+        answer_and_stay("HTTP/1.0 302 There\r\nLocation: /b\r\n\r\n"),
+        answer_and_stay("HTTP/1.1 302 There\r\nLocation: /c\r\nLocation: /d\r\n\r\n"),
+    ]);
     let begun = Instant::now();
-    A::block_on(async {
-        let client = client::<A>(Options::new().redirects(2));
-        talk(client.connect(&format!("ws://{first}/")).await.unwrap(), 1000).await;
-    });
+    let client = client::<A>(Options::new().redirects(9));
+    let error = A::block_on(client.connect(&format!("ws://{address}/"))).unwrap_err();
+    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
+    let Error::Handshake { error, response, .. } = error else { panic!("{error:?}") };
+    assert_eq!(error, HandshakeError::Location);
+    assert_eq!(response.unwrap().headers().get_all("Location").count(), 2);
+    assert_eq!(redirecting.join().unwrap().len(), 3);
+}
+
+pub(crate) fn a_refusal_does_not_wait_for_a_body_that_does_not_come<A: Adapter>() {
+    let (address, refusing) =
+        once(answer_and_stay("HTTP/1.0 401 Who\r\nWWW-Authenticate: Basic\r\n\r\nwho?"));
+    let begun = Instant::now();
+    let client = client::<A>(Options::new());
+    let error = A::block_on(client.connect(&format!("ws://{address}/"))).unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    assert_eq!(redirecting.join().unwrap().len(), 2);
-    serving.join().unwrap();
+    let Error::Handshake { error, response, .. } = error else { panic!("{error:?}") };
+    assert_eq!(error, HandshakeError::Status { status: 401 });
+    let response = response.unwrap();
+    assert_eq!((response.status(), response.body()), (401, &b"who?"[..]));
+    refusing.join().unwrap();
 }

@@ -1,5 +1,6 @@
 //! TLS: what is agreed on, what is refused, and how it ends.
 
+use core::error::Error as _;
 use core::time::Duration;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,11 +8,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rustls::ServerConfig;
+use tidegate_core::driver::tls::NotTls;
 use tidegate_core::driver::{Client, ConnectError, ConnectFault, Error, Options, Stage};
 use tidegate_core::handshake::HandshakeError;
-use tidegate_core::{Config, Message};
+use tidegate_core::{Config, Message, Role};
 
-use super::{connect_error, proxied, says_what_it_knows, talk, tls_client};
+use super::{client, connect_error, proxied, says_what_it_knows, talk, tls_client};
 use crate::server::{self, echo, flush, once, open, tls};
 use crate::{Adapter, SOON, certificates};
 
@@ -96,9 +98,32 @@ pub(crate) fn tls_that_is_none<A: Adapter>() {
     });
     let client = tls_client::<A>(&trusting, Options::new());
     let error = connect_error(A::block_on(client.connect(&format!("wss://{address}/"))));
-    let reason = tls_reason(&error);
-    assert!(matches!(reason, rustls::Error::InvalidMessage(_)), "{reason:?}");
+    assert_eq!(error.stage(), Stage::Tls, "{error}");
+    let ConnectFault::Tls(reason) = error.fault() else { panic!("{error:?}") };
+    is_not_tls(reason, Role::Server, "use ws://");
     assert_eq!(error.peer().address, Some(address));
+    serving.join().unwrap();
+}
+
+/// Says so, and what rustls says of it is the source.
+fn is_not_tls(error: &std::io::Error, peer: Role, words: &str) {
+    let told = error.get_ref().and_then(|inner| inner.downcast_ref::<NotTls>());
+    assert_eq!(told.map(NotTls::peer), Some(peer), "{error:?}");
+    assert!(error.to_string().contains(words), "{error}");
+    let source = error.source().and_then(|source| source.downcast_ref::<rustls::Error>());
+    assert!(matches!(source, Some(rustls::Error::InvalidMessage(_))), "{source:?}");
+}
+
+pub(crate) fn plain_to_a_tls_port<A: Adapter>() {
+    let (server, _) = certificates();
+    let (address, serving) = once(move |stream| {
+        // It answers with an alert.
+        tls(stream, &server).read(&mut [0; 9]).unwrap_err();
+    });
+    let client = client::<A>(Options::new());
+    let error = A::block_on(client.connect(&format!("ws://{address}/"))).unwrap_err();
+    let Error::Handshake { error, .. } = error else { panic!("{error:?}") };
+    assert_eq!(error, HandshakeError::TlsServer);
     serving.join().unwrap();
 }
 
@@ -177,5 +202,6 @@ pub(crate) fn a_server_over_tls<A: Adapter>() {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     let error = serving.join().unwrap().remove(0);
-    assert!(matches!(error, Error::Tls(_)), "{error:?}");
+    let Error::Tls(error) = error else { panic!("{error:?}") };
+    is_not_tls(&error, Role::Client, "on a TLS port");
 }

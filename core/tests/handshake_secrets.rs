@@ -1,0 +1,236 @@
+//! No credentials in `Debug`, nor in errors: a secret is put everywhere it may be, and looked for.
+#![allow(clippy::unwrap_used)]
+
+use core::fmt::Debug;
+
+use bytes::Buf;
+use tidegate_core::Timestamp;
+use tidegate_core::handshake::proxy::{HttpConnect, Socks5};
+use tidegate_core::handshake::{
+    Acceptance, BasicCredentials, ClientHandshake, ClientRequest, HandshakeError, Limits,
+    Rejection, ServerHandshake,
+};
+
+const T0: Timestamp = Timestamp::ZERO;
+const SECRET: &str = "s3cr3t";
+/// `Basic` of it: `me:s3cr3t` in base64.
+const BASIC: &str = "bWU6czNjcjN0";
+
+/// Neither as text, nor in base64, nor as numbers.
+fn hides(what: &str, shown: &impl Debug) {
+    let texts = [format!("{shown:?}"), format!("{shown:#?}")];
+    let numbers = SECRET.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>();
+    for text in texts {
+        assert!(!text.is_empty());
+        let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for form in [SECRET, BASIC, &numbers.join(", ")] {
+            assert!(!flat.contains(form), "{what}: {text}");
+        }
+    }
+}
+
+fn credentials() -> BasicCredentials {
+    BasicCredentials::new("me", SECRET).unwrap()
+}
+
+/// Secrets in each part of a request that may have one: fields, query, subprotocol (Kubernetes takes
+/// a token there), and an origin.
+fn request() -> ClientRequest {
+    ClientRequest::new("a.test", format!("/path?token={SECRET}"))
+        .unwrap()
+        .subprotocol(format!("base64url.bearer.authorization.k8s.io.{SECRET}"))
+        .unwrap()
+        .origin(format!("https://{SECRET}.test"))
+        .unwrap()
+        .header("Authorization", &format!("Bearer {SECRET}"))
+        .unwrap()
+        .header("Authorization", &credentials().to_header())
+        .unwrap()
+        .header("Cookie", &format!("sid={SECRET}"))
+        .unwrap()
+        .header("Proxy-Authorization", SECRET)
+        .unwrap()
+        .header("X-Api-Key", SECRET)
+        .unwrap()
+}
+
+fn client() -> ClientHandshake {
+    ClientHandshake::new(T0, request(), Limits::default(), [7; 32])
+}
+
+/// A server that has got this much of the request of [`client`].
+fn server(length: usize) -> ServerHandshake {
+    let mut server = ServerHandshake::new(T0, Limits::default());
+    let input = client().output().clone();
+    server.handle_input(T0, &input[..length.min(input.len())]);
+    server
+}
+
+#[test]
+fn of_a_request() {
+    hides("request", &request());
+    hides("credentials", &credentials());
+    let mut client = client();
+    let input = client.output().clone();
+    assert!(input.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()));
+    for _ in 0..input.len() {
+        hides("request that is being written", &client);
+        client.output().advance(1);
+    }
+    for length in 0..=input.len() {
+        hides("request that is being read", &server(length));
+    }
+    let server = server(usize::MAX);
+    let request = server.request().unwrap();
+    hides("request", request);
+    hides("headers", request.headers());
+    // What is shown is of use.
+    let shown = format!("{request:?}");
+    for part in ["a.test", "/path", "Cookie", "Authorization", "Sec-WebSocket-Protocol"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
+fn of_an_answer() {
+    let offered = format!("base64url.bearer.authorization.k8s.io.{SECRET}");
+    let acceptance =
+        || Acceptance::new().subprotocol(&offered).header("Set-Cookie", format!("sid={SECRET}"));
+    hides("acceptance", &acceptance());
+    let mut server = server(usize::MAX);
+    server.handle_input(T0, SECRET.as_bytes());
+    hides("early frames", &server);
+    server.accept(acceptance()).unwrap();
+    hides("answer that is being written", &server);
+
+    let answer = [server.output(), SECRET.as_bytes()].concat();
+    for length in 0..=answer.len() {
+        let mut client = client();
+        client.handle_input(T0, &answer[..length]);
+        hides("answer that is being read", &client);
+        if let Some(response) = client.response() {
+            hides("response", response);
+            hides("headers", response.headers());
+        }
+        assert_eq!(client.is_open(), length >= answer.len() - SECRET.len());
+    }
+}
+
+#[test]
+fn of_a_refusal() {
+    let rejection = || {
+        let rejection = Rejection::new(401).header("Set-Cookie", SECRET);
+        rejection.header("Location", format!("/?t={SECRET}")).body(SECRET)
+    };
+    hides("rejection", &rejection());
+    let mut server = server(usize::MAX);
+    server.reject(rejection()).unwrap();
+    hides("refusal that is being written", &server);
+    let mut client = client();
+    client.handle_input(T0, server.output());
+    hides("refusal", &client);
+    let response = client.response().unwrap();
+    assert_eq!(response.body(), SECRET.as_bytes());
+    hides("response", response);
+    hides("failure", client.failure().unwrap());
+    #[cfg(feature = "driver")]
+    {
+        use tidegate_core::driver::Error;
+        let error = *client.failure().unwrap();
+        let response = Some(Box::new(response.clone()));
+        let error = Error::Handshake { error, response, peer: None };
+        hides("error", &error);
+        assert!(!error.to_string().contains(SECRET));
+    }
+}
+
+#[test]
+fn of_errors() {
+    for input in [
+        format!("PASS {SECRET}\r\n"),
+        format!("GET /?t={SECRET}\r\n"),
+        format!("GET /?t={SECRET} HTTP/1.0\r\n"),
+        format!("GET / HTTP/1.1\r\nHost: {SECRET}@a\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nCookie : {SECRET}\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: {SECRET}\0"),
+        format!("GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Key: {SECRET}\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {}\r\n\r\n", SECRET.repeat(5000)),
+    ] {
+        let mut server = ServerHandshake::new(T0, Limits::default());
+        server.handle_input(T0, input.as_bytes());
+        let failure = server.failure().unwrap();
+        hides("server", &server);
+        hides("failure", failure);
+        assert!(!failure.to_string().contains(SECRET), "{failure}");
+        let answer = String::from_utf8(server.output().to_vec()).unwrap();
+        assert!(!answer.contains(SECRET), "{answer}");
+    }
+    for input in [
+        format!("HTTP/1.1 101 x\r\nUpgrade: websocket\r\nSet-Cookie: {SECRET}\r\n\r\n"),
+        format!("HTTP/1.1 302 x\r\nLocation: /{SECRET}\r\nLocation: /\r\n\r\n"),
+        format!("HTTP/1.1 200 x\r\nSet-Cookie : {SECRET}\r\n"),
+    ] {
+        let mut client = client();
+        client.handle_input(T0, input.as_bytes());
+        let failure = client.failure().unwrap();
+        hides("client", &client);
+        assert!(!failure.to_string().contains(SECRET), "{failure}");
+        assert!(!matches!(failure, HandshakeError::NotHttp { .. }));
+    }
+    let header = request().header("X\n", SECRET).unwrap_err();
+    hides("error", &header);
+    let value = request().header("X", &format!("{SECRET}\n")).unwrap_err();
+    hides("error", &value);
+    assert!(!value.to_string().contains(SECRET));
+    hides("error", &BasicCredentials::new(format!("{SECRET}:"), "").unwrap_err());
+}
+
+#[test]
+fn of_extensions() {
+    let mut server = ServerHandshake::new(T0, Limits::default());
+    let head = String::from_utf8(client().output().to_vec()).unwrap();
+    let more = format!("\r\nSec-WebSocket-Extensions: known; level; key={SECRET}\r\n\r\n");
+    server.handle_input(T0, head.replace("\r\n\r\n", &more).as_bytes());
+    let request = server.request().unwrap();
+    assert_eq!(request.extensions().len(), 1);
+    hides("request", request);
+    hides("extension", &request.extensions()[0]);
+    assert_eq!(format!("{:?}", request.extensions()[0]), "known[\"level\", \"key\"]");
+}
+
+#[test]
+fn of_proxies() {
+    let limits = Limits::default();
+    let mut http = HttpConnect::new(T0, "a", 80, Some(&credentials()), &limits).unwrap();
+    let mut socks = Socks5::new(T0, "a", 80, Some(&credentials()), &limits).unwrap();
+    hides("HTTP proxy", &http);
+    hides("SOCKS proxy", &socks);
+    http.handle_input(T0, format!("HTTP/1.1 407 x\r\nX: {SECRET}\r\n").as_bytes());
+    socks.handle_input(T0, b"\x05\x02");
+    hides("HTTP proxy", &http);
+    hides("SOCKS proxy", &socks);
+    http.handle_input(T0, b"\r\n");
+    hides("HTTP proxy", &http);
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn of_someone_elses_http() {
+    use tidegate_core::handshake::Upgrade;
+    let offered = format!("bearer.{SECRET}");
+    let request = http::Request::get(format!("/?t={SECRET}"))
+        .header("Host", "a.test")
+        .header("Upgrade", "websocket")
+        .header("Connection", "Upgrade")
+        .header("Sec-WebSocket-Version", "13")
+        .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .header("Sec-WebSocket-Protocol", &offered)
+        .header("Cookie", SECRET)
+        .body(())
+        .unwrap();
+    let upgrade = Upgrade::check(&request, None).unwrap();
+    hides("upgrade", &upgrade);
+    let (_, accepted) = upgrade.accept(Acceptance::new().subprotocol(&offered)).unwrap();
+    assert_eq!(accepted.subprotocol(), Some(&*offered));
+    hides("accepted", &accepted);
+}
