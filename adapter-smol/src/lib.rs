@@ -59,7 +59,7 @@
 //!
 //! # Connecting
 //!
-//! A [`Client`] has what people need between them and a server: all addresses tried as RFC 8305
+//! A [`Client`] has what people need between them and a server: addresses tried as RFC 8305
 //! says, one limit for everything, a proxy, redirections, TLS, and connections again and again:
 //!
 //! ```no_run
@@ -145,9 +145,10 @@ pub use futures_rustls::{self, rustls};
 pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{
     Accept, Arrival, Backoff, Closer, ConnectError, ConnectFault, Counters, Decision, Driver,
-    Error, FuturesStream, Listener, MaybeTls, MessageReader, MessageWriter, OnDrop, Options,
-    Origins, Outcome, Peer, Proxy, Receiver, RedirectError, Remote, ReuniteError, Sender,
-    ServeOptions, Server, ServerHandle, Slow, Stage, Url, UrlError, broadcast, broadcast_until,
+    EntropyError, EnvironmentError, Error, FailedAttempt, FuturesStream, Listener, MaybeTls,
+    MessageReader, MessageWriter, OnDrop, Options, Origins, Outcome, Peer, Proxy, Receiver,
+    RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server, ServerHandle, Slow, Stage,
+    Url, UrlError, broadcast, broadcast_until,
 };
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{

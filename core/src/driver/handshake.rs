@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 
 use super::clock::Clock;
-use super::error::Error;
+use super::error::{EntropyError, Error};
 use super::link::Link;
 use super::poll::{Driven, Goal, Machine};
 use super::stream::ByteStream;
@@ -59,7 +59,7 @@ async fn open<S: ByteStream, C: Clock>(
         None => request,
     };
     let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(Error::Entropy)?;
+    getrandom::fill(&mut seed).map_err(|error| Error::Entropy(EntropyError::new(error)))?;
     let handshake = ClientHandshake::new(clock.now(), request, limits, seed);
     let mut opening = Opening { link: Link::new(stream, clock), handshake };
     poll_fn(|cx| opening.poll_until(cx, |opening| opening.decided(ClientHandshake::is_open)))

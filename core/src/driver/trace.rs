@@ -7,6 +7,7 @@ pub(super) use on::{News, Seen, Span, within};
 
 #[cfg(feature = "tracing")]
 mod on {
+    use core::fmt;
     use std::io;
 
     use tracing::Instrument;
@@ -14,7 +15,9 @@ mod on {
 
     use crate::driver::close::copy;
     use crate::driver::error::Error;
+    use crate::driver::reconnect::FailedAttempt;
     use crate::driver::serve::Remote;
+    use crate::driver::url::Url;
     use crate::{Closed, Connection};
 
     /// What happens, and to whom.
@@ -30,6 +33,23 @@ mod on {
 
         pub(in crate::driver) fn accept() -> Self {
             Self(debug_span!("accept"))
+        }
+
+        /// A client has not come as far as the opening handshake, which has an event of its own.
+        pub(in crate::driver) fn connected<T>(url: &Url, result: &Result<T, Error>) {
+            if let Err(error @ Error::Connect(_)) = result {
+                debug!(host = url.host(), port = url.port(), error = %Chain(error), "not connected");
+            }
+        }
+
+        /// A client that connects again and again.
+        pub(in crate::driver) fn attempt_failed(url: &Url, attempt: &FailedAttempt<'_>) {
+            let (host, port, failures) = (url.host(), url.port(), attempt.failures());
+            let error = Chain(attempt.error());
+            match attempt.next_wait() {
+                Some(wait) => warn!(host, port, failures, ?wait, %error, "attempt failed"),
+                None => warn!(host, port, failures, %error, "last attempt failed"),
+            }
         }
 
         /// A server's connection, its handshake included.
@@ -54,7 +74,7 @@ mod on {
         }
 
         pub(in crate::driver) fn handler_failed(error: &Error) {
-            debug!(%error, "handler failed");
+            debug!(error = %Chain(error), "handler failed");
         }
 
         pub(in crate::driver) fn panicked() {
@@ -67,8 +87,23 @@ mod on {
 
         pub(in crate::driver) fn opened<T>(result: &Result<T, Error>) {
             if let Err(error) = result {
-                debug!(%error, "opening handshake failed");
+                debug!(error = %Chain(error), "opening handshake failed");
             }
+        }
+    }
+
+    /// An error and what is behind it, in one line.
+    struct Chain<'e>(&'e dyn core::error::Error);
+
+    impl fmt::Display for Chain<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{}", self.0)?;
+            let mut next = self.0.source();
+            while let Some(error) = next {
+                write!(f, ": {error}")?;
+                next = error.source();
+            }
+            Ok(())
         }
     }
 
@@ -161,7 +196,9 @@ mod off {
 
     use crate::Connection;
     use crate::driver::error::Error;
+    use crate::driver::reconnect::FailedAttempt;
     use crate::driver::serve::Remote;
+    use crate::driver::url::Url;
 
     #[derive(Clone, Debug)]
     pub(in crate::driver) struct Span;
@@ -183,6 +220,8 @@ mod off {
         pub(in crate::driver) fn handler_failed(_error: &Error) {}
         pub(in crate::driver) fn panicked() {}
         pub(in crate::driver) fn cut() {}
+        pub(in crate::driver) fn connected<T>(_url: &Url, _result: &Result<T, Error>) {}
+        pub(in crate::driver) fn attempt_failed(_url: &Url, _attempt: &FailedAttempt<'_>) {}
         pub(in crate::driver) fn opened<T>(_result: &Result<T, Error>) {}
     }
 

@@ -173,9 +173,7 @@ impl Limits {
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Self, ConfigError> {
         self.timeout = timeout.into();
-        if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
-            return Err(ConfigError::ZeroDuration { setting: "timeout" });
-        }
+        ConfigError::check_duration("timeout", self.timeout)?;
         Ok(self)
     }
 
