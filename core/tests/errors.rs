@@ -137,6 +137,7 @@ fn a_duration_below_a_microsecond_is_refused_like_zero() {
         ("close_timeout", |time| Config::builder().close_timeout(time).build().map(drop)),
         ("write_timeout", |time| Config::builder().write_timeout(time).build().map(drop)),
         ("timeout", |time| Limits::default().with_timeout(time).map(drop)),
+        ("body_timeout", |time| Limits::default().with_body_timeout(time).map(drop)),
         ("mine", |time| ConfigError::check_duration("mine", time)),
     ] {
         for nanoseconds in [0, 1, 500, 999] {

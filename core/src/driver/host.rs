@@ -33,7 +33,9 @@ impl Host {
         // Letters, digits, dots, hyphens, and underscores, which are not allowed and in use. Whatever
         // else RFC 3986 would let pass is read differently by different parsers.
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-        if host.is_empty() || !host.bytes().all(is_name) {
+        // A name may end with a dot; no resolver knows one with an empty part.
+        let mut parts = host.strip_suffix('.').unwrap_or(&host).split('.');
+        if parts.any(str::is_empty) || !host.bytes().all(is_name) {
             return Err(UrlError::Host);
         }
         if ends_in_a_number(&host) && host.parse::<Ipv4Addr>().is_err() {

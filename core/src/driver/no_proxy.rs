@@ -106,10 +106,8 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 
 /// A name without the dot at its end.
 fn parse_name(name: &str) -> Option<String> {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let host = Host::parse(name).ok()?;
-    let is_name = host.address().is_none() && !name.starts_with('.');
-    is_name.then(|| host.name().into())
+    let host = Host::parse(name).ok().filter(|host| host.address().is_none())?;
+    Some(host.name().strip_suffix('.').unwrap_or(host.name()).into())
 }
 
 fn is_within(address: IpAddr, network: IpAddr, bits: u32) -> bool {

@@ -184,7 +184,9 @@ impl Options {
             ProxyChoice::None => Ok(None),
             ProxyChoice::Given(proxy) => Ok(Some(proxy.clone())),
             ProxyChoice::Environment => {
-                Proxy::from_environment(url, |name| std::env::var(name).ok())
+                // What is not UTF-8 is not passed over: it is no address and no entry of a list.
+                let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
+                Proxy::from_environment(url, |name| std::env::var_os(name).map(text))
             }
         }
     }

@@ -191,9 +191,7 @@ impl Limits {
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Self, ConfigError> {
         self.body_timeout = timeout.into();
-        if self.body_timeout.is_some_and(|timeout| timeout < Duration::from_micros(1)) {
-            return Err(ConfigError::ZeroDuration { setting: "body_timeout" });
-        }
+        ConfigError::check_duration("body_timeout", self.body_timeout)?;
         Ok(self)
     }
 

@@ -1,5 +1,8 @@
 //! Addresses that mean one thing only: what is taken, what is refused, and what goes past a proxy.
 
+use core::net::Ipv4Addr;
+
+use proptest::prelude::*;
 use tidegate_core::driver::{Proxy, Url, UrlError};
 
 fn parse(text: &str) -> Result<Url, UrlError> {
@@ -216,4 +219,25 @@ fn no_proxy_that_cannot_be_understood_is_an_error() {
     let wrong = read("", Some("ftp://me:secret@b.test")).expect_err("no proxy");
     assert!(wrong.to_string().contains("http_proxy"), "{wrong}");
     assert!(!format!("{wrong} {wrong:?}").contains("secret"));
+}
+
+proptest! {
+    /// Pieces of addresses, put together in any way: what is taken is shown as itself, and its host
+    /// is a name, or an address in its one form.
+    #[test]
+    fn what_is_taken_is_shown_as_itself(
+        text in "(ws|http)s?://([a-c:%2@!\\\\]{0,6}@)?(\\[[0-9a-f:]{2,8}(%25[a-z0-9%:.]{0,5})?\\]|[a-c0-3.x-]{1,8})(:[0-9]{0,5})?([/?][a-c./?\\\\#]{0,6})?"
+    ) {
+        let Ok(url) = parse(&text) else { return Ok(()) };
+        let shown = parse(&url.to_string()).unwrap();
+        prop_assert_eq!((shown.host(), shown.zone(), shown.port()), (url.host(), url.zone(), url.port()));
+        prop_assert_eq!((shown.authority(), shown.target()), (url.authority(), url.target()));
+        prop_assert_eq!((shown.is_secure(), shown.credentials()), (url.is_secure(), None));
+        prop_assert!(!url.authority().contains(['%', '@', '\\']));
+        let last = url.host().trim_end_matches('.').rsplit('.').next().unwrap();
+        let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number && !url.host().contains(':') {
+            prop_assert!(url.host().parse::<Ipv4Addr>().is_ok(), "{}", url.host());
+        }
+    }
 }

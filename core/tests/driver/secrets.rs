@@ -55,6 +55,10 @@ fn errors_show_no_credentials() {
         (answer("HTTP/1.1 407 Who\r\n\r\n"), options()),
         (answer("SSH-2.0\r\n"), Options::new()),
         (
+            answer("HTTP/1.1 401 Who\r\nSet-Cookie: s3cret\r\nContent-Length: 6\r\n\r\ns3cret"),
+            Options::new(),
+        ),
+        (
             answer("HTTP/1.1 302 There\r\nLocation: ws://me:s3cret@b.test/?s3cret\r\n\r\n"),
             Options::new().redirects(1).header("Cookie", "s3cret"),
         ),
