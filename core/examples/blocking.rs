@@ -21,7 +21,6 @@
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -57,14 +56,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn serve(listener: &TcpListener) {
     for stream in listener.incoming() {
+        // A thread of its own for the opening handshake; the connection then has two.
         thread::spawn(move || {
-            let result = stream.map_err(Into::into).and_then(accept).and_then(|socket| {
-                while let Some(message) = socket.receive() {
-                    socket.send(message)?;
-                }
-                Ok(())
-            });
-            if let Err(error) = result {
+            let opened = stream.map_err(Into::into).and_then(accept);
+            if let Err(error) = opened {
                 eprintln!("server: {error}");
             }
         });
@@ -82,104 +77,86 @@ fn talk(address: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the application has of a connection. The threads end it when this is dropped.
-struct Handle(Arc<Socket>);
-
-impl Deref for Handle {
-    type Target = Socket;
-
-    fn deref(&self) -> &Socket {
-        &self.0
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.abandon();
-    }
-}
-
 /// A connection that threads share.
-struct Socket {
-    shared: Mutex<Shared>,
+struct Socket<H> {
+    shared: Mutex<Shared<H>>,
     /// Told whenever somebody has changed what is shared.
     changed: Condvar,
     clock: Clock,
     stream: TcpStream,
 }
 
-struct Shared {
+struct Shared<H> {
     connection: Connection,
     operations: Operations,
     /// What the two threads are to do next.
     receive: Option<usize>,
     send: Option<Bytes>,
-    inbox: Inbox,
+    handler: H,
     is_over: bool,
 }
 
-/// The message that `receive` is about to return.
+/// The application of a server: it answers where it is told. There is room for one answer to each
+/// message: sending fails only if we are closing.
+fn echo(connection: &mut Connection, event: Event) {
+    match event {
+        Event::Message(message) => drop(connection.send(message)),
+        Event::Closed(closed) => println!("server: {closed}"),
+        _ => {}
+    }
+}
+
+/// The application of a client that asks for one message after the other.
 #[derive(Default)]
 struct Inbox {
     message: Option<Message>,
-    is_awaited: bool,
-    /// Nobody will ask any more: what still comes is discarded.
-    is_abandoned: bool,
 }
 
 impl Handler for Inbox {
-    fn event(&mut self, connection: &mut Connection, event: Event) {
+    fn event(&mut self, _: &mut Connection, event: Event) {
         match event {
-            Event::Message(message) if !self.is_abandoned => {
-                self.message = Some(message);
-                self.is_awaited = false;
-            }
-            Event::Closed(closed) => println!("{:?}: {closed}", connection.role()),
+            Event::Message(message) => self.message = Some(message),
+            Event::Closed(closed) => println!("client: {closed}"),
             _ => {}
         }
     }
 
-    /// While the application works on a message, the next one waits, and so does the peer's Close:
-    /// the answer can still be sent.
+    /// The next one waits in the connection. That is how the gate closes.
     fn is_ready(&self) -> bool {
-        self.is_awaited || self.is_abandoned
+        self.message.is_none()
     }
 }
 
-impl Socket {
+impl Socket<Inbox> {
+    /// The next message; `None` when the connection is over.
+    fn receive(&self) -> Option<Message> {
+        let mut shared = self.lock();
+        loop {
+            if let Some(message) = shared.handler.message.take() {
+                self.go_on(&mut shared);
+                return Some(message);
+            }
+            if shared.is_over {
+                return None;
+            }
+            shared = self.wait(shared);
+        }
+    }
+}
+
+impl<H: Handler + Send + 'static> Socket<H> {
     /// Runs a connection on a stream: two threads that end with it.
-    fn start(connection: Connection, stream: TcpStream, clock: Clock) -> Handle {
-        let shared = Mutex::new(Shared {
-            connection,
-            operations: Operations::default(),
-            receive: None,
-            send: None,
-            inbox: Inbox::default(),
-            is_over: false,
-        });
+    fn start(connection: Connection, stream: TcpStream, clock: Clock, handler: H) -> Arc<Self> {
+        let operations = Operations::default();
+        let (receive, send, is_over) = (None, None, false);
+        let shared = Mutex::new(Shared { connection, operations, receive, send, handler, is_over });
         let socket = Arc::new(Self { shared, changed: Condvar::new(), clock, stream });
         socket.go_on(&mut socket.lock());
         for work in [Self::read, Self::write] {
             let socket = Arc::clone(&socket);
             thread::spawn(move || work(&socket));
         }
-        Handle(socket)
-    }
-
-    /// The next message; `None` when the connection is over.
-    fn receive(&self) -> Option<Message> {
-        let mut shared = self.lock();
-        shared.inbox.is_awaited = true;
-        self.go_on(&mut shared);
-        loop {
-            if let Some(message) = shared.inbox.message.take() {
-                return Some(message);
-            }
-            if shared.connection.closed().is_some() || shared.is_over {
-                return None;
-            }
-            shared = self.wait(shared);
-        }
+        socket
     }
 
     /// Sends a message; waits while the outbox is full.
@@ -207,18 +184,10 @@ impl Socket {
         self.go_on(&mut shared);
     }
 
-    /// Nobody will ask for messages any more: closes, if that was not done, and discards them.
-    fn abandon(&self) {
-        let mut shared = self.lock();
-        shared.inbox.is_abandoned = true;
-        let _ = shared.connection.close(self.clock.now(), CloseFrame::from(CloseCode::GOING_AWAY));
-        self.go_on(&mut shared);
-    }
-
     /// Something has changed: says what the threads are to do next.
-    fn go_on(&self, shared: &mut Shared) {
-        let Shared { connection, operations, receive, send, inbox, is_over } = shared;
-        match operations.next(connection, self.clock.now(), inbox) {
+    fn go_on(&self, shared: &mut Shared<H>) {
+        let Shared { connection, operations, receive, send, handler, is_over } = shared;
+        match operations.next(connection, self.clock.now(), handler) {
             Next::Submit(submit) => {
                 *receive = receive.or(submit.receive);
                 *send = send.take().or(submit.send);
@@ -265,8 +234,8 @@ impl Socket {
                 Err(_) if has_timed_out => Err(ErrorKind::WouldBlock.into()),
                 Err(error) => Err(error),
             };
-            let Shared { connection, operations, inbox, .. } = &mut *shared;
-            operations.received(connection, now, read, inbox);
+            let Shared { connection, operations, handler, .. } = &mut *shared;
+            operations.received(connection, now, read, handler);
             if has_timed_out {
                 self.keep_time(&mut shared);
             }
@@ -295,7 +264,7 @@ impl Socket {
     }
 
     /// Lets a deadline that has come take effect.
-    fn keep_time(&self, shared: &mut Shared) {
+    fn keep_time(&self, shared: &mut Shared<H>) {
         let now = self.clock.now();
         if shared.connection.poll_timeout().is_some_and(|deadline| deadline <= now) {
             shared.connection.handle_timeout(now);
@@ -304,7 +273,7 @@ impl Socket {
     }
 
     /// Waits until somebody has changed what is shared.
-    fn wait<'a>(&self, shared: MutexGuard<'a, Shared>) -> MutexGuard<'a, Shared> {
+    fn wait<'a>(&self, shared: MutexGuard<'a, Shared<H>>) -> MutexGuard<'a, Shared<H>> {
         self.changed.wait(shared).unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -317,13 +286,13 @@ impl Socket {
         patience.clamp(Duration::from_millis(1), Duration::from_secs(1))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared> {
+    fn lock(&self) -> MutexGuard<'_, Shared<H>> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The server's side of the opening handshake.
-fn accept(stream: TcpStream) -> Result<Handle, Box<dyn Error>> {
+fn accept(stream: TcpStream) -> Result<(), Box<dyn Error>> {
     let clock = Clock::start();
     let mut handshake = ServerHandshake::new(clock.now(), Limits::default());
     let mut buffer = [0; 4096];
@@ -343,13 +312,16 @@ fn accept(stream: TcpStream) -> Result<Handle, Box<dyn Error>> {
     (&stream).write_all(&answer)?;
     let failure = handshake.failure().copied();
     match handshake.into_connection(clock.now(), Config::default()) {
-        Ok(connection) => Ok(Socket::start(connection, stream, clock)),
+        Ok(connection) => {
+            Socket::start(connection, stream, clock, echo);
+            Ok(())
+        }
         Err(_) => Err(failure.map_or("no connection".into(), Into::into)),
     }
 }
 
 /// The client's side of the opening handshake.
-fn connect(address: &str) -> Result<Handle, Box<dyn Error>> {
+fn connect(address: &str) -> Result<Arc<Socket<Inbox>>, Box<dyn Error>> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     let clock = Clock::start();
@@ -369,7 +341,7 @@ fn connect(address: &str) -> Result<Handle, Box<dyn Error>> {
     }
     let failure = handshake.failure().copied();
     match handshake.into_connection(clock.now(), Config::default()) {
-        Ok(connection) => Ok(Socket::start(connection, stream, clock)),
+        Ok(connection) => Ok(Socket::start(connection, stream, clock, Inbox::default())),
         Err(_) => Err(failure.map_or("no connection".into(), Into::into)),
     }
 }

@@ -36,16 +36,13 @@ pub trait Handler {
     /// Takes an event. The connection accepts one answer to a message, whatever its size, unless it
     /// is closing.
     ///
-    /// An answer that is sent later, after this has returned, can find the outbox full or the
-    /// connection closed, since the peer's Close takes effect when every message before it was
-    /// taken. An application that answers later is not [ready](Self::is_ready) until it has: the
-    /// next message waits, and so does the Close.
+    /// An answer that is sent later, after this has returned, can find the outbox full, or the
+    /// connection closing: the peer's Close takes effect when every message before it was taken.
     fn event(&mut self, connection: &mut Connection, event: Event);
 
     /// Whether it would take a message or a chunk now. Asked before each. While it is false,
-    /// messages wait in the connection, the gate closes, and the peer is slowed down. The peer's
-    /// Close waits, too, so that what was taken can still be answered. Control frames come all the
-    /// same, and so does an end that does not wait for answers: a limit, or a stream that ended.
+    /// messages wait in the connection, the gate closes, and the peer is slowed down; the end of
+    /// the connection waits behind them. Control frames and [`Event::Closed`] come all the same.
     ///
     /// When it becomes true again, call the loop's function: nothing else does. An application that
     /// will never be ready again says that it is, and discards what comes: otherwise
@@ -120,14 +117,7 @@ pub(super) fn take_input(
 
 /// Whether the next event, if there is one, may be handed over.
 pub(super) fn may_hand_over(connection: &Connection, handler: &impl Handler) -> bool {
-    if connection.is_message_next() {
-        takes_messages(connection, handler)
-    } else if connection.is_end_queued() && connection.queued_messages() == 0 {
-        // To ask for it makes it take effect: nothing can be answered then.
-        handler.is_ready() || connection.is_closing()
-    } else {
-        true
-    }
+    !connection.is_message_next() || takes_messages(connection, handler)
 }
 
 /// Whether a message can be answered, or cannot be any more, and the application takes it.

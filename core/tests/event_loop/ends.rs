@@ -203,22 +203,6 @@ fn an_application_that_is_not_ready_closes_the_gate_and_gets_everything_later() 
 }
 
 #[test]
-fn an_answer_that_comes_later_goes_out_before_the_close() {
-    let mut stream = Script::reads([Ok([text("a"), close(1000, "")].concat())]).takes_all();
-    let (mut connection, mut slow) = (server(Config::default()), Slow::default());
-    slow.is_ready = true;
-    let turn = turn_with(&mut connection, &mut stream, &mut buffer(), NOW, &mut slow);
-    assert!(matches!(turn, Turn::Wait(_)), "{turn:?}");
-    assert_eq!(slow.told.len(), 1, "the Close waits while it works");
-    connection.send("the answer").unwrap();
-    slow.is_ready = true;
-    let turn = turn_with(&mut connection, &mut stream, &mut buffer(), NOW, &mut slow);
-    assert!(matches!(turn, Turn::Wait(_)), "{turn:?}");
-    assert!(matches!(slow.told.last(), Some(Event::Closed(closed)) if closed.is_clean()));
-    assert_eq!(Frame::parse_all(&stream.written).unwrap().len(), 2);
-}
-
-#[test]
 fn a_failed_stream_waits_for_an_application_that_is_not_ready() {
     let mut stream = Script::reads([Ok([text("a"), text("b")].concat())]);
     stream.reads.push_back(error(ErrorKind::ConnectionReset));
