@@ -47,9 +47,8 @@ main() {
     mkdir -p "$binaries" "$out/logs"
     local flags=(--locked)
     [ $profile = debug ] || flags+=(--release)
-    cargo build "${flags[@]}" -p tidegate-core --example mio_echo --example blocking --example readme_loop
-    cargo build "${flags[@]}" -p tidegate-tokio --features axum --example echo_server --example readme_echo \
-        --example client --example chat --example axum_chat --example hyper_upgrade
+    # As .ci/run builds them, so that there is nothing left to build.
+    cargo build "${flags[@]}" --examples -p tidegate-core -p tidegate-tokio --all-features
     cargo build "${flags[@]}" --manifest-path core/examples/io_uring/Cargo.toml --target-dir "$target"
     # Copies: what is built meanwhile does not change what is tested.
     for example in mio_echo blocking readme_loop echo_server readme_echo client chat axum_chat hyper_upgrade; do

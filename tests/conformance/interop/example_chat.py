@@ -10,7 +10,7 @@ import sys
 
 from websockets.asyncio.client import connect
 
-from common import Checks, expect, options, same
+from common import Checks, equal, expect, options
 from raw import CLOSE, TEXT, Raw, close, frame
 from urllib.parse import urlsplit
 
@@ -68,7 +68,7 @@ async def a_fast_talker_is_heard_by_itself():
         for i in range(40):
             await emil.send("fast %d" % i)
         lines = [line for line in await hears(emil, ": fast 39") if ": fast " in line]
-        same([line.split()[-1] for line in lines], [str(i) for i in range(40)])
+        equal([line.split()[-1] for line in lines], [str(i) for i in range(40)])
 
 
 async def leaving_in_the_middle():
@@ -86,7 +86,7 @@ async def leaving_in_the_middle():
             elif how == "close":
                 raw.send(close(1001) + frame(TEXT, b"too late"))
                 got = await asyncio.to_thread(raw.ends)
-                same((got[-1][1], got[-1][2][:2]), (CLOSE, (1001).to_bytes(2, "big")))
+                equal((got[-1][1], got[-1][2][:2]), (CLOSE, (1001).to_bytes(2, "big")))
             else:
                 raw.send(frame(TEXT, b"never complete")[:5])
                 raw.reset()
@@ -104,7 +104,7 @@ async def fifty():
             await hears(ws, ": all here")
         await peers[0].send("hello all")
         heard = await asyncio.gather(*(hears(ws, ": hello all") for ws in peers))
-        same(len(heard), 50)
+        equal(len(heard), 50)
     finally:
         await asyncio.gather(*(ws.close() for ws in peers))
 

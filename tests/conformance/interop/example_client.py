@@ -9,7 +9,7 @@ import sys
 
 from websockets.asyncio.server import serve
 
-from common import Checks, expect, same
+from common import Checks, equal, expect
 
 command = sys.argv[sys.argv.index("--") + 1:]
 
@@ -55,10 +55,10 @@ async def lines_come_back():
         for i in range(2000):
             client.say("line %d" % i)
         for i in range(2000):
-            same(await client.hear(), "line %d" % i)
+            equal(await client.hear(), "line %d" % i)
         client.process.stdin.close()
         status, error = await client.ends()
-        same(status, 0)
+        equal(status, 0)
         expect("1000" in error, "it said %r", error)
 
 
@@ -71,9 +71,9 @@ async def a_flood_is_shown_whole():
         await ws.close(1000, "enough")
     async with Client(flood) as client:
         for i in range(20000):
-            same(await client.hear(), "%d %s" % (i, "z" * 100))
+            equal(await client.hear(), "%d %s" % (i, "z" * 100))
         status, error = await client.ends()
-        same(status, 0)
+        equal(status, 0)
         expect("enough" in error, "it said %r", error)
 
 
@@ -83,8 +83,8 @@ async def fragments():
         await ws.send([b"\x01", b"\x02\x03"])
         await ws.wait_closed()
     async with Client(parts) as client:
-        same(await client.hear(), "Gr\u00fc\u00dfe")
-        same(await client.hear(), "(3 bytes) [01, 02, 03]")
+        equal(await client.hear(), "Gr\u00fc\u00dfe")
+        equal(await client.hear(), "(3 bytes) [01, 02, 03]")
 
 
 async def a_server_that_vanishes():
@@ -107,7 +107,7 @@ async def a_server_that_refuses():
     client.process = await asyncio.create_subprocess_exec(*command, url, stdin=pipe, stdout=pipe, stderr=pipe)
     status, error = await client.ends()
     client.server.close()
-    same(status, 1)
+    equal(status, 1)
     expect("403" in error and "not you" in error, "it said %r", error)
 
 
