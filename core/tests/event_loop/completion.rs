@@ -98,7 +98,7 @@ impl<H: Handler> Peer<H> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() })]
 
     /// Both ends by completions: everything comes back in order, and both are told.
     #[test]
