@@ -14,6 +14,7 @@ mod mock;
 mod pair;
 mod refusals;
 mod split;
+mod split_cancels;
 mod split_ends;
 mod split_pair;
 mod split_streams;
