@@ -196,6 +196,11 @@ impl Config {
     pub fn max_message_size(&self) -> usize {
         self.max_message_size
     }
+
+    /// How long the closing handshake may take. Default: 10 s; `None`: no limit.
+    pub fn close_timeout(&self) -> Option<Duration> {
+        self.close_timeout
+    }
 }
 
 /// Builds a [`Config`].
