@@ -34,6 +34,17 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
         }
     }
 
+    /// All that it is, leaving one behind that is closed.
+    pub(super) fn take_out(&mut self) -> Self {
+        Self {
+            stream: self.stream.take(),
+            clock: self.clock.clone(),
+            reading: self.reading,
+            writing: self.writing,
+            fault: self.fault.take(),
+        }
+    }
+
     /// Whether everything written has left the stream's own buffers.
     pub(super) fn is_flushed(&self) -> bool {
         self.writing != Writing::Unflushed

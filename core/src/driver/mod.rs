@@ -34,6 +34,7 @@ mod futures;
 #[cfg(feature = "futures-io")]
 mod futures_messages;
 mod handshake;
+mod home;
 mod intake;
 mod link;
 mod maybe_tls;
@@ -54,6 +55,7 @@ pub mod tls;
 mod trace;
 mod tunnel;
 mod url;
+mod waker_slot;
 mod websocket;
 mod writer;
 
@@ -73,8 +75,8 @@ pub use reader::{MessageReader, MessageSource};
 pub use reconnect::{Backoff, Reconnect};
 pub use redirect::RedirectError;
 pub use serve::{
-    Accept, Arrival, Counters, Decision, Listener, Origins, Remote, Runtime, ServeOptions, Server,
-    ServerHandle, serve,
+    Accept, Arrival, BoxError, Counters, Decision, HandlerOutcome, Listener, Origins, Remote,
+    Runtime, ServeOptions, Server, ServerHandle, serve, serve_any_outcome,
 };
 pub use split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
 pub use split::{Outcome, Slow, broadcast, broadcast_until};

@@ -13,7 +13,7 @@ mod on {
     use tracing::{debug, debug_span, error, info, trace, warn};
 
     use crate::driver::error::Error;
-    use crate::driver::serve::Remote;
+    use crate::driver::serve::{BoxError, Remote, in_full, is_of_connection};
     use crate::{Closed, Connection};
 
     /// What happens, and to whom.
@@ -52,8 +52,22 @@ mod on {
             debug!("handshake failed");
         }
 
-        pub(in crate::driver) fn handler_failed(error: &Error) {
-            debug!(%error, "handler failed");
+        /// How a connection ended is its peer's doing; anything else the application's.
+        pub(in crate::driver) fn handler_failed(error: &BoxError) {
+            let in_full = in_full(error);
+            if is_of_connection(error) {
+                debug!(error = in_full, "handler failed");
+            } else {
+                warn!(error = in_full, "handler failed");
+            }
+        }
+
+        pub(in crate::driver) fn displaced() {
+            debug!("handshake gives way to a newer one");
+        }
+
+        pub(in crate::driver) fn too_many(peer: &Remote) {
+            debug!(%peer, "too many connections of one address");
         }
 
         pub(in crate::driver) fn panicked() {
@@ -61,13 +75,17 @@ mod on {
         }
 
         pub(in crate::driver) fn cut() {
-            debug!("cut by the shutdown");
+            debug!("cut");
         }
 
         pub(in crate::driver) fn opened<T>(result: &Result<T, Error>) {
             if let Err(error) = result {
-                debug!(%error, "opening handshake failed");
+                Self::opening_failed(error);
             }
+        }
+
+        pub(in crate::driver) fn opening_failed(error: &Error) {
+            debug!(%error, "opening handshake failed");
         }
     }
 
@@ -93,6 +111,12 @@ mod on {
             let role = connection.role();
             let span = debug_span!("connection", ?role, subprotocol);
             Self { span, is_gate_closed: false, has_faulted: false, is_closed: false }
+        }
+
+        /// All that it is, leaving one behind that tells nothing.
+        pub(in crate::driver) fn take_out(&mut self) -> Self {
+            let none = Self { span: tracing::Span::none(), ..*self };
+            core::mem::replace(self, none)
         }
 
         /// Tells what has changed.
@@ -139,7 +163,7 @@ mod off {
 
     use crate::Connection;
     use crate::driver::error::Error;
-    use crate::driver::serve::Remote;
+    use crate::driver::serve::{BoxError, Remote};
 
     #[derive(Clone, Debug)]
     pub(in crate::driver) struct Span;
@@ -158,10 +182,13 @@ mod off {
         pub(in crate::driver) fn stopping(_open: usize) {}
         pub(in crate::driver) fn refused() {}
         pub(in crate::driver) fn handshake_failed() {}
-        pub(in crate::driver) fn handler_failed(_error: &Error) {}
+        pub(in crate::driver) fn handler_failed(_error: &BoxError) {}
+        pub(in crate::driver) fn displaced() {}
+        pub(in crate::driver) fn too_many(_peer: &Remote) {}
         pub(in crate::driver) fn panicked() {}
         pub(in crate::driver) fn cut() {}
         pub(in crate::driver) fn opened<T>(_result: &Result<T, Error>) {}
+        pub(in crate::driver) fn opening_failed(_error: &Error) {}
     }
 
     pub(in crate::driver) fn within<F: Future>(_span: Span, future: F) -> F {
@@ -173,6 +200,9 @@ mod off {
 
     impl Seen {
         pub(in crate::driver) fn new(_connection: &Connection, _subprotocol: Option<&str>) -> Self {
+            Self
+        }
+        pub(in crate::driver) fn take_out(&mut self) -> Self {
             Self
         }
         pub(in crate::driver) fn observe(

@@ -20,6 +20,7 @@ fn shuffled(count: usize) -> impl Iterator<Item = usize> {
 
 /// Each leaves from anywhere in the line, while the lock of the connection is held: with a cost in
 /// proportion to the length of the line this took 12 s in a debug build.
+#[allow(clippy::disallowed_methods, reason = "the cost is what is tested")]
 #[test]
 fn a_hundred_thousand_in_any_order_do_not_hold_the_lock_for_long() {
     const SENDS: usize = 131_072;

@@ -42,7 +42,7 @@ impl<S: ByteStream, C: Clock> Future for Driver<S, C> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { alone, shared } = &mut *self;
         // Without a link there is nothing to wait for: it was given to another owner.
-        let Some(Alone { link, closer, seen }) = alone else { return Poll::Pending };
+        let Some(Alone { link, closer, home, seen }) = alone else { return Poll::Pending };
         // Dropped last, when the lock is released.
         let mut last = Task::Gone;
         let mut turn = Turn { link, closer: closer.as_ref(), seen, shared, guard: None };
@@ -59,6 +59,10 @@ impl<S: ByteStream, C: Clock> Future for Driver<S, C> {
         turn.state().task = if ended.is_pending() { Task::Asleep(waker) } else { Task::Gone };
         drop(turn);
         drop(last);
+        if link.stream.is_none() {
+            // A server counts the connection no longer.
+            *home = None;
+        }
         ended
     }
 }

@@ -71,7 +71,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
                 None
             }
         };
-        let Some(Alone { link, closer, seen }) = alone else {
+        let Some(Alone { link, closer, home, seen }) = alone else {
             return Err(ReuniteError(Box::new((sender, receiver, driver))));
         };
         drop((sender, receiver, driver));
@@ -90,6 +90,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             tasks: Tasks::default(),
             pings: state.pings,
             closer,
+            home,
             seen,
             batching: Batching::default(),
         })

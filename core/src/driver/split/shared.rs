@@ -12,6 +12,7 @@ use crate::driver::clock::Clock;
 use crate::driver::close::{copy, reason};
 use crate::driver::closer::Closer;
 use crate::driver::error::Error;
+use crate::driver::home::WayHome;
 use crate::driver::intake::Intake;
 use crate::driver::link::Link;
 use crate::driver::stream::ByteStream;
@@ -54,12 +55,16 @@ pub(super) struct State {
     /// Bytes of data that the outbox has accepted.
     pub(super) accepted: u64,
     next: u64,
+    /// Of a server's connection: it may know better how to close it.
+    closer: Option<Closer>,
 }
 
 /// What the driver has for itself.
 pub(super) struct Alone<S, C> {
     pub(super) link: Link<S, C>,
     pub(super) closer: Option<Closer>,
+    /// It goes when the stream does.
+    pub(super) home: Option<WayHome<S, C>>,
     pub(super) seen: Seen,
 }
 
@@ -109,26 +114,20 @@ struct Needs {
 }
 
 impl Shared {
-    pub(super) fn new<S, C>(socket: WebSocket<S, C>) -> (Self, Alone<S, C>) {
-        let WebSocket {
-            link,
-            connection,
-            subprotocol,
-            end,
-            intake,
-            pings,
-            tasks: _,
-            closer,
-            seen,
-            batching: _,
-        } = socket;
-        let alone = Alone { link, closer, seen };
+    pub(super) fn new<S: ByteStream, C: Clock>(mut socket: WebSocket<S, C>) -> (Self, Alone<S, C>) {
+        // What is left of the socket is dropped: it has neither a stream nor a way home.
+        let alone = Alone {
+            link: socket.link.take_out(),
+            closer: socket.closer.clone(),
+            home: socket.home.take(),
+            seen: socket.seen.take_out(),
+        };
         let state = State {
-            connection,
-            subprotocol,
-            pings,
-            end,
-            intake,
+            connection: socket.take_connection(),
+            subprotocol: socket.subprotocol.take(),
+            pings: socket.pings,
+            end: socket.end,
+            intake: core::mem::take(&mut socket.intake),
             link: LinkState::default(),
             task: Task::Awake { is_notified: true },
             receiver: None,
@@ -144,6 +143,7 @@ impl Shared {
             is_untold: false,
             accepted: 0,
             next: 1,
+            closer: socket.closer.take(),
         };
         (Self(Mutex::new(state)), alone)
     }
@@ -296,6 +296,8 @@ impl State {
         match choice {
             OnDrop::Abort => self.connection.abort(),
             OnDrop::Continue if !is_last => {}
+            OnDrop::Close | OnDrop::Continue
+                if self.closer.as_ref().is_some_and(Closer::is_left_to_server) => {}
             OnDrop::Close | OnDrop::Continue => {
                 self.begin_close(CloseFrame::from(CloseCode::GOING_AWAY), wakes);
             }
