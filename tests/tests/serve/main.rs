@@ -7,8 +7,10 @@ mod crowded;
 mod decisions;
 mod endings;
 mod limits;
+mod outcomes;
 mod parts;
 mod shutdown;
+mod tls;
 #[cfg(unix)]
 mod unix;
 
