@@ -7,6 +7,7 @@ mod crowded;
 mod decisions;
 mod endings;
 mod limits;
+mod locks;
 mod outcomes;
 mod parts;
 mod shutdown;
@@ -225,7 +226,7 @@ where
         Behaviour::KeepSocket => {
             A::spawn(async move {
                 while let Ok(Some(_)) = socket.recv().await {}
-                core::future::pending().await
+                core::future::pending::<()>().await;
             });
             Ok(())
         }
