@@ -6,6 +6,7 @@ use core::task::{Context, Poll, Waker};
 use std::sync::Mutex;
 
 use super::clock::Clock;
+use super::split::Driver;
 use super::stream::ByteStream;
 use super::waker_slot::{lock, look_and_leave};
 use super::websocket::WebSocket;
@@ -22,9 +23,16 @@ enum Whereabouts<S, C> {
     /// Someone has it, whole or in parts.
     Away,
     /// It was dropped with its stream open.
-    Back(Box<WebSocket<S, C>>),
+    Back(Returned<S, C>),
     /// Its stream is closed, or the application has taken it out.
     Gone,
+}
+
+/// A connection that came back.
+pub(super) enum Returned<S, C> {
+    Whole(Box<WebSocket<S, C>>),
+    /// The application may still have the other parts.
+    InParts(Box<Driver<S, C>>),
 }
 
 /// The socket's side. It stays beside the stream, in whatever part of the connection owns that, and
@@ -40,8 +48,20 @@ impl<S, C> Home<S, C> {
         Arc::new(Self(Mutex::new(State { socket: Whereabouts::Away, server: None })))
     }
 
+    /// What has come back already.
+    pub(super) fn take_returned(&self) -> Option<Returned<S, C>> {
+        let mut state = lock(&self.0);
+        match core::mem::replace(&mut state.socket, Whereabouts::Gone) {
+            Whereabouts::Back(returned) => Some(returned),
+            before @ (Whereabouts::Away | Whereabouts::Gone) => {
+                state.socket = before;
+                None
+            }
+        }
+    }
+
     /// Waits for the socket; `None` if it does not come back.
-    pub(super) fn poll_return(&self, cx: &Context<'_>) -> Poll<Option<Box<WebSocket<S, C>>>> {
+    pub(super) fn poll_return(&self, cx: &Context<'_>) -> Poll<Option<Returned<S, C>>> {
         look_and_leave(
             &self.0,
             cx,
@@ -51,7 +71,7 @@ impl<S, C> Home<S, C> {
                     state.socket = Whereabouts::Away;
                     Poll::Pending
                 }
-                Whereabouts::Back(socket) => Poll::Ready(Some(socket)),
+                Whereabouts::Back(returned) => Poll::Ready(Some(returned)),
                 Whereabouts::Gone => Poll::Ready(None),
             },
         )
@@ -68,7 +88,13 @@ impl<S, C> WayHome<S, C> {
     /// The socket is being dropped: its contents go home.
     pub(super) fn bring(self, socket: &mut WebSocket<S, C>) {
         let socket = Box::new((self.take)(socket));
-        lock(&self.home.0).socket = Whereabouts::Back(socket);
+        lock(&self.home.0).socket = Whereabouts::Back(Returned::Whole(socket));
+    }
+
+    /// The driver of a split connection is being dropped: another one goes home.
+    pub(super) fn bring_parts(self, driver: Driver<S, C>) {
+        let driver = Box::new(driver);
+        lock(&self.home.0).socket = Whereabouts::Back(Returned::InParts(driver));
     }
 }
 

@@ -12,6 +12,8 @@ use crate::{Adapter, Behaviour, LONG, Returns, Running, for_each_adapter};
 for_each_adapter!(
     what_was_fed_is_written_and_the_connection_is_closed,
     so_it_is_for_a_connection_in_parts,
+    so_it_is_for_one_that_the_handler_drives,
+    a_driver_that_is_dropped_before_ends_it_at_once,
     a_receiver_that_is_dropped_before_closes_at_once,
     answers_to_messages_that_came_together_are_not_lost,
     an_end_in_the_shutdown_says_so,
@@ -35,6 +37,7 @@ fn ends<A: Adapter>(behaviour: impl Fn(Returns) -> Behaviour) {
         assert_eq!(server.handle.counters().open, 1);
         client.send(0x88, &code.to_be_bytes());
         assert!(client.is_at_end());
+        drop(client);
         server.wait(|counters| counters.open == 0);
         let counters = server.stop(LONG);
         let expected = match returns {
@@ -52,6 +55,19 @@ fn what_was_fed_is_written_and_the_connection_is_closed<A: Adapter>() {
 
 fn so_it_is_for_a_connection_in_parts<A: Adapter>() {
     ends::<A>(Behaviour::FeedInParts);
+}
+
+fn so_it_is_for_one_that_the_handler_drives<A: Adapter>() {
+    ends::<A>(Behaviour::FeedAndDrive);
+}
+
+fn a_driver_that_is_dropped_before_ends_it_at_once<A: Adapter>() {
+    let server = Running::start::<A>(ServeOptions::new(), Behaviour::DropDriver);
+    let mut client = server.client().upgraded();
+    client.send(0x81, b"go");
+    assert!(client.is_at_end());
+    assert_eq!(server.handle.counters().open, 1, "its handler goes on");
+    server.stop(Duration::ZERO);
 }
 
 fn a_receiver_that_is_dropped_before_closes_at_once<A: Adapter>() {

@@ -16,6 +16,7 @@ mod tls;
 mod unix;
 
 use core::net::SocketAddr;
+use core::pin::Pin;
 use core::task::Poll;
 use core::time::Duration;
 use std::net::TcpListener;
@@ -43,8 +44,12 @@ pub(crate) enum Behaviour {
     Feed(Returns),
     /// Splits, says "fed" when a message comes, and returns this with its parts.
     FeedInParts(Returns),
+    /// The same, and it drives the connection itself.
+    FeedAndDrive(Returns),
     /// Splits, drops the receiver when a message comes, and goes on.
     DropReceiver,
+    /// Splits, drives the connection until a message comes, drops the driver, and goes on.
+    DropDriver,
     /// Splits, gives the parts to a task that echoes, and returns.
     SplitAndReturn,
     /// Gives the socket to a task that echoes, and returns.
@@ -186,6 +191,30 @@ where
             receiver.recv().await?;
             sender.feed("fed").await?;
             returns.now()
+        }
+        Behaviour::FeedAndDrive(returns) => {
+            let (sender, mut receiver, mut driver) = socket.split();
+            let mut feeding = core::pin::pin!(async {
+                receiver.recv().await?;
+                sender.feed("fed").await
+            });
+            core::future::poll_fn(|cx| {
+                let _ = Pin::new(&mut driver).poll(cx);
+                feeding.as_mut().poll(cx)
+            })
+            .await?;
+            returns.now()
+        }
+        Behaviour::DropDriver => {
+            let (_sender, mut receiver, mut driver) = socket.split();
+            let mut receiving = core::pin::pin!(receiver.recv());
+            core::future::poll_fn(|cx| {
+                let _ = Pin::new(&mut driver).poll(cx);
+                receiving.as_mut().poll(cx)
+            })
+            .await?;
+            drop(driver);
+            core::future::pending().await
         }
         Behaviour::DropReceiver => {
             let (_sender, mut receiver) = split::<A, _, _>(socket);

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use core::future::poll_fn;
+use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::io;
 
@@ -15,8 +16,9 @@ use super::outcome::HandlerOutcome;
 use super::shared::{Place, going_away};
 use crate::driver::clock::Clock;
 use crate::driver::handshake::Leaving;
-use crate::driver::home::{Home, WayHome};
+use crate::driver::home::{Home, Returned, WayHome};
 use crate::driver::poll::{Driven, Goal};
+use crate::driver::split::Driver;
 use crate::driver::stream::ByteStream;
 use crate::driver::trace::Span;
 use crate::driver::websocket::WebSocket;
@@ -53,18 +55,23 @@ pub(super) async fn run<S, C, O, H, F>(
     place.open();
     let home = Home::new();
     socket.home = Some(WayHome::to(&home));
-    let ended = handle(&place, handler, socket, arrival).await;
+    let ended = handle(&place, &home, handler, socket, arrival).await;
     // It may live on elsewhere, whole or in parts; it is a connection of this server until its
     // stream is closed.
-    let Some(socket) = poll_fn(|cx| home.poll_return(cx)).await else { return };
+    let Some(returned) = poll_fn(|cx| home.poll_return(cx)).await else { return };
     if let Some(frame) = ended.close(&place) {
-        guarded(&place, close(socket, frame)).await;
+        match returned {
+            Returned::Whole(socket) => guarded(&place, close(socket, frame)).await,
+            // It was told to close when the handler had returned.
+            Returned::InParts(driver) => guarded(&place, close_parts(driver)).await,
+        };
     }
 }
 
 /// Runs the handler, and closes what it has dropped of a connection in parts.
 async fn handle<S, C, H, F>(
     place: &Place,
+    home: &Home<S, C>,
     handler: Arc<H>,
     socket: WebSocket<S, C>,
     arrival: Arrival,
@@ -87,7 +94,11 @@ where
     };
     let done = in_turns(place, handling, |done| {
         let frame = match done {
-            Poll::Pending => Some(CloseCode::GOING_AWAY.into()),
+            Poll::Pending => {
+                // Without a driver it is abandoned.
+                drop(home.take_returned());
+                Some(CloseCode::GOING_AWAY.into())
+            }
             Poll::Ready(done) => Ended::of(done).close(place),
         };
         if let Some(frame) = frame {
@@ -137,6 +148,12 @@ async fn close<S: ByteStream, C: Clock>(mut socket: Box<WebSocket<S, C>>, frame:
     // The frame is one that may be sent.
     let _ = socket.begin_close(frame);
     until(&mut clock, timeout, |cx| socket.poll_leave(cx)).await;
+}
+
+/// As [`close`], for a connection in parts that its handler has driven itself.
+async fn close_parts<S: ByteStream, C: Clock>(mut driver: Box<Driver<S, C>>) {
+    let Some((mut clock, timeout)) = driver.limit() else { return };
+    until(&mut clock, timeout, |cx| Pin::new(&mut driver).poll(cx)).await;
 }
 
 /// Waits for a refused client to close the stream: closed sooner, the system could take the answer

@@ -68,6 +68,15 @@ pub(super) struct Alone<S, C> {
     pub(super) seen: Seen,
 }
 
+impl<S, C> Alone<S, C> {
+    /// Whether a server sees to the rest, if this is dropped.
+    pub(super) fn is_left_to_server(&mut self) -> bool {
+        self.link.stream.is_some()
+            && self.home.is_some()
+            && self.closer.as_ref().is_some_and(Closer::is_left_to_server)
+    }
+}
+
 /// How the link stood when the driver last looked.
 #[derive(Debug, Default)]
 pub(super) struct LinkState {
