@@ -163,7 +163,7 @@ struct Stream {
     number: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Still;
 
 impl Network for Scripted {

@@ -70,6 +70,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     pub fn abort(&mut self) {
         self.connection.abort();
         self.link.stream = None;
+        self.home = None;
     }
 
     /// Begins the closing handshake, if nobody has.

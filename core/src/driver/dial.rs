@@ -199,6 +199,7 @@ mod tests {
     use std::sync::Mutex;
 
     /// A clock by hand. Its timer may be early: then it fires whatever the time is.
+    #[derive(Clone)]
     struct Hand {
         now: Rc<Cell<Timestamp>>,
         is_early: bool,

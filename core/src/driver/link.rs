@@ -58,6 +58,22 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
         self.now >= self.next_look
     }
 
+    /// All that it is, leaving one behind that is closed.
+    pub(super) fn take_out(&mut self) -> Self {
+        Self {
+            stream: self.stream.take(),
+            clock: self.clock.clone(),
+            reading: self.reading,
+            writing: self.writing,
+            fault: self.fault.take(),
+            now: self.now,
+            next_look: self.next_look,
+            has_looked: self.has_looked,
+            alarm: self.alarm,
+            is_told: self.is_told,
+        }
+    }
+
     /// Whether everything written has left the stream's own buffers.
     pub(super) fn is_flushed(&self) -> bool {
         self.writing != Writing::Unflushed

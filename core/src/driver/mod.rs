@@ -36,6 +36,7 @@ mod futures;
 #[cfg(feature = "futures-io")]
 mod futures_messages;
 mod handshake;
+mod home;
 mod host;
 mod intake;
 mod link;
@@ -60,6 +61,7 @@ mod trace;
 mod tunnel;
 mod url;
 mod url_error;
+mod waker_slot;
 mod websocket;
 mod writer;
 
@@ -81,8 +83,8 @@ pub use reader::{MessageReader, MessageSource};
 pub use reconnect::{FailedAttempt, Reconnect};
 pub use redirect::RedirectError;
 pub use serve::{
-    Accept, Arrival, Counters, Decision, Listener, Origins, Remote, Runtime, ServeOptions, Server,
-    ServerHandle, serve,
+    Accept, Arrival, BoxError, Counters, Decision, HandlerOutcome, Listener, Origins, Remote,
+    Runtime, ServeOptions, Server, ServerHandle, serve, serve_any_outcome,
 };
 pub use split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
 pub use split::{Outcome, Slow, broadcast, broadcast_until};

@@ -18,6 +18,7 @@ mod refusals;
 mod secrets;
 mod sending;
 mod split;
+mod split_cancels;
 mod split_ends;
 mod split_pair;
 mod split_streams;
