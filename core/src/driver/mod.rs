@@ -36,6 +36,7 @@ mod futures_messages;
 mod handshake;
 mod home;
 mod intake;
+mod leaving;
 mod link;
 mod maybe_tls;
 mod network;

@@ -25,7 +25,7 @@ use crate::{Closed, Connection, Event, Message, Stats};
 /// only that.
 ///
 /// Dropping it closes the stream without a closing handshake; [`close`](Self::close) comes first.
-/// One that [`serve`](super::serve) gave to a handler is closed by the server then.
+/// One that [`serve`](fn@super::serve) gave to a handler is closed by the server then.
 ///
 /// It is also a `Stream` of `Result<Message, Error>` and a `Sink<Message>`.
 #[derive(Debug)]
