@@ -99,6 +99,12 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     fn tell_end(&mut self) {
         self.end = End::Reported;
         self.link.is_told = true;
+        // A server takes it from here: the application may keep the socket and never call again.
+        if self.link.stream.is_some()
+            && let Some(way) = self.home.take()
+        {
+            way.bring_stream(self.link.take_out());
+        }
         self.intake = Intake::default();
     }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::clock::Clock;
 use super::error::{EntropyError, Error};
+use super::leaving::Leaving;
 use super::link::Link;
 use super::poll::{Driven, Goal, Machine};
 use super::stream::ByteStream;
@@ -81,7 +82,7 @@ async fn open<S: ByteStream, C: Clock>(
 #[must_use = "it waits to be accepted or rejected"]
 pub struct Incoming<S, C> {
     // Boxed, so that the task of a connection is not for ever as large as its opening handshake.
-    opening: Box<Opening<S, C, ServerHandshake>>,
+    pub(super) opening: Box<Opening<S, C, ServerHandshake>>,
     request: Box<Request>,
     acceptance: Acceptance,
     subprotocol: Option<String>,
@@ -114,23 +115,8 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
         within(Span::accept(), Box::pin(receiving)).await
     }
 
-    /// As [`receive`](Self::receive), but returns as soon as a client that is refused has its answer.
-    pub(super) async fn receive_or_refuse(
-        stream: S,
-        clock: C,
-        limits: Limits,
-    ) -> Result<Self, Leaving<S, C>> {
-        let receiving = async {
-            Self::wait(stream, clock, limits).await.map_err(|opening| {
-                Span::opening_failed(&failed(&opening.link, &opening.handshake));
-                Leaving(opening)
-            })
-        };
-        within(Span::accept(), Box::pin(receiving)).await
-    }
-
     /// Waits for a request, or until one that is not valid was answered.
-    async fn wait(
+    pub(super) async fn wait(
         stream: S,
         clock: C,
         limits: Limits,
@@ -213,15 +199,7 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
         Box::pin(answering).await
     }
 
-    /// As [`accept`](Self::accept), but returns as soon as a client that is refused has its answer.
-    pub(super) async fn accept_or_refuse(self) -> Result<WebSocket<S, C>, Option<Leaving<S, C>>> {
-        Box::pin(self.answer()).await.map_err(|(error, leaving)| {
-            Span::opening_failed(&error);
-            leaving
-        })
-    }
-
-    async fn answer(self) -> Result<WebSocket<S, C>, (Error, Option<Leaving<S, C>>)> {
+    pub(super) async fn answer(self) -> Result<WebSocket<S, C>, (Error, Option<Leaving<S, C>>)> {
         let Self { mut opening, acceptance, subprotocol, config, .. } = self;
         let acceptance = acceptance.configured(&config);
         if let Err(error) = opening.handshake.accept(acceptance) {
@@ -271,38 +249,13 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     pub async fn reject_with(mut self, rejection: Rejection) -> Result<(), Error> {
         self.opening.reject(rejection).await
     }
-
-    /// As [`reject_with`](Self::reject_with), but returns as soon as the client has its answer: 500
-    /// for a rejection that cannot be sent.
-    pub(super) async fn refuse(self, rejection: Rejection) -> Leaving<S, C> {
-        let mut opening = self.opening;
-        if opening.handshake.reject(rejection).is_err() {
-            let _ = opening.handshake.reject(Rejection::new(500));
-        }
-        opening.answered().await;
-        Leaving(opening)
-    }
-}
-
-/// A client that was refused and has its answer, and whose stream is still open.
-pub(super) struct Leaving<S, C>(Box<Opening<S, C, ServerHandshake>>);
-
-impl<S: ByteStream, C: Clock> Leaving<S, C> {
-    pub(super) fn clock(&self) -> &C {
-        &self.0.link.clock
-    }
-
-    /// Waits until the client has closed the stream, or time is up.
-    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll_finish(cx)
-    }
 }
 
 /// A handshake on a link.
 #[derive(Debug)]
-struct Opening<S, C, M> {
-    link: Link<S, C>,
-    handshake: M,
+pub(super) struct Opening<S, C, M> {
+    pub(super) link: Link<S, C>,
+    pub(super) handshake: M,
 }
 
 impl<S: ByteStream, C: Clock, M: Handshake> Opening<S, C, M> {
@@ -339,7 +292,7 @@ impl<S: ByteStream, C: Clock> Opening<S, C, ServerHandshake> {
     }
 
     /// Waits until the answer is written, or cannot be.
-    async fn answered(&mut self) {
+    pub(super) async fn answered(&mut self) {
         poll_fn(|cx| {
             self.poll_until(
                 cx,
@@ -364,7 +317,7 @@ impl<S: ByteStream, C: Clock> Opening<S, C, ServerHandshake> {
         poll_fn(|cx| self.poll_finish(cx)).await;
     }
 
-    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_until(cx, |opening| match opening.link.stream {
             Some(_) if !opening.link.has_write_failed() => Goal::Wait,
             _ => Goal::Done(()),
@@ -383,7 +336,7 @@ impl<S: ByteStream, C: Clock, M: Machine> Driven for Opening<S, C, M> {
 }
 
 /// What both handshakes tell about a failure.
-trait Handshake: Machine {
+pub(super) trait Handshake: Machine {
     fn failure(&self) -> Option<&HandshakeError>;
     fn response(&self) -> Option<&Response>;
 }
@@ -409,7 +362,7 @@ impl Handshake for ServerHandshake {
 }
 
 /// Why there is no connection. What the peer said counts for more than how the transport ended.
-fn failed<S, C>(link: &Link<S, C>, handshake: &impl Handshake) -> Error {
+pub(super) fn failed<S, C>(link: &Link<S, C>, handshake: &impl Handshake) -> Error {
     let error = handshake.failure().copied().unwrap_or(HandshakeError::EndOfStream);
     match &link.fault {
         Some(fault) if error == HandshakeError::EndOfStream => Error::Io(super::close::copy(fault)),

@@ -6,6 +6,7 @@ use core::task::{Context, Poll, Waker};
 use std::sync::Mutex;
 
 use super::clock::Clock;
+use super::link::Link;
 use super::split::Driver;
 use super::stream::ByteStream;
 use super::waker_slot::{lock, look_and_leave};
@@ -33,6 +34,8 @@ pub(super) enum Returned<S, C> {
     Whole(Box<WebSocket<S, C>>),
     /// The application may still have the other parts.
     InParts(Box<Driver<S, C>>),
+    /// The application was told how it ended, and may keep the socket: the stream that is left.
+    Stream(Box<Link<S, C>>),
 }
 
 /// The socket's side. It stays beside the stream, in whatever part of the connection owns that, and
@@ -89,6 +92,11 @@ impl<S, C> WayHome<S, C> {
     pub(super) fn bring(self, socket: &mut WebSocket<S, C>) {
         let socket = Box::new((self.take)(socket));
         lock(&self.home.0).socket = Whereabouts::Back(Returned::Whole(socket));
+    }
+
+    /// All is said, and the application may never call again: the stream goes home.
+    pub(super) fn bring_stream(self, link: Link<S, C>) {
+        lock(&self.home.0).socket = Whereabouts::Back(Returned::Stream(Box::new(link)));
     }
 
     /// The driver of a split connection is being dropped: another one goes home.

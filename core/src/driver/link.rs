@@ -10,7 +10,7 @@ use super::buffer::with_read_buffer;
 use super::clock::Clock;
 use super::poll::{Flow, Machine};
 use super::stream::ByteStream;
-use crate::{Timestamp, Transport};
+use crate::{READ_SIZE, Timestamp, Transport};
 
 /// A stream and a clock. The two directions of the stream end independently.
 #[derive(Debug)]
@@ -239,6 +239,23 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
             Poll::Pending => return Flow::Waits,
         }
         Flow::Moved
+    }
+
+    /// Reads and drops what still comes, until the stream ends: all is said.
+    pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..READS {
+            let Some(stream) = &mut self.stream else { return Poll::Ready(()) };
+            let read = with_read_buffer(READ_SIZE, |buffer| stream.poll_read(cx, buffer));
+            match read {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
+                Poll::Ready(_) => self.stream = None,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        // Others come first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn end_of_stream(&mut self, machine: &mut impl Machine) {

@@ -39,6 +39,7 @@ mod handshake;
 mod home;
 mod host;
 mod intake;
+mod leaving;
 mod link;
 mod maybe_tls;
 mod network;

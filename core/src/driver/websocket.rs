@@ -28,7 +28,7 @@ use crate::{Closed, Connection, Event, Message, Stats};
 /// Dropping it closes the stream without a closing handshake; [`close`](Self::close) comes first.
 /// What is not written then is lost, and what has arrived and is not read makes most systems reset
 /// the connection, which can take back from the peer what was written last.
-/// One that [`serve`](super::serve) gave to a handler is closed by the server then.
+/// One that [`serve`](fn@super::serve) gave to a handler is closed by the server then.
 ///
 /// It is also a `Stream` of `Result<Message, Error>` and a `Sink<Message>`.
 #[derive(Debug)]

@@ -187,6 +187,56 @@ where
             socket.feed("fed").await?;
             returns.now()
         }
+        Behaviour::SpawnAndReturn => {
+            A::spawn(async move {
+                while let Ok(Some(message)) = socket.recv().await {
+                    let is_last = message.as_text() == Some("last");
+                    if socket.send(message).await.is_err() || is_last {
+                        return;
+                    }
+                }
+            });
+            Ok(())
+        }
+        Behaviour::FloodAndReturn => {
+            socket.recv().await?;
+            for _ in 0..16 {
+                socket.try_send(vec![7; 1_000_000]).ok();
+                let _ = poll_once(socket.flush()).await;
+            }
+            Ok(())
+        }
+        Behaviour::KeepSocket => {
+            A::spawn(async move {
+                while let Ok(Some(_)) = socket.recv().await {}
+                core::future::pending::<()>().await;
+            });
+            Ok(())
+        }
+        Behaviour::Twice => {
+            for _ in 0..2 {
+                socket.recv().await?;
+                socket.feed("so far").await?;
+            }
+            Ok(())
+        }
+        Behaviour::FeedInParts(_)
+        | Behaviour::FeedAndDrive(_)
+        | Behaviour::DropReceiver
+        | Behaviour::DropDriver
+        | Behaviour::SplitAndReturn
+        | Behaviour::KeepParts => handle_parts::<A, _, _>(socket, behaviour).await,
+    }
+}
+
+/// The same, for those that split.
+async fn handle_parts<A, S, C>(socket: WebSocket<S, C>, behaviour: Behaviour) -> Result<(), Error>
+where
+    A: Adapter,
+    S: ByteStream + Send + 'static,
+    C: Clock + Send + 'static,
+{
+    match behaviour {
         Behaviour::FeedInParts(returns) => {
             let (sender, mut receiver) = split::<A, _, _>(socket);
             receiver.recv().await?;
@@ -234,32 +284,6 @@ where
             });
             Ok(())
         }
-        Behaviour::SpawnAndReturn => {
-            A::spawn(async move {
-                while let Ok(Some(message)) = socket.recv().await {
-                    let is_last = message.as_text() == Some("last");
-                    if socket.send(message).await.is_err() || is_last {
-                        return;
-                    }
-                }
-            });
-            Ok(())
-        }
-        Behaviour::FloodAndReturn => {
-            socket.recv().await?;
-            for _ in 0..16 {
-                socket.try_send(vec![7; 1_000_000]).ok();
-                let _ = poll_once(socket.flush()).await;
-            }
-            Ok(())
-        }
-        Behaviour::KeepSocket => {
-            A::spawn(async move {
-                while let Ok(Some(_)) = socket.recv().await {}
-                core::future::pending::<()>().await;
-            });
-            Ok(())
-        }
         Behaviour::KeepParts => {
             let (sender, mut receiver) = split::<A, _, _>(socket);
             A::spawn(async move {
@@ -269,13 +293,15 @@ where
             });
             Ok(())
         }
-        Behaviour::Twice => {
-            for _ in 0..2 {
-                socket.recv().await?;
-                socket.feed("so far").await?;
-            }
-            Ok(())
-        }
+        Behaviour::Echo
+        | Behaviour::Panic
+        | Behaviour::Flood
+        | Behaviour::Ignore
+        | Behaviour::Feed(_)
+        | Behaviour::SpawnAndReturn
+        | Behaviour::Twice
+        | Behaviour::FloodAndReturn
+        | Behaviour::KeepSocket => panic!("{behaviour:?} does not split"),
     }
 }
 

@@ -15,8 +15,9 @@ use super::options::ServeOptions;
 use super::outcome::HandlerOutcome;
 use super::shared::{Place, going_away};
 use crate::driver::clock::Clock;
-use crate::driver::handshake::Leaving;
 use crate::driver::home::{Home, Returned, WayHome};
+use crate::driver::leaving::Leaving;
+use crate::driver::link::Link;
 use crate::driver::poll::{Driven, Goal};
 use crate::driver::split::Driver;
 use crate::driver::stream::ByteStream;
@@ -59,11 +60,14 @@ pub(super) async fn run<S, C, O, H, F>(
     // It may live on elsewhere, whole or in parts; it is a connection of this server until its
     // stream is closed.
     let Some(returned) = poll_fn(|cx| home.poll_return(cx)).await else { return };
-    if let Some(frame) = ended.close(&place) {
+    if let Returned::Stream(link) = returned {
+        guarded(&place, leave(link)).await;
+    } else if let Some(frame) = ended.close(&place) {
         match returned {
             Returned::Whole(socket) => guarded(&place, close(socket, frame)).await,
             // It was told to close when the handler had returned.
             Returned::InParts(driver) => guarded(&place, close_parts(driver)).await,
+            Returned::Stream(_) => return,
         };
     }
 }
@@ -156,6 +160,12 @@ async fn close_parts<S: ByteStream, C: Clock>(mut driver: Box<Driver<S, C>>) {
     until(&mut clock, timeout, |cx| Pin::new(&mut driver).poll(cx)).await;
 }
 
+/// Waits for the peer of a connection that has ended to close the stream.
+async fn leave<S: ByteStream, C: Clock>(mut link: Box<Link<S, C>>) {
+    let mut clock = link.clock.clone();
+    until(&mut clock, LINGER, |cx| link.poll_discard(cx)).await;
+}
+
 /// Waits for a refused client to close the stream: closed sooner, the system could take the answer
 /// back from it.
 async fn linger<S: ByteStream, C: Clock>(mut leaving: Leaving<S, C>) {
@@ -181,5 +191,5 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     }
 }
 
-/// How long a refused client has to take its answer: a round trip with something lost on the way.
+/// How long a client has to take our last words: a round trip with something lost on the way.
 const LINGER: core::time::Duration = core::time::Duration::from_secs(2);

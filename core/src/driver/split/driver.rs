@@ -24,7 +24,7 @@ use crate::{Closed, Connection};
 /// [`WebSocket::close`](crate::driver::WebSocket::close) would return. To abandon it is to abandon
 /// the connection: dropped before its end, it closes the stream at once, without a closing
 /// handshake, and the other parts get errors; what was decoded can still be received. If a handler
-/// of [`serve`](crate::driver::serve) returns with it, the server sees the connection to its end.
+/// of [`serve`](fn@crate::driver::serve) returns with it, the server sees the connection to its end.
 #[must_use = "nothing moves unless it is spawned or polled"]
 pub struct Driver<S, C> {
     /// `None` once the parts are one again.

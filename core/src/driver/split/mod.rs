@@ -5,6 +5,7 @@
 
 mod broadcast;
 mod driver;
+mod ending;
 mod in_sink;
 mod line;
 mod observe;
