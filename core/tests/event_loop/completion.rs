@@ -275,7 +275,7 @@ fn the_end_comes_when_nothing_is_under_way() {
     assert!(submit.shut_down.is_none() && submit.receive.is_some());
     let closes = Frame::parse_all(&submit.send.unwrap()).unwrap();
     assert_eq!(closes[0].opcode, opcode::CLOSE);
-    steps.sent(Ok(4));
+    steps.sent(Ok(usize::MAX));
     assert_eq!(steps.submit().shut_down, Some(Shutdown::Write));
     assert_eq!(steps.submit().shut_down, None, "once");
     steps.received(Ok(&[]));
