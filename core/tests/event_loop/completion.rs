@@ -42,8 +42,9 @@ impl<H: Handler> Peer<H> {
         if let Some(size) = self.receiving
             && self.random.one_in(2)
         {
-            let mut buffer = vec![0; size];
-            let result = self.socket.read(&mut buffer);
+            let mut buffer = [0; 4096];
+            let size = size.min(buffer.len());
+            let result = self.socket.read(&mut buffer[..size]);
             if let Ok(count) = result {
                 let Self { connection, operations, told, .. } = self;
                 operations.received(connection, now, Ok(&buffer[..count]), told);
@@ -98,7 +99,7 @@ impl<H: Handler> Peer<H> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..Default::default() })]
 
     /// Both ends by completions: everything comes back in order, and both are told.
     #[test]
@@ -275,8 +276,7 @@ fn the_end_comes_when_nothing_is_under_way() {
     assert!(submit.shut_down.is_none() && submit.receive.is_some());
     let closes = Frame::parse_all(&submit.send.unwrap()).unwrap();
     assert_eq!(closes[0].opcode, opcode::CLOSE);
-    // Code and reason are echoed.
-    steps.sent(Ok(7));
+    steps.sent(Ok(usize::MAX));
     assert_eq!(steps.submit().shut_down, Some(Shutdown::Write));
     assert_eq!(steps.submit().shut_down, None, "once");
     steps.received(Ok(&[]));

@@ -143,13 +143,13 @@ fn interrupted_once() -> io::Result<()> {
 #[test]
 fn a_shutdown_that_would_block_is_waited_for_and_one_that_fails_ends_it() {
     let mut stream = Script::reads([Ok(close(1000, ""))]).takes_all();
-    // Once when our Close has left, once when its time has begun.
-    stream.shutdowns.extend([error(ErrorKind::WouldBlock), error(ErrorKind::WouldBlock)]);
-    stream.shutdowns.push_back(error(ErrorKind::NotConnected));
+    stream.shutdowns.extend((0..9).map(|_| error(ErrorKind::WouldBlock)));
     let mut connection = server(Config::default());
-    let mut next = || turn(&mut connection, &mut stream, &mut buffer(), NOW, |_, _| {});
-    assert!(matches!(next(), Turn::Wait(Wait { readable: true, writable: true, .. })));
-    let Turn::Over { how, error: Some(error) } = next() else { panic!("it failed") };
+    let mut next =
+        |stream: &mut Script| turn(&mut connection, stream, &mut buffer(), NOW, |_, _| {});
+    assert!(matches!(next(&mut stream), Turn::Wait(Wait { readable: true, writable: true, .. })));
+    stream.shutdowns = [error(ErrorKind::NotConnected)].into();
+    let Turn::Over { how, error: Some(error) } = next(&mut stream) else { panic!("it failed") };
     assert!(how.is_clean() && error.kind() == ErrorKind::NotConnected);
 }
 

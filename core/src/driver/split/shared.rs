@@ -18,7 +18,7 @@ use crate::driver::link::Link;
 use crate::driver::stream::ByteStream;
 use crate::driver::trace::Seen;
 use crate::driver::websocket::{End, WebSocket};
-use crate::{CloseCode, CloseFrame, Closed, Config, Connection, Event, Timestamp, Transport};
+use crate::{CloseCode, CloseFrame, Config, Connection, Event, Timestamp, Transport};
 
 /// The shared state under its lock, which is held for as long as a call of the core takes and never
 /// while something is awaited.
