@@ -105,8 +105,9 @@ fn closed_is_an_error() {
         const IS_ERROR: bool = false;
     }
     impl<T> Otherwise for Ask<T> {}
-    assert!(Ask::<Error>::IS_ERROR && !Ask::<u8>::IS_ERROR);
-    assert!(Ask::<tidegate_core::Closed>::IS_ERROR, "`Closed` does not implement `Error`");
+    let are_errors =
+        [Ask::<Error>::IS_ERROR, Ask::<u8>::IS_ERROR, Ask::<tidegate_core::Closed>::IS_ERROR];
+    assert_eq!(are_errors, [true, false, true], "an error, a number and `Closed`");
 }
 
 /// An error that is returned from a function of the application's says so with `?`.

@@ -44,14 +44,12 @@ pub(crate) enum Reading {
 pub(crate) struct Peer(Rc<RefCell<State>>);
 
 struct State {
-    world: World,
     role: Role,
     stream: Option<End>,
     clock: Time,
     deflate: bool,
     reading: Reading,
     busy_until: Timestamp,
-    echoes: bool,
     answers: bool,
     /// Frames that wait; the first may have been written in part.
     out: VecDeque<Vec<u8>>,
@@ -62,7 +60,6 @@ struct State {
     has_sent_close: bool,
     shuts_down: bool,
     keeps_open: bool,
-    expects_more: bool,
     pump: Option<Waker>,
     script: Option<Waker>,
 }
@@ -70,14 +67,12 @@ struct State {
 impl Peer {
     pub(crate) fn new(world: &World, role: Role, deflate: bool) -> Self {
         Self(Rc::new(RefCell::new(State {
-            world: world.clone(),
             role,
             stream: Some(End { world: world.clone(), party: Party::Peer }),
             clock: world.clock(),
             deflate,
             reading: Reading::Freely,
             busy_until: Timestamp::ZERO,
-            echoes: false,
             answers: true,
             out: VecDeque::new(),
             written: 0,
@@ -87,7 +82,6 @@ impl Peer {
             has_sent_close: false,
             shuts_down: false,
             keeps_open: false,
-            expects_more: false,
             pump: None,
             script: None,
         })))
@@ -142,11 +136,6 @@ impl Peer {
         self.change(|state| state.reading = reading);
     }
 
-    /// Sends every message back.
-    pub(crate) fn echo(&self) {
-        self.change(|state| state.echoes = true);
-    }
-
     /// Answers neither pings nor a Close from here on.
     pub(crate) fn fall_silent(&self) {
         self.change(|state| state.answers = false);
@@ -160,11 +149,6 @@ impl Peer {
     /// Leaves the end of TCP to us, also behind both Closes.
     pub(crate) fn keep_open(&self) {
         self.change(|state| state.keeps_open = true);
-    }
-
-    /// Control frames may come behind our Close, as RFC 6455 section 5.5.1 leaves it.
-    pub(crate) fn allow_behind_close(&self) {
-        self.change(|state| state.expects_more = true);
     }
 
     /// Resets the connection.
@@ -277,7 +261,7 @@ impl State {
         match stream.poll_read(cx, &mut buffer) {
             Poll::Pending => return false,
             Poll::Ready(Ok(0)) => {
-                assert!(self.input.is_empty(), "the stream ends in the middle of a frame");
+                assert!(self.input.is_empty(), "cut off in the middle of a frame");
                 self.note(Seen::Fin);
                 self.stream = None;
             }
@@ -300,8 +284,8 @@ impl State {
 
     fn take(&mut self, frame: Frame) {
         let has_come = self.has(|seen| matches!(seen, Seen::Close(_)));
-        let is_allowed = self.expects_more && frame.opcode > 8;
-        assert!(!has_come || is_allowed, "{frame:?} behind a Close");
+        // A ping may be answered behind a Close that was only sent (RFC 6455 section 5.5.2).
+        assert!(!has_come || frame.opcode > 8, "{frame:?} behind a Close");
         match frame.opcode {
             0x0..=0x2 => self.take_data(frame),
             0x8 => {
@@ -339,9 +323,6 @@ impl State {
             return;
         }
         let payload = if compressed { inflate(&payload) } else { payload };
-        if self.echoes && !self.has_sent_close {
-            self.queue(0x82, &payload);
-        }
         self.note(Seen::Message(payload));
     }
 

@@ -115,8 +115,6 @@ fn a_ping_can_be_answered_by_hand_while_closing_split() {
         peer.until(|peer| peer.closed_with().is_some()).await;
         peer.ping(b"there?");
     });
-    // Nothing is expected behind our Close by a peer that has answered it; this one has not.
-    scene.peer.allow_behind_close();
     let peer = scene.peer.clone();
     scene.within(s(5));
     let pong = crate::peer::Seen::Pong(b"there?".to_vec());

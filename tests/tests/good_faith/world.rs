@@ -95,12 +95,10 @@ impl World {
             let state = &mut *self.0.borrow_mut();
             let now = state.now;
             let [up, down] = &mut state.pipes;
-            for (pipe, back) in [(up, down)] {
-                pipe.carry(now, back, &mut wakers);
-                back.carry(now, pipe, &mut wakers);
-                // A reset that was caused by the other direction.
-                pipe.carry(now, back, &mut wakers);
-            }
+            up.carry(now, down, &mut wakers);
+            down.carry(now, up, &mut wakers);
+            // What the second has done to the first: a reset.
+            up.carry(now, down, &mut wakers);
             for alarm in &mut state.alarms {
                 if let Some((_, waker)) = alarm.take_if(|(deadline, _)| *deadline <= now) {
                     wakers.push(waker);
