@@ -105,7 +105,12 @@ impl Scenario {
                 _ if we_close => 1_000,
                 Paused::Peer | Paused::Link => 4_000,
             };
-            let from = Timestamp::from_millis(random.below(120_000) as u64);
+            // At any time, or where a ping of the keepalive (30 s) is probably under way.
+            let from = match random.below(2) {
+                0 => random.below(120_000),
+                _ => 30_000 * (1 + random.below(3)) + random.below(1_300),
+            };
+            let from = Timestamp::from_millis(from as u64);
             (paused, from, ms(random.below(longest) as u64))
         });
         let pauses = pauses.collect();
