@@ -68,11 +68,14 @@ impl Loop {
         }
     }
 
-    /// Turns as `poll_timeout` asks for them, up to that time.
+    /// Turns as `poll_timeout` and the output ask for them, up to that time.
     fn until(&mut self, end: Timestamp, order: [Call; 4], room: usize) {
         let mut turns = 0;
         while let Some(next) = self.connection.poll_timeout().filter(|next| *next <= end) {
             self.turn(next, order, room);
+            if self.connection.wants_output() {
+                self.turn(next, order, room);
+            }
             turns += 1;
             assert!(turns < 1000, "it goes round in circles at {next:?}");
         }

@@ -4,7 +4,7 @@
 //! Time is virtual and the settings are the defaults unless a test says otherwise. The peer shares
 //! no code with Tidegate. Nothing here is derived from how the library works.
 //!
-//! `GOOD_FAITH_SEEDS` says how many seeds of `any_timing` are run (150 by default), and
+//! `GOOD_FAITH_SEEDS` says how many seeds of `any_timing` are run (60 by default), and
 //! `GOOD_FAITH_SEED` runs one.
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
 

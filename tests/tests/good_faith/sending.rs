@@ -1,11 +1,12 @@
 //! `send` means sent: when it returns, the kernel has the message, whatever comes next.
 
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt};
+use tidegate_core::driver::Sender;
 use tidegate_core::{Config, Message, Role};
 
 use crate::link::Link;
 use crate::peer::{Peer, Reading};
-use crate::scene::{Scene, Socket, s};
+use crate::scene::{Scene, Socket, ms, s, timeout};
 
 /// A server to which two messages came at once.
 fn two_at_once() -> (Scene, Socket) {
@@ -100,27 +101,22 @@ fn what_was_fed_goes_before_what_is_sent() {
     assert_eq!(peer.messages(), [b"a", b"b"]);
 }
 
-/// A `Sender` used as a `Sink`: a flush that was given up, more that is sent, and a flush that waits
-/// for all of it.
-#[test]
-fn a_flush_behind_a_flush_that_was_given_up_waits_for_all() {
+/// A `Sender` used as a `Sink`: a flush that was given up, more that is sent by it or by a clone, and
+/// a flush that waits for all of it.
+fn a_flush_behind_a_flush_that_was_given_up(sends_by_clone: bool) {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Client, Config::default());
     scene.peer.read(Reading::Stopped);
     let (mut sender, receiver) = scene.split(socket);
     let (world, peer) = (scene.world.clone(), scene.peer.clone());
     scene.ours("flushes", async move {
         // More than the buffers of both kernels.
-        sender.send(Message::binary(vec![1; 200_000])).now_or_never();
-        let flushed = crate::scene::timeout(&world, s(1), SinkExt::flush(&mut sender)).await;
+        Sender::feed(&sender, vec![1; 200_000]).await.unwrap();
+        let flushed = timeout(&world, s(1), SinkExt::flush(&mut sender)).await;
         assert!(flushed.is_none(), "the peer does not read");
-        let second = sender.clone();
         // The second message is accepted as soon as the first has gone far enough.
-        let accepted = async { second.send(vec![2; 500_000]).await.unwrap() };
-        let reading = async {
-            peer.read(Reading::Slowly(10_000, crate::scene::ms(1)));
-            accepted.await;
-        };
-        reading.await;
+        peer.read(Reading::Slowly(10_000, ms(1)));
+        let second = if sends_by_clone { &sender.clone() } else { &sender };
+        Sender::feed(second, vec![2; 500_000]).await.unwrap();
         SinkExt::flush(&mut sender).await.unwrap();
         let queued = sender.queued_output();
         assert_eq!(queued, 0, "flushed, and {queued} bytes wait");
@@ -129,17 +125,27 @@ fn a_flush_behind_a_flush_that_was_given_up_waits_for_all() {
     scene.within(s(60));
 }
 
+#[test]
+fn a_flush_behind_a_flush_that_was_given_up_waits_for_all() {
+    a_flush_behind_a_flush_that_was_given_up(false);
+}
+
+#[test]
+fn a_flush_behind_a_flush_that_was_given_up_waits_for_what_clones_sent() {
+    a_flush_behind_a_flush_that_was_given_up(true);
+}
+
 /// The same on futures' halves of a whole connection.
 #[test]
 fn a_flush_of_the_sink_half_waits_for_all() {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Client, Config::default());
-    scene.peer.read(Reading::Slowly(10_000, crate::scene::ms(5)));
+    scene.peer.read(Reading::Slowly(10_000, ms(5)));
     let peer = scene.peer.clone();
     let world = scene.world.clone();
     scene.ours("flushes", async move {
         let (mut sink, _stream) = StreamExt::split::<Message>(socket);
         sink.feed(Message::binary(vec![1; 500_000])).await.unwrap();
-        assert!(crate::scene::timeout(&world, crate::scene::ms(20), sink.flush()).await.is_none());
+        assert!(timeout(&world, ms(20), sink.flush()).await.is_none());
         sink.feed(Message::binary(vec![2; 500_000])).await.unwrap();
         sink.flush().await.unwrap();
         // All but what the two kernels hold was taken.

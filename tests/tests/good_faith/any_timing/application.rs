@@ -68,6 +68,7 @@ impl Application {
                     break;
                 }
                 if self.round(&mut connection).await.is_err() {
+                    self.take_the_rest(&mut connection).await;
                     break;
                 }
             }
@@ -194,6 +195,16 @@ impl Application {
         let Ends::We(how) = self.scenario.ends else { return };
         let closed = connection.close(how, |message| self.received(message)).await;
         closed.unwrap_or_else(|error| panic!("close: {error:?}"));
+    }
+
+    /// Who is told by a send that it is over takes what came before, up to the end. One that only
+    /// sends does not even do that.
+    async fn take_the_rest(&self, connection: &mut Connection) {
+        while self.scenario.kind != Kind::SendsOnly
+            && let Ok(Some(message)) = self.check(connection.recv().await)
+        {
+            self.received(message);
+        }
     }
 
     fn is_done(&self, round: u32) -> bool {

@@ -17,7 +17,7 @@ fn number(name: &str) -> Option<u64> {
 fn seeds() -> Range<u64> {
     match number("GOOD_FAITH_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("GOOD_FAITH_SEEDS").unwrap_or(150),
+        None => 0..number("GOOD_FAITH_SEEDS").unwrap_or(60),
     }
 }
 
