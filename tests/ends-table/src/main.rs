@@ -64,7 +64,8 @@ fn table() -> String {
     let refused_theirs = each(&answers, |answer, _| block_on(theirs::refused(answer)));
 
     let mut text = INTRODUCTION.to_owned();
-    text += &row(&["end", "`recv`", "when", "`send` afterwards", "`send` alone", "and nothing taken"]);
+    text +=
+        &row(&["end", "`recv`", "when", "`send` afterwards", "`send` alone", "and nothing taken"]);
     text += "|---|---|---|---|---|---|\n";
     for (index, (name, _)) in WAYS.iter().enumerate() {
         let Seen { end, when, send } = &recv[index];

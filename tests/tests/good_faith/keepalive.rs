@@ -5,7 +5,7 @@ use tidegate_core::driver::Error;
 use tidegate_core::{Config, ConfigBuilder, Failure, Message, Role, Timestamp};
 
 use crate::link::Link;
-use crate::peer::{Reading, Seen};
+use crate::peer::{Peer, Reading, Seen};
 use crate::scene::{Scene, Socket, ms, s, timeout};
 use crate::world::{Party, World};
 
@@ -85,6 +85,44 @@ fn a_close_is_answered_by_an_application_that_only_sends() {
         assert!(peer.has_ended(), "and the stream ends in order: {:?}", peer.log().last());
     });
     scene.within(s(20));
+}
+
+/// A message and an end in one piece; the application takes the message, and from there on only
+/// sends. Nothing is before the end any more, so it is told of it.
+fn an_end_in_one_piece_with_the_last_message(end: impl Fn(&Peer)) -> Error {
+    let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
+    let world = scene.world.clone();
+    scene.peer.message(b"subscribe");
+    end(&scene.peer);
+    let (told, result) = std::sync::mpsc::channel();
+    scene.ours("ticker", async move {
+        world.sleep(ms(100)).await;
+        socket.recv().await.unwrap().unwrap();
+        for _ in 0..5 {
+            if let Err(error) = socket.send("tick").await {
+                return told.send(error).unwrap();
+            }
+            world.sleep(s(1)).await;
+        }
+        panic!("nothing is told in 5 s");
+    });
+    let peer = scene.peer.clone();
+    scene.within(s(10));
+    assert!(peer.closed_with().is_some(), "the peer is told, too");
+    result.recv().unwrap()
+}
+
+#[test]
+fn a_close_in_one_piece_with_the_last_message_is_noticed_by_sends() {
+    let error = an_end_in_one_piece_with_the_last_message(|peer| peer.close(1000, ""));
+    assert!(matches!(error, Error::Closed(_) | Error::Closing), "{error:?}");
+}
+
+#[test]
+fn a_violation_in_one_piece_with_the_last_message_is_noticed_by_sends() {
+    let unmasked = crate::frames::encode(0x81, b"hi", false);
+    let error = an_end_in_one_piece_with_the_last_message(|peer| peer.raw(&unmasked));
+    assert!(matches!(error, Error::Closed(_) | Error::Closing), "{error:?}");
 }
 
 #[test]

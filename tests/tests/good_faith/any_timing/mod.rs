@@ -22,10 +22,10 @@ fn seeds() -> Range<u64> {
 }
 
 /// Runs all seeds, and then says which of them failed, and how many.
-fn run(mode: Mode) {
+fn run(scenario: impl Fn(u64) -> Scenario) {
     let mut failed = Vec::new();
     for seed in seeds() {
-        let scenario = Scenario::new(seed, mode);
+        let scenario = scenario(seed);
         if let Err(panic) = catch_unwind(|| scenario.run()) {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).into()));
@@ -41,16 +41,31 @@ fn run(mode: Mode) {
 
 #[test]
 fn whole() {
-    run(Mode::Whole);
+    run(|seed| Scenario::new(seed, Mode::Whole));
+}
+
+#[test]
+fn whole_with_other_settings() {
+    run(|seed| Scenario::with_other_settings(seed, Mode::Whole));
 }
 
 #[test]
 fn split() {
-    run(Mode::Split);
+    run(|seed| Scenario::new(seed, Mode::Split));
+}
+
+#[test]
+fn split_with_other_settings() {
+    run(|seed| Scenario::with_other_settings(seed, Mode::Split));
 }
 
 /// By `StreamExt::split`.
 #[test]
 fn halves() {
-    run(Mode::Halves);
+    run(|seed| Scenario::new(seed, Mode::Halves));
+}
+
+#[test]
+fn halves_with_other_settings() {
+    run(|seed| Scenario::with_other_settings(seed, Mode::Halves));
 }

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use tidegate_core::testing::Random;
-use tidegate_core::{Config, Role, Timestamp};
+use tidegate_core::{Config, Role, Timestamp, Watermarks};
 
 use crate::link::Link;
 use crate::peer::{Peer, Reading, Seen};
@@ -47,6 +47,8 @@ pub(crate) struct Scenario {
     /// The longest message.
     pub(crate) longest: usize,
     pauses: Vec<(Paused, Timestamp, Duration)>,
+    /// The defaults, unless the seed was to choose them.
+    config: Config,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,7 @@ enum Paused {
 }
 
 impl Scenario {
+    /// With the default settings.
     pub(crate) fn new(seed: u64, mode: Mode) -> Self {
         let mut random = Random::new(seed);
         let rate = random.pick(&[1_000, 10_000, 64_000, 1_000_000, 1_000_000_000]).unwrap();
@@ -128,7 +131,33 @@ impl Scenario {
             pings,
             longest: if kind == Kind::SendsOnly { longest.min(20_000) } else { longest },
             pauses,
+            config: Config::default(),
         }
+    }
+
+    /// With settings that applications choose: pings that overtake each other, one message at a time,
+    /// an outbox of a line of text, fragments.
+    pub(crate) fn with_other_settings(seed: u64, mode: Mode) -> Self {
+        let mut scenario = Self::new(seed, mode);
+        let mut random = Random::new(!seed);
+        let marks = |high: usize, low: usize| Watermarks::new(high, low).unwrap();
+        let ping = random.pick(&[ms(250), s(1), s(30)]).unwrap();
+        let fragment = random.pick(&[None, Some(1), Some(1_000)]).unwrap();
+        let mut config = Config::builder().ping_interval(ping);
+        if random.one_in(2) {
+            config = config.message_marks(marks(1, 0));
+            // It takes none, and this would close its gate.
+            scenario.count = if scenario.kind == Kind::SendsOnly { 0 } else { scenario.count };
+        }
+        if random.one_in(2) {
+            config = config.send_marks(marks(80, random.below(80)));
+        }
+        // A byte a frame is for short messages.
+        if fragment != Some(1) || scenario.longest < 2_000 {
+            config = config.fragment_size(fragment);
+        }
+        scenario.config = config.build().unwrap();
+        scenario
     }
 
     /// Runs it, and checks what users expect.
