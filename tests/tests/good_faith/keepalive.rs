@@ -190,6 +190,34 @@ fn long_away_between_two_calls_lives() {
     scene.within(s(2000));
 }
 
+/// A reader that takes a message every ten minutes, for hours: the peer answers what it is asked,
+/// and its answers lie behind our own closed gate.
+#[test]
+fn a_reader_that_takes_its_time_lives() {
+    let (mut scene, socket) = Scene::new(Link::FINE, Role::Server, Config::default());
+    let (sender, mut receiver) = scene.split(socket);
+    for number in 0..40 {
+        scene.peer.message(&vec![number; 20_000]);
+    }
+    scene.peer.close(1000, "");
+    let world = scene.world.clone();
+    scene.ours("takes its time", async move {
+        for number in 0..40 {
+            let received = receiver.recv().await;
+            let received = received.unwrap_or_else(|error| panic!("{number} of 40: {error}"));
+            assert_eq!(received, Some(Message::binary(vec![number; 20_000])));
+            world.sleep(s(600)).await;
+        }
+        assert_eq!(receiver.recv().await.unwrap(), None);
+        drop(sender);
+    });
+    let peer = scene.peer.clone();
+    scene.theirs("is closed", async move { peer.until(Peer::is_over).await });
+    let peer = scene.peer.clone();
+    scene.within(s(8 * 60 * 60));
+    assert!(peer.has_ended(), "{:?}", peer.log().last());
+}
+
 /// SIGSTOP for 1.6 s at every phase of the keepalive, with a round trip of 300 ms.
 fn stopped(task: impl Fn(&mut Scene, Socket, World)) {
     let config = Config::builder().ping_interval(s(1)).pong_timeout(s(1)).build().unwrap();

@@ -146,3 +146,33 @@ fn a_split_connection_answers_while_the_application_works() {
     });
     scene.within(s(60));
 }
+
+/// The peer closes instead of answering: whoever waits for the pong is told at once.
+#[test]
+fn a_ping_is_told_of_the_end() {
+    for is_split in [false, true] {
+        let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
+        let (world, peer) = (scene.world.clone(), scene.peer.clone());
+        peer.fall_silent();
+        scene.theirs("closes", async move {
+            world.sleep(s(2)).await;
+            peer.close(1001, "");
+        });
+        let world = scene.world.clone();
+        let check = move |answer: Result<Option<core::time::Duration>, _>| {
+            let answer: Result<_, tidegate_core::driver::Error> = answer;
+            assert!(!matches!(answer, Ok(Some(_))), "{answer:?}");
+            assert!(world.now().as_micros() < 3_000_000, "split {is_split}: {:?}", world.now());
+        };
+        if is_split {
+            let (sender, receiver) = scene.split(socket);
+            scene.ours("pings", async move {
+                check(sender.ping().await);
+                drop(receiver);
+            });
+        } else {
+            scene.ours("pings", async move { check(socket.ping().await) });
+        }
+        scene.within(s(60));
+    }
+}

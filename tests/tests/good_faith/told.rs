@@ -204,3 +204,65 @@ fn the_peers_close_is_told_at_once() {
         scene.within(s(20));
     }
 }
+
+/// The peer hangs up while a long message is being sent: the call that sends says so at once.
+#[test]
+fn a_send_is_told_that_the_peer_hung_up() {
+    for is_split in [false, true] {
+        let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
+        let (world, peer) = (scene.world.clone(), scene.peer.clone());
+        peer.read(Reading::Stopped);
+        scene.theirs("hangs up", async move {
+            world.sleep(s(1)).await;
+            peer.fin();
+        });
+        let world = scene.world.clone();
+        let check = move |sent: Result<(), Error>| {
+            assert!(matches!(sent, Err(Error::Closed(_))), "{sent:?}");
+            assert!(world.now().as_micros() < 2_000_000, "split {is_split}: {:?}", world.now());
+        };
+        if is_split {
+            let (sender, receiver) = scene.split(socket);
+            scene.ours("sends", async move {
+                let sending = async {
+                    sender.send(vec![0; 1024 * 1024]).await?;
+                    sender.flush().await
+                };
+                check(sending.await);
+                drop(receiver);
+            });
+        } else {
+            scene.ours("sends", async move { check(socket.send(vec![0; 1024 * 1024]).await) });
+        }
+        scene.within(s(60));
+    }
+}
+
+/// A violation of a peer that reads nothing, with output before our Close: it cannot be told why,
+/// and is left in the time that a peer has that takes nothing.
+#[test]
+fn a_violation_is_told_though_the_peer_reads_nothing() {
+    let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
+    scene.peer.read(Reading::Stopped);
+    let (world, peer) = (scene.world.clone(), scene.peer.clone());
+    scene.ours("sends and receives", async move {
+        for _ in 0..4 {
+            let _ = socket.feed(vec![0; 60_000]).await;
+        }
+        let error = loop {
+            match socket.recv().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("that was no end"),
+                Err(error) => break error,
+            }
+        };
+        assert!(is_violation(&error), "{error}");
+        assert!(world.now().as_micros() < 32_000_000, "told at {:?}", world.now());
+    });
+    let world = scene.world.clone();
+    scene.theirs("breaks", async move {
+        world.sleep(s(1)).await;
+        peer.raw(&encode(0x81, b"hi", false));
+    });
+    scene.within(s(70));
+}
