@@ -1,0 +1,127 @@
+//! What an error says, and what is behind it.
+
+use std::io::ErrorKind;
+use std::net::TcpListener;
+
+use tidegate_core::driver::{Error, WebSocket};
+use tidegate_core::{CloseCode, Config, Role};
+
+use crate::link::Link;
+use crate::peer::Peer;
+use crate::scene::{Scene, s};
+
+/// Chains print each error and then its source: nothing is said twice.
+fn says_it_once(error: &Error) {
+    let mut chain = Vec::new();
+    let mut next: Option<&(dyn core::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        chain.push(error.to_string());
+        next = error.source();
+    }
+    for pair in chain.windows(2) {
+        assert!(!pair[0].contains(&pair[1]), "said twice: {chain:?}");
+    }
+}
+
+fn io_kind(error: &Error) -> Option<ErrorKind> {
+    let mut next: Option<&(dyn core::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return Some(error.kind());
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn connect(address: &str) -> Error {
+    smol::block_on(tidegate_smol::connect(address)).map(drop).unwrap_err()
+}
+
+/// A port at which nobody listens: the chain ends in what the system said.
+#[test]
+fn a_refused_connection_says_so_once_and_can_be_asked_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let error = connect(&format!("ws://{address}/"));
+    assert_eq!(io_kind(&error), Some(ErrorKind::ConnectionRefused), "{error:?}");
+    says_it_once(&error);
+}
+
+#[test]
+fn an_address_that_is_none_says_so_once() {
+    for address in ["", "ws://", "gopher://a.test/", "ws://a b/", "ws://a.test:99999/"] {
+        says_it_once(&connect(address));
+    }
+}
+
+#[test]
+fn a_close_that_must_not_be_sent_says_so_once() {
+    let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
+    scene.ours("closes", async move {
+        says_it_once(&socket.close(CloseCode::ABNORMAL, "").await.unwrap_err());
+        says_it_once(&socket.close(CloseCode::NORMAL, "x".repeat(124)).await.unwrap_err());
+        says_it_once(&socket.pong(vec![0; 126]).await.unwrap_err());
+    });
+    scene.within(s(1));
+}
+
+/// A transport that fails by itself: nothing else is known, and the chain ends in its error.
+#[test]
+fn a_reset_says_so_once_and_can_be_asked_for() {
+    let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
+    let peer = scene.peer.clone();
+    scene.theirs("resets", async move {
+        peer.reset();
+        peer.until(Peer::is_over).await;
+    });
+    scene.ours("receives", async move {
+        let error = socket.recv().await.unwrap_err();
+        assert_eq!(io_kind(&error), Some(ErrorKind::ConnectionReset), "{error:?}");
+        says_it_once(&error);
+    });
+    scene.within(s(1));
+}
+
+/// An answer that is none, and one that says no.
+#[test]
+fn a_failed_opening_says_so_once() {
+    for answer in ["HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "nonsense\r\n\r\n"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = std::thread::spawn(move || {
+            use std::io::{Read, Write};
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 2048];
+            let _ = stream.read(&mut request).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let error = connect(&format!("ws://{address}/"));
+        serving.join().unwrap();
+        says_it_once(&error);
+    }
+}
+
+/// What was known when the transport failed is told, and the transport's error is its source.
+#[test]
+fn the_transports_fault_is_behind_the_cause() {
+    let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
+    let (world, peer) = (scene.world.clone(), scene.peer.clone());
+    // A masked frame from a server, and then a reset.
+    peer.raw(&crate::frames::encode(0x81, b"hi", true));
+    scene.theirs("breaks and resets", async move {
+        peer.until(Peer::is_idle).await;
+        world.sleep(core::time::Duration::from_millis(100)).await;
+        peer.reset();
+    });
+    let world = scene.world.clone();
+    scene.ours("receives", async move {
+        world.sleep(s(1)).await;
+        let error = socket.recv().await.unwrap_err();
+        assert!(matches!(error, Error::Closed(_)), "{error:?}");
+        says_it_once(&error);
+        drop::<WebSocket<_, _>>(socket);
+    });
+    scene.within(s(2));
+}
