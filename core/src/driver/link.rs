@@ -110,10 +110,16 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
 
     /// Reads now and then in calls that are done without: an application that only sends answers
     /// pings and learns that the peer closes.
-    pub(super) fn look(&mut self, cx: &mut Context<'_>, machine: &mut impl Machine) {
-        if self.now >= self.next_look {
+    ///
+    /// Whether it was time to.
+    pub(super) fn look(&mut self, cx: &mut Context<'_>, machine: &mut impl Machine) -> bool {
+        let is_due = self.now >= self.next_look;
+        if is_due {
             self.read_on(cx, machine);
+            // Also where nothing is to be read.
+            self.next_look = self.now + LOOK_INTERVAL;
         }
+        is_due
     }
 
     fn read_on(&mut self, cx: &mut Context<'_>, machine: &mut impl Machine) {
@@ -291,7 +297,7 @@ const READS: usize = 16;
 
 /// How long calls that need not read go without. Far below any limit that a peer has for its pong,
 /// and seldom enough to cost nothing.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Slices in one vectored write: a window of output has rarely more.
 const SLICES: usize = 16;

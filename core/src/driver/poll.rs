@@ -88,6 +88,9 @@ pub(super) trait Driven {
     /// What comes last in every call: to tell what has changed.
     fn after(&mut self) {}
 
+    /// A call that did not wait has looked at the stream now: what that has shown may be due.
+    fn looked(&mut self) {}
+
     /// Runs the machine until the goal is reached. Every public call ends here.
     ///
     /// `Pending` is returned only from a round in which nothing moved: output was offered after the
@@ -127,7 +130,10 @@ pub(super) trait Driven {
             match goal(self) {
                 Goal::Done(value) => {
                     let (link, machine) = self.parts();
-                    link.look(cx, machine);
+                    if link.look(cx, machine) {
+                        self.looked();
+                    }
+                    let (link, machine) = self.parts();
                     // Taking an event may have made output, or the look: it does not wait for the
                     // next call.
                     let is_left = machine.wants_output() || link.wants_shutdown();

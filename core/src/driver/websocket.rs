@@ -314,6 +314,16 @@ impl<S: ByteStream, C: Clock> Driven for WebSocket<S, C> {
         self.obey(cx);
     }
 
+    /// An application that sends and does not receive has taken every message before the peer's
+    /// Close, or its fault, and has had its time to answer the last one.
+    fn looked(&mut self) {
+        if self.connection.is_end_queued() && self.connection.queued_messages() == 0 {
+            // Nothing else can come: it is noted there.
+            let none = self.take_event();
+            debug_assert!(none.is_none());
+        }
+    }
+
     fn after(&mut self) {
         let news = self.seen.look(&self.connection, self.link.fault.as_ref());
         self.seen.tell(news);

@@ -7,6 +7,7 @@ use futures_sink::Sink;
 
 use super::room::{Declined, Payload};
 use super::sender::Sender;
+use super::shared::State;
 use crate::driver::error::Error;
 use crate::{CloseCode, Compress, Message};
 
@@ -15,7 +16,17 @@ use crate::{CloseCode, Compress, Message};
 pub(super) enum InSink {
     Nothing,
     Room(u64),
-    Written(u64),
+    Written(Flushing),
+}
+
+/// A flush that waits, or was given up: which of the two is not known when the sink is polled.
+#[derive(Clone, Copy)]
+pub(super) struct Flushing {
+    ticket: u64,
+    /// How many bytes had been accepted, which is what the ticket waits for.
+    accepted: u64,
+    /// How often it has begun anew for what was accepted since.
+    rounds: u8,
 }
 
 impl Sender {
@@ -53,7 +64,7 @@ impl Sender {
         let places = match sink {
             InSink::Nothing => (None, None),
             InSink::Room(ticket) => (state.sends.leave(ticket), None),
-            InSink::Written(ticket) => (None, state.waits.leave(ticket)),
+            InSink::Written(flushing) => (None, state.waits.leave(flushing.ticket)),
         };
         drop(state);
         drop(places);
@@ -78,21 +89,27 @@ impl Sink<Message> for Sender {
     /// As [`flush`](Sender::flush).
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         ready!(self.poll_room(cx))?;
-        if core::mem::take(self.has_sent.get_mut()) {
-            // A flush may have been given up: this one waits for what was sent since, too.
-            self.leave();
-        }
-        let ticket = match self.sink {
-            InSink::Written(ticket) => ticket,
-            InSink::Nothing | InSink::Room(_) => {
-                self.shared.with(|state, _| state.join_waits(state.written_from_here()))
-            }
+        let before = match self.sink {
+            InSink::Written(flushing) => Some(flushing),
+            InSink::Nothing | InSink::Room(_) => None,
         };
-        self.sink = InSink::Written(ticket);
-        let done = self.shared.with(|state, wakes| state.poll_wait(cx, wakes, ticket));
-        if done.is_ready() {
-            self.sink = InSink::Nothing;
-        }
+        let (flushing, done) = self.shared.with(|state, wakes| {
+            let mut flushing = before.unwrap_or_else(|| state.begin_flush(0));
+            let mut done = state.poll_wait(cx, wakes, flushing.ticket);
+            // If the flush that this was begun for was given up, the one of now waits for what was
+            // accepted since, too. It begins anew a few times: others may go on sending.
+            if flushing.accepted != state.accepted
+                && flushing.rounds < ROUNDS
+                && !matches!(done, Poll::Ready(Err(_)))
+            {
+                let place = state.waits.leave(flushing.ticket);
+                wakes.discard(place.and_then(|place| place.waker));
+                flushing = state.begin_flush(flushing.rounds + u8::from(done.is_ready()));
+                done = state.poll_wait(cx, wakes, flushing.ticket);
+            }
+            (flushing, done)
+        });
+        self.sink = if done.is_ready() { InSink::Nothing } else { InSink::Written(flushing) };
         done.map_ok(|_| ())
     }
 
@@ -104,3 +121,14 @@ impl Sink<Message> for Sender {
         self.poll_flush(cx)
     }
 }
+
+impl State {
+    /// Waits for everything that is accepted now.
+    fn begin_flush(&mut self, rounds: u8) -> Flushing {
+        let ticket = self.join_waits(self.written_from_here());
+        Flushing { ticket, accepted: self.accepted, rounds }
+    }
+}
+
+/// How often a flush begins anew, so that it ends though others go on sending.
+const ROUNDS: u8 = 4;

@@ -3,7 +3,6 @@
 use alloc::sync::Arc;
 use core::fmt;
 use core::future::poll_fn;
-use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -33,13 +32,11 @@ pub struct Sender {
     pub(super) shared: Arc<Shared>,
     pub(super) id: u64,
     pub(super) sink: InSink,
-    /// Whether something was sent since it last began to flush as a sink.
-    pub(super) has_sent: AtomicBool,
 }
 
 impl Sender {
     pub(super) const fn first(shared: Arc<Shared>) -> Self {
-        Self { shared, id: 0, sink: InSink::Nothing, has_sent: AtomicBool::new(false) }
+        Self { shared, id: 0, sink: InSink::Nothing }
     }
 
     /// Sends a message: waits until the outbox has room, and the message is in it, whole.
@@ -98,7 +95,6 @@ impl Sender {
     ///
     /// As [`send`](Self::send).
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.note_sent();
         let mut payload = Some(Payload::Message(message.into(), Compress::Auto));
         let mut waiter = Waiter::for_room(&self.shared);
         poll_fn(|cx| waiter.poll_feed(cx, self.id, &mut payload)).await
@@ -145,7 +141,6 @@ impl Sender {
     /// [`SendError`], which gives the message back.
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
-        self.note_sent();
         self.shared.with(|state, _| state.try_send(message))
     }
 
@@ -156,7 +151,6 @@ impl Sender {
     /// [`Refusal`]: there is no room, others wait for it, or nothing can be sent any more.
     pub fn try_send_ref<'m>(&self, message: impl Into<MessageRef<'m>>) -> Result<(), Refusal> {
         let message = message.into();
-        self.note_sent();
         self.shared.with(|state, _| state.try_send_ref(message))
     }
 
@@ -179,7 +173,6 @@ impl Sender {
     ///
     /// As [`try_send`](Self::try_send).
     pub fn try_send_prepared(&self, message: &Prepared) -> Result<(), SendError> {
-        self.note_sent();
         self.shared.with(|state, _| state.try_send_prepared(message))
     }
 
@@ -307,12 +300,7 @@ impl Sender {
         self.shared.lock().on_senders_drop = choice;
     }
 
-    fn note_sent(&self) {
-        self.has_sent.store(true, Ordering::Relaxed);
-    }
-
     async fn hand_over(&self, payload: Payload) -> Result<(), Error> {
-        self.note_sent();
         let mut payload = Some(payload);
         let mut waiter = Waiter::for_room(&self.shared);
         poll_fn(|cx| waiter.poll_send(cx, self.id, &mut payload)).await
@@ -325,12 +313,7 @@ impl Clone for Sender {
             state.senders += 1;
             state.next()
         });
-        Self {
-            shared: Arc::clone(&self.shared),
-            id,
-            sink: InSink::Nothing,
-            has_sent: AtomicBool::new(false),
-        }
+        Self { shared: Arc::clone(&self.shared), id, sink: InSink::Nothing }
     }
 }
 

@@ -46,6 +46,8 @@ pub(super) struct State {
     pub(super) waits: Line<Wait>,
     /// The Close that the driver is to begin with: it has the time for it.
     pub(super) close: Option<CloseFrame>,
+    /// Since when the peer's Close, or its fault, waits only for an answer to the last message.
+    pub(super) end_since: Option<Timestamp>,
     /// Nobody wants messages any more.
     pub(super) is_discarding: bool,
     /// The sender whose message in chunks is not finished.
@@ -196,6 +198,7 @@ impl State {
             sends: Line::default(),
             waits: Line::default(),
             close: None,
+            end_since: None,
             is_discarding: false,
             chunks_of: None,
             is_untold: false,
