@@ -7,8 +7,10 @@ use core::time::Duration;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::event::Event;
+use crate::event::{Closed, Failure};
 use crate::phase::Phase;
 use crate::role::Role;
+use crate::stash::Held;
 use crate::stats::{Counters, Stats};
 
 impl Connection {
@@ -73,6 +75,15 @@ impl Connection {
     /// after it is decoded: what else is awaited from the peer, a pong for example, will not come.
     pub fn is_end_queued(&self) -> bool {
         self.stash.held().is_some()
+    }
+
+    /// How the connection will have ended when that has its turn: what waits behind events that
+    /// are not taken, if [`is_end_queued`](Self::is_end_queued).
+    pub fn queued_end(&self) -> Option<Closed> {
+        Some(match self.stash.held()? {
+            Held::Close { frame, .. } => Closed::clean(frame.clone(), frame.clone(), true),
+            Held::Violation(error) => Closed::failed(Failure::Protocol(*error), None, true),
+        })
     }
 
     /// Counters so far.

@@ -223,6 +223,17 @@ impl Connection {
         Ok(())
     }
 
+    /// Answers a Close of the peer, or a violation, before the messages before it are taken: for an
+    /// application that takes none for long. They can still be taken; nothing can be sent any more.
+    /// Whether there was one ([`is_end_queued`](Self::is_end_queued)).
+    pub fn answer_end(&mut self, now: Timestamp) -> bool {
+        self.tick(now);
+        let is_queued = self.stash.held().is_some();
+        self.release();
+        self.timers.tick(self.now);
+        is_queued
+    }
+
     /// Gives the connection up: nothing more is sent or decoded, and the transport is to be closed
     /// at once. What was decoded can still be taken.
     pub fn abort(&mut self) {

@@ -160,10 +160,12 @@ pub(super) fn reason(connection: &Connection, fault: Option<&io::Error>) -> Erro
             Error::Closed(closed.clone().with_transport_error(Arc::new(copy(fault))))
         }
         (Some(closed), _) => Error::Closed(closed.clone()),
-        // It waits for the application to take what came before it.
-        (None, _) if connection.is_end_queued() => Error::Closing,
-        (None, Some(fault)) => Error::Io(copy(fault)),
-        (None, None) => Error::Closing,
+        (None, fault) => match (connection.queued_end(), fault) {
+            // It waits for the application to take what came before it.
+            (Some(closed), _) => Error::Closed(closed),
+            (None, Some(fault)) => Error::Io(copy(fault)),
+            (None, None) => Error::Closing,
+        },
     }
 }
 

@@ -52,6 +52,11 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
         }
     }
 
+    /// The time, as it was when it was last asked for.
+    pub(super) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// The time, and whether it is time to look at the stream again.
     pub(super) fn is_look_due(&mut self) -> bool {
         self.now = self.clock.now();

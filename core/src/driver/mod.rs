@@ -29,6 +29,7 @@ mod closer;
 mod connect;
 mod connect_error;
 mod dial;
+mod end_wait;
 mod environment;
 mod error;
 #[cfg(feature = "futures-io")]

@@ -6,7 +6,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::clock::Clock;
-use super::close::is_cause_known;
+use super::close::{is_cause_known, is_said};
 use super::error::Error;
 use super::poll::{Driven, Goal};
 use super::stream::ByteStream;
@@ -72,7 +72,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             poll_fn(|cx| {
                 self.poll_until(cx, |socket| match socket.try_send_ref(message) {
                     Ok(()) => Goal::Done(Ok(())),
-                    Err(Refusal::Full) => socket.wait_for_room(),
+                    Err(Refusal::Full | Refusal::Closed) => socket.wait_for_room(),
                     Err(refusal) => Goal::Done(Err(socket.refused(refusal))),
                 })
             })
@@ -103,7 +103,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         // With room there is no reason to touch the stream: a batch goes out in one write.
         let mut waiting = match self.try_send_with(message, compress) {
             Ok(()) => return Ok(()),
-            Err(SendError::Full(message)) => Some(message),
+            Err(SendError::Full(message) | SendError::Closed(message)) => Some(message),
             Err(error) => return Err(self.refused(error.refusal())),
         };
         poll_fn(|cx| self.poll_until(cx, |socket| socket.accept(&mut waiting, compress))).await
@@ -308,7 +308,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         let Some(message) = waiting.take() else { return Goal::Done(Ok(())) };
         match self.try_send_with(message, compress) {
             Ok(()) => Goal::Done(Ok(())),
-            Err(SendError::Full(message)) => {
+            Err(SendError::Full(message) | SendError::Closed(message)) => {
                 *waiting = Some(message);
                 self.wait_for_room()
             }
@@ -334,8 +334,15 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         }
     }
 
+    /// Waits until there is room, or until it is known that there will be none. Whoever is told
+    /// that may drop the socket: what was accepted before is written first, if it can be.
     pub(super) fn wait_for_room<T>(&self) -> Goal<Result<T, Error>> {
-        if self.cannot_write() { Goal::Done(Err(self.cannot_send())) } else { Goal::Wait }
+        let is_over = self.connection.closed().is_none() || is_said(&self.connection, &self.link);
+        if self.cannot_write() && is_over {
+            Goal::Done(Err(self.cannot_send()))
+        } else {
+            Goal::Wait
+        }
     }
 
     /// Whether everything accepted is written.

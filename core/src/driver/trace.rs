@@ -271,11 +271,11 @@ mod off {
             _connection: &Connection,
             _fault: Option<&io::Error>,
         ) -> News {
-            News
+            News(())
         }
         pub(in crate::driver) fn tell(&self, _news: News) {}
     }
 
     #[derive(Debug, Default)]
-    pub(in crate::driver) struct News;
+    pub(in crate::driver) struct News(());
 }

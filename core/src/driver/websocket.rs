@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use super::clock::Clock;
 use super::closer::Closer;
+use super::end_wait::EndWait;
 use super::error::Error;
 use super::home::WayHome;
 use super::intake::Intake;
@@ -37,6 +38,7 @@ pub struct WebSocket<S, C> {
     pub(super) connection: Connection,
     pub(super) subprotocol: Option<Box<str>>,
     pub(super) end: End,
+    pub(super) end_wait: EndWait,
     pub(super) intake: Intake,
     pub(super) tasks: Tasks,
     pub(super) pings: u64,
@@ -70,6 +72,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             connection,
             subprotocol: subprotocol.map(Box::from),
             end: End::Ahead,
+            end_wait: EndWait::default(),
             intake: Intake::default(),
             tasks: Tasks::default(),
             pings: 0,
@@ -242,6 +245,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             connection: self.take_connection(),
             subprotocol: self.subprotocol.take(),
             end: self.end,
+            end_wait: self.end_wait,
             intake: core::mem::take(&mut self.intake),
             tasks: core::mem::take(&mut self.tasks),
             pings: self.pings,
@@ -314,14 +318,10 @@ impl<S: ByteStream, C: Clock> Driven for WebSocket<S, C> {
         self.obey(cx);
     }
 
-    /// An application that sends and does not receive has taken every message before the peer's
-    /// Close, or its fault, and has had its time to answer the last one.
+    /// An application that sends and does not receive is told of the end all the same.
     fn looked(&mut self) {
-        if self.connection.is_end_queued() && self.connection.queued_messages() == 0 {
-            // Nothing else can come: it is noted there.
-            let none = self.take_event();
-            debug_assert!(none.is_none());
-        }
+        let now = self.link.now();
+        let _ = self.end_wait.check(&mut self.connection, now);
     }
 
     fn after(&mut self) {

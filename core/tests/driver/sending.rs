@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use tidegate_core::driver::Error;
 use tidegate_core::{Config, Refusal, Timestamp, Watermarks};
 
 use crate::mock::{Count, Net, masked, poll, ready};
@@ -120,4 +121,40 @@ fn a_message_that_the_caller_keeps_waits_for_room() {
     net.set_room(usize::MAX);
     ready(poll(&count, socket.send_ref(&second))).unwrap();
     assert_eq!(net.written(), b"\x81\x05first\x81\x06second", "cancelled, it was not sent");
+}
+
+/// An application that only sends, and a peer that has said something and closes: it is answered
+/// within half of `close_timeout`, and what it has said can still be taken.
+#[test]
+fn a_close_behind_messages_that_nobody_takes_is_answered_in_time() {
+    let (net, count) = (Net::new(), Count::new());
+    let mut socket = net.server(Config::default());
+    net.data([masked(0x81, b"hello"), masked(0x88, b"\x03\xe8")].concat());
+    for second in 0..=5 {
+        assert_eq!(socket.closed(), None, "it is before its turn: the application may answer");
+        net.set_now(Timestamp::from_secs(second));
+        ready(poll(&count, socket.send("tick"))).unwrap();
+        assert!(net.written().starts_with(b"\x81\x04tick"));
+    }
+    let error = ready(poll(&count, socket.send("tick"))).unwrap_err();
+    assert!(matches!(error, Error::Closed(closed) if closed.is_normal()));
+    assert_eq!(ready(poll(&count, socket.recv())).unwrap(), Some("hello".into()));
+    assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None);
+}
+
+/// Whoever is told that nothing can be sent may drop the socket: what was fed before is written.
+#[test]
+fn a_refusal_comes_when_what_was_accepted_before_is_written() {
+    let (net, count) = (Net::new(), Count::new());
+    let mut socket = net.server(Config::default());
+    net.set_room(0);
+    ready(poll(&count, socket.feed("fed"))).unwrap();
+    net.data(masked(0x88, b"\x03\xe8"));
+    assert!(poll(&count, socket.flush()).is_pending());
+    assert!(poll(&count, socket.recv()).is_pending());
+    assert!(poll(&count, socket.send("more")).is_pending());
+    net.set_room(usize::MAX);
+    let error = ready(poll(&count, socket.send("more"))).unwrap_err();
+    assert!(matches!(error, Error::Closed(_)));
+    assert_eq!(net.written(), b"\x81\x03fed\x88\x02\x03\xe8");
 }

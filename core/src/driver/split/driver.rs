@@ -12,7 +12,7 @@ use super::shared::{Alone, Shared, State, Task, Wait};
 use crate::driver::clock::Clock;
 use crate::driver::closer::{Closer, Wish};
 use crate::driver::error::Error;
-use crate::driver::link::{LOOK_INTERVAL, Link};
+use crate::driver::link::Link;
 use crate::driver::poll::{Driven, Goal};
 use crate::driver::stream::ByteStream;
 use crate::driver::trace::{News, Seen};
@@ -214,23 +214,18 @@ impl State {
         is_closed | (!self.waits.is_empty() && self.ping(link)) | self.release_end(link)
     }
 
-    /// The peer's Close, or its fault, has its turn when the messages before it are taken, and the
-    /// application has had its time to answer the last one, or asks for the next.
+    /// An application that sends and does not receive is told of the end all the same.
     fn release_end<S: ByteStream, C: Clock>(&mut self, link: &mut Link<S, C>) -> bool {
-        if !self.connection.is_end_queued() || self.connection.queued_messages() > 0 {
-            self.end_since = None;
+        if !self.connection.is_end_queued() {
             return false;
         }
-        let now = link.clock.now();
-        let due = *self.end_since.get_or_insert(now) + LOOK_INTERVAL;
-        if due > now {
-            link.alarm = Some(link.alarm.map_or(due, |alarm| alarm.min(due)));
-            return false;
+        match self.end_wait.check(&mut self.connection, link.clock.now()) {
+            Ok(is_released) => is_released,
+            Err(due) => {
+                link.alarm = Some(link.alarm.map_or(due, |alarm| alarm.min(due)));
+                false
+            }
         }
-        self.end_since = None;
-        let none = self.take_event();
-        debug_assert!(none.is_none());
-        true
     }
 
     /// Answers those whose pong came, or will not, and sends one ping for all who wait for one.

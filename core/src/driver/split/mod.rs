@@ -86,6 +86,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             connection: state.connection,
             subprotocol: state.subprotocol,
             end: state.end,
+            end_wait: state.end_wait,
             intake: state.intake,
             tasks: Tasks::default(),
             pings: state.pings,

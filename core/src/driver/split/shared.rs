@@ -11,6 +11,7 @@ use super::room::Waiting;
 use crate::driver::clock::Clock;
 use crate::driver::close::{copy, is_cause_known, reason};
 use crate::driver::closer::Closer;
+use crate::driver::end_wait::EndWait;
 use crate::driver::error::Error;
 use crate::driver::home::WayHome;
 use crate::driver::intake::Intake;
@@ -46,8 +47,7 @@ pub(super) struct State {
     pub(super) waits: Line<Wait>,
     /// The Close that the driver is to begin with: it has the time for it.
     pub(super) close: Option<CloseFrame>,
-    /// Since when the peer's Close, or its fault, waits only for an answer to the last message.
-    pub(super) end_since: Option<Timestamp>,
+    pub(super) end_wait: EndWait,
     /// Nobody wants messages any more.
     pub(super) is_discarding: bool,
     /// The sender whose message in chunks is not finished.
@@ -198,7 +198,7 @@ impl State {
             sends: Line::default(),
             waits: Line::default(),
             close: None,
-            end_since: None,
+            end_wait: EndWait::default(),
             is_discarding: false,
             chunks_of: None,
             is_untold: false,
