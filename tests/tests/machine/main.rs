@@ -2,6 +2,7 @@
 //! default).
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
 
+mod limits;
 mod operations;
 mod reference;
 mod turns;
