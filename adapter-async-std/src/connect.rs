@@ -12,8 +12,8 @@ use crate::{AsyncStdClock, AsyncStdNetwork, AsyncStdStream, ClientSocket, Incomi
 /// Connects to an address such as `wss://example.org/chat?room=1`. `wss://` needs the feature
 /// `rustls`, and root certificates by one of the features `rustls-*`.
 ///
-/// All addresses of the host are tried, the next one when one has failed or has not answered for
-/// 250 ms. `TCP_NODELAY` is set: messages go out when they are sent. Who makes several connections,
+/// The addresses of the host are tried, 32 at most, the next one when one has failed or has not
+/// answered for 250 ms. `TCP_NODELAY` is set: messages go out when they are sent. Who makes several connections,
 /// or has settings of TLS, uses a [`Client`].
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use async_std::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use async_std::os::unix::net::{UnixListener, UnixStream};
 use tidegate_core::driver::{
-    self, Arrival, Error, Listener, Remote, Runtime, ServeOptions, Server,
+    self, Arrival, Error, HandlerOutcome, Listener, Remote, Runtime, ServeOptions, Server,
 };
 
 use crate::{AsyncStdClock, AsyncStdStream};
@@ -63,6 +63,48 @@ where
     F: Future<Output = Result<(), Error>> + Send + 'static,
 {
     driver::serve(AsyncStd, listener, options, handler)
+}
+
+/// As [`serve`], for a handler that returns nothing, or a `Result` with an error of any type:
+/// `anyhow::Error`, one of the application's own.
+///
+/// ```
+/// use tidegate_async_std::{ServeOptions, serve_any_outcome};
+///
+/// # fn example(listener: Listener) {
+/// let server = serve_any_outcome(listener, ServeOptions::new(), |mut socket, _| async move {
+///     while let Some(message) = socket.recv().await? {
+///         let number: u64 = message.as_text().unwrap_or_default().parse()?;
+///         socket.send((number + 1).to_string()).await?;
+///     }
+///     Ok::<(), Box<dyn core::error::Error + Send + Sync>>(())
+/// });
+/// # }
+/// # type Listener = async_std::net::TcpListener;
+/// ```
+pub fn serve_any_outcome<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
+where
+    AsyncStdListener<L>: Listener,
+    H: Fn(
+            driver::WebSocket<<AsyncStdListener<L> as Listener>::Stream, AsyncStdClock>,
+            Arrival,
+        ) -> F
+        + Send
+        + Sync
+        + 'static,
+    F: Future<Output: HandlerOutcome> + Send + 'static,
+{
+    serve_any_outcome_on(AsyncStdListener(listener), options, handler)
+}
+
+/// As [`serve_any_outcome`], on a listener of the application's, as [`serve_on`].
+pub fn serve_any_outcome_on<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
+where
+    L: Listener,
+    H: Fn(driver::WebSocket<L::Stream, AsyncStdClock>, Arrival) -> F + Send + Sync + 'static,
+    F: Future<Output: HandlerOutcome> + Send + 'static,
+{
+    driver::serve_any_outcome(AsyncStd, listener, options, handler)
 }
 
 /// A listener of async-std. `TCP_NODELAY` is set on its streams.

@@ -31,6 +31,13 @@ impl Default for SmolClock {
     }
 }
 
+/// The same time, and a timer of its own.
+impl Clone for SmolClock {
+    fn clone(&self) -> Self {
+        Self { origin: self.origin, timer: None }
+    }
+}
+
 impl Clock for SmolClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_duration(self.origin.elapsed())

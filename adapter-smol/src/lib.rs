@@ -59,7 +59,7 @@
 //!
 //! # Connecting
 //!
-//! A [`Client`] has what people need between them and a server: all addresses tried as RFC 8305
+//! A [`Client`] has what people need between them and a server: addresses tried as RFC 8305
 //! says, one limit for everything, a proxy, redirections, TLS, and connections again and again:
 //!
 //! ```no_run
@@ -144,10 +144,11 @@ pub use futures_rustls::{self, rustls};
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{
-    Accept, Arrival, Backoff, Closer, ConnectError, ConnectFault, Counters, Decision, Driver,
-    Error, FuturesStream, Listener, MaybeTls, MessageReader, MessageWriter, OnDrop, Options,
-    Origins, Outcome, Peer, Proxy, Receiver, RedirectError, Remote, ReuniteError, Sender,
-    ServeOptions, Server, ServerHandle, Slow, Stage, Url, UrlError, broadcast, broadcast_until,
+    Accept, Arrival, Backoff, BoxError, Closer, ConnectError, ConnectFault, Counters, Decision,
+    Driver, EntropyError, EnvironmentError, Error, FailedAttempt, FuturesStream, HandlerOutcome,
+    Listener, MaybeTls, MessageReader, MessageWriter, OnDrop, Options, Origins, Outcome, Peer,
+    Proxy, Receiver, RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server,
+    ServerHandle, Slow, Stage, Url, UrlError, broadcast, broadcast_until,
 };
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{
@@ -163,7 +164,7 @@ pub use tidegate_core::{Delivery, Prepared};
 pub use crate::clock::SmolClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
 pub use crate::network::{SmolNetwork, Tls};
-pub use crate::serve::{SmolListener, serve, serve_on};
+pub use crate::serve::{SmolListener, serve, serve_any_outcome, serve_any_outcome_on, serve_on};
 pub use crate::split::split_spawn;
 #[cfg(feature = "rustls")]
 pub use crate::tls::{accept_tls, accept_tls_with};

@@ -7,7 +7,7 @@ use std::io;
 use async_net::unix::{UnixListener, UnixStream};
 use async_net::{TcpListener, TcpStream};
 use tidegate_core::driver::{
-    self, Arrival, Error, Listener, Remote, Runtime, ServeOptions, Server,
+    self, Arrival, Error, HandlerOutcome, Listener, Remote, Runtime, ServeOptions, Server,
 };
 
 use crate::{FuturesStream, SmolClock};
@@ -60,6 +60,45 @@ where
     F: Future<Output = Result<(), Error>> + Send + 'static,
 {
     driver::serve(Smol, listener, options, handler)
+}
+
+/// As [`serve`], for a handler that returns nothing, or a `Result` with an error of any type:
+/// `anyhow::Error`, one of the application's own.
+///
+/// ```
+/// use tidegate_smol::{ServeOptions, serve_any_outcome};
+///
+/// # fn example(listener: Listener) {
+/// let server = serve_any_outcome(listener, ServeOptions::new(), |mut socket, _| async move {
+///     while let Some(message) = socket.recv().await? {
+///         let number: u64 = message.as_text().unwrap_or_default().parse()?;
+///         socket.send((number + 1).to_string()).await?;
+///     }
+///     Ok::<(), Box<dyn core::error::Error + Send + Sync>>(())
+/// });
+/// # }
+/// # type Listener = async_net::TcpListener;
+/// ```
+pub fn serve_any_outcome<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
+where
+    SmolListener<L>: Listener,
+    H: Fn(driver::WebSocket<<SmolListener<L> as Listener>::Stream, SmolClock>, Arrival) -> F
+        + Send
+        + Sync
+        + 'static,
+    F: Future<Output: HandlerOutcome> + Send + 'static,
+{
+    serve_any_outcome_on(SmolListener(listener), options, handler)
+}
+
+/// As [`serve_any_outcome`], on a listener of the application's, as [`serve_on`].
+pub fn serve_any_outcome_on<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
+where
+    L: Listener,
+    H: Fn(driver::WebSocket<L::Stream, SmolClock>, Arrival) -> F + Send + Sync + 'static,
+    F: Future<Output: HandlerOutcome> + Send + 'static,
+{
+    driver::serve_any_outcome(Smol, listener, options, handler)
 }
 
 /// A listener of smol. `TCP_NODELAY` is set on its streams.

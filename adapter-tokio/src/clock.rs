@@ -30,6 +30,13 @@ impl Default for TokioClock {
     }
 }
 
+/// The same time, and a timer of its own.
+impl Clone for TokioClock {
+    fn clone(&self) -> Self {
+        Self { origin: self.origin, timer: None }
+    }
+}
+
 impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_duration(self.origin.elapsed())

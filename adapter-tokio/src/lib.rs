@@ -56,7 +56,7 @@
 //!
 //! # Connecting
 //!
-//! A [`Client`] has what people need between them and a server: all addresses tried as RFC 8305
+//! A [`Client`] has what people need between them and a server: addresses tried as RFC 8305
 //! says, one limit for everything, a proxy, redirections, TLS, and connections again and again:
 //!
 //! ```no_run
@@ -145,10 +145,11 @@ mod tls;
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
 pub use tidegate_core::driver::{
-    Accept, Arrival, Backoff, Closer, ConnectError, ConnectFault, Counters, Decision, Driver,
-    Error, Listener, MaybeTls, MessageReader, MessageWriter, OnDrop, Options, Origins, Outcome,
-    Peer, Proxy, Receiver, RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server,
-    ServerHandle, Slow, Stage, Url, UrlError, broadcast, broadcast_until,
+    Accept, Arrival, Backoff, BoxError, Closer, ConnectError, ConnectFault, Counters, Decision,
+    Driver, EntropyError, EnvironmentError, Error, FailedAttempt, HandlerOutcome, Listener,
+    MaybeTls, MessageReader, MessageWriter, OnDrop, Options, Origins, Outcome, Peer, Proxy,
+    Receiver, RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server, ServerHandle,
+    Slow, Stage, Url, UrlError, broadcast, broadcast_until,
 };
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{
@@ -168,7 +169,7 @@ pub use crate::clock::TokioClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
 pub use crate::message::MessageIo;
 pub use crate::network::{Tls, TokioNetwork};
-pub use crate::serve::{TokioListener, serve, serve_on};
+pub use crate::serve::{TokioListener, serve, serve_any_outcome, serve_any_outcome_on, serve_on};
 pub use crate::split::split_spawn;
 pub use crate::stream::TokioStream;
 #[cfg(feature = "rustls")]

@@ -104,14 +104,22 @@ async fn open_windows_hold_little_more_where_tcp_stands_still() {
     drop(client);
 }
 
-/// Lets every socket send as much as it can.
+/// Lets every socket send as much as it can, until nothing moves.
 async fn flood(sockets: &mut mpsc::UnboundedReceiver<Socket>) {
     let message = Message::binary(vec![7; MESSAGE]);
+    let before = MEMORY.current_usage();
     for _ in 0..STREAMS {
         let mut socket = soon(sockets.recv()).await.unwrap();
         let message = message.clone();
         tokio::spawn(async move { while socket.send(message.clone()).await.is_ok() {} });
     }
+    // They do hold something: two pieces each at least.
+    let held = async {
+        while MEMORY.current_usage() < before + STREAMS * 2 * 16 * 1024 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon(held).await;
     quiet().await;
 }
 

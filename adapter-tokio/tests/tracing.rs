@@ -10,7 +10,7 @@ use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
 use tidegate_core::handshake::Rejection;
-use tidegate_tokio::{Accept, Decision, Error, ServeOptions, serve};
+use tidegate_tokio::{Accept, Decision, Error, ServeOptions, serve_any_outcome};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::field::{Field, Visit};
@@ -21,13 +21,42 @@ use tracing::{Event, Metadata, Subscriber};
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<String>>>, Arc<AtomicU64>);
 
+/// The message, and what went wrong with a handler.
 struct Text(String);
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            self.0 = format!("{value:?}");
+            self.0 = format!("{value:?}{}", self.0);
         }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "error" {
+            self.0 = format!("{}: {value}", self.0);
+        }
+    }
+}
+
+/// An error of an application that comes from another one.
+#[derive(Debug)]
+struct Cause(Error);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no answer")
+    }
+}
+
+impl core::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+impl From<Error> for Cause {
+    fn from(error: Error) -> Self {
+        Self(error)
     }
 }
 
@@ -87,10 +116,11 @@ async fn a_server_tells_of_its_trouble() {
             _ => Accept::new().into(),
         }
     });
-    let server = serve(listener, options, |mut socket, arrival| async move {
+    let server = serve_any_outcome(listener, options, |mut socket, arrival| async move {
         match arrival.request().path() {
             "/panic" => panic!("as it is told to"),
-            "/fail" => return Err(Error::Unfinished),
+            "/fail" => return Err(Cause(Error::Unfinished)),
+            "/lost" => Err(Error::Closing)?,
             // As an application that does not listen to the shutdown.
             "/stuck" => core::future::pending().await,
             _ => while socket.recv().await?.is_some() {},
@@ -103,7 +133,8 @@ async fn a_server_tells_of_its_trouble() {
     for (path, line) in [
         ("no", "DEBUG request refused"),
         ("panic", "ERROR handler panicked"),
-        ("fail", "DEBUG handler failed"),
+        ("fail", "WARN handler failed: no answer: a message in chunks is not finished"),
+        ("lost", "DEBUG handler failed: no answer: the closing handshake has begun"),
     ] {
         let connected = tidegate_tokio::connect(&format!("ws://{address}/{path}")).await;
         told.expect("DEBUG span served").await;
@@ -120,7 +151,7 @@ async fn a_server_tells_of_its_trouble() {
     let stuck = tidegate_tokio::connect(&format!("ws://{address}/stuck")).await.unwrap();
     handle.shutdown(Duration::from_millis(50));
     told.expect("INFO shutting down").await;
-    told.expect("DEBUG cut by the shutdown").await;
+    told.expect("DEBUG cut").await;
     assert_eq!(server.await.unwrap().cut, 1);
     drop(stuck);
 }

@@ -6,29 +6,32 @@
 //!
 //! A blocking thread can wait for one thing at a time, and a connection must go on reading while a
 //! write is stuck (two busy peers would lock each other otherwise). So each connection has two
-//! threads, one that reads and one that writes, around one connection behind a mutex. What to take
-//! from here: who waits for what, and that nobody holds the lock while he waits for the network.
+//! threads, one that reads and one that writes. To `event_loop::Operations` they are what io_uring
+//! would be: they get operations to do, and say when these are done. What to take from here: nobody
+//! holds the lock while the network is waited for, and the thread that reads keeps the time.
 
 #![allow(
     clippy::disallowed_methods,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
-    reason = "an event loop has a clock, and std"
+    clippy::wildcard_enum_match_arm,
+    reason = "an event loop has a clock and std, and does not care for every event"
 )]
 
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::Buf;
+use bytes::Bytes;
+use tidegate_core::event_loop::{Handler, Next, Operations};
 use tidegate_core::handshake::{
     Acceptance, ClientHandshake, ClientRequest, Limits, ServerHandshake,
 };
 use tidegate_core::{
-    CloseCode, CloseFrame, Config, Connection, Event, Message, READ_SIZE, Timestamp, Transport,
+    CloseCode, CloseFrame, Config, Connection, Event, Message, READ_SIZE, SendError, Timestamp,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -41,7 +44,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             talk(&address)
         }
         ["server", address] => {
-            serve(&TcpListener::bind(address)?);
+            let listener = TcpListener::bind(address)?;
+            println!("ws://{}/", listener.local_addr()?);
+            serve(&listener);
             Ok(())
         }
         ["client", address] => talk(address),
@@ -51,14 +56,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn serve(listener: &TcpListener) {
     for stream in listener.incoming() {
+        // A thread of its own for the opening handshake; the connection then has two.
         thread::spawn(move || {
-            let result = stream.map_err(Into::into).and_then(accept).and_then(|socket| {
-                while let Some(message) = socket.receive() {
-                    socket.send(message)?;
-                }
-                Ok(())
-            });
-            if let Err(error) = result {
+            let opened = stream.map_err(Into::into).and_then(accept);
+            if let Err(error) = opened {
                 eprintln!("server: {error}");
             }
         });
@@ -77,19 +78,80 @@ fn talk(address: &str) -> Result<(), Box<dyn Error>> {
 }
 
 /// A connection that threads share.
-struct Socket {
-    connection: Mutex<Connection>,
-    /// Told whenever somebody has changed the connection.
+struct Socket<H> {
+    shared: Mutex<Shared<H>>,
+    /// Told whenever somebody has changed what is shared.
     changed: Condvar,
     clock: Clock,
     stream: TcpStream,
 }
 
-impl Socket {
+struct Shared<H> {
+    connection: Connection,
+    operations: Operations,
+    /// What the two threads are to do next.
+    receive: Option<usize>,
+    send: Option<Bytes>,
+    handler: H,
+    is_over: bool,
+}
+
+/// The application of a server: it answers where it is told. There is room for one answer to each
+/// message: sending fails only if we are closing.
+fn echo(connection: &mut Connection, event: Event) {
+    match event {
+        Event::Message(message) => drop(connection.send(message)),
+        Event::Closed(closed) => println!("server: {closed}"),
+        _ => {}
+    }
+}
+
+/// The application of a client that asks for one message after the other.
+#[derive(Default)]
+struct Inbox {
+    message: Option<Message>,
+}
+
+impl Handler for Inbox {
+    fn event(&mut self, _: &mut Connection, event: Event) {
+        match event {
+            Event::Message(message) => self.message = Some(message),
+            Event::Closed(closed) => println!("client: {closed}"),
+            _ => {}
+        }
+    }
+
+    /// The next one waits in the connection. That is how the gate closes.
+    fn is_ready(&self) -> bool {
+        self.message.is_none()
+    }
+}
+
+impl Socket<Inbox> {
+    /// The next message; `None` when the connection is over.
+    fn receive(&self) -> Option<Message> {
+        let mut shared = self.lock();
+        loop {
+            if let Some(message) = shared.handler.message.take() {
+                self.go_on(&mut shared);
+                return Some(message);
+            }
+            if shared.is_over {
+                return None;
+            }
+            shared = self.wait(shared);
+        }
+    }
+}
+
+impl<H: Handler + Send + 'static> Socket<H> {
     /// Runs a connection on a stream: two threads that end with it.
-    fn start(connection: Connection, stream: TcpStream, clock: Clock) -> Arc<Self> {
-        let (connection, changed) = (Mutex::new(connection), Condvar::new());
-        let socket = Arc::new(Self { connection, changed, clock, stream });
+    fn start(connection: Connection, stream: TcpStream, clock: Clock, handler: H) -> Arc<Self> {
+        let operations = Operations::default();
+        let (receive, send, is_over) = (None, None, false);
+        let shared = Mutex::new(Shared { connection, operations, receive, send, handler, is_over });
+        let socket = Arc::new(Self { shared, changed: Condvar::new(), clock, stream });
+        socket.go_on(&mut socket.lock());
         for work in [Self::read, Self::write] {
             let socket = Arc::clone(&socket);
             thread::spawn(move || work(&socket));
@@ -97,39 +159,18 @@ impl Socket {
         socket
     }
 
-    /// The next message; `None` when the connection is over.
-    fn receive(&self) -> Option<Message> {
-        let mut connection = self.lock();
-        loop {
-            match connection.poll_event() {
-                Some(Event::Message(message)) => {
-                    // The gate may have opened: the reader wants to know.
-                    self.changed.notify_all();
-                    return Some(message);
-                }
-                Some(Event::Closed(closed)) => {
-                    println!("{:?}: {closed}", connection.role());
-                    return None;
-                }
-                Some(_) => {}
-                None if connection.closed().is_some() => return None,
-                None => connection = self.wait(connection),
-            }
-        }
-    }
-
     /// Sends a message; waits while the outbox is full.
     fn send(&self, mut message: Message) -> Result<(), Box<dyn Error>> {
-        let mut connection = self.lock();
+        let mut shared = self.lock();
         loop {
-            match connection.send(message) {
+            match shared.connection.send(message) {
                 Ok(()) => {
-                    self.changed.notify_all();
+                    self.go_on(&mut shared);
                     return Ok(());
                 }
-                Err(tidegate_core::SendError::Full(unsent)) => {
+                Err(SendError::Full(unsent)) => {
                     message = unsent;
-                    connection = self.wait(connection);
+                    shared = self.wait(shared);
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -137,95 +178,121 @@ impl Socket {
     }
 
     fn close(&self, code: CloseCode, reason: &'static str) {
+        let mut shared = self.lock();
         // An error says that it is closing already.
-        let _ = self.lock().close(self.clock.now(), CloseFrame::new(code, reason));
+        let _ = shared.connection.close(self.clock.now(), CloseFrame::new(code, reason));
+        self.go_on(&mut shared);
+    }
+
+    /// Something has changed: says what the threads are to do next.
+    fn go_on(&self, shared: &mut Shared<H>) {
+        let Shared { connection, operations, receive, send, handler, is_over } = shared;
+        match operations.next(connection, self.clock.now(), handler) {
+            Next::Submit(submit) => {
+                *receive = receive.or(submit.receive);
+                *send = send.take().or(submit.send);
+                if let Some(how) = submit.shut_down {
+                    let _ = self.stream.shutdown(how);
+                }
+            }
+            Next::Over { error, .. } => {
+                *is_over = true;
+                if let Some(error) = error {
+                    println!("{:?}: {error}", connection.role());
+                }
+            }
+        }
         self.changed.notify_all();
     }
 
-    /// The reading thread: reads when the connection wants input, and only then. That is all there
-    /// is to the gate: while it is closed, nobody reads, and TCP slows the peer down.
+    /// The reading thread. It keeps the time, too: only it knows that it has looked and that nothing
+    /// came. While the gate is closed it is asked for nothing, and TCP slows the peer down.
     fn read(&self) {
         let mut buffer = vec![0; READ_SIZE];
         loop {
-            let mut connection = self.lock();
-            // At the end of a connection the rest is read and discarded until the peer's end.
-            let lingers =
-                |connection: &Connection| connection.transport() == Transport::ShutdownWrite;
-            while !connection.wants_input() && !lingers(&connection) {
-                if connection.transport() == Transport::Close {
+            let mut shared = self.lock();
+            while shared.receive.is_none() {
+                if shared.is_over {
                     return;
                 }
-                connection = self.wait(connection);
+                let patience = self.patience(&shared.connection);
+                let waited = self.changed.wait_timeout(shared, patience);
+                shared = waited.unwrap_or_else(PoisonError::into_inner).0;
+                self.keep_time(&mut shared);
             }
-            let patience = self.patience(&connection);
-            drop(connection);
+            shared.receive = None;
+            let patience = self.patience(&shared.connection);
+            drop(shared);
 
             let _ = self.stream.set_read_timeout(Some(patience));
             let read = (&self.stream).read(&mut buffer);
             let now = self.clock.now();
-            let mut connection = self.lock();
-            match read {
-                Ok(0) => connection.handle_eof(now),
-                Ok(length) => connection.handle_input(now, &buffer[..length]),
-                Err(error) if is_timeout(error.kind()) => connection.handle_timeout(now),
-                Err(_) => connection.handle_eof(now),
+            let mut shared = self.lock();
+            let has_timed_out = read.as_ref().is_err_and(|error| is_timeout(error.kind()));
+            let read = match read {
+                Ok(count) => Ok(&buffer[..count]),
+                Err(_) if has_timed_out => Err(ErrorKind::WouldBlock.into()),
+                Err(error) => Err(error),
+            };
+            let Shared { connection, operations, handler, .. } = &mut *shared;
+            operations.received(connection, now, read, handler);
+            if has_timed_out {
+                self.keep_time(&mut shared);
             }
-            self.changed.notify_all();
+            self.go_on(&mut shared);
         }
     }
 
-    /// The writing thread: writes what there is, and ends TCP as the connection says.
+    /// The writing thread: writes what it is given.
     fn write(&self) {
+        let mut shared = self.lock();
         loop {
-            let mut connection = self.lock();
-            while !connection.wants_output() {
-                match connection.transport() {
-                    Transport::KeepOpen => {}
-                    Transport::ShutdownWrite => {
-                        let _ = self.stream.shutdown(Shutdown::Write);
-                    }
-                    Transport::Close => {
-                        let _ = self.stream.shutdown(Shutdown::Both);
-                        return;
-                    }
-                }
-                connection = self.wait(connection);
-            }
-            // Taken out whole, so that the lock need not be held while the network is waited for.
-            let length = connection.output().remaining();
-            let bytes = connection.output().copy_to_bytes(length);
-            drop(connection);
-            self.changed.notify_all();
-            if (&self.stream).write_all(&bytes).is_err() {
-                self.lock().handle_eof(self.clock.now());
-                self.changed.notify_all();
+            if let Some(bytes) = shared.send.take() {
+                // The lock is not held while the network is waited for.
+                drop(shared);
+                let written = (&self.stream).write(&bytes);
+                shared = self.lock();
+                let Shared { connection, operations, .. } = &mut *shared;
+                operations.sent(connection, written);
+                self.go_on(&mut shared);
+            } else if shared.is_over {
+                return;
+            } else {
+                shared = self.wait(shared);
             }
         }
     }
 
-    /// Waits until somebody has changed the connection or a deadline has come.
-    fn wait<'a>(&self, connection: MutexGuard<'a, Connection>) -> MutexGuard<'a, Connection> {
-        let patience = self.patience(&connection);
-        let waited = self.changed.wait_timeout(connection, patience);
-        let (mut connection, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        connection.handle_timeout(self.clock.now());
-        connection
+    /// Lets a deadline that has come take effect.
+    fn keep_time(&self, shared: &mut Shared<H>) {
+        let now = self.clock.now();
+        if shared.connection.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            shared.connection.handle_timeout(now);
+            self.go_on(shared);
+        }
     }
 
+    /// Waits until somebody has changed what is shared.
+    fn wait<'a>(&self, shared: MutexGuard<'a, Shared<H>>) -> MutexGuard<'a, Shared<H>> {
+        self.changed.wait(shared).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long to look for input. A deadline may come in meanwhile that is earlier: it takes effect
+    /// a second late at most.
     fn patience(&self, connection: &Connection) -> Duration {
         let deadline = connection.poll_timeout().unwrap_or(Timestamp::MAX);
         let patience = deadline.saturating_duration_since(self.clock.now());
-        // A socket takes no zero for a timeout, and a stuck program should show itself.
-        patience.clamp(Duration::from_millis(1), Duration::from_secs(60))
+        // A socket takes no zero for a timeout.
+        patience.clamp(Duration::from_millis(1), Duration::from_secs(1))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Shared<H>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The server's side of the opening handshake.
-fn accept(stream: TcpStream) -> Result<Arc<Socket>, Box<dyn Error>> {
+fn accept(stream: TcpStream) -> Result<(), Box<dyn Error>> {
     let clock = Clock::start();
     let mut handshake = ServerHandshake::new(clock.now(), Limits::default());
     let mut buffer = [0; 4096];
@@ -245,13 +312,16 @@ fn accept(stream: TcpStream) -> Result<Arc<Socket>, Box<dyn Error>> {
     (&stream).write_all(&answer)?;
     let failure = handshake.failure().copied();
     match handshake.into_connection(clock.now(), Config::default()) {
-        Ok(connection) => Ok(Socket::start(connection, stream, clock)),
+        Ok(connection) => {
+            Socket::start(connection, stream, clock, echo);
+            Ok(())
+        }
         Err(_) => Err(failure.map_or("no connection".into(), Into::into)),
     }
 }
 
 /// The client's side of the opening handshake.
-fn connect(address: &str) -> Result<Arc<Socket>, Box<dyn Error>> {
+fn connect(address: &str) -> Result<Arc<Socket<Inbox>>, Box<dyn Error>> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     let clock = Clock::start();
@@ -271,7 +341,7 @@ fn connect(address: &str) -> Result<Arc<Socket>, Box<dyn Error>> {
     }
     let failure = handshake.failure().copied();
     match handshake.into_connection(clock.now(), Config::default()) {
-        Ok(connection) => Ok(Socket::start(connection, stream, clock)),
+        Ok(connection) => Ok(Socket::start(connection, stream, clock, Inbox::default())),
         Err(_) => Err(failure.map_or("no connection".into(), Into::into)),
     }
 }

@@ -15,7 +15,8 @@
     clippy::disallowed_methods,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
-    reason = "an event loop has a clock, and std"
+    clippy::wildcard_enum_match_arm,
+    reason = "an event loop has a clock and std, and does not care for every event"
 )]
 
 use std::collections::BTreeMap;

@@ -37,6 +37,8 @@ pub struct Config {
     pub(crate) validate_utf8: bool,
     pub(crate) surface_control: bool,
     pub(crate) pong_policy: PongPolicy,
+    pub(crate) max_pongs: usize,
+    pub(crate) max_pings: usize,
     pub(crate) ping_interval: Option<Duration>,
     pub(crate) pong_timeout: Option<Duration>,
     pub(crate) close_timeout: Option<Duration>,
@@ -79,6 +81,11 @@ impl Default for Config {
             validate_utf8: true,
             surface_control: false,
             pong_policy: PongPolicy::OnReceipt,
+            // Each of a normal burst is answered. Autobahn sends ten pings at once; twenty of Node's
+            // `ws` arrive in one read after TLS or a proxy, and it waits for each.
+            max_pongs: 32,
+            // The keepalive has one under way; the rest is for an application that measures.
+            max_pings: 16,
             // Twice within the 60 s after which nginx and most load balancers cut an idle stream.
             ping_interval: Some(Duration::from_secs(30)),
             // A phone that changes networks is back by then; a dead peer is found within a minute.
@@ -147,7 +154,7 @@ impl Config {
             self.send_marks.high(),
             events,
             answers.saturating_mul(inbox::EVENT_OVERHEAD + MAX_CONTROL_PAYLOAD),
-            outbox::CONTROL_BOUND,
+            outbox::control_bound(self),
             keepalive::BOUND,
             MAX_CONTROL_PAYLOAD + MAX_HEADER,
             size_of::<crate::Connection>() + FIXED_OVERHEAD,
@@ -167,42 +174,6 @@ impl Config {
     #[cfg(not(feature = "deflate"))]
     fn deflate_bound(&self) -> usize {
         0
-    }
-
-    /// How messages are compressed, and what of it is offered or accepted. Default: not at all.
-    #[cfg(feature = "deflate")]
-    pub fn deflate(&self) -> Option<&crate::deflate::DeflateOptions> {
-        self.deflate.as_ref()
-    }
-
-    /// The marks on the number of queued messages. Default: 16 and 4.
-    pub fn message_marks(&self) -> Watermarks {
-        self.message_marks
-    }
-
-    /// The marks on the bytes of queued messages. Default: 256 KiB and 64 KiB.
-    pub fn byte_marks(&self) -> Watermarks {
-        self.byte_marks
-    }
-
-    /// The marks on the bytes of output. Default: 64 KiB and 16 KiB.
-    pub fn send_marks(&self) -> Watermarks {
-        self.send_marks
-    }
-
-    /// Whether messages come whole or in chunks. Default: whole.
-    pub fn delivery(&self) -> Delivery {
-        self.delivery
-    }
-
-    /// How long after a ping has left the peer may be silent; `None` for no limit.
-    pub fn pong_timeout(&self) -> Option<Duration> {
-        self.pong_timeout
-    }
-
-    /// The longest message that is received, in bytes. Default: 1 MiB.
-    pub fn max_message_size(&self) -> usize {
-        self.max_message_size
     }
 }
 
@@ -284,6 +255,20 @@ impl ConfigBuilder {
         self
     }
 
+    /// How many pongs may wait to be written. Beyond them the oldest gives way: it is the newest ping
+    /// that must be answered (RFC 6455 §5.5.3). Default: 32.
+    pub fn max_pongs(mut self, pongs: usize) -> Self {
+        self.config.max_pongs = pongs;
+        self
+    }
+
+    /// How many pings of our own may wait to be written, that of the keepalive among them. Beyond
+    /// them [`Connection::ping`](crate::Connection::ping) is refused. Default: 16.
+    pub fn max_pings(mut self, pings: usize) -> Self {
+        self.config.max_pings = pings;
+        self
+    }
+
     /// How often a ping is sent. Default: 30 s; `None`: never.
     pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.config.ping_interval = interval.into();
@@ -343,18 +328,18 @@ impl ConfigBuilder {
             ("close_timeout", config.close_timeout),
             ("write_timeout", config.write_timeout),
         ] {
-            if duration.is_some_and(|duration| duration.is_zero()) {
-                return Err(ConfigError::ZeroDuration { setting });
+            ConfigError::check_duration(setting, duration)?;
+        }
+        for (setting, limit) in [
+            ("max_message_size", Some(config.max_message_size)),
+            ("fragment_size", config.fragment_size),
+            ("max_frame_size", config.max_frame_size),
+            ("max_pongs", Some(config.max_pongs)),
+            ("max_pings", Some(config.max_pings)),
+        ] {
+            if limit == Some(0) {
+                return Err(ConfigError::ZeroLimit { setting });
             }
-        }
-        if config.max_message_size == 0 {
-            return Err(ConfigError::ZeroLimit { setting: "max_message_size" });
-        }
-        if config.fragment_size == Some(0) {
-            return Err(ConfigError::ZeroLimit { setting: "fragment_size" });
-        }
-        if config.max_frame_size == Some(0) {
-            return Err(ConfigError::ZeroLimit { setting: "max_frame_size" });
         }
         Ok(config)
     }

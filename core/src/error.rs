@@ -2,6 +2,7 @@
 //! ([`ConfigError`]) or the caller ([`ControlError`], and what messages are refused with).
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::close::CloseCode;
 use crate::frame::OpCode;
@@ -216,7 +217,8 @@ pub enum ConfigError {
     },
     /// A high mark is zero: nothing could ever pass.
     HighIsZero,
-    /// A time limit is zero: it would be over before it began.
+    /// A duration is zero, or less than the microsecond that time is counted in: it would be over
+    /// before it began, and a loop would never sleep.
     ZeroDuration {
         /// The setting.
         setting: &'static str,
@@ -239,6 +241,27 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Refuses a duration below one microsecond, the unit of [`Timestamp`](crate::Timestamp), as if
+    /// it were zero. `None` is no duration at all, and passes. The one place where a setting that is
+    /// a duration is checked; public for drivers that have settings of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::ZeroDuration`] with the name of the setting.
+    pub fn check_duration(
+        setting: &'static str,
+        duration: impl Into<Option<Duration>>,
+    ) -> Result<(), Self> {
+        match duration.into() {
+            Some(duration) if duration < Duration::from_micros(1) => {
+                Err(Self::ZeroDuration { setting })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -247,7 +270,7 @@ impl fmt::Display for ConfigError {
             }
             Self::HighIsZero => f.write_str("a high mark of 0 lets nothing pass, the least is 1"),
             Self::ZeroDuration { setting } => {
-                write!(f, "{setting} is zero; leave it out to have none")
+                write!(f, "{setting} is less than a microsecond; leave it out to have none")
             }
             Self::ZeroLimit { setting } => write!(f, "{setting} of 0 lets nothing pass"),
             Self::OutOfRange { setting, value, least, most } => {

@@ -46,8 +46,9 @@
 //!
 //! - Same input, same output: no clock, no randomness, no global state.
 //! - A peer cannot cause a panic, and memory grows with bytes that arrived, never with lengths that
-//!   were only declared. Every bound is in [`Config`], on by default, and summed up by
-//!   [`Config::memory_bound`].
+//!   were only declared. Every bound on what a connection keeps is a setting of [`Config`] with a
+//!   getter, on by default, and [`Config::memory_bound`] is their sum. How much is read at a time
+//!   is the caller's choice: [`READ_SIZE`] and [`MAX_READ_SIZE`] are what the sum allows for.
 //! - What was received before a fault is delivered before the fault. A violation of the protocol is
 //!   answered with the right close code and reported as a [`ProtocolError`].
 //! - The state is consistent after every call, in any order of calls. A call that comes late only
@@ -109,6 +110,7 @@ mod role;
 mod routing;
 mod sending;
 mod sequence;
+mod settings;
 mod short;
 mod stash;
 mod stats;

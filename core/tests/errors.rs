@@ -8,11 +8,12 @@ use core::time::Duration;
 use tidegate_core::frame::OpCode;
 use tidegate_core::handshake::proxy::{ProxyError, ProxyRequestError};
 use tidegate_core::handshake::{
-    AcceptError, CredentialsError, Excerpt, HandshakeError, HeaderError, RequestError,
+    AcceptError, CredentialsError, Excerpt, HandshakeError, HeaderError, Limits, RequestError,
 };
 use tidegate_core::{
-    Chunk, ChunkError, CloseCode, CloseFrame, Config, ConfigError, Connection, ControlError, Event,
-    Failure, Message, MessageKind, ProtocolError, SendError, Timestamp, Watermarks,
+    Chunk, ChunkError, CloseCode, CloseFrame, Config, ConfigError, Connection, ControlError,
+    Delivery, Event, Failure, Message, MessageKind, PongPolicy, ProtocolError, SendError,
+    Timestamp, Watermarks,
 };
 
 /// House style: lower case, no full stop, and these words in it.
@@ -26,6 +27,12 @@ fn says(error: &dyn Error, words: &[&str]) {
     assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
     for word in words {
         assert!(text.contains(word), "{text:?} has not {word:?}");
+    }
+    // A chain that is printed says each thing once.
+    let mut error = error;
+    while let Some(source) = error.source() {
+        assert!(!error.to_string().contains(&source.to_string()), "{error} <- {source}");
+        error = source;
     }
 }
 
@@ -107,6 +114,8 @@ fn a_configuration_that_contradicts_itself_is_refused_by_name() {
         ("max_message_size", |config| config.max_message_size(0)),
         ("fragment_size", |config| config.fragment_size(0)),
         ("max_frame_size", |config| config.max_frame_size(0)),
+        ("max_pongs", |config| config.max_pongs(0)),
+        ("max_pings", |config| config.max_pings(0)),
     ] {
         let error = wrong(Config::builder()).build().unwrap_err();
         says(&error, &[setting]);
@@ -115,6 +124,78 @@ fn a_configuration_that_contradicts_itself_is_refused_by_name() {
     says(&Watermarks::new(1, 2).unwrap_err(), &["2", "1"]);
     let out = ConfigError::OutOfRange { setting: "level", value: 10, least: 0, most: 9 };
     says(&out, &["level", "10", "9"]);
+}
+
+/// Time is counted in microseconds: what is less than one of them is nothing, and a keepalive of
+/// 500 ns would never let its loop sleep.
+#[test]
+fn a_duration_below_a_microsecond_is_refused_like_zero() {
+    type Set = fn(Duration) -> Result<(), ConfigError>;
+    for (setting, set) in [
+        ("ping_interval", (|time| Config::builder().ping_interval(time).build().map(drop)) as Set),
+        ("pong_timeout", |time| Config::builder().pong_timeout(time).build().map(drop)),
+        ("close_timeout", |time| Config::builder().close_timeout(time).build().map(drop)),
+        ("write_timeout", |time| Config::builder().write_timeout(time).build().map(drop)),
+        ("timeout", |time| Limits::default().with_timeout(time).map(drop)),
+        ("body_timeout", |time| Limits::default().with_body_timeout(time).map(drop)),
+        ("mine", |time| ConfigError::check_duration("mine", time)),
+    ] {
+        for nanoseconds in [0, 1, 500, 999] {
+            let error = set(Duration::from_nanos(nanoseconds)).unwrap_err();
+            assert_eq!(error, ConfigError::ZeroDuration { setting }, "{nanoseconds} ns");
+            says(&error, &[setting, "microsecond"]);
+        }
+        for duration in [Duration::from_micros(1), Duration::MAX] {
+            assert_eq!(set(duration), Ok(()), "{setting}: {duration:?}");
+        }
+    }
+}
+
+/// What is set is what can be read, for each setting.
+#[test]
+fn every_setting_can_be_read() {
+    let marks = |high| Watermarks::new(high, 1).unwrap();
+    let seconds = Duration::from_secs;
+    let config = Config::builder()
+        .message_marks(marks(2))
+        .byte_marks(marks(3))
+        .send_marks(marks(4))
+        .max_message_size(5)
+        .max_frame_size(6)
+        .fragment_size(7)
+        .delivery(Delivery::Chunks)
+        .validate_utf8(false)
+        .surface_control(true)
+        .pong_policy(PongPolicy::InOrder)
+        .max_pongs(8)
+        .max_pings(9)
+        .ping_interval(seconds(10))
+        .pong_timeout(seconds(11))
+        .close_timeout(seconds(12))
+        .write_timeout(seconds(13))
+        .build()
+        .unwrap();
+    assert_eq!(
+        (config.message_marks(), config.byte_marks(), config.send_marks()),
+        (marks(2), marks(3), marks(4))
+    );
+    assert_eq!((config.max_message_size(), config.max_frame_size()), (5, Some(6)));
+    assert_eq!((config.fragment_size(), config.delivery()), (Some(7), Delivery::Chunks));
+    assert_eq!((config.validate_utf8(), config.surface_control()), (false, true));
+    assert_eq!(config.pong_policy(), PongPolicy::InOrder);
+    assert_eq!((config.max_pongs(), config.max_pings()), (8, 9));
+    assert_eq!(
+        (config.ping_interval(), config.pong_timeout()),
+        (Some(seconds(10)), Some(seconds(11)))
+    );
+    assert_eq!(
+        (config.close_timeout(), config.write_timeout()),
+        (Some(seconds(12)), Some(seconds(13)))
+    );
+    let shown = format!("{config:?}");
+    let fields = shown.matches(": ").count() - shown.matches("Watermarks { ").count() * 2;
+    let all = if cfg!(feature = "deflate") { 17 } else { 16 };
+    assert_eq!(fields, all, "a new setting needs a getter, and a line above: {shown}");
 }
 
 #[test]
@@ -154,7 +235,10 @@ fn a_handshake_that_fails_says_at_what() {
         let (request, accept) = (RequestError::Header(error), AcceptError::Header(error));
         says(&request, &[words]);
         says(&accept, &[words]);
-        assert!(request.source().is_some() && accept.source().is_some());
+        assert_eq!(
+            (request.to_string(), accept.to_string()),
+            (error.to_string(), error.to_string())
+        );
     }
     for (error, words) in [
         (RequestError::Host, "host"),

@@ -262,7 +262,9 @@ fn another_protocol_is_told_by_its_beginning() {
         if is_end {
             client.handle_eof(T0);
         } else {
+            // The limit, and a last look.
             client.handle_timeout(Timestamp::from_secs(10));
+            client.handle_timeout(client.poll_timeout().unwrap());
         }
         assert!(matches!(client.failure(), Some(HandshakeError::NotHttp { .. })));
     }

@@ -229,6 +229,25 @@ fn sixteen_pings_wait_and_one_more_is_refused() {
     }
 }
 
+/// How many of each wait is a setting, and counts for the bound.
+#[test]
+fn how_many_pongs_and_pings_wait_is_configured() {
+    for role in ROLES {
+        let config = Config::builder().max_pongs(2).max_pings(1).build().unwrap();
+        assert!(config.memory_bound() < Config::default().memory_bound());
+        let many = base().max_pongs(usize::MAX).build().unwrap();
+        assert_eq!(many.memory_bound(), usize::MAX);
+        let mut from = connection(role, base().max_pongs(2).max_pings(1));
+        for number in 0..5 {
+            ping(&mut from, &[number]);
+        }
+        let payloads: Vec<_> = all(&mut from).into_iter().map(|(.., payload)| payload).collect();
+        assert_eq!(payloads, [[3], [4]]);
+        from.ping(NOW, vec![0]).unwrap();
+        assert_eq!(from.ping(NOW, vec![1]), Err(ControlError::Full));
+    }
+}
+
 /// The next control frames leave their ring when the last ones are gone, not whenever the transport
 /// asks: otherwise a peer that reads nothing makes us hold a pong for each of its pings.
 #[test]

@@ -11,18 +11,24 @@ extern crate alloc;
 
 #[path = "driver/mock.rs"]
 mod mock;
+#[path = "driver/world.rs"]
+mod world;
 
 use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use std::io::ErrorKind;
 use std::sync::Mutex;
 
+use tidegate_core::driver::{Backoff, Options};
 use tidegate_core::{Config, Watermarks};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber, subscriber};
 
 use crate::mock::{Count, Net, Read, masked, poll, ready};
+use crate::world::{Fate, World, addresses};
 
 /// Keeps what is told, a line each.
 #[derive(Clone, Default)]
@@ -91,11 +97,40 @@ fn tells_gate_fault_and_end_and_nothing_of_a_message() {
         ready(poll(&count, socket.recv())).unwrap();
         assert_eq!(lines.take(), ["TRACE event: message=gate opened messages=0 bytes=0"]);
 
-        net.push(Read::Fault(std::io::ErrorKind::ConnectionReset));
+        net.push(Read::Fault(ErrorKind::ConnectionReset));
         ready(poll(&count, socket.recv())).unwrap_err();
         let told = lines.take();
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[0].starts_with("DEBUG event: message=transport failed error="), "{told:?}");
         assert!(told[1].starts_with("DEBUG event: message=closed is_clean=false"), "{told:?}");
+    });
+}
+
+/// Also one that did not come as far as the opening handshake.
+#[test]
+fn tells_each_attempt_to_connect_that_fails_and_no_credentials() {
+    let lines = Lines::default();
+    subscriber::with_default(lines.clone(), || {
+        let refused = Fate::Refused(ErrorKind::ConnectionRefused);
+        let unauthorized = "HTTP/1.1 401 Who\r\nContent-Length: 0\r\n\r\n".into();
+        let world = World::new(addresses(1), [refused, Fate::Answers(unauthorized)]);
+        let second = Duration::from_secs(1);
+        let backoff = Backoff::new().initial(second).jitter(0.0);
+        let url = "ws://me:secret@a.test/?token=secret";
+        let mut connections = world.client(Options::new()).reconnect(url, backoff).unwrap();
+        assert!(world.run(connections.next()).unwrap().is_err());
+        let told = lines.take();
+        assert!(told.iter().all(|line| !line.contains("secret")), "{told:?}");
+        let [not_connected, first, _span, handshake, last] = &told[..] else { panic!("{told:?}") };
+        let why = "error=connecting to a.test:80 at 127.0.0.1:0 failed: connection refused";
+        for (line, begin, words) in [
+            (not_connected, "DEBUG event: message=not connected host=\"a.test\" port=80", why),
+            (first, "WARN event: message=attempt failed host=\"a.test\" port=80 failures=1", why),
+            (first, "WARN", "wait=1s"),
+            (handshake, "DEBUG event: message=opening handshake failed", "401"),
+            (last, "WARN event: message=last attempt failed", "401"),
+        ] {
+            assert!(line.starts_with(begin) && line.contains(words), "{line}");
+        }
     });
 }

@@ -50,7 +50,7 @@ fn check(url: &Url) {
     assert!(!url.host().contains(['/', '?', '#', '@', '[', ']', ' ']), "{url:?}");
     assert!(url.target().starts_with('/') && !url.target().contains('#'));
     let shown: Url = url.to_string().parse().expect("what is shown is an address");
-    assert_eq!((shown.host(), shown.port()), (url.host(), url.port()));
+    assert_eq!((shown.host(), shown.zone(), shown.port()), (url.host(), url.zone(), url.port()));
     assert_eq!((shown.authority(), shown.target()), (url.authority(), url.target()));
     assert_eq!(shown.is_secure(), url.is_secure());
     assert_eq!(shown.credentials(), None, "they are not shown");
@@ -163,7 +163,7 @@ struct Stream {
     number: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Still;
 
 impl Network for Scripted {

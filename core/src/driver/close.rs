@@ -23,9 +23,9 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// it. Once our Close has left, the configuration's `close_timeout` bounds the rest; until then
     /// its `write_timeout` does. If the closing handshake has begun already, this waits for its end.
     ///
-    /// It does not wait for the peer to close the stream. That is closed when this `WebSocket` is
-    /// dropped; [`drive`](Self::drive) waits for the peer to do it first, as RFC 6455 §7.1.1 wants
-    /// of a client.
+    /// It shuts the writing side of the stream down and does not wait for the peer to do the same:
+    /// [`drive`](Self::drive) does, and closes the stream then, which otherwise is closed when this
+    /// `WebSocket` is dropped.
     ///
     /// # Errors
     ///
@@ -70,6 +70,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     pub fn abort(&mut self) {
         self.connection.abort();
         self.link.stream = None;
+        self.home = None;
     }
 
     /// Begins the closing handshake, if nobody has.
@@ -97,6 +98,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// What was put together and did not become a message goes: nothing comes behind the end.
     fn tell_end(&mut self) {
         self.end = End::Reported;
+        self.link.is_told = true;
         self.intake = Intake::default();
     }
 

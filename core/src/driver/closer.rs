@@ -2,11 +2,12 @@
 
 use alloc::sync::Arc;
 use core::task::{Context, Waker};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::clock::Clock;
 use super::error::Error;
 use super::stream::ByteStream;
+use super::waker_slot::{lock, look_and_leave};
 use super::websocket::WebSocket;
 use crate::{CloseFrame, ControlError};
 
@@ -38,10 +39,23 @@ struct State {
     /// Stays, unlike a Close.
     is_cut: bool,
     is_asked: bool,
+    /// It is to go if it has nothing to show for itself.
+    is_displaced: bool,
     /// Who polls the socket.
     socket: Option<Waker>,
     /// Who runs the handler, perhaps the same.
     task: Option<Waker>,
+    turn: Turn,
+}
+
+/// Whether a server polls the connection's handler just now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Turn {
+    #[default]
+    Out,
+    In,
+    /// It does, and parts of the connection were dropped meanwhile.
+    Parted,
 }
 
 impl Closer {
@@ -57,10 +71,11 @@ impl Closer {
     pub fn close(&self, frame: impl Into<CloseFrame>) -> Result<(), ControlError> {
         let frame = frame.into();
         frame.check()?;
-        self.ring(|state| {
-            state.close = Some(frame);
+        let before = self.ring(|state| {
             state.is_asked = true;
+            state.close.replace(frame)
         });
+        drop(before);
         Ok(())
     }
 
@@ -72,41 +87,83 @@ impl Closer {
         });
     }
 
-    fn ring(&self, wish: impl FnOnce(&mut State)) {
-        let wakers = {
+    /// Lets a handshake go that has nothing to show for itself.
+    pub(super) fn displace(&self) {
+        self.ring(|state| state.is_displaced = true);
+    }
+
+    fn ring<T>(&self, wish: impl FnOnce(&mut State) -> T) -> T {
+        let (done, wakers) = {
             let mut state = self.state();
-            wish(&mut state);
-            [state.socket.take(), state.task.take()]
+            (wish(&mut state), [state.socket.take(), state.task.take()])
         };
         for waker in wakers.into_iter().flatten() {
             waker.wake();
         }
+        done
     }
 
-    /// Whether the handler is to be dropped. Leaves the waker of its task.
-    pub(super) fn poll_cut(&self, cx: &Context<'_>) -> bool {
-        let mut state = self.state();
-        keep(&mut state.task, cx);
-        state.is_cut
+    /// Gives the handler its turn, until [`end_turn`](Self::end_turn), unless the connection is cut:
+    /// then `false`. Leaves the waker of its task.
+    pub(super) fn begin_turn(&self, cx: &Context<'_>) -> bool {
+        look_and_leave(
+            &self.0,
+            cx,
+            |state| &mut state.task,
+            |state| {
+                if !state.is_cut {
+                    state.turn = Turn::In;
+                }
+                !state.is_cut
+            },
+        )
     }
 
-    /// Whether anything was wished, taken or not. Leaves the waker of the task.
-    pub(super) fn poll_asked(&self, cx: &Context<'_>) -> bool {
+    /// The handler had its turn. Whether parts of its connection that would close it were dropped
+    /// meanwhile: then this is left to be done.
+    pub(super) fn end_turn(&self) -> bool {
+        core::mem::take(&mut self.state().turn) == Turn::Parted
+    }
+
+    /// A part of a split connection is dropped, which is to close it. Whether that is left to the
+    /// server: it knows a moment later whether the handler has returned, and how.
+    pub(super) fn is_left_to_server(&self) -> bool {
         let mut state = self.state();
-        keep(&mut state.task, cx);
-        state.is_asked
+        if state.turn != Turn::Out {
+            state.turn = Turn::Parted;
+        }
+        state.turn != Turn::Out
+    }
+
+    /// Whether anything was wished, taken or not. The waker of the task was left when its turn began.
+    pub(super) fn is_asked(&self) -> bool {
+        self.state().is_asked
+    }
+
+    /// Whether it was [displaced](Self::displace).
+    pub(super) fn is_displaced(&self) -> bool {
+        self.state().is_displaced
     }
 
     /// What is wished: that the connection is cut, or closed. Leaves the waker of who polls the
     /// socket where a wish finds it.
     pub(super) fn take_wish(&self, cx: &Context<'_>) -> Wish {
-        let mut state = self.state();
-        keep(&mut state.socket, cx);
-        if state.is_cut { Wish::Cut } else { state.close.take().map_or(Wish::None, Wish::Close) }
+        look_and_leave(
+            &self.0,
+            cx,
+            |state| &mut state.socket,
+            |state| {
+                if state.is_cut {
+                    Wish::Cut
+                } else {
+                    state.close.take().map_or(Wish::None, Wish::Close)
+                }
+            },
+        )
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -136,11 +193,4 @@ pub(super) enum Wish {
     None,
     Close(CloseFrame),
     Cut,
-}
-
-fn keep(place: &mut Option<Waker>, cx: &Context<'_>) {
-    match place {
-        Some(waker) => waker.clone_from(cx.waker()),
-        None => *place = Some(cx.waker().clone()),
-    }
 }

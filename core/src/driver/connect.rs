@@ -1,23 +1,27 @@
 //! From an address to a WebSocket: names, addresses, a proxy, TLS, and one limit for all of it.
 
 use alloc::sync::Arc;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::backoff::Backoff;
 use super::clock::Clock;
 use super::connect_error::{ConnectError, ConnectFault, Peer, Stage};
 use super::dial::{dial_any, within};
 use super::error::Error;
+use super::host::Host;
 use super::maybe_tls::MaybeTls;
 use super::network::Network;
 use super::options::Options;
-use super::reconnect::{Backoff, Reconnect};
+use super::reconnect::Reconnect;
 use super::redirect::{self, RedirectError};
+use super::trace::Span;
 use super::tunnel;
-use super::url::{Url, UrlError};
+use super::url::Url;
+use super::url_error::UrlError;
 use super::websocket::WebSocket;
-use crate::Timestamp;
 use crate::handshake::HandshakeError;
+use crate::{ConfigError, Timestamp};
 
 /// The WebSocket of a [`Client`].
 pub type ClientSocket<N> =
@@ -38,13 +42,15 @@ impl<N: Network> Client<N> {
 
     /// Connects to an address such as `wss://example.org/chat?room=1`.
     ///
-    /// All addresses of the host are tried, IPv6 and IPv4 in turn, the next one when one has failed
-    /// or has not answered for 250 ms (RFC 8305); the first that answers is taken.
+    /// The addresses of the host are tried, IPv6 and IPv4 in turn, the next one when one has failed
+    /// or has not answered for 250 ms (RFC 8305); the first that answers is taken. It is 32 of them
+    /// at most, 16 at the same time: [`ConnectError::untried`] tells how many were left out.
     ///
     /// # Errors
     ///
     /// [`Error::Url`]: it is no such address, or it is `wss://` and TLS is not built.
-    /// [`Error::Request`]: the options cannot be sent. [`Error::Connect`]: the stage, the peer, and
+    /// [`Error::Request`]: the options cannot be sent. [`Error::Config`]: their timeout is less than
+    /// a microsecond. [`Error::Connect`]: the stage, the peer, and
     /// what went wrong. [`Error::Handshake`]: the server refused, or answered wrongly or too late.
     ///
     /// # Cancel safety
@@ -58,10 +64,11 @@ impl<N: Network> Client<N> {
     ///
     /// # Errors
     ///
-    /// [`Error::Url`] and [`Error::Request`].
+    /// [`Error::Url`], [`Error::Request`] and [`Error::Config`].
     pub fn reconnect(&self, url: &str, backoff: Backoff) -> Result<Reconnect<N>, Error> {
         let url = url.parse()?;
         self.check(&url)?;
+        backoff.check()?;
         Ok(Reconnect::new(self.clone(), url, backoff))
     }
 
@@ -69,8 +76,15 @@ impl<N: Network> Client<N> {
         &self.network
     }
 
-    pub(super) async fn connect_to(&self, first: Url) -> Result<ClientSocket<N>, Error> {
-        self.check(&first)?;
+    pub(super) async fn connect_to(&self, url: Url) -> Result<ClientSocket<N>, Error> {
+        self.check(&url)?;
+        let connected = self.follow(url.clone()).await;
+        Span::connected(&url, &connected);
+        connected
+    }
+
+    /// Asks one server after the other for as long as they say that it is elsewhere.
+    async fn follow(&self, first: Url) -> Result<ClientSocket<N>, Error> {
         let clock = self.network.clock();
         let begin = clock.now();
         let limit = self.options.redirect_limit();
@@ -117,6 +131,7 @@ impl<N: Network> Client<N> {
 
     /// Finds what is wrong with the address and the options before anything is done.
     fn check(&self, url: &Url) -> Result<(), Error> {
+        ConfigError::check_duration("timeout", self.options.overall_timeout())?;
         self.options.request(url)?;
         Ok(())
     }
@@ -139,18 +154,18 @@ impl<N: Network> Client<N> {
         let mut peer = peer_of(url);
         let proxy = match options.proxy_to(url) {
             Ok(proxy) => proxy,
-            Err(error) => return fail(Stage::Proxy, &peer, ConnectFault::ProxyAddress(error)),
+            Err(error) => return fail(Stage::Proxy, &peer, ConnectFault::ProxyEnvironment(error)),
         };
         let mut clock = network.clock();
         let deadline = left.map(|left| clock.now() + left);
 
         let (host, port) = match &proxy {
-            Some(proxy) => (proxy.host(), proxy.port()),
-            None => (url.host(), url.port()),
+            Some(proxy) => (proxy.checked_host(), proxy.port()),
+            None => (url.checked_host(), url.port()),
         };
         let (address, stream) = self.reach(&mut clock, deadline, host, port).await?;
         if let Some(proxy) = &proxy {
-            let proxy_peer = Peer::new(host, port).at(address);
+            let proxy_peer = Peer::new(&host.with_zone(), port).at(address);
             let target = (url.host(), url.port());
             let Some(limits) = options.limits_within(left_of(&clock, deadline)) else {
                 return fail(Stage::Proxy, &proxy_peer, ConnectFault::TimedOut);
@@ -172,15 +187,17 @@ impl<N: Network> Client<N> {
         &self,
         clock: &mut N::Clock,
         deadline: Option<Timestamp>,
-        host: &str,
+        host: &Host,
         port: u16,
     ) -> Result<(SocketAddr, N::Stream), Error> {
         let network = &*self.network;
-        let fail =
-            |stage, fault| Err(Error::from(ConnectError::new(stage, Peer::new(host, port), fault)));
-        let addresses = match host.parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => match within(clock, deadline, network.resolve(host.into(), port)).await {
+        // The name of a link is looked up as a part of the address: the system knows its number.
+        let name = host.with_zone();
+        let peer = Peer::new(&name, port);
+        let fail = |stage, fault| Err(Error::from(ConnectError::new(stage, peer.clone(), fault)));
+        let addresses = match host.socket_address(port) {
+            Some(address) => vec![address],
+            None => match within(clock, deadline, network.resolve(name.into(), port)).await {
                 Some(Ok(addresses)) => addresses,
                 Some(Err(error)) => return fail(Stage::Resolve, ConnectFault::Resolve(error)),
                 None => return fail(Stage::Resolve, ConnectFault::TimedOut),
@@ -194,9 +211,7 @@ impl<N: Network> Client<N> {
         dial_any(clock, deadline, addresses, dial).await.map_err(|attempts| {
             let is_late = deadline.is_some_and(|deadline| deadline <= clock.now());
             let fault = if is_late { ConnectFault::TimedOut } else { ConnectFault::Unreachable };
-            ConnectError::new(Stage::Connect, Peer::new(host, port), fault)
-                .with_attempts(attempts)
-                .into()
+            ConnectError::new(Stage::Connect, peer.clone(), fault).with_attempts(attempts).into()
         })
     }
 
@@ -242,7 +257,7 @@ impl<N> Clone for Client<N> {
 }
 
 fn peer_of(url: &Url) -> Peer {
-    Peer::new(url.host(), url.port())
+    Peer::new(&url.checked_host().with_zone(), url.port())
 }
 
 fn left_of(clock: &impl Clock, deadline: Option<Timestamp>) -> Option<Duration> {

@@ -4,9 +4,10 @@ use core::fmt;
 use core::net::SocketAddr;
 use std::io;
 
+use super::dial::Failures;
+use super::environment::EnvironmentError;
 use super::redirect::RedirectError;
 use super::tunnel::TunnelFault;
-use super::url::UrlError;
 use crate::handshake::proxy::{ProxyError, ProxyRequestError};
 
 /// Why a client could not connect. What the server says in the opening handshake is
@@ -17,15 +18,17 @@ pub struct ConnectError {
     peer: Peer,
     fault: ConnectFault,
     attempts: Vec<(SocketAddr, io::Error)>,
+    untried: usize,
 }
 
 impl ConnectError {
     pub(super) fn new(stage: Stage, peer: Peer, fault: ConnectFault) -> Self {
-        Self { stage, peer, fault, attempts: Vec::new() }
+        Self { stage, peer, fault, attempts: Vec::new(), untried: 0 }
     }
 
-    pub(super) fn with_attempts(mut self, attempts: Vec<(SocketAddr, io::Error)>) -> Self {
-        self.attempts = attempts;
+    pub(super) fn with_attempts(mut self, failures: Failures) -> Self {
+        self.attempts = failures.attempts;
+        self.untried = failures.untried;
         self
     }
 
@@ -44,37 +47,95 @@ impl ConnectError {
         &self.fault
     }
 
-    /// Every address that could not be connected to, and why not, in the order in which they failed.
+    /// Each address that was tried and could not be connected to, and why not, in the order in which
+    /// they failed: 32 at most.
     pub fn attempts(&self) -> &[(SocketAddr, io::Error)] {
         &self.attempts
     }
-}
 
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} failed: {}", self.stage, self.peer, self.fault)?;
-        for (at, (address, error)) in self.attempts.iter().enumerate() {
+    /// How many more addresses the name has, which were not tried: beyond the 32, or when time was
+    /// up.
+    pub fn untried(&self) -> usize {
+        self.untried
+    }
+
+    /// What to tell of the addresses that failed. A machine without IPv6, or without a route, says
+    /// less about the server than a refusal does.
+    fn telling_attempt(&self) -> Option<&io::Error> {
+        use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable};
+        let is_ours = |error: &io::Error| {
+            matches!(error.kind(), AddrNotAvailable | HostUnreachable | NetworkUnreachable)
+        };
+        let errors = || self.attempts.iter().map(|(_, error)| error);
+        errors().find(|error| !is_ours(error)).or_else(|| errors().next())
+    }
+
+    /// What comes from elsewhere.
+    fn foreign(&self) -> Option<&io::Error> {
+        match &self.fault {
+            ConnectFault::Resolve(error) | ConnectFault::Tls(error) | ConnectFault::Io(error) => {
+                Some(error)
+            }
+            ConnectFault::Unreachable => self.telling_attempt(),
+            ConnectFault::NoAddress
+            | ConnectFault::ProxyEnvironment(_)
+            | ConnectFault::ProxyRequest(_)
+            | ConnectFault::Proxy(_)
+            | ConnectFault::TimedOut
+            | ConnectFault::Redirect(_) => None,
+        }
+    }
+
+    /// The addresses, those that failed as the source says without a reason of their own.
+    fn write_attempts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = self.foreign().map(ToString::to_string);
+        for (at, (address, error)) in self.attempts.iter().take(MAX_SHOWN).enumerate() {
             let separator = if at == 0 { " (" } else { "; " };
-            write!(f, "{separator}{address}: {error}")?;
+            write!(f, "{separator}{address}")?;
+            let error = error.to_string();
+            if told.as_ref().is_none_or(|told| !error.contains(told)) {
+                write!(f, ": {error}")?;
+            }
+        }
+        match self.attempts.len().saturating_sub(MAX_SHOWN) {
+            0 => {}
+            more => write!(f, "; {more} more that failed")?,
+        }
+        match self.untried {
+            0 => {}
+            more => write!(f, "; {more} more that were not tried")?,
         }
         if self.attempts.is_empty() { Ok(()) } else { f.write_str(")") }
     }
 }
 
-impl core::error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match &self.fault {
-            ConnectFault::Resolve(error) | ConnectFault::Tls(error) | ConnectFault::Io(error) => {
-                Some(error)
+/// The stage, the peer and what is known of the reason. What the system or TLS said is the source.
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stage, peer, fault, attempts, untried } = self;
+        match (fault, attempts.as_slice()) {
+            (ConnectFault::Resolve(_) | ConnectFault::Tls(_) | ConnectFault::Io(_), _) => {
+                write!(f, "{stage} {peer} failed")
             }
-            ConnectFault::ProxyAddress(error) => Some(error),
-            ConnectFault::ProxyRequest(error) => Some(error),
-            ConnectFault::Proxy(error) => Some(error),
-            ConnectFault::Redirect(error) => Some(error),
-            ConnectFault::NoAddress | ConnectFault::Unreachable | ConnectFault::TimedOut => None,
+            (ConnectFault::Unreachable, [(address, _)]) if *untried == 0 => {
+                write!(f, "{stage} {} failed", peer.clone().at(*address))
+            }
+            _ => {
+                write!(f, "{stage} {peer} failed: {fault}")?;
+                self.write_attempts(f)
+            }
         }
     }
 }
+
+impl core::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        self.foreign().map(|error| error as _)
+    }
+}
+
+/// Enough to see a pattern, and short enough for a line of a log.
+const MAX_SHOWN: usize = 8;
 
 /// What a client does until its connection is open, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,8 +209,9 @@ pub enum ConnectFault {
     NoAddress,
     /// No address could be connected to: [`ConnectError::attempts`] says why.
     Unreachable,
-    /// The environment names a proxy by something that is no address of one.
-    ProxyAddress(UrlError),
+    /// The environment names a proxy by something that is no address of one, or lists what is
+    /// reached without in a way that cannot be understood.
+    ProxyEnvironment(EnvironmentError),
     /// The proxy cannot be asked for this host, or with these credentials.
     ProxyRequest(ProxyRequestError),
     /// The proxy gives no way to the server.
@@ -170,7 +232,7 @@ impl fmt::Display for ConnectFault {
             Self::Resolve(error) | Self::Tls(error) | Self::Io(error) => error.fmt(f),
             Self::NoAddress => f.write_str("the name has no address"),
             Self::Unreachable => f.write_str("no address could be connected to"),
-            Self::ProxyAddress(error) => error.fmt(f),
+            Self::ProxyEnvironment(error) => error.fmt(f),
             Self::ProxyRequest(error) => error.fmt(f),
             Self::Proxy(error) => error.fmt(f),
             Self::TimedOut => f.write_str("it took longer than the timeout of the options"),

@@ -12,37 +12,48 @@ use super::network::BoxFuture;
 use crate::Timestamp;
 
 /// Connects to the first address that answers. The next one is tried when one has failed, or when
-/// none has answered for [`DELAY`]; those under way go on. The others are dropped when one has won.
+/// none has answered for [`DELAY`]; those under way go on, at most [`AT_ONCE`] of them. The others
+/// are dropped when one has won. What is beyond [`MAX_ADDRESSES`] is not tried.
 ///
 /// # Errors
 ///
 /// Each address that was tried with what it failed with; [`ErrorKind::TimedOut`] those that were
-/// under way at the deadline.
+/// under way at the deadline, or gave way to another.
 pub(super) async fn dial_any<S>(
     clock: &mut impl Clock,
     deadline: Option<Timestamp>,
     addresses: Vec<SocketAddr>,
     dial: impl Fn(SocketAddr) -> BoxFuture<io::Result<S>>,
-) -> Result<(SocketAddr, S), Vec<(SocketAddr, io::Error)>> {
-    let mut race = Race {
-        waiting: interleave(addresses),
-        running: Vec::new(),
-        failures: Vec::new(),
-        next: Timestamp::ZERO,
-    };
+) -> Outcome<S> {
+    let mut waiting = interleave(addresses);
+    let untried = waiting.len().saturating_sub(MAX_ADDRESSES);
+    waiting.drain(..untried);
+    let mut race =
+        Race { waiting, untried, running: Vec::new(), failures: Vec::new(), next: Timestamp::ZERO };
     poll_fn(|cx| race.poll(cx, clock, deadline, &dial)).await
 }
 
 struct Race<S> {
     /// Those to be tried, the next one last.
     waiting: Vec<SocketAddr>,
+    /// How many never will be.
+    untried: usize,
     running: Vec<(SocketAddr, BoxFuture<io::Result<S>>)>,
     failures: Vec<(SocketAddr, io::Error)>,
     /// When the next one is tried, if none has failed before.
     next: Timestamp,
 }
 
-type Outcome<S> = Result<(SocketAddr, S), Vec<(SocketAddr, io::Error)>>;
+type Outcome<S> = Result<(SocketAddr, S), Failures>;
+
+/// What became of the addresses when none could be connected to.
+#[derive(Debug)]
+pub(super) struct Failures {
+    /// Those that were tried, in the order in which they failed.
+    pub(super) attempts: Vec<(SocketAddr, io::Error)>,
+    /// How many were not tried.
+    pub(super) untried: usize,
+}
 
 impl<S> Race<S> {
     fn poll(
@@ -59,21 +70,24 @@ impl<S> Race<S> {
             }
             let now = clock.now();
             if deadline.is_some_and(|deadline| deadline <= now) {
-                let late = self.running.drain(..);
-                let late = late.map(|(address, _)| (address, ErrorKind::TimedOut.into()));
-                self.failures.extend(late);
-                return Poll::Ready(Err(core::mem::take(&mut self.failures)));
+                while !self.running.is_empty() {
+                    self.give_up_oldest();
+                }
+                return Poll::Ready(Err(self.failures()));
             }
             let has_failed = self.failures.len() > failures;
             if (has_failed || self.running.is_empty() || self.next <= now)
                 && let Some(address) = self.waiting.pop()
             {
+                if self.running.len() >= AT_ONCE {
+                    self.give_up_oldest();
+                }
                 self.running.push((address, dial(address)));
                 self.next = now + DELAY;
                 continue;
             }
             if self.running.is_empty() {
-                return Poll::Ready(Err(core::mem::take(&mut self.failures)));
+                return Poll::Ready(Err(self.failures()));
             }
             let next = (!self.waiting.is_empty()).then_some(self.next);
             let Some(alarm) = next.into_iter().chain(deadline).min() else { return Poll::Pending };
@@ -85,6 +99,18 @@ impl<S> Race<S> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+        }
+    }
+
+    fn give_up_oldest(&mut self) {
+        let (address, _) = self.running.remove(0);
+        self.failures.push((address, ErrorKind::TimedOut.into()));
+    }
+
+    fn failures(&mut self) -> Failures {
+        Failures {
+            attempts: core::mem::take(&mut self.failures),
+            untried: self.untried.saturating_add(self.waiting.len()),
         }
     }
 
@@ -153,6 +179,14 @@ pub(super) async fn within<T>(
     .await
 }
 
+/// How many addresses are tried. No service needs more: names have a handful of addresses, and one
+/// with thousands would keep a client busy, and every socket of it, for as long as it waits.
+pub(super) const MAX_ADDRESSES: usize = 32;
+
+/// How many of them at the same time. The one that gives way to the seventeenth has had four
+/// seconds: its first packet was repeated after one and after three.
+const AT_ONCE: usize = 16;
+
 /// "One recommended value for a default delay is 250 milliseconds" (RFC 8305 §5).
 const DELAY: Duration = Duration::from_millis(250);
 
@@ -165,6 +199,7 @@ mod tests {
     use std::sync::Mutex;
 
     /// A clock by hand. Its timer may be early: then it fires whatever the time is.
+    #[derive(Clone)]
     struct Hand {
         now: Rc<Cell<Timestamp>>,
         is_early: bool,
@@ -203,18 +238,18 @@ mod tests {
         assert!(order(&[]).is_empty());
     }
 
-    type Outcome = Result<u8, Vec<(u8, ErrorKind)>>;
+    type Ended = Result<u8, Vec<(u8, ErrorKind)>>;
 
     /// Which addresses were dialled when, and how it ended; the same with a timer that is early. The
     /// last byte of an address says what becomes of it: 1 never answers, 2 refuses at once, 3
     /// connects.
-    fn race(list: &[&str], deadline: u64) -> (Vec<(u64, u8)>, Outcome) {
+    fn race(list: &[&str], deadline: u64) -> (Vec<(u64, u8)>, Ended) {
         let [precise, early] = [false, true].map(|is_early| race_with(list, deadline, is_early));
         assert_eq!(precise, early, "the clock decides, the timer only wakes");
         precise
     }
 
-    fn race_with(list: &[&str], deadline: u64, is_early: bool) -> (Vec<(u64, u8)>, Outcome) {
+    fn race_with(list: &[&str], deadline: u64, is_early: bool) -> (Vec<(u64, u8)>, Ended) {
         let last = |address: &SocketAddr| match address {
             SocketAddr::V4(address) => address.ip().octets()[3],
             SocketAddr::V6(address) => address.ip().octets()[15],
@@ -244,7 +279,8 @@ mod tests {
         };
         drop(running);
         let outcome = outcome.map(|(_, kind)| kind).map_err(|failures| {
-            failures.iter().map(|(address, error)| (last(address), error.kind())).collect()
+            let attempts = failures.attempts.iter();
+            attempts.map(|(address, error)| (last(address), error.kind())).collect()
         });
         (dialled.into_inner().expect("one thread"), outcome)
     }

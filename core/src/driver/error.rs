@@ -4,11 +4,12 @@ use core::fmt;
 use std::io;
 
 use super::connect_error::{ConnectError, Peer};
-use super::url::UrlError;
+use super::url_error::UrlError;
 use crate::handshake::{AcceptError, HandshakeError, RequestError, Response};
-use crate::{ChunkError, Closed, ControlError};
+use crate::{ChunkError, Closed, ConfigError, ControlError};
 
-/// Why a call failed.
+/// Why a call failed. The text says all that is known here; what the system said, or TLS, is the
+/// [`source`](core::error::Error::source): print the chain.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -29,6 +30,8 @@ pub enum Error {
     Control(ControlError),
     /// The address is not one that can be connected to.
     Url(UrlError),
+    /// A setting of the options, or of the waits between attempts, cannot be used.
+    Config(ConfigError),
     /// A client could not connect: says at which stage, to whom, and what went wrong.
     Connect(Box<ConnectError>),
     /// TLS with a client failed, before it could ask for anything.
@@ -48,13 +51,13 @@ pub enum Error {
         peer: Option<Box<Peer>>,
     },
     /// The operating system gave no random bytes for the masking keys.
-    Entropy(getrandom::Error),
+    Entropy(EntropyError),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(error) => write!(f, "the transport failed: {error}"),
+            Self::Io(_) => f.write_str("the transport failed"),
             Self::Closed(closed) => write!(f, "the connection is over: {closed}"),
             Self::Closing => f.write_str("the closing handshake has begun"),
             Self::Unfinished => f.write_str("a message in chunks is not finished"),
@@ -62,37 +65,68 @@ impl fmt::Display for Error {
             Self::Chunk(error) => error.fmt(f),
             Self::Control(error) => error.fmt(f),
             Self::Url(error) => error.fmt(f),
+            Self::Config(error) => error.fmt(f),
             Self::Request(error) => error.fmt(f),
             Self::Accept(error) => error.fmt(f),
             Self::Connect(error) => error.fmt(f),
-            Self::Tls(error) => write!(f, "TLS with the client failed: {error}"),
+            Self::Tls(_) => f.write_str("TLS with the client failed"),
             Self::Handshake { error, peer: Some(peer), .. } => {
                 write!(f, "the opening handshake with {peer} failed: {error}")
             }
             Self::Handshake { error, .. } => write!(f, "the opening handshake failed: {error}"),
-            Self::Entropy(error) => {
-                write!(f, "the operating system gave no random bytes: {error}")
-            }
+            Self::Entropy(error) => error.fmt(f),
         }
     }
 }
 
+/// What is known here is in the text, all of it. A source is what comes from elsewhere: an
+/// [`io::Error`], and what is within it. So a chain that is printed says each thing once, and the
+/// kind of a transport's fault is found by following it.
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Io(error) | Self::Tls(error) => Some(error),
-            Self::Connect(error) => Some(error),
-            Self::Chunk(error) => Some(error),
-            Self::Control(error) => Some(error),
-            Self::Url(error) => Some(error),
-            Self::Request(error) => Some(error),
-            Self::Accept(error) => Some(error),
-            Self::Handshake { error, .. } => Some(error),
-            Self::Entropy(error) => Some(error),
+            Self::Connect(error) => error.source(),
+            Self::Chunk(error) => error.source(),
+            Self::Control(error) => error.source(),
+            Self::Url(error) => error.source(),
+            Self::Config(error) => error.source(),
+            Self::Request(error) => error.source(),
+            Self::Accept(error) => error.source(),
+            Self::Handshake { error, .. } => error.source(),
+            Self::Entropy(error) => error.source(),
             // How it ended is part of what is displayed: what is behind that is next.
             Self::Closed(closed) => closed.source(),
             Self::Closing | Self::Unfinished | Self::NotReady => None,
         }
+    }
+}
+
+/// The operating system gave no random bytes. What it said instead is the source.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct EntropyError(getrandom::Error);
+
+impl EntropyError {
+    pub(super) const fn new(error: getrandom::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Debug for EntropyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EntropyError({:?})", self.0)
+    }
+}
+
+impl fmt::Display for EntropyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the operating system gave no random bytes")
+    }
+}
+
+impl core::error::Error for EntropyError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(&self.0)
     }
 }
 
@@ -105,6 +139,12 @@ impl From<io::Error> for Error {
 impl From<UrlError> for Error {
     fn from(error: UrlError) -> Self {
         Self::Url(error)
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
     }
 }
 
@@ -124,5 +164,21 @@ impl From<ConnectError> for Error {
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         if let Error::Io(error) = error { error } else { Self::other(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn no_random_bytes_are_told_once() {
+        let error = Error::Entropy(EntropyError::new(getrandom::Error::UNSUPPORTED));
+        let source = error.source().expect("what the system said").to_string();
+        assert!(error.to_string().contains("random bytes"));
+        assert!(!error.to_string().contains(&source), "{error} <- {source}");
+        assert_eq!(source, getrandom::Error::UNSUPPORTED.to_string());
     }
 }

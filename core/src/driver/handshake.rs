@@ -2,12 +2,13 @@
 
 use alloc::sync::Arc;
 use core::future::poll_fn;
+use core::task::{Context, Poll};
 use std::sync::LazyLock;
 
 use bytes::Bytes;
 
 use super::clock::Clock;
-use super::error::Error;
+use super::error::{EntropyError, Error};
 use super::link::Link;
 use super::poll::{Driven, Goal, Machine};
 use super::stream::ByteStream;
@@ -59,7 +60,7 @@ async fn open<S: ByteStream, C: Clock>(
         None => request,
     };
     let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(Error::Entropy)?;
+    getrandom::fill(&mut seed).map_err(|error| Error::Entropy(EntropyError::new(error)))?;
     let handshake = ClientHandshake::new(clock.now(), request, limits, seed);
     let mut opening = Opening { link: Link::new(stream, clock), handshake };
     poll_fn(|cx| opening.poll_until(cx, |opening| opening.decided(ClientHandshake::is_open)))
@@ -100,28 +101,59 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     /// Cancelled, the stream is closed.
     pub async fn receive(stream: S, clock: C, limits: Limits) -> Result<Self, Error> {
         let receiving = async {
-            let received = Self::wait(stream, clock, limits).await;
+            let received = match Self::wait(stream, clock, limits).await {
+                Ok(incoming) => Ok(incoming),
+                Err(mut opening) => {
+                    opening.finish().await;
+                    Err(failed(&opening.link, &opening.handshake))
+                }
+            };
             Span::opened(&received);
             received
         };
         within(Span::accept(), Box::pin(receiving)).await
     }
 
-    async fn wait(stream: S, clock: C, limits: Limits) -> Result<Self, Error> {
+    /// As [`receive`](Self::receive), but returns as soon as a client that is refused has its answer.
+    pub(super) async fn receive_or_refuse(
+        stream: S,
+        clock: C,
+        limits: Limits,
+    ) -> Result<Self, Leaving<S, C>> {
+        let receiving = async {
+            Self::wait(stream, clock, limits).await.map_err(|opening| {
+                Span::opening_failed(&failed(&opening.link, &opening.handshake));
+                Leaving(opening)
+            })
+        };
+        within(Span::accept(), Box::pin(receiving)).await
+    }
+
+    /// Waits for a request, or until one that is not valid was answered.
+    async fn wait(
+        stream: S,
+        clock: C,
+        limits: Limits,
+    ) -> Result<Self, Box<Opening<S, C, ServerHandshake>>> {
         let handshake = ServerHandshake::new(clock.now(), limits);
         let mut opening = Box::new(Opening { link: Link::new(stream, clock), handshake });
-        let has_request = |handshake: &ServerHandshake| handshake.request().is_some();
-        poll_fn(|cx| opening.poll_until(cx, |opening| opening.decided(has_request))).await?;
-        let Some(request) = opening.handshake.request().cloned() else {
-            return Err(failed(&opening.link, &opening.handshake));
-        };
-        Ok(Self {
-            opening,
-            request: Box::new(request),
-            acceptance: Acceptance::new(),
-            subprotocol: None,
-            config: Arc::clone(&DEFAULT_CONFIG),
+        poll_fn(|cx| {
+            opening.poll_until(cx, |opening| {
+                let has_request = opening.handshake.request().is_some();
+                if has_request || opening.is_refused() { Goal::Done(()) } else { Goal::Wait }
+            })
         })
+        .await;
+        match opening.handshake.request().cloned() {
+            Some(request) if opening.handshake.failure().is_none() => Ok(Self {
+                opening,
+                request: Box::new(request),
+                acceptance: Acceptance::new(),
+                subprotocol: None,
+                config: Arc::clone(&DEFAULT_CONFIG),
+            }),
+            _ => Err(opening),
+        }
     }
 
     /// What the client asks for.
@@ -167,16 +199,36 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     ///
     /// Cancelled, the stream is closed.
     pub async fn accept(self) -> Result<WebSocket<S, C>, Error> {
-        Box::pin(self.answer()).await
+        let answering = async {
+            match self.answer().await {
+                Ok(socket) => Ok(socket),
+                Err((error, leaving)) => {
+                    if let Some(Leaving(mut opening)) = leaving {
+                        opening.finish().await;
+                    }
+                    Err(error)
+                }
+            }
+        };
+        Box::pin(answering).await
     }
 
-    async fn answer(self) -> Result<WebSocket<S, C>, Error> {
+    /// As [`accept`](Self::accept), but returns as soon as a client that is refused has its answer.
+    pub(super) async fn accept_or_refuse(self) -> Result<WebSocket<S, C>, Option<Leaving<S, C>>> {
+        Box::pin(self.answer()).await.map_err(|(error, leaving)| {
+            Span::opening_failed(&error);
+            leaving
+        })
+    }
+
+    async fn answer(self) -> Result<WebSocket<S, C>, (Error, Option<Leaving<S, C>>)> {
         let Self { mut opening, acceptance, subprotocol, config, .. } = self;
         let acceptance = acceptance.configured(&config);
         if let Err(error) = opening.handshake.accept(acceptance) {
             // The client is not left without an answer for a mistake of ours.
-            let _ = opening.reject(Rejection::new(500)).await;
-            return Err(Error::Accept(error));
+            let _ = opening.handshake.reject(Rejection::new(500));
+            opening.answered().await;
+            return Err((Error::Accept(error), Some(Leaving(opening))));
         }
         poll_fn(|cx| {
             opening.poll_until(cx, |opening| {
@@ -184,11 +236,12 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
                 opening.decided(|handshake| is_flushed && !handshake.wants_output())
             })
         })
-        .await?;
+        .await
+        .map_err(|error| (error, None))?;
         let Opening { link, handshake } = *opening;
         match handshake.into_connection(link.clock.now(), config) {
             Ok(connection) => Ok(WebSocket::from_link(link, connection, subprotocol.as_deref())),
-            Err(handshake) => Err(failed(&link, &handshake)),
+            Err(handshake) => Err((failed(&link, &handshake), None)),
         }
     }
 
@@ -217,6 +270,31 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     /// As [`reject`](Self::reject).
     pub async fn reject_with(mut self, rejection: Rejection) -> Result<(), Error> {
         self.opening.reject(rejection).await
+    }
+
+    /// As [`reject_with`](Self::reject_with), but returns as soon as the client has its answer: 500
+    /// for a rejection that cannot be sent.
+    pub(super) async fn refuse(self, rejection: Rejection) -> Leaving<S, C> {
+        let mut opening = self.opening;
+        if opening.handshake.reject(rejection).is_err() {
+            let _ = opening.handshake.reject(Rejection::new(500));
+        }
+        opening.answered().await;
+        Leaving(opening)
+    }
+}
+
+/// A client that was refused and has its answer, and whose stream is still open.
+pub(super) struct Leaving<S, C>(Box<Opening<S, C, ServerHandshake>>);
+
+impl<S: ByteStream, C: Clock> Leaving<S, C> {
+    pub(super) fn clock(&self) -> &C {
+        &self.0.link.clock
+    }
+
+    /// Waits until the client has closed the stream, or time is up.
+    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_finish(cx)
     }
 }
 
@@ -260,15 +338,37 @@ impl<S: ByteStream, C: Clock> Opening<S, C, ServerHandshake> {
         }
     }
 
-    /// Waits until the answer is written and the client has closed the stream.
-    async fn finish(&mut self) {
+    /// Waits until the answer is written, or cannot be.
+    async fn answered(&mut self) {
         poll_fn(|cx| {
-            self.poll_until(cx, |opening| match opening.link.stream {
-                Some(_) if !opening.link.has_write_failed() => Goal::Wait,
-                _ => Goal::Done(()),
-            })
+            self.poll_until(
+                cx,
+                |opening| {
+                    if opening.is_refused() { Goal::Done(()) } else { Goal::Wait }
+                },
+            )
         })
         .await;
+    }
+
+    /// Whether all is said to a client that is refused.
+    fn is_refused(&self) -> bool {
+        let is_written = self.handshake.failure().is_some()
+            && self.link.is_flushed()
+            && !self.handshake.wants_output();
+        is_written || self.link.stream.is_none() || self.link.has_write_failed()
+    }
+
+    /// Waits until the answer is written and the client has closed the stream.
+    async fn finish(&mut self) {
+        poll_fn(|cx| self.poll_finish(cx)).await;
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_until(cx, |opening| match opening.link.stream {
+            Some(_) if !opening.link.has_write_failed() => Goal::Wait,
+            _ => Goal::Done(()),
+        })
     }
 }
 

@@ -31,6 +31,9 @@ pub(super) struct Link<S, C> {
     has_looked: bool,
     /// When whoever waits in a call wants to look at the clock, beside the machine.
     pub(super) alarm: Option<Timestamp>,
+    /// The application was told how it ended: it may never call again, so a client does not wait
+    /// for the server to end the stream first.
+    pub(super) is_told: bool,
 }
 
 impl<S: ByteStream, C: Clock> Link<S, C> {
@@ -45,6 +48,7 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
             next_look: Timestamp::ZERO,
             has_looked: true,
             alarm: None,
+            is_told: false,
         }
     }
 
@@ -54,9 +58,30 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
         self.now >= self.next_look
     }
 
+    /// All that it is, leaving one behind that is closed.
+    pub(super) fn take_out(&mut self) -> Self {
+        Self {
+            stream: self.stream.take(),
+            clock: self.clock.clone(),
+            reading: self.reading,
+            writing: self.writing,
+            fault: self.fault.take(),
+            now: self.now,
+            next_look: self.next_look,
+            has_looked: self.has_looked,
+            alarm: self.alarm,
+            is_told: self.is_told,
+        }
+    }
+
     /// Whether everything written has left the stream's own buffers.
     pub(super) fn is_flushed(&self) -> bool {
         self.writing != Writing::Unflushed
+    }
+
+    /// Whether the writing side is still to be shut down, for an application that is done.
+    pub(super) fn wants_shutdown(&self) -> bool {
+        self.is_told && self.writing == Writing::Flushed && self.stream.is_some()
     }
 
     pub(super) fn has_write_failed(&self) -> bool {
@@ -168,7 +193,8 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
                 Poll::Pending => return Flow::Waits,
             }
         }
-        if transport == Transport::ShutdownWrite && self.writing == Writing::Flushed {
+        let is_last = transport == Transport::ShutdownWrite || self.is_told;
+        if is_last && self.writing == Writing::Flushed {
             match stream.poll_shutdown(cx) {
                 Poll::Ready(Ok(())) => self.writing = Writing::ShutDown,
                 Poll::Ready(Err(error)) => self.write_failed(error),

@@ -21,6 +21,7 @@
 
 #![allow(clippy::disallowed_types, reason = "wake-ups belong here")]
 
+mod backoff;
 mod buffer;
 mod clock;
 mod close;
@@ -28,22 +29,27 @@ mod closer;
 mod connect;
 mod connect_error;
 mod dial;
+mod environment;
 mod error;
 #[cfg(feature = "futures-io")]
 mod futures;
 #[cfg(feature = "futures-io")]
 mod futures_messages;
 mod handshake;
+mod home;
+mod host;
 mod intake;
 mod link;
 mod maybe_tls;
 mod network;
+mod no_proxy;
 mod options;
 mod poll;
 mod proxy;
 mod reader;
 mod reconnect;
 mod redirect;
+mod retry;
 mod send;
 mod serve;
 mod sink;
@@ -54,14 +60,18 @@ pub mod tls;
 mod trace;
 mod tunnel;
 mod url;
+mod url_error;
+mod waker_slot;
 mod websocket;
 mod writer;
 
+pub use backoff::Backoff;
 pub use clock::Clock;
 pub use closer::Closer;
 pub use connect::{Client, ClientSocket};
 pub use connect_error::{ConnectError, ConnectFault, Peer, Stage};
-pub use error::Error;
+pub use environment::EnvironmentError;
+pub use error::{EntropyError, Error};
 #[cfg(feature = "futures-io")]
 pub use futures::{FuturesStream, begin_connecting, end_connecting};
 pub use handshake::{Incoming, client};
@@ -70,15 +80,16 @@ pub use network::{BoxFuture, Network, SocketOptions};
 pub use options::Options;
 pub use proxy::Proxy;
 pub use reader::{MessageReader, MessageSource};
-pub use reconnect::{Backoff, Reconnect};
+pub use reconnect::{FailedAttempt, Reconnect};
 pub use redirect::RedirectError;
 pub use serve::{
-    Accept, Arrival, Counters, Decision, Listener, Origins, Remote, Runtime, ServeOptions, Server,
-    ServerHandle, serve,
+    Accept, Arrival, BoxError, Counters, Decision, HandlerOutcome, Listener, Origins, Remote,
+    Runtime, ServeOptions, Server, ServerHandle, serve, serve_any_outcome,
 };
 pub use split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
 pub use split::{Outcome, Slow, broadcast, broadcast_until};
 pub use stream::ByteStream;
-pub use url::{Url, UrlError};
+pub use url::Url;
+pub use url_error::UrlError;
 pub use websocket::WebSocket;
 pub use writer::{MessageTarget, MessageWriter};

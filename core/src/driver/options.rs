@@ -5,9 +5,10 @@ use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use super::environment::EnvironmentError;
 use super::network::SocketOptions;
 use super::proxy::Proxy;
-use super::url::{Url, UrlError};
+use super::url::Url;
 use crate::Config;
 use crate::handshake::{ClientRequest, Limits, RequestError};
 
@@ -101,7 +102,7 @@ impl Options {
 
     /// Sets how long everything may take until the connection is open: the name, the addresses, a
     /// proxy, TLS, the opening handshake, all redirections. Default: 30 s; `None`: as long as the
-    /// system lets it.
+    /// system lets it. Less than 1 µs is refused when it connects.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = timeout.into();
         self
@@ -178,12 +179,14 @@ impl Options {
     }
 
     /// The proxy to this address.
-    pub(super) fn proxy_to(&self, url: &Url) -> Result<Option<Proxy>, UrlError> {
+    pub(super) fn proxy_to(&self, url: &Url) -> Result<Option<Proxy>, EnvironmentError> {
         match &self.proxy {
             ProxyChoice::None => Ok(None),
             ProxyChoice::Given(proxy) => Ok(Some(proxy.clone())),
             ProxyChoice::Environment => {
-                Proxy::from_environment(url, |name| std::env::var(name).ok())
+                // What is not UTF-8 is not passed over: it is no address and no entry of a list.
+                let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
+                Proxy::from_environment(url, |name| std::env::var_os(name).map(text))
             }
         }
     }
@@ -211,12 +214,14 @@ impl Options {
     }
 }
 
-/// Of the headers the names: a value may be a secret, and this ends up in logs.
+/// Of the headers the names, and of the subprotocols their number: the value of a header may be a
+/// secret, a subprotocol often is a token (a browser can send one in no other way), and this ends up
+/// in logs.
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Options")
-            .field("subprotocols", &self.subprotocols)
+            .field("subprotocols", &self.subprotocols.len())
             .field("origin", &self.origin)
             .field("headers", &names)
             .field("limits", &self.limits)

@@ -130,7 +130,8 @@ pub(super) trait Driven {
                     link.look(cx, machine);
                     // Taking an event may have made output, or the look: it does not wait for the
                     // next call.
-                    if machine.wants_output() && output == Flow::Waits {
+                    let is_left = machine.wants_output() || link.wants_shutdown();
+                    if is_left && output == Flow::Waits {
                         link.poll_output(cx, machine);
                     }
                     return Poll::Ready(value);

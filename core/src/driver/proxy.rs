@@ -1,9 +1,12 @@
 //! Which proxy leads to an address: one that is given, or one that the environment names.
 
 use core::fmt;
-use core::net::IpAddr;
 
-use super::url::{Url, UrlError, check_host, parse_port, split_credentials, split_host};
+use super::environment::EnvironmentError;
+use super::host::Host;
+use super::no_proxy::Exceptions;
+use super::url::{Url, parse_port, split_credentials, split_host};
+use super::url_error::UrlError;
 use crate::handshake::BasicCredentials;
 
 /// A proxy: `http://user:password@host:port` or `socks5://user:password@host:port`.
@@ -29,13 +32,13 @@ use crate::handshake::BasicCredentials;
 /// assert_eq!((proxy.host(), proxy.port()), ("proxy.test", 3128));
 /// let url: Url = "wss://chat.internal/".parse()?;
 /// assert_eq!(Proxy::from_environment(&url, environment)?, None);
-/// # Ok::<(), tidegate_core::driver::UrlError>(())
+/// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
     kind: ProxyKind,
     credentials: Option<BasicCredentials>,
-    host: String,
+    host: Host,
     port: u16,
 }
 
@@ -53,35 +56,51 @@ impl Proxy {
     /// Small letters come before capitals. `HTTP_PROXY` in capitals is not read: a web server hands
     /// the `Proxy` header of a request to its CGI programs by that name.
     ///
-    /// `no_proxy` is a list of names, separated by commas or blanks. Each stands for itself and for
-    /// what ends in it behind a dot, with a dot in front or not; an IP address for itself; `*` alone
-    /// for everything.
+    /// `no_proxy` is a list, separated by commas or blanks. An entry is
+    ///
+    /// - a name, which stands for itself and for what ends in it after a dot (`example.org` and
+    ///   `.example.org` are the same), or `*.example.org`, which does not stand for `example.org`;
+    /// - an IP address, or a network such as `10.0.0.0/8` or `fd00::/8`; names are not looked up for
+    ///   it;
+    /// - either of a name and an address with a port, `example.org:8080` or `[::1]:8080`: then it
+    ///   counts for that port alone;
+    /// - `*`, which stands for everything.
     ///
     /// # Errors
     ///
-    /// [`UrlError`]: the variable that counts is no address of a proxy.
+    /// [`EnvironmentError`]: the variable that counts is no address of a proxy, or `no_proxy` has an
+    /// entry of another form. Such an entry is not passed over: what should be reached without the
+    /// proxy would be sent to it.
     pub fn from_environment(
         url: &Url,
         lookup: impl Fn(&str) -> Option<String>,
-    ) -> Result<Option<Self>, UrlError> {
-        let first = |names: &[&str]| {
-            let mut values = names.iter().filter_map(|name| lookup(name));
-            values.find(|value| !value.is_empty())
+    ) -> Result<Option<Self>, EnvironmentError> {
+        let first = |names: &[&'static str]| {
+            let mut values = names.iter().filter_map(|name| Some((*name, lookup(name)?)));
+            values.find(|(_, value)| !value.is_empty())
         };
-        let names: &[&str] = if url.is_secure() {
+        let names: &[&'static str] = if url.is_secure() {
             &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
         } else {
             &["http_proxy", "all_proxy", "ALL_PROXY"]
         };
-        let Some(proxy) = first(names) else { return Ok(None) };
-        match first(&["no_proxy", "NO_PROXY"]) {
-            Some(exceptions) if is_exempt(url.host(), &exceptions) => Ok(None),
-            _ => proxy.parse().map(Some),
+        let Some((variable, proxy)) = first(names) else { return Ok(None) };
+        if let Some((variable, exceptions)) = first(&["no_proxy", "NO_PROXY"]) {
+            let exceptions = Exceptions::parse(&exceptions)
+                .map_err(|entry| EnvironmentError::exception(variable, entry))?;
+            if exceptions.has(url.checked_host(), url.port()) {
+                return Ok(None);
+            }
         }
+        proxy.parse().map(Some).map_err(|error| EnvironmentError::proxy(variable, error))
     }
 
-    /// The host; an IPv6 address without its brackets.
+    /// The host; an IPv6 address without its brackets and its zone.
     pub fn host(&self) -> &str {
+        self.host.name()
+    }
+
+    pub(super) const fn checked_host(&self) -> &Host {
         &self.host
     }
 
@@ -112,7 +131,7 @@ impl core::str::FromStr for Proxy {
         };
         let (credentials, authority) = split_credentials(rest.strip_suffix('/').unwrap_or(rest))?;
         let (host, port) = split_host(authority)?;
-        let host = check_host(host)?.0.into();
+        let host = Host::parse(host)?;
         let port = match port {
             "" => default,
             port => parse_port(port).ok_or(UrlError::Port)?,
@@ -128,33 +147,8 @@ impl fmt::Display for Proxy {
             ProxyKind::Http => "http",
             ProxyKind::Socks5 => "socks5",
         };
-        match self.host.contains(':') {
-            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
-            false => write!(f, "{scheme}://{}:{}", self.host, self.port),
-        }
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
     }
-}
-
-/// Whether the list names this host.
-fn is_exempt(host: &str, exceptions: &str) -> bool {
-    if exceptions.trim() == "*" {
-        return true;
-    }
-    let host = host.strip_suffix('.').unwrap_or(host);
-    let address = host.parse::<IpAddr>().ok();
-    exceptions.split([',', ' ', '\t']).any(|exception| {
-        let name = exception.strip_prefix('.').unwrap_or(exception);
-        let name = name.strip_suffix('.').unwrap_or(name);
-        if name.is_empty() {
-            return false;
-        }
-        if let Some(address) = address {
-            return name.trim_matches(['[', ']']).parse() == Ok(address);
-        }
-        let Some(at) = host.len().checked_sub(name.len()) else { return false };
-        let ends_so = host.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(name));
-        ends_so && (at == 0 || host.as_bytes().get(at - 1) == Some(&b'.'))
-    })
 }
 
 #[cfg(test)]
@@ -219,7 +213,8 @@ mod tests {
         assert_eq!(found("ws://x", &[]), None);
         let url: Url = "ws://x".parse().expect("valid");
         let error = Proxy::from_environment(&url, |_| Some("ftp://y".into()));
-        assert_eq!(error, Err(UrlError::ProxyScheme));
+        let error = error.expect_err("no proxy speaks FTP");
+        assert_eq!(error.variable(), "no_proxy", "`ftp://y` is no entry either");
     }
 
     #[test]
@@ -246,6 +241,6 @@ mod tests {
             assert_eq!(proxy.is_none(), is_direct, "{host}");
         }
         assert_eq!(found("ws://x", &[("http_proxy", "p"), ("no_proxy", " * ")]), None);
-        assert!(found("ws://x", &[("http_proxy", "p"), ("no_proxy", "*,y")]).is_some());
+        assert_eq!(found("ws://x", &[("http_proxy", "p"), ("no_proxy", "*,y")]), None);
     }
 }

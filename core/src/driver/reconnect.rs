@@ -8,128 +8,64 @@ use core::time::Duration;
 
 use futures_core::Stream;
 
+use super::backoff::{Backoff, random};
 use super::clock::Clock;
 use super::connect::{Client, ClientSocket};
 use super::error::Error;
 use super::network::{BoxFuture, Network};
+use super::trace::Span;
 use super::url::Url;
 use crate::Timestamp;
-
-/// How long to wait before the next attempt.
-///
-/// The waits grow from `initial` by `factor` up to `maximum`, and each is shortened at random by up
-/// to `jitter` of itself, so that the clients of a server that restarts do not all come at once.
-///
-/// ```
-/// use core::time::Duration;
-/// use tidegate_core::driver::Backoff;
-///
-/// let backoff = Backoff::new()
-///     .initial(Duration::from_millis(100))
-///     .maximum(Duration::from_secs(10))
-///     .jitter(0.2)
-///     .attempts(8);
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[must_use = "it is used when it is given to `reconnect`"]
-pub struct Backoff {
-    initial: Duration,
-    maximum: Duration,
-    factor: f64,
-    jitter: f64,
-    reset_after: Duration,
-    attempts: Option<u32>,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self {
-            // Longer than a server process takes to be replaced behind a balancer.
-            initial: Duration::from_millis(500),
-            // A user who looks at the screen sees it come back.
-            maximum: Duration::from_secs(30),
-            factor: 2.0,
-            jitter: 0.5,
-            // Longer than a server that accepts everybody and then fails.
-            reset_after: Duration::from_secs(10),
-            attempts: None,
-        }
-    }
-}
-
-impl Backoff {
-    /// 0.5 s, doubled up to 30 s, up to half of it less, without end.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets the first wait. Default: 0.5 s.
-    pub fn initial(mut self, wait: Duration) -> Self {
-        self.initial = wait;
-        self
-    }
-
-    /// Sets the longest wait. Default: 30 s.
-    pub fn maximum(mut self, wait: Duration) -> Self {
-        self.maximum = wait;
-        self
-    }
-
-    /// Sets by what each wait is longer than the one before. Default: 2; less than 1 counts as 1.
-    pub fn factor(mut self, factor: f64) -> Self {
-        self.factor = factor;
-        self
-    }
-
-    /// Sets which part of a wait is random: from 0 (none) to 1 (all of it). Default: 0.5.
-    pub fn jitter(mut self, part: f64) -> Self {
-        self.jitter = part;
-        self
-    }
-
-    /// Sets how long a connection must have lived for the waits to begin anew. Default: 10 s.
-    pub fn reset_after(mut self, lifetime: Duration) -> Self {
-        self.reset_after = lifetime;
-        self
-    }
-
-    /// Sets how many attempts may be made without a connection that lives long enough. Default:
-    /// `None`, no end.
-    pub fn attempts(mut self, attempts: impl Into<Option<u32>>) -> Self {
-        self.attempts = attempts.into();
-        self
-    }
-
-    /// The wait behind so many attempts in vain. `random` is from 0 to 1.
-    fn wait(&self, failures: u32, random: f64) -> Duration {
-        let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
-        // `max` and `min` give the other one for what is not a number; `clamp` would keep it.
-        let grown = self.initial.as_secs_f64() * self.factor.max(1.0).powi(exponent);
-        let wait = grown.min(self.maximum.as_secs_f64());
-        #[allow(clippy::manual_clamp, reason = "it keeps what is not a number")]
-        let part = self.jitter.max(0.0).min(1.0);
-        Duration::try_from_secs_f64(wait * (1.0 - part * random)).unwrap_or(self.maximum)
-    }
-}
 
 /// Connections to one address, one after the other. Made by [`Client::reconnect`].
 ///
 /// [`next`](Self::next) connects, at first at once, and after that behind a wait that grows while it
 /// fails. Ask for the next one when the last one has ended: how long that took is how long it lived.
 ///
-/// It ends behind an error: when the attempts of [`Backoff::attempts`] are used up, and for what
-/// will not change (an address or a request that is not valid).
+/// It ends after an error: when the attempts of [`Backoff::attempts`] are used up, and for what
+/// another attempt will not change (a status such as 401 or 404, a certificate that is not trusted,
+/// an answer that is no WebSocket's: [`Error::is_temporary`]). [`retry_if`](Self::retry_if) decides
+/// otherwise. Each attempt that fails is told to [`on_failure`](Self::on_failure), and to `tracing`
+/// with that feature.
+///
+/// ```no_run
+/// # use tidegate_core::driver::{Backoff, Client, Error, Network};
+/// # async fn example<N: Network>(client: Client<N>) -> Result<(), Error> {
+/// let mut connections = client
+///     .reconnect("wss://example.org/feed", Backoff::new())?
+///     .on_failure(|attempt| match attempt.next_wait() {
+///         Some(wait) => eprintln!("{}; again in {wait:?}", attempt.error()),
+///         None => eprintln!("{}; giving up", attempt.error()),
+///     });
+/// while let Some(connection) = connections.next().await {
+///     let mut socket = connection?;
+///     while let Ok(Some(message)) = socket.recv().await {
+///         println!("{message:?}");
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// It is also a `Stream`.
+#[must_use = "it connects when it is asked for the next connection"]
 pub struct Reconnect<N: Network> {
     client: Client<N>,
     url: Url,
     backoff: Backoff,
     clock: N::Clock,
     state: State<N>,
+    /// Since the last connection.
     failures: u32,
+    /// Since a connection lived long enough.
+    attempts: u32,
     last_error: Option<Error>,
+    decide: Option<Box<Decide>>,
+    tell: Option<Box<Tell>>,
 }
+
+type Decide = dyn FnMut(&Error) -> bool + Send;
+type Tell = dyn FnMut(&FailedAttempt<'_>) + Send;
 
 enum State<N: Network> {
     /// To be connected at once.
@@ -141,13 +77,75 @@ enum State<N: Network> {
     Over,
 }
 
+/// An attempt to connect that failed, and what comes next.
+#[derive(Clone, Copy, Debug)]
+pub struct FailedAttempt<'e> {
+    error: &'e Error,
+    failures: u32,
+    next_wait: Option<Duration>,
+}
+
+impl<'e> FailedAttempt<'e> {
+    /// Why it failed.
+    pub const fn error(&self) -> &'e Error {
+        self.error
+    }
+
+    /// How many attempts have failed since the last connection, this one included.
+    pub const fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// How long it will be until the next attempt; `None`: this was the last one.
+    pub const fn next_wait(&self) -> Option<Duration> {
+        self.next_wait
+    }
+}
+
 impl<N: Network> Reconnect<N> {
     pub(super) fn new(client: Client<N>, url: Url, backoff: Backoff) -> Self {
         let clock = client.network().clock();
-        Self { client, url, backoff, clock, state: State::Ready, failures: 0, last_error: None }
+        Self {
+            client,
+            url,
+            backoff,
+            clock,
+            state: State::Ready,
+            failures: 0,
+            attempts: 0,
+            last_error: None,
+            decide: None,
+            tell: None,
+        }
     }
 
-    /// The next connection; `None` behind an error.
+    /// Sets after which errors there is another attempt. Default: [`Error::is_temporary`].
+    ///
+    /// ```no_run
+    /// # use tidegate_core::driver::{Error, Network, Reconnect};
+    /// use tidegate_core::handshake::HandshakeError;
+    ///
+    /// # fn example<N: Network>(connections: Reconnect<N>) -> Reconnect<N> {
+    /// // The balancer in front answers 404 while the server is being replaced.
+    /// let absent = |error: &Error| {
+    ///     matches!(error, Error::Handshake { error: HandshakeError::Status { status: 404 }, .. })
+    /// };
+    /// connections.retry_if(move |error| error.is_temporary() || absent(error))
+    /// # }
+    /// ```
+    pub fn retry_if(mut self, decide: impl FnMut(&Error) -> bool + Send + 'static) -> Self {
+        self.decide = Some(Box::new(decide));
+        self
+    }
+
+    /// Calls this after each attempt that failed, before the wait; the last one included.
+    pub fn on_failure(mut self, tell: impl FnMut(&FailedAttempt<'_>) + Send + 'static) -> Self {
+        self.tell = Some(Box::new(tell));
+        self
+    }
+
+    /// The next connection; `None` after an error, or when the last of the attempts gave a
+    /// connection that did not live long enough.
     ///
     /// # Errors
     ///
@@ -160,7 +158,8 @@ impl<N: Network> Reconnect<N> {
         poll_fn(|cx| self.poll_connection(cx)).await
     }
 
-    /// How many attempts were made since a connection lived long enough.
+    /// How many attempts have failed since the last connection, or since the beginning: 0 after one
+    /// that connected.
     pub fn failures(&self) -> u32 {
         self.failures
     }
@@ -183,13 +182,13 @@ impl<N: Network> Reconnect<N> {
                 }
                 State::Given(since) => {
                     let now = self.clock.now();
-                    if now.saturating_duration_since(*since) >= self.backoff.reset_after {
-                        self.failures = 0;
-                    } else if self.is_used_up() {
+                    if self.backoff.is_long(now.saturating_duration_since(*since)) {
+                        self.attempts = 0;
+                    } else if self.backoff.is_used_up(self.attempts) {
                         self.state = State::Over;
                         continue;
                     }
-                    self.wait(now);
+                    self.state = State::Waiting(now + self.backoff.wait(self.attempts, random()));
                 }
                 State::Waiting(until) => {
                     let until = *until;
@@ -203,33 +202,45 @@ impl<N: Network> Reconnect<N> {
                 }
                 State::Connecting(connecting) => {
                     let result = ready!(connecting.as_mut().poll(cx));
-                    self.failures = self.failures.saturating_add(1);
-                    let error = match result {
+                    self.attempts = self.attempts.saturating_add(1);
+                    match result {
                         Ok(socket) => {
-                            self.last_error = None;
+                            (self.failures, self.last_error) = (0, None);
                             self.state = State::Given(self.clock.now());
                             return Poll::Ready(Some(Ok(socket)));
                         }
-                        Err(error) => error,
-                    };
-                    if self.is_used_up() || is_permanent(&error) {
-                        self.state = State::Over;
-                        return Poll::Ready(Some(Err(error)));
+                        Err(error) => {
+                            if let Some(error) = self.failed(error) {
+                                return Poll::Ready(Some(Err(error)));
+                            }
+                        }
                     }
-                    self.last_error = Some(error);
-                    self.wait(self.clock.now());
                 }
                 State::Over => return Poll::Ready(None),
             }
         }
     }
 
-    fn is_used_up(&self) -> bool {
-        self.backoff.attempts.is_some_and(|attempts| self.failures >= attempts)
-    }
-
-    fn wait(&mut self, now: Timestamp) {
-        self.state = State::Waiting(now + self.backoff.wait(self.failures, random()));
+    /// Tells of an attempt that failed. Gives the error back if there is no other.
+    fn failed(&mut self, error: Error) -> Option<Error> {
+        // The application's functions may panic: then it is over.
+        self.state = State::Over;
+        self.failures = self.failures.saturating_add(1);
+        let goes_on = !self.backoff.is_used_up(self.attempts)
+            && match &mut self.decide {
+                Some(decide) => decide(&error),
+                None => error.is_temporary(),
+            };
+        let next_wait = goes_on.then(|| self.backoff.wait_after(&error, self.attempts, random()));
+        let attempt = FailedAttempt { error: &error, failures: self.failures, next_wait };
+        Span::attempt_failed(&self.url, &attempt);
+        if let Some(tell) = &mut self.tell {
+            tell(&attempt);
+        }
+        let Some(wait) = next_wait else { return Some(error) };
+        self.last_error = Some(error);
+        self.state = State::Waiting(self.clock.now() + wait);
+        None
     }
 }
 
@@ -251,43 +262,5 @@ impl<N: Network> fmt::Debug for Reconnect<N> {
             .field("failures", &self.failures)
             .field("last_error", &self.last_error)
             .finish_non_exhaustive()
-    }
-}
-
-/// What no other attempt changes.
-fn is_permanent(error: &Error) -> bool {
-    matches!(error, Error::Url(_) | Error::Request(_))
-}
-
-/// From 0 to 1; the middle if the system has no random bytes.
-fn random() -> f64 {
-    let mut bytes = [0; 4];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX),
-        Err(_) => 0.5,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_grow_to_the_maximum_and_are_shortened() {
-        let backoff = Backoff::new().initial(Duration::from_millis(100));
-        let backoff = backoff.maximum(Duration::from_secs(1)).jitter(0.5);
-        let waits = |random| {
-            [0, 1, 2, 3, 4, 5, 99, u32::MAX]
-                .map(|failures| backoff.wait(failures, random).as_millis())
-        };
-        assert_eq!(waits(0.0), [100, 100, 200, 400, 800, 1000, 1000, 1000]);
-        assert_eq!(waits(1.0), [50, 50, 100, 200, 400, 500, 500, 500]);
-        for (factor, jitter) in [(f64::NAN, f64::NAN), (-1.0, -1.0), (0.0, 0.0)] {
-            let odd = backoff.clone().factor(factor).jitter(jitter);
-            assert_eq!(odd.wait(5, 1.0), Duration::from_millis(100), "{factor}");
-        }
-        let odd = backoff.clone().factor(f64::INFINITY).jitter(f64::INFINITY);
-        assert_eq!(odd.wait(5, 1.0), Duration::ZERO);
-        assert!((0.0..=1.0).contains(&random()));
     }
 }

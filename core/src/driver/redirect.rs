@@ -57,20 +57,14 @@ pub(super) fn target(base: &Url, response: &Response) -> Result<Url, RedirectErr
 fn resolve(base: &Url, reference: &str) -> Result<Url, RedirectError> {
     // What a fragment names is in a document, and there is none.
     let reference = reference.split('#').next().unwrap_or_default();
-    let scheme = if base.is_secure() { "wss" } else { "ws" };
     let path_end = reference.find(['/', '?']).unwrap_or(reference.len());
-    let (first, rest) = reference.split_at(path_end);
-    let absolute = if let Some(name) = first.strip_suffix(':') {
-        let scheme = match name.to_ascii_lowercase().as_str() {
-            // A server of HTTP names its addresses so.
-            "ws" | "http" => "ws",
-            "wss" | "https" => "wss",
-            _ => return Err(RedirectError::Location),
-        };
-        format!("{scheme}:{rest}")
+    let first = reference.get(..path_end).unwrap_or_default();
+    let absolute = if first.ends_with(':') {
+        reference.into()
     } else if first.contains(':') {
         return Err(RedirectError::Location);
     } else if reference.starts_with("//") {
+        let scheme = if base.is_secure() { "wss" } else { "ws" };
         format!("{scheme}:{reference}")
     } else {
         let path = base.target().split('?').next().unwrap_or_default();
@@ -83,7 +77,7 @@ fn resolve(base: &Url, reference: &str) -> Result<Url, RedirectError> {
                 without_dots(&format!("{directory}{reference}"))
             }
         };
-        format!("{scheme}://{}{target}", base.authority())
+        format!("{}{target}", base.origin())
     };
     absolute.parse().map(Url::without_credentials).map_err(|_| RedirectError::Location)
 }
@@ -139,7 +133,21 @@ mod tests {
                 "{reference}"
             );
         }
-        for reference in ["ftp://a/", "mailto:a", "a:b", "ws:", "http:///x", "/a b", "//"] {
+        for reference in [
+            "ftp://a/",
+            "mailto:a",
+            "a:b",
+            "ws:",
+            "http:///x",
+            "/a b",
+            "//",
+            // Other parsers read these as `evil.test`, and as an address.
+            "https://evil.test\\@a.test/",
+            "//evil.test\\@a.test/",
+            "/\\evil.test/",
+            "\\\\evil.test/",
+            "http://127.1/",
+        ] {
             assert_eq!(resolve(&base, reference), Err(RedirectError::Location), "{reference}");
         }
     }

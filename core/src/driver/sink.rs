@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::task::Wake;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use futures_core::Stream;
 use futures_sink::Sink;
@@ -13,6 +13,7 @@ use super::clock::Clock;
 use super::error::Error;
 use super::poll::{Driven, Goal};
 use super::stream::ByteStream;
+use super::waker_slot::{lock, look_and_leave};
 use super::websocket::WebSocket;
 use crate::{CloseCode, CloseFrame, Message, SendError};
 
@@ -45,11 +46,7 @@ impl Tasks {
 impl Wakers {
     /// The task is noted before it polls, so no wake-up in between is lost.
     fn waker(self: &Arc<Self>, half: &Mutex<Option<Waker>>, cx: &Context<'_>) -> Waker {
-        let mut task = half.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *task {
-            Some(task) => task.clone_from(cx.waker()),
-            task @ None => *task = Some(cx.waker().clone()),
-        }
+        look_and_leave(half, cx, |task| task, |_| ());
         Waker::from(Arc::clone(self))
     }
 }
@@ -61,7 +58,7 @@ impl Wake for Wakers {
 
     fn wake_by_ref(self: &Arc<Self>) {
         for half in [&self.stream, &self.sink] {
-            let task = half.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let task = lock(half).take();
             if let Some(task) = task {
                 task.wake();
             }

@@ -7,6 +7,7 @@ pub(super) use on::{News, Seen, Span, within};
 
 #[cfg(feature = "tracing")]
 mod on {
+    use core::fmt;
     use std::io;
 
     use tracing::Instrument;
@@ -14,7 +15,9 @@ mod on {
 
     use crate::driver::close::copy;
     use crate::driver::error::Error;
-    use crate::driver::serve::Remote;
+    use crate::driver::reconnect::FailedAttempt;
+    use crate::driver::serve::{BoxError, Remote, in_full, is_of_connection};
+    use crate::driver::url::Url;
     use crate::{Closed, Connection};
 
     /// What happens, and to whom.
@@ -30,6 +33,23 @@ mod on {
 
         pub(in crate::driver) fn accept() -> Self {
             Self(debug_span!("accept"))
+        }
+
+        /// A client has not come as far as the opening handshake, which has an event of its own.
+        pub(in crate::driver) fn connected<T>(url: &Url, result: &Result<T, Error>) {
+            if let Err(error @ Error::Connect(_)) = result {
+                debug!(host = url.host(), port = url.port(), error = %Chain(error), "not connected");
+            }
+        }
+
+        /// A client that connects again and again.
+        pub(in crate::driver) fn attempt_failed(url: &Url, attempt: &FailedAttempt<'_>) {
+            let (host, port, failures) = (url.host(), url.port(), attempt.failures());
+            let error = Chain(attempt.error());
+            match attempt.next_wait() {
+                Some(wait) => warn!(host, port, failures, ?wait, %error, "attempt failed"),
+                None => warn!(host, port, failures, %error, "last attempt failed"),
+            }
         }
 
         /// A server's connection, its handshake included.
@@ -53,8 +73,22 @@ mod on {
             debug!("handshake failed");
         }
 
-        pub(in crate::driver) fn handler_failed(error: &Error) {
-            debug!(%error, "handler failed");
+        /// How a connection ended is its peer's doing; anything else the application's.
+        pub(in crate::driver) fn handler_failed(error: &BoxError) {
+            let in_full = in_full(error);
+            if is_of_connection(error) {
+                debug!(error = in_full, "handler failed");
+            } else {
+                warn!(error = in_full, "handler failed");
+            }
+        }
+
+        pub(in crate::driver) fn displaced() {
+            debug!("handshake gives way to a newer one");
+        }
+
+        pub(in crate::driver) fn too_many(peer: &Remote) {
+            debug!(%peer, "too many connections of one address");
         }
 
         pub(in crate::driver) fn panicked() {
@@ -62,13 +96,32 @@ mod on {
         }
 
         pub(in crate::driver) fn cut() {
-            debug!("cut by the shutdown");
+            debug!("cut");
         }
 
         pub(in crate::driver) fn opened<T>(result: &Result<T, Error>) {
             if let Err(error) = result {
-                debug!(%error, "opening handshake failed");
+                Self::opening_failed(error);
             }
+        }
+
+        pub(in crate::driver) fn opening_failed(error: &Error) {
+            debug!(%error, "opening handshake failed");
+        }
+    }
+
+    /// An error and what is behind it, in one line.
+    struct Chain<'e>(&'e dyn core::error::Error);
+
+    impl fmt::Display for Chain<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{}", self.0)?;
+            let mut next = self.0.source();
+            while let Some(error) = next {
+                write!(f, ": {error}")?;
+                next = error.source();
+            }
+            Ok(())
         }
     }
 
@@ -94,6 +147,12 @@ mod on {
             let role = connection.role();
             let span = debug_span!("connection", ?role, subprotocol);
             Self { span, is_gate_closed: false, has_faulted: false, is_closed: false }
+        }
+
+        /// All that it is, leaving one behind that tells nothing.
+        pub(in crate::driver) fn take_out(&mut self) -> Self {
+            let none = Self { span: tracing::Span::none(), ..*self };
+            core::mem::replace(self, none)
         }
 
         /// What has changed since the last look.
@@ -161,7 +220,9 @@ mod off {
 
     use crate::Connection;
     use crate::driver::error::Error;
-    use crate::driver::serve::Remote;
+    use crate::driver::reconnect::FailedAttempt;
+    use crate::driver::serve::{BoxError, Remote};
+    use crate::driver::url::Url;
 
     #[derive(Clone, Debug)]
     pub(in crate::driver) struct Span;
@@ -180,10 +241,15 @@ mod off {
         pub(in crate::driver) fn stopping(_open: usize) {}
         pub(in crate::driver) fn refused() {}
         pub(in crate::driver) fn handshake_failed() {}
-        pub(in crate::driver) fn handler_failed(_error: &Error) {}
+        pub(in crate::driver) fn handler_failed(_error: &BoxError) {}
+        pub(in crate::driver) fn displaced() {}
+        pub(in crate::driver) fn too_many(_peer: &Remote) {}
         pub(in crate::driver) fn panicked() {}
         pub(in crate::driver) fn cut() {}
+        pub(in crate::driver) fn connected<T>(_url: &Url, _result: &Result<T, Error>) {}
+        pub(in crate::driver) fn attempt_failed(_url: &Url, _attempt: &FailedAttempt<'_>) {}
         pub(in crate::driver) fn opened<T>(_result: &Result<T, Error>) {}
+        pub(in crate::driver) fn opening_failed(_error: &Error) {}
     }
 
     pub(in crate::driver) fn within<F: Future>(_span: Span, future: F) -> F {
@@ -195,6 +261,9 @@ mod off {
 
     impl Seen {
         pub(in crate::driver) fn new(_connection: &Connection, _subprotocol: Option<&str>) -> Self {
+            Self
+        }
+        pub(in crate::driver) fn take_out(&mut self) -> Self {
             Self
         }
         pub(in crate::driver) fn look(

@@ -1,15 +1,20 @@
 //! Addresses: `ws://user:password@host:port/path?query`, and nothing that could mean two things.
 
-use alloc::borrow::Cow;
 use core::fmt;
-use core::net::Ipv6Addr;
 
-use crate::handshake::{BasicCredentials, CredentialsError};
+use super::host::{Host, is_unreserved, percent_decode};
+use super::url_error::UrlError;
+use crate::handshake::BasicCredentials;
 
 /// Where to connect to, and what to ask for there (RFC 6455 §3).
 ///
+/// `http://` and `https://` are taken as `ws://` and `wss://`, as browsers do. A host that ends in a
+/// number and is not an IPv4 address in four decimal parts (`127.1`, `0x7f.1`, `2130706433`) is
+/// refused: what is a name to one parser is an address to another.
+///
 /// A user name and a password are percent-decoded and sent as `Authorization: Basic`. They are in
-/// neither `Debug` nor `Display`, which end up in logs.
+/// neither `Debug` nor `Display`, which end up in logs; nor is the query in `Debug`, which often has
+/// a token in it.
 ///
 /// ```
 /// use tidegate_core::driver::Url;
@@ -22,18 +27,18 @@ use crate::handshake::{BasicCredentials, CredentialsError};
 /// assert_eq!((url.port(), url.to_string().as_str()), (443, "wss://example.org/"));
 /// # Ok::<(), tidegate_core::driver::UrlError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Url {
     is_secure: bool,
     credentials: Option<BasicCredentials>,
-    host: String,
+    host: Host,
     port: u16,
     authority: String,
     target: String,
 }
 
 impl Url {
-    /// Whether it is `wss://`: TLS below.
+    /// Whether it is `wss://` (or `https://`): TLS below.
     pub const fn is_secure(&self) -> bool {
         self.is_secure
     }
@@ -43,8 +48,18 @@ impl Url {
         self.credentials.as_ref()
     }
 
-    /// The host: a name or an IP address; an IPv6 address without its brackets.
+    /// The host: a name or an IP address; an IPv6 address without its brackets and its zone.
     pub fn host(&self) -> &str {
+        self.host.name()
+    }
+
+    /// The zone of an IPv6 address, decoded: which of this machine's links it is on, by the name of
+    /// an interface or by a number (RFC 6874). It is not sent to anybody.
+    pub fn zone(&self) -> Option<&str> {
+        self.host.zone()
+    }
+
+    pub(super) const fn checked_host(&self) -> &Host {
         &self.host
     }
 
@@ -75,12 +90,21 @@ impl Url {
         self
     }
 
+    /// The scheme, the host with its zone, and the port: what a path can be put after.
+    pub(super) fn origin(&self) -> String {
+        let (scheme, default) = if self.is_secure { ("wss", 443) } else { ("ws", 80) };
+        match self.port == default {
+            true => format!("{scheme}://{}", self.host),
+            false => format!("{scheme}://{}:{}", self.host, self.port),
+        }
+    }
+
     /// Whether both are of one server: what credentials are meant for. Another port or scheme is
     /// another server.
     pub(super) fn has_origin_of(&self, other: &Self) -> bool {
         self.is_secure == other.is_secure
             && self.port == other.port
-            && self.host.eq_ignore_ascii_case(&other.host)
+            && self.host.is_same(&other.host)
     }
 }
 
@@ -89,9 +113,10 @@ impl core::str::FromStr for Url {
 
     fn from_str(url: &str) -> Result<Self, UrlError> {
         let (scheme, rest) = url.split_once("://").ok_or(UrlError::Scheme)?;
-        let is_secure = match scheme {
-            _ if scheme.eq_ignore_ascii_case("ws") => false,
-            _ if scheme.eq_ignore_ascii_case("wss") => true,
+        let is_secure = match scheme.to_ascii_lowercase().as_str() {
+            // The URL standard's WebSocket takes those of HTTP as well.
+            "ws" | "http" => false,
+            "wss" | "https" => true,
             _ => return Err(UrlError::Scheme),
         };
         // "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be
@@ -102,61 +127,65 @@ impl core::str::FromStr for Url {
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let (credentials, authority) = split_credentials(authority)?;
         let (host, port) = split_host(authority)?;
-        let host = to_ascii(host)?;
-        for part in [&*host, port, target] {
-            if let Some(byte) = part.bytes().find(|byte| !byte.is_ascii_graphic()) {
-                return Err(UrlError::Character { byte });
-            }
+        let host = Host::parse(host)?;
+        if let Some(byte) = [port, target].iter().find_map(|part| not_graphic(part)) {
+            return Err(UrlError::Character { byte });
         }
-        let (host, bracketed) = check_host(&host)?;
+        let path = target.split('?').next().unwrap_or_default();
+        if path.contains('\\') {
+            return Err(UrlError::Character { byte: b'\\' });
+        }
         let default = if is_secure { 443 } else { 80 };
         let port = match port {
             "" => default,
             port => parse_port(port).ok_or(UrlError::Port)?,
         };
+        let bracketed = host.without_zone();
         let authority =
             if port == default { bracketed.into() } else { format!("{bracketed}:{port}") };
         let slash = if target.starts_with('/') { "" } else { "/" };
         let target = format!("{slash}{target}");
-        Ok(Self { is_secure, credentials, host: host.into(), port, authority, target })
+        Ok(Self { is_secure, credentials, host, port, authority, target })
+    }
+}
+
+fn not_graphic(text: &str) -> Option<u8> {
+    text.bytes().find(|byte| !byte.is_ascii_graphic())
+}
+
+/// Without the user name, the password and the query.
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, query) = match self.target.split_once('?') {
+            Some((path, _)) => (path, "?.."),
+            None => (self.target.as_str(), ""),
+        };
+        write!(f, "Url({}{path}{query})", self.origin())
     }
 }
 
 /// Without the user name and the password.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.is_secure { "wss" } else { "ws" };
-        write!(f, "{scheme}://{}{}", self.authority, self.target)
+        write!(f, "{}{}", self.origin(), self.target)
     }
 }
 
-/// Takes `user:password@` off an authority. The last `@` ends it: a password may have others, and
-/// no host has one.
+/// Takes `user:password@` off an authority. "The user information [...] is followed by a
+/// commercial at-sign" (RFC 3986 §3.2.1), which neither it nor the host has; nor a backslash, at
+/// which other parsers end the host.
 pub(super) fn split_credentials(
     authority: &str,
 ) -> Result<(Option<BasicCredentials>, &str), UrlError> {
     let Some((user_info, rest)) = authority.rsplit_once('@') else { return Ok((None, authority)) };
-    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
-    let (user, password) = (percent_decode(user)?, percent_decode(password)?);
-    let credentials = BasicCredentials::new(user, password)?;
-    Ok((Some(credentials), rest))
-}
-
-fn percent_decode(text: &str) -> Result<String, UrlError> {
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => {
-                let mut digit = || char::from(bytes.next()?).to_digit(16);
-                let value = digit().zip(digit()).map(|(high, low)| high * 16 + low);
-                value.and_then(|value| u8::try_from(value).ok()).ok_or(UrlError::UserInfo)?
-            }
-            byte if byte.is_ascii_graphic() => byte,
-            byte => return Err(UrlError::Character { byte }),
-        });
+    let is_allowed = |byte: u8| is_unreserved(byte) || b"!$&'()*+,;=:%".contains(&byte);
+    if let Some(byte) = user_info.bytes().find(|byte| !is_allowed(*byte)) {
+        return Err(UrlError::Character { byte });
     }
-    String::from_utf8(decoded).map_err(|_| UrlError::UserInfo)
+    let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
+    let decode = |text| percent_decode(text).ok_or(UrlError::UserInfo);
+    let credentials = BasicCredentials::new(decode(user)?, decode(password)?)?;
+    Ok((Some(credentials), rest))
 }
 
 /// The host, in brackets if it is in brackets, and the port, which may be empty.
@@ -173,110 +202,16 @@ pub(super) fn split_host(authority: &str) -> Result<(&str, &str), UrlError> {
     }
 }
 
-/// The host without and with brackets.
-pub(super) fn check_host(host: &str) -> Result<(&str, &str), UrlError> {
-    if let Some(literal) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        literal.parse::<Ipv6Addr>().map_err(|_| UrlError::Host)?;
-        return Ok((literal, host));
-    }
-    // Letters, digits, dots, hyphens, and underscores, which are not allowed and in use. Whatever
-    // else RFC 3986 would let pass is read differently by different parsers.
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    if host.is_empty() || !host.bytes().all(is_name) {
-        return Err(UrlError::Host);
-    }
-    Ok((host, host))
-}
-
-/// The host in ASCII.
-fn to_ascii(host: &str) -> Result<Cow<'_, str>, UrlError> {
-    if host.is_ascii() {
-        return Ok(Cow::Borrowed(host));
-    }
-    #[cfg(feature = "idna")]
-    return idna::domain_to_ascii_cow(host.as_bytes(), idna::AsciiDenyList::URL)
-        .map_err(|_| UrlError::HostNotAscii);
-    #[cfg(not(feature = "idna"))]
-    Err(UrlError::HostNotAscii)
-}
-
 pub(super) fn parse_port(port: &str) -> Option<u16> {
     // `parse` alone would take a sign.
     let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
     port.parse().ok().filter(|port| is_number && *port != 0)
 }
 
-/// Why an address cannot be connected to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UrlError {
-    /// The scheme is neither `ws` nor `wss`.
-    Scheme,
-    /// The scheme is `wss`, and the adapter is built without TLS: its feature `rustls` is off. A TLS
-    /// stream of your own goes into `client`.
-    TlsNotBuilt,
-    /// A space, a control character or one beyond ASCII, to be percent-encoded.
-    Character {
-        /// The first such byte.
-        byte: u8,
-    },
-    /// The host is missing, or neither a name nor an IP address.
-    Host,
-    /// The host is not ASCII, and is to be written in Punycode (`xn--...`); with the feature `idna`:
-    /// it is not an international name that may be registered.
-    HostNotAscii,
-    /// The port is not a number from 1 to 65535.
-    Port,
-    /// The user name or the password is not percent-encoded UTF-8.
-    UserInfo,
-    /// The user name or the password cannot be sent.
-    Credentials(CredentialsError),
-    /// There is a fragment (RFC 6455 §3).
-    Fragment,
-    /// The scheme of a proxy is neither `http` nor `socks5`.
-    ProxyScheme,
-}
-
-impl fmt::Display for UrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Scheme => "the address does not begin with ws:// or wss://",
-            Self::TlsNotBuilt => {
-                "wss:// needs the feature rustls of the adapter; or hand a TLS stream to client()"
-            }
-            Self::Character { byte } => {
-                return write!(
-                    f,
-                    "the address has the byte {byte:#04x}, which must be percent-encoded"
-                );
-            }
-            Self::Host => "the host is neither a name nor an IP address",
-            Self::HostNotAscii if cfg!(feature = "idna") => {
-                "the host is not a valid international name"
-            }
-            Self::HostNotAscii => {
-                "the host is not ASCII: write it in Punycode (xn--...), or use the feature idna"
-            }
-            Self::Port => "the port is not a number from 1 to 65535",
-            Self::UserInfo => "the user name or the password is not percent-encoded UTF-8",
-            Self::Credentials(error) => return error.fmt(f),
-            Self::Fragment => "the address has a fragment (#), which it must not",
-            Self::ProxyScheme => "the address of a proxy does not begin with http:// or socks5://",
-        })
-    }
-}
-
-impl core::error::Error for UrlError {}
-
-impl From<CredentialsError> for UrlError {
-    fn from(error: CredentialsError) -> Self {
-        Self::Credentials(error)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handshake::CredentialsError;
 
     #[test]
     fn parts() {
@@ -313,14 +248,15 @@ mod tests {
             ("me:", ("me", "")),
             (":key", ("", "key")),
             ("a%40b:c%3Ad:%25", ("a@b", "c:d:%")),
-            ("m%C3%BCller:x@y", ("m\u{fc}ller", "x@y")),
+            ("m%C3%BCller:x%40y", ("m\u{fc}ller", "x@y")),
+            ("!$&'()*:+,;=-._~:", ("!$&'()*", "+,;=-._~:")),
         ];
         for (text, (user, password)) in cases {
-            let url: Url = format!("wss://{text}@[::1]:8443/x").parse().expect(text);
+            let url: Url = format!("wss://{text}@[::1]:8443/x?secret").parse().expect(text);
             let expected = BasicCredentials::new(user, password).expect(text);
             assert_eq!(url.credentials(), Some(&expected), "{text}");
-            assert_eq!(url.to_string(), "wss://[::1]:8443/x");
-            assert!(!format!("{url:?}").contains("secret"));
+            assert_eq!(url.to_string(), "wss://[::1]:8443/x?secret");
+            assert_eq!(format!("{url:?}"), "Url(wss://[::1]:8443/x?..)");
         }
     }
 
@@ -329,16 +265,20 @@ mod tests {
         let cases = [
             ("", UrlError::Scheme),
             ("example.org", UrlError::Scheme),
-            ("http://example.org", UrlError::Scheme),
+            ("ftp://example.org", UrlError::Scheme),
             ("ws://", UrlError::Host),
             ("ws:///path", UrlError::Host),
             ("ws://:80", UrlError::Host),
             ("ws://a%41", UrlError::Host),
             ("ws://a\\b", UrlError::Host),
             ("ws://[::1", UrlError::Host),
-            ("ws://[fe80::1%25eth0]/", UrlError::Host),
+            ("ws://user@name@a", UrlError::Character { byte: b'@' }),
             ("ws://[127.0.0.1]/", UrlError::Host),
             ("ws://::1/", UrlError::Host),
+            ("ws://./", UrlError::Host),
+            ("ws://a..b/", UrlError::Host),
+            ("ws://.a/", UrlError::Host),
+            ("ws://0../", UrlError::Host),
             ("ws://user@", UrlError::Host),
             ("ws://[::1]80", UrlError::Port),
             ("ws://a:0", UrlError::Port),

@@ -1,5 +1,6 @@
 //! A WebSocket on a stream: the calls of an application.
 
+use alloc::sync::Arc;
 use core::future::poll_fn;
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -7,6 +8,7 @@ use core::time::Duration;
 use super::clock::Clock;
 use super::closer::Closer;
 use super::error::Error;
+use super::home::WayHome;
 use super::intake::Intake;
 use super::link::Link;
 use super::poll::{Driven, Goal};
@@ -26,6 +28,7 @@ use crate::{Closed, Connection, Event, Message, Stats};
 /// Dropping it closes the stream without a closing handshake; [`close`](Self::close) comes first.
 /// What is not written then is lost, and what has arrived and is not read makes most systems reset
 /// the connection, which can take back from the peer what was written last.
+/// One that [`serve`](super::serve) gave to a handler is closed by the server then.
 ///
 /// It is also a `Stream` of `Result<Message, Error>` and a `Sink<Message>`.
 #[derive(Debug)]
@@ -38,6 +41,7 @@ pub struct WebSocket<S, C> {
     pub(super) tasks: Tasks,
     pub(super) pings: u64,
     pub(super) closer: Option<Closer>,
+    pub(super) home: Option<WayHome<S, C>>,
     pub(super) seen: Seen,
 }
 
@@ -70,6 +74,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             tasks: Tasks::default(),
             pings: 0,
             closer: None,
+            home: None,
             seen,
         }
     }
@@ -225,8 +230,32 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     }
 
     /// The stream, without a closing handshake; `None` once it is closed.
-    pub fn into_inner(self) -> Option<S> {
-        self.link.stream
+    pub fn into_inner(mut self) -> Option<S> {
+        self.link.stream.take()
+    }
+
+    /// All that it is, leaving something closed behind, which is to be dropped. A server's way home
+    /// is not taken out.
+    pub(super) fn take_out(&mut self) -> Self {
+        Self {
+            link: self.link.take_out(),
+            connection: self.take_connection(),
+            subprotocol: self.subprotocol.take(),
+            end: self.end,
+            intake: core::mem::take(&mut self.intake),
+            tasks: core::mem::take(&mut self.tasks),
+            pings: self.pings,
+            closer: self.closer.take(),
+            home: None,
+            seen: self.seen.take_out(),
+        }
+    }
+
+    /// The connection, leaving a new one behind that is not used.
+    pub(super) fn take_connection(&mut self) -> Connection {
+        let config = Arc::clone(self.connection.config());
+        let nothing = Connection::server(self.link.clock.now(), config);
+        core::mem::replace(&mut self.connection, nothing)
     }
 
     pub(super) fn poll_recv(
@@ -288,6 +317,19 @@ impl<S: ByteStream, C: Clock> Driven for WebSocket<S, C> {
     fn after(&mut self) {
         let news = self.seen.look(&self.connection, self.link.fault.as_ref());
         self.seen.tell(news);
+        if self.link.stream.is_none() {
+            self.home = None;
+        }
+    }
+}
+
+impl<S, C> Drop for WebSocket<S, C> {
+    fn drop(&mut self) {
+        if let Some(way) = self.home.take()
+            && self.link.stream.is_some()
+        {
+            way.bring(self);
+        }
     }
 }
 

@@ -11,7 +11,7 @@ pub trait Duplex: Read + Write {
     /// Ends the writing side behind everything that was written and flushed (a TCP FIN, the
     /// `close_notify` of TLS). Reading goes on.
     ///
-    /// Called in every turn from then on, until the end: to do it again must be harmless.
+    /// Called again and again from then on, until the end: that must be harmless.
     ///
     /// # Errors
     ///

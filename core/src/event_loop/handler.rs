@@ -37,16 +37,16 @@ pub trait Handler {
     /// is closing.
     ///
     /// An answer that is sent later, after this has returned, can find the outbox full, or the
-    /// connection closed: the peer's Close takes effect when every message before it was taken. An
-    /// application that answers later is not [`ready`](Self::is_ready) for the next message until
-    /// it has.
+    /// connection closing: the peer's Close takes effect when every message before it was taken.
     fn event(&mut self, connection: &mut Connection, event: Event);
 
     /// Whether it would take a message or a chunk now. Asked before each. While it is false,
     /// messages wait in the connection, the gate closes, and the peer is slowed down; the end of
     /// the connection waits behind them. Control frames and [`Event::Closed`] come all the same.
     ///
-    /// When it becomes true again, call the loop's function: nothing else does.
+    /// When it becomes true again, call the loop's function: nothing else does. An application that
+    /// will never be ready again says that it is, and discards what comes: otherwise
+    /// [`Turn::Over`](super::Turn::Over) waits for it.
     fn is_ready(&self) -> bool {
         true
     }

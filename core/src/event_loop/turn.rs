@@ -46,12 +46,14 @@ pub fn turn_with<S: Duplex + ?Sized>(
     let mut expirations = 0;
     loop {
         let handed = hand_over(connection, handler, &mut share);
+        let has_output = connection.wants_output();
         let written = match write(connection, stream, &mut share) {
             Ok(written) => written,
             Err(error) => return fail(connection, stream, buffer, now, handler, error),
         };
-        if handed == Handed::Waits && may_hand_over(connection, handler) {
-            continue; // writing has made room
+        let has_room = handed == Handed::Waits && may_hand_over(connection, handler);
+        if has_room || (has_output && written == Written::All) {
+            continue; // what was written may bring an event, or room for an answer
         }
         match connection.transport() {
             Transport::Close if handed == Handed::All => return over(connection, None),

@@ -181,19 +181,8 @@ impl fmt::Display for RequestError {
     }
 }
 
-impl core::error::Error for RequestError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Header(error) => Some(error),
-            Self::Host
-            | Self::Target
-            | Self::Subprotocol
-            | Self::DuplicateSubprotocol
-            | Self::Origin
-            | Self::WindowBits => None,
-        }
-    }
-}
+/// What is wrong with a header is in the text: a chain does not say it twice.
+impl core::error::Error for RequestError {}
 
 impl From<HeaderError> for RequestError {
     fn from(error: HeaderError) -> Self {
@@ -232,14 +221,8 @@ impl fmt::Display for AcceptError {
     }
 }
 
-impl core::error::Error for AcceptError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Header(error) => Some(error),
-            Self::NoRequest | Self::Subprotocol | Self::Status { .. } => None,
-        }
-    }
-}
+/// What is wrong with a header is in the text: a chain does not say it twice.
+impl core::error::Error for AcceptError {}
 
 impl From<HeaderError> for AcceptError {
     fn from(error: HeaderError) -> Self {

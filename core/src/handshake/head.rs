@@ -15,8 +15,8 @@ use super::headers::{Headers, is_value_byte};
 ///
 /// A request is read to the letter. That is also why lines are not left to httparse, which takes a
 /// lone LF for the end of one (RFC 9112 §2.2 allows it, and allowing it is how requests are
-/// smuggled). Nobody is between a client and what it takes a response for, so a response may have
-/// what servers are known to send and browsers take: lines that end with LF alone, empty lines
+/// smuggled). A response is read by the client that asked for it, and by nobody after it, so it may
+/// have what servers are known to send and browsers take: lines that end with LF alone, empty lines
 /// before the first (both RFC 9112 §2.2), and folded fields (§5.2).
 pub(super) struct Head {
     kind: Kind,

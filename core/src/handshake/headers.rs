@@ -66,7 +66,8 @@ impl Headers {
         self.ends.push(End { name: self.names.len(), value: self.values.len() });
     }
 
-    /// Adds the line of a folded field to the last one, behind a blank. Gives whether there is one.
+    /// Adds the line of a folded field to the value of the last one, after a blank. Gives whether there is
+    /// a field to continue.
     pub(super) fn continue_last(&mut self, line: &[u8]) -> bool {
         let start = self.ends.iter().rev().nth(1).map_or(0, |end| end.value);
         let Some(last) = self.ends.last_mut() else { return false };

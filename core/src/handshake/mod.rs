@@ -173,9 +173,7 @@ impl Limits {
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Self, ConfigError> {
         self.timeout = timeout.into();
-        if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
-            return Err(ConfigError::ZeroDuration { setting: "timeout" });
-        }
+        ConfigError::check_duration("timeout", self.timeout)?;
         Ok(self)
     }
 
@@ -193,9 +191,7 @@ impl Limits {
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Self, ConfigError> {
         self.body_timeout = timeout.into();
-        if self.body_timeout.is_some_and(|timeout| timeout < Duration::from_micros(1)) {
-            return Err(ConfigError::ZeroDuration { setting: "body_timeout" });
-        }
+        ConfigError::check_duration("body_timeout", self.body_timeout)?;
         Ok(self)
     }
 

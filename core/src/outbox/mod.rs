@@ -154,19 +154,21 @@ impl Outbox {
         self.queue.get_or_insert_default().push_back(frame);
     }
 
-    /// Keeps a pong. Beyond thirty-two the oldest gives way: the newest ping is the one that must be
+    /// Keeps a pong. Beyond `max_pongs` the oldest gives way: the newest ping is the one that must be
     /// answered (RFC 6455 §5.5.3).
     pub(crate) fn push_pong(&mut self, payload: Bytes) {
+        let most = self.config.max_pongs;
         let pongs = &mut self.control().pongs;
-        if pongs.len() == PONG_RING {
+        if pongs.len() >= most {
             pongs.pop_front();
         }
         push_control(pongs, payload);
     }
 
     pub(crate) fn push_ping(&mut self, payload: Bytes) -> Result<(), ControlError> {
+        let most = self.config.max_pings;
         let pings = &mut self.control().pings;
-        if pings.len() == CONTROL_RING {
+        if pings.len() >= most {
             return Err(ControlError::Full);
         }
         push_control(pings, payload);
@@ -371,14 +373,10 @@ fn push_control(ring: &mut VecDeque<Bytes>, payload: Bytes) {
 /// Below this size a copy costs less than a place of its own in a vectored write.
 const CHEAP_TO_COPY: usize = 512;
 
-/// How many pongs wait: each of a normal burst is answered. Autobahn sends ten pings at once; twenty
-/// of Node's `ws` arrive in one read behind TLS or a proxy, and it waits for each.
-const PONG_RING: usize = 32;
-
-/// How many pings of our own wait.
-const CONTROL_RING: usize = 16;
-
 /// The most that control frames hold: both rings, their places and the close frame, waiting and
 /// committed.
-pub(crate) const CONTROL_BOUND: usize = 2
-    * ((PONG_RING + CONTROL_RING) * (MAX_CONTROL_PAYLOAD + MAX_HEADER + 64) + MAX_CONTROL_PAYLOAD);
+pub(crate) fn control_bound(config: &Config) -> usize {
+    const EACH: usize = MAX_CONTROL_PAYLOAD + MAX_HEADER + 64;
+    let rings = config.max_pongs.saturating_add(config.max_pings).saturating_mul(EACH);
+    rings.saturating_add(MAX_CONTROL_PAYLOAD).saturating_mul(2)
+}

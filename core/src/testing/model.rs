@@ -56,6 +56,8 @@ pub struct Rules {
     pub surface_control: bool,
     /// When pings are answered.
     pub pong_policy: PongPolicy,
+    /// How many pongs are kept.
+    pub max_pongs: usize,
 }
 
 impl From<&Config> for Rules {
@@ -66,6 +68,7 @@ impl From<&Config> for Rules {
             bytes: (bytes.high(), bytes.low()),
             surface_control: config.surface_control,
             pong_policy: config.pong_policy,
+            max_pongs: config.max_pongs,
         }
     }
 }
@@ -262,7 +265,7 @@ impl Model {
         if self.is_closed || is_cut {
             return;
         }
-        if self.pongs.len() == 32 {
+        if self.pongs.len() >= self.rules.max_pongs {
             self.pongs.remove(0);
         }
         self.pongs.push(payload);

@@ -1,8 +1,11 @@
 //! Closing from elsewhere, in whatever call the application waits.
 
-use core::task::Poll;
+use alloc::sync::Arc;
+use alloc::task::Wake;
+use core::future::Future;
+use core::task::{Context, Poll, Waker};
 
-use tidegate_core::driver::Error;
+use tidegate_core::driver::{Closer, Error};
 use tidegate_core::{CloseCode, CloseFrame, Config, ControlError, Failure, Message};
 
 use crate::mock::{Count, Net, masked, poll, poll_pinned, ready};
@@ -105,4 +108,35 @@ fn reaches_a_split_connection() {
     assert!(net.0.borrow().is_dropped);
     assert!(ready(poll(&count, receiver.recv())).is_err());
     drop(sender);
+}
+
+/// A waker's code that runs when it is dropped is the executor's, or the application's.
+#[test]
+fn a_waker_that_is_dropped_may_use_the_closer() {
+    struct Closes(Closer);
+
+    impl Wake for Closes {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Closes {
+        fn drop(&mut self) {
+            self.0.close(CloseCode::GOING_AWAY).unwrap();
+        }
+    }
+
+    let (net, count) = (Net::new(), Count::new());
+    let mut socket = net.server(Config::default());
+    let waker = Waker::from(Arc::new(Closes(socket.closer())));
+    let mut receiving = Box::pin(socket.recv());
+    assert!(receiving.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    // The last one is with the closer, and gives way to another task's.
+    drop(waker);
+    {
+        let mut state = net.0.borrow_mut();
+        (state.reader, state.writer, state.alarm) = (None, None, None);
+    }
+    assert!(poll_pinned(&count, &mut receiving).is_pending());
+    assert!(poll_pinned(&count, &mut receiving).is_pending());
+    assert_eq!(net.written(), b"\x88\x02\x03\xe9");
 }

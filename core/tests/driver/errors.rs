@@ -3,10 +3,14 @@
 use core::error::Error as _;
 use std::io::{self, ErrorKind};
 
-use tidegate_core::driver::{ConnectFault, Error, RedirectError, Remote, Stage, UrlError};
+use tidegate_core::driver::{
+    ConnectFault, Error, Peer, Proxy, RedirectError, Remote, Stage, Url, UrlError,
+};
 use tidegate_core::handshake::proxy::{ProxyError, ProxyRequestError};
-use tidegate_core::handshake::{AcceptError, CredentialsError, HandshakeError, RequestError};
-use tidegate_core::{ChunkError, ControlError, MessageKind};
+use tidegate_core::handshake::{
+    AcceptError, CredentialsError, HandshakeError, HeaderError, RequestError,
+};
+use tidegate_core::{ChunkError, ConfigError, ControlError, MessageKind};
 
 use crate::mock::{Count, Net, Read, poll, ready};
 
@@ -22,25 +26,45 @@ fn broken() -> io::Error {
     io::Error::new(ErrorKind::BrokenPipe, "the pipe is broken")
 }
 
+/// No text has the text of its source in it, along the whole chain.
+fn says_each_thing_once(error: &(dyn core::error::Error + 'static)) {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        assert!(!error.to_string().contains(&source.to_string()), "{error} <- {source}");
+        error = source;
+    }
+}
+
 #[test]
-fn an_error_says_what_is_behind_it_and_leads_to_it() {
+fn an_error_says_what_it_knows_and_leads_to_what_others_said() {
     let chunk =
         tidegate_core::Chunk { kind: MessageKind::Text, payload: b"\xFF"[..].into(), last: true };
-    let handshake = |error| Error::Handshake { error, response: None, peer: None };
+    let peer: Option<Box<Peer>> = None;
+    let handshake = |error| Error::Handshake { error, response: None, peer: peer.clone() };
     for (error, words) in [
-        (Error::Io(broken()), "the pipe is broken"),
-        (Error::Tls(broken()), "TLS with the client"),
         (Error::Chunk(ChunkError::InvalidUtf8(chunk)), "text"),
         (Error::Control(ControlError::PayloadTooLong { length: 126 }), "126"),
         (Error::Url(UrlError::Scheme), "ws://"),
+        (Error::Url(UrlError::Credentials(CredentialsError::Colon)), "colon"),
+        (Error::Config(ConfigError::ZeroDuration { setting: "timeout" }), "timeout"),
         (Error::Request(RequestError::Host), "host"),
+        (Error::Request(RequestError::Header(HeaderError::Reserved)), "handshake itself"),
         (Error::Accept(AcceptError::Status { status: 200 }), "200"),
-        (handshake(HandshakeError::Status { status: 503 }), "opening handshake failed"),
-        (Error::Entropy(getrandom::Error::UNSUPPORTED), "random bytes"),
+        (Error::Accept(AcceptError::Header(HeaderError::Name)), "token"),
+        (handshake(HandshakeError::Status { status: 503 }), "503"),
     ] {
         says(&error, words);
-        let source = error.source().expect("something is behind it").to_string();
-        assert!(error.to_string().contains(&source), "{error} is not {source}");
+        says_each_thing_once(&error);
+        assert!(error.source().is_none(), "{error} is ours, and says all of it");
+    }
+    for (error, words) in [
+        (Error::Io(broken()), "the transport failed"),
+        (Error::Tls(broken()), "TLS with the client"),
+    ] {
+        says(&error, words);
+        says_each_thing_once(&error);
+        let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+        assert_eq!(source.map(io::Error::kind), Some(ErrorKind::BrokenPipe), "{error}");
     }
     for (error, words) in [
         (Error::Closing, "closing handshake"),
@@ -82,11 +106,17 @@ fn a_client_that_cannot_connect_says_at_which_stage_and_why() {
     ] {
         assert!(stage.to_string().contains(words), "{stage}");
     }
+    let url: Url = "wss://a.test/".parse().unwrap();
+    let environment = Proxy::from_environment(&url, |name| {
+        (name == "https_proxy").then(|| String::from("ftp://proxy.test"))
+    });
+    let environment = environment.unwrap_err();
+    assert_eq!(environment.address(), Some(UrlError::ProxyScheme));
     for (fault, words) in [
         (ConnectFault::Resolve(broken()), "broken"),
         (ConnectFault::NoAddress, "no address"),
         (ConnectFault::Unreachable, "connected to"),
-        (ConnectFault::ProxyAddress(UrlError::ProxyScheme), "socks5://"),
+        (ConnectFault::ProxyEnvironment(environment), "https_proxy"),
         (ConnectFault::ProxyRequest(ProxyRequestError::Host), "255"),
         (ConnectFault::Proxy(ProxyError::NoMethod), "authenticate"),
         (ConnectFault::Tls(broken()), "broken"),
@@ -108,6 +138,8 @@ fn an_address_that_is_none_says_what_is_wrong_with_it() {
         (UrlError::TlsNotBuilt, "rustls"),
         (UrlError::Character { byte: 0x20 }, "0x20"),
         (UrlError::Host, "IP address"),
+        (UrlError::NumericHost, "number"),
+        (UrlError::Zone, "%25"),
         (UrlError::HostNotAscii, "international"),
         (UrlError::Port, "65535"),
         (UrlError::UserInfo, "percent-encoded"),

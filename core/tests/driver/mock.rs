@@ -59,7 +59,7 @@ pub(crate) struct Net(pub(crate) Rc<RefCell<State>>);
 #[derive(Debug)]
 pub(crate) struct Stream(Rc<RefCell<State>>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Time(Rc<RefCell<State>>);
 
 impl Net {

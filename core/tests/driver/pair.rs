@@ -30,7 +30,7 @@ pub(crate) struct End {
     random: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct NoTime;
 
 impl Clock for NoTime {

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
 
-from common import Checks, expect, options, same
+from common import Checks, equal, expect, options
 from raw import BINARY, CLOSE, PING, PONG, TEXT, Gone, Raw, close, frame
 
 (positional, o) = options(sys.argv[1:], __doc__, count=20000)
@@ -45,7 +45,7 @@ async def pipelined():
             await task
         finally:
             task.cancel()
-    same(ws.protocol.close_rcvd and ws.protocol.close_rcvd.code, 1000, "the code of the Close")
+    equal(ws.protocol.close_rcvd and ws.protocol.close_rcvd.code, 1000, "the code of the Close")
 
 
 def beside(client, pieces):
@@ -86,8 +86,8 @@ def finish(client, code=1000):
         opcode, got = client.message()
         if opcode == CLOSE:
             break
-    same(int.from_bytes(got[:2], "big"), code, "the code of the Close")
-    same(client.ends(), [], "what comes behind the Close")
+    equal(int.from_bytes(got[:2], "big"), code, "the code of the Close")
+    equal(client.ends(), [], "what comes behind the Close")
     expect(time.monotonic() - begin < 3, "the end took %.1f s", time.monotonic() - begin)
     client.socket.close()
 
@@ -162,8 +162,8 @@ def close_with_data_behind():
     beside(client, [b"".join(frames(count)) + close(1001) + frame(BINARY, b"too late") * 50])
     receive(client, count)
     opcode, got = client.message()
-    same((opcode, got[:2]), (CLOSE, (1001).to_bytes(2, "big")), "the Close")
-    same(client.ends(), [], "what comes behind the Close")
+    equal((opcode, got[:2]), (CLOSE, (1001).to_bytes(2, "big")), "the Close")
+    equal(client.ends(), [], "what comes behind the Close")
     alive()
 
 
@@ -174,8 +174,8 @@ def close_read_late():
     time.sleep(0.5)
     receive(client, count)
     opcode, got = client.message()
-    same((opcode, got[:2]), (CLOSE, (4000).to_bytes(2, "big")), "the Close")
-    same(client.ends(), [], "what comes behind the Close")
+    equal((opcode, got[:2]), (CLOSE, (4000).to_bytes(2, "big")), "the Close")
+    equal(client.ends(), [], "what comes behind the Close")
 
 
 def pings():
@@ -188,9 +188,9 @@ def pings():
     beside(client, pieces)
     pongs = receive(client, count)
     if not pongs or pongs[-1] != b"4999":
-        same(client.message(), (PONG, b"4999"), "the last pong")
+        equal(client.message(), (PONG, b"4999"), "the last pong")
     order = [int(pong) for pong in pongs]
-    same(order, sorted(order), "the order of the pongs")
+    equal(order, sorted(order), "the order of the pongs")
     expect(len(pongs) >= 10, "%d pongs", len(pongs))
     finish(client)
 
@@ -208,7 +208,7 @@ def fragments():
     opcode, got = client.message()
     while opcode == PONG:
         opcode, got = client.message()
-    same((opcode, got), (TEXT, "Gr\u00fc\u00dfe".encode()))
+    equal((opcode, got), (TEXT, "Gr\u00fc\u00dfe".encode()))
     finish(client)
 
 
@@ -217,8 +217,8 @@ def violation():
     client.send(b"".join(frames(10)) + frame(BINARY, b"not masked", masked=False))
     receive(client, 10)
     opcode, got = client.message()
-    same((opcode, got[:2]), (CLOSE, (1002).to_bytes(2, "big")), "the Close")
-    same(client.ends(), [], "what comes behind the Close")
+    equal((opcode, got[:2]), (CLOSE, (1002).to_bytes(2, "big")), "the Close")
+    equal(client.ends(), [], "what comes behind the Close")
 
 
 async def together():
@@ -233,7 +233,7 @@ async def together():
                 for message in sent:
                     await ws.send(message)
                 for message in sent:
-                    same(await ws.recv(), message)
+                    equal(await ws.recv(), message)
     await asyncio.gather(*(one(i) for i in range(50)))
     stuck.reset()
 

@@ -11,7 +11,7 @@ use tidegate_core::{
 use tidegate_tests::ends::{Adapter, Mode, soon};
 use tidegate_tests::frames::{Frame, opcode};
 
-use crate::memory::Growth;
+use crate::memory::{FLAT, Growth};
 use crate::peer::{close_code, fails, join, read, to, victim, write, write_and_end};
 
 const MIB: usize = 1 << 20;
@@ -108,5 +108,8 @@ pub(crate) async fn many_messages<A: Adapter>(mode: Mode) {
         assert!(growth.gross_peak() > MIB);
         assert_eq!(join::<A, _>(writing).await, total);
         end.abort();
+        drop(end);
+        let left = growth.left::<A>().await;
+        assert!(left <= FLAT, "{left} bytes are left");
     }
 }

@@ -41,6 +41,17 @@ impl Growth {
         MEMORY.peak_usage().saturating_sub(self.before + threads * READ_SIZE)
     }
 
+    /// What is left of it when all is released, as [`peak`](Self::peak) counts.
+    pub(crate) async fn left<A: Adapter>(&self) -> usize {
+        let mut left = usize::MAX;
+        while left != MEMORY.current_usage() {
+            left = MEMORY.current_usage();
+            A::sleep(Duration::from_millis(20)).await;
+        }
+        let threads = 2 + available_parallelism().map_or(1, usize::from);
+        left.saturating_sub(self.before + threads * READ_SIZE)
+    }
+
     /// The most it ever was with these buffers, in bytes: for what must not be small.
     pub(crate) fn gross_peak(&self) -> usize {
         MEMORY.peak_usage().saturating_sub(self.before)

@@ -27,10 +27,14 @@ impl<L: Listener> Listener for Failing<L> {
 }
 
 macro_rules! adapters {
-    ($($name:ident: $adapter:ident, $listener:ident, $block_on:expr, $from:expr;)+) => {$(
+    ($($name:ident: $adapter:ident, $listener:ident, $block_on:expr, $spawn:expr, $from:expr;)+) => {$(
         pub(crate) struct $name;
 
         impl Adapter for $name {
+            fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+                ($spawn)(task);
+            }
+
             fn serve(
                 listener: TcpListener,
                 failures: Vec<i32>,
@@ -42,7 +46,7 @@ macro_rules! adapters {
                     let listener = $adapter::$listener($from(listener).unwrap());
                     let listener = Failing { failures, listener };
                     let server = $adapter::serve_on(listener, options, move |socket, arrival| {
-                        handle(socket, arrival, behaviour)
+                        handle::<Self, _, _>(socket, arrival, behaviour)
                     });
                     started.send(server.handle()).unwrap();
                     server.await
@@ -52,10 +56,12 @@ macro_rules! adapters {
     )+};
 }
 adapters! {
-    Tokio: tidegate_tokio, TokioListener, tokio_block_on, tokio::net::TcpListener::from_std;
-    Smol: tidegate_smol, SmolListener, smol::block_on, smol::net::TcpListener::try_from;
+    Tokio: tidegate_tokio, TokioListener, tokio_block_on,
+        |task| drop(tokio::spawn(task)), tokio::net::TcpListener::from_std;
+    Smol: tidegate_smol, SmolListener, smol::block_on,
+        |task| smol::spawn(task).detach(), smol::net::TcpListener::try_from;
     AsyncStd: tidegate_async_std, AsyncStdListener, async_std::task::block_on,
-        |listener| io::Result::Ok(async_std::net::TcpListener::from(listener));
+        |task| drop(async_std::task::spawn(task)), |listener| io::Result::Ok(async_std::net::TcpListener::from(listener));
 }
 
 pub(crate) fn tokio_block_on<T>(future: impl Future<Output = T>) -> T {

@@ -71,6 +71,16 @@ impl Client {
         self.0.write_all(&frame).unwrap();
     }
 
+    /// Sends several frames in one piece.
+    pub(crate) fn send_all(&mut self, frames: &[(u8, &[u8])]) {
+        let mut bytes = Vec::new();
+        for (first, payload) in frames {
+            bytes.extend([*first, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0]);
+            bytes.extend_from_slice(payload);
+        }
+        self.0.write_all(&bytes).unwrap();
+    }
+
     /// The next frame: its first byte and its payload.
     pub(crate) fn frame(&mut self) -> (u8, Vec<u8>) {
         let mut header = [0; 2];

@@ -3,20 +3,29 @@
 
 mod adapters;
 mod client;
+mod crowded;
 mod decisions;
+mod endings;
 mod limits;
+mod locks;
+mod outcomes;
+mod parts;
 mod shutdown;
+mod tls;
 #[cfg(unix)]
 mod unix;
 
 use core::net::SocketAddr;
+use core::pin::Pin;
+use core::task::Poll;
 use core::time::Duration;
 use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use tidegate_core::driver::{
-    Arrival, ByteStream, Clock, Counters, Error, ServeOptions, ServerHandle, WebSocket,
+    Arrival, ByteStream, Clock, Counters, Error, Receiver, Sender, ServeOptions, ServerHandle,
+    WebSocket,
 };
 
 use crate::client::Client;
@@ -31,10 +40,53 @@ pub(crate) enum Behaviour {
     Flood,
     /// Never looks at its connection again.
     Ignore,
+    /// Says "fed" without writing it when a message comes, and returns this.
+    Feed(Returns),
+    /// Splits, says "fed" when a message comes, and returns this with its parts.
+    FeedInParts(Returns),
+    /// The same, and it drives the connection itself.
+    FeedAndDrive(Returns),
+    /// Splits, drops the receiver when a message comes, and goes on.
+    DropReceiver,
+    /// Splits, drives the connection until a message comes, drops the driver, and goes on.
+    DropDriver,
+    /// Splits, gives the parts to a task that echoes, and returns.
+    SplitAndReturn,
+    /// Gives the socket to a task that echoes, and returns.
+    SpawnAndReturn,
+    /// Takes two messages, and says "so far" after each without writing it.
+    Twice,
+    /// Fills the outbox when a message comes, and returns.
+    FloodAndReturn,
+    /// Gives the socket to a task that keeps it after the end, and returns.
+    KeepSocket,
+    /// Splits, gives the parts to a task that keeps them after the end, and returns.
+    KeepParts,
+}
+
+/// How a handler ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Returns {
+    Ok,
+    Err,
+    Panic,
+}
+
+impl Returns {
+    fn now(self) -> Result<(), Error> {
+        match self {
+            Self::Ok => Ok(()),
+            Self::Err => Err(Error::NotReady),
+            Self::Panic => panic!("a handler panics, as the test wants"),
+        }
+    }
 }
 
 /// What the generic tests need of an adapter.
 pub(crate) trait Adapter {
+    /// Runs a task.
+    fn spawn(task: impl Future<Output = ()> + Send + 'static);
+
     /// Serves on this listener, which first fails with these errors of the system.
     fn serve(
         listener: TcpListener,
@@ -97,11 +149,17 @@ impl Running {
     }
 }
 
-pub(crate) async fn handle<S: ByteStream, C: Clock>(
+#[allow(clippy::too_many_lines, reason = "a table of handlers")]
+pub(crate) async fn handle<A, S, C>(
     mut socket: WebSocket<S, C>,
     _arrival: Arrival,
     behaviour: Behaviour,
-) -> Result<(), Error> {
+) -> Result<(), Error>
+where
+    A: Adapter,
+    S: ByteStream + Send + 'static,
+    C: Clock + Send + 'static,
+{
     match behaviour {
         Behaviour::Echo => {
             while let Some(message) = socket.recv().await? {
@@ -124,7 +182,125 @@ pub(crate) async fn handle<S: ByteStream, C: Clock>(
             }
         },
         Behaviour::Ignore => core::future::pending().await,
+        Behaviour::Feed(returns) => {
+            socket.recv().await?;
+            socket.feed("fed").await?;
+            returns.now()
+        }
+        Behaviour::FeedInParts(returns) => {
+            let (sender, mut receiver) = split::<A, _, _>(socket);
+            receiver.recv().await?;
+            sender.feed("fed").await?;
+            returns.now()
+        }
+        Behaviour::FeedAndDrive(returns) => {
+            let (sender, mut receiver, mut driver) = socket.split();
+            let mut feeding = core::pin::pin!(async {
+                receiver.recv().await?;
+                sender.feed("fed").await
+            });
+            core::future::poll_fn(|cx| {
+                let _ = Pin::new(&mut driver).poll(cx);
+                feeding.as_mut().poll(cx)
+            })
+            .await?;
+            returns.now()
+        }
+        Behaviour::DropDriver => {
+            let (_sender, mut receiver, mut driver) = socket.split();
+            let mut receiving = core::pin::pin!(receiver.recv());
+            core::future::poll_fn(|cx| {
+                let _ = Pin::new(&mut driver).poll(cx);
+                receiving.as_mut().poll(cx)
+            })
+            .await?;
+            drop(driver);
+            core::future::pending().await
+        }
+        Behaviour::DropReceiver => {
+            let (_sender, mut receiver) = split::<A, _, _>(socket);
+            receiver.recv().await?;
+            drop(receiver);
+            core::future::pending().await
+        }
+        Behaviour::SplitAndReturn => {
+            let (sender, mut receiver) = split::<A, _, _>(socket);
+            A::spawn(async move {
+                while let Ok(Some(message)) = receiver.recv().await {
+                    if sender.send(message).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            Ok(())
+        }
+        Behaviour::SpawnAndReturn => {
+            A::spawn(async move {
+                while let Ok(Some(message)) = socket.recv().await {
+                    let is_last = message.as_text() == Some("last");
+                    if socket.send(message).await.is_err() || is_last {
+                        return;
+                    }
+                }
+            });
+            Ok(())
+        }
+        Behaviour::FloodAndReturn => {
+            socket.recv().await?;
+            for _ in 0..16 {
+                socket.try_send(vec![7; 1_000_000]).ok();
+                let _ = poll_once(socket.flush()).await;
+            }
+            Ok(())
+        }
+        Behaviour::KeepSocket => {
+            A::spawn(async move {
+                while let Ok(Some(_)) = socket.recv().await {}
+                core::future::pending::<()>().await;
+            });
+            Ok(())
+        }
+        Behaviour::KeepParts => {
+            let (sender, mut receiver) = split::<A, _, _>(socket);
+            A::spawn(async move {
+                while let Ok(Some(_)) = receiver.recv().await {}
+                core::future::pending::<()>().await;
+                drop(sender);
+            });
+            Ok(())
+        }
+        Behaviour::Twice => {
+            for _ in 0..2 {
+                socket.recv().await?;
+                socket.feed("so far").await?;
+            }
+            Ok(())
+        }
     }
+}
+
+/// Polls a future, and gives it up if it waits.
+async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = core::pin::pin!(future);
+    core::future::poll_fn(|cx| {
+        Poll::Ready(match future.as_mut().poll(cx) {
+            Poll::Ready(value) => Some(value),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+/// Splits a connection, and runs its driver in a task.
+fn split<A, S, C>(socket: WebSocket<S, C>) -> (Sender, Receiver)
+where
+    A: Adapter,
+    S: ByteStream + Send + 'static,
+    C: Clock + Send + 'static,
+{
+    let (sender, receiver, driver) = socket.split();
+    A::spawn(async { drop(driver.await) });
+    (sender, receiver)
 }
 
 pub(crate) const LONG: Duration = Duration::from_secs(20);

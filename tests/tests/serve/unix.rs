@@ -10,7 +10,7 @@ use tidegate_core::driver::{Accept, Remote, ServeOptions};
 use crate::{Behaviour, LONG, handle};
 
 macro_rules! echoes {
-    ($($name:ident: $adapter:ident, $bind:expr, $block_on:expr;)+) => {$(
+    ($($name:ident: $own:ident, $adapter:ident, $bind:expr, $block_on:expr;)+) => {$(
         #[test]
         fn $name() {
             let path = path(stringify!($name));
@@ -21,7 +21,7 @@ macro_rules! echoes {
             let counters = $block_on(async {
                 let listener = $bind(&path).unwrap();
                 let server = $adapter::serve(listener, options, |socket, arrival| {
-                    handle(socket, arrival, Behaviour::Echo)
+                    handle::<crate::adapters::$own, _, _>(socket, arrival, Behaviour::Echo)
                 });
                 let handle = server.handle();
                 let client = thread::spawn({
@@ -46,9 +46,9 @@ macro_rules! echoes {
     )+};
 }
 echoes! {
-    tokio: tidegate_tokio, tokio::net::UnixListener::bind, crate::adapters::tokio_block_on;
-    smol: tidegate_smol, smol::net::unix::UnixListener::bind, smol::block_on;
-    async_std: tidegate_async_std, |path| smol::block_on(
+    tokio: Tokio, tidegate_tokio, tokio::net::UnixListener::bind, crate::adapters::tokio_block_on;
+    smol: Smol, tidegate_smol, smol::net::unix::UnixListener::bind, smol::block_on;
+    async_std: AsyncStd, tidegate_async_std, |path| smol::block_on(
         async_std::os::unix::net::UnixListener::bind(path)
     ), async_std::task::block_on;
 }

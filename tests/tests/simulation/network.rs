@@ -269,7 +269,7 @@ impl Drop for End {
 }
 
 /// A clock with one alarm, which rings at the exact time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Time {
     world: World,
     alarm: usize,

@@ -80,7 +80,7 @@ impl ByteStream for End {
 }
 
 /// Time stands still: nothing but the other threads wakes anybody.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct NoTime;
 
 impl Clock for NoTime {

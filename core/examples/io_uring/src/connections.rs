@@ -5,9 +5,10 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
+use tidegate_core::event_loop::{Next, Operations};
 use tidegate_core::handshake::{Acceptance, Limits, ServerHandshake};
-use tidegate_core::{Config, Connection, Event, READ_SIZE, Timestamp, Transport};
+use tidegate_core::{Config, Connection, Event, Timestamp};
 
 use crate::ring::{Done, Ring};
 
@@ -18,7 +19,7 @@ pub fn serve(mut ring: Ring, listener: &TcpListener, is_over: impl Fn() -> bool)
     ring.accept(listener.as_fd())?;
     while !(is_over() && clients.iter().all(Option::is_none)) {
         let now = Timestamp::from_duration(origin.elapsed());
-        let deadlines = clients.iter().flatten().filter_map(|client| client.machine.poll_timeout());
+        let deadlines = clients.iter().flatten().filter_map(|client| client.until);
         let wait = deadlines.min().map_or(TICK, |deadline| deadline.saturating_duration_since(now));
         let done = ring.wait(wait.min(TICK))?;
         let now = Timestamp::from_duration(origin.elapsed());
@@ -46,6 +47,7 @@ pub fn serve(mut ring: Ring, listener: &TcpListener, is_over: impl Fn() -> bool)
                 }
             }
         }
+        // Everything that is done was handed in: now the time counts.
         for (key, place) in clients.iter_mut().enumerate() {
             if let Some(client) = place
                 && !client.turn(now, key, &mut ring)?
@@ -60,159 +62,126 @@ pub fn serve(mut ring: Ring, listener: &TcpListener, is_over: impl Fn() -> bool)
 struct Client {
     stream: TcpStream,
     machine: Machine,
-    is_receiving: bool,
-    is_sending: bool,
-    /// What the kernel did not take of a send.
-    rest: Bytes,
-    is_shut: bool,
-    has_failed: bool,
+    /// When to look at it without anything being done.
+    until: Option<Timestamp>,
 }
 
 enum Machine {
-    Opening(Box<ServerHandshake>),
-    Open(Box<Connection>),
+    /// It receives until the request is there. A refusal is sent, and that is its end.
+    Opening {
+        handshake: Box<ServerHandshake>,
+        is_receiving: bool,
+        is_sending: bool,
+    },
+    Open {
+        connection: Box<Connection>,
+        operations: Operations,
+    },
 }
 
 impl Client {
     fn new(stream: TcpStream, now: Timestamp) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
-            machine: Machine::Opening(Box::new(ServerHandshake::new(now, Limits::default()))),
-            is_receiving: false,
-            is_sending: false,
-            rest: Bytes::new(),
-            is_shut: false,
-            has_failed: false,
-        })
+        let handshake = Box::new(ServerHandshake::new(now, Limits::default()));
+        let machine = Machine::Opening { handshake, is_receiving: false, is_sending: false };
+        Ok(Self { stream, machine, until: Some(now) })
     }
 
     fn received(&mut self, now: Timestamp, received: io::Result<Vec<u8>>) {
-        self.is_receiving = false;
-        match received {
-            Ok(bytes) if bytes.is_empty() => self.machine.handle_eof(now),
-            Ok(bytes) => self.machine.handle_input(now, &bytes),
-            // All buffers were in use (ENOBUFS), or a signal came: it is asked again.
-            Err(error) if error.raw_os_error() == Some(105) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => self.machine.handle_eof(now),
+        let received = match received {
+            // All buffers were in use (ENOBUFS): it is asked again.
+            Err(error) if error.raw_os_error() == Some(105) => Err(ErrorKind::WouldBlock.into()),
+            received => received,
+        };
+        match &mut self.machine {
+            Machine::Opening { handshake, is_receiving, .. } => {
+                *is_receiving = false;
+                match received {
+                    Ok(bytes) if bytes.is_empty() => handshake.handle_eof(now),
+                    Ok(bytes) => handshake.handle_input(now, &bytes),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(_) => handshake.handle_eof(now),
+                }
+            }
+            Machine::Open { connection, operations } => {
+                let (bytes, error) = match received {
+                    Ok(bytes) => (bytes, None),
+                    Err(error) => (Vec::new(), Some(error)),
+                };
+                let received = error.map_or(Ok(&bytes[..]), Err);
+                operations.received(connection, now, received, &mut application);
+            }
         }
     }
 
-    fn sent(&mut self, sent: io::Result<(usize, Bytes)>) {
-        self.is_sending = false;
-        match sent {
-            Ok((count, bytes)) => self.rest = bytes.slice(count..),
-            Err(_) => self.has_failed = true,
+    fn sent(&mut self, sent: io::Result<usize>) {
+        match &mut self.machine {
+            Machine::Opening { is_sending, .. } => *is_sending = false,
+            Machine::Open { connection, operations } => operations.sent(connection, sent),
         }
     }
 
     /// Does what there is to do, and asks the kernel for the rest. False: it is over.
     fn turn(&mut self, now: Timestamp, key: usize, ring: &mut Ring) -> io::Result<bool> {
-        self.machine.handle_timeout(now);
-        self.machine.open(now);
-        if let Machine::Open(connection) = &mut self.machine {
-            // What cannot be echoed yet stays in the inbox: the gate closes, and nothing is read.
-            while connection.can_send() || connection.is_closing() {
-                match connection.poll_event() {
-                    Some(Event::Message(message)) => drop(connection.send(message)),
-                    Some(_) => {}
-                    None => break,
+        let is_due = self.until.is_some_and(|until| until <= now);
+        if let Machine::Opening { handshake, is_receiving, is_sending } = &mut self.machine {
+            if is_due {
+                handshake.handle_timeout(now);
+            }
+            if handshake.request().is_none() || handshake.accept(Acceptance::new()).is_err() {
+                if handshake.wants_input() && !*is_receiving {
+                    ring.receive(key, self.stream.as_fd())?;
+                    *is_receiving = true;
                 }
+                let answer = Bytes::copy_from_slice(&std::mem::take(handshake.output()));
+                if !answer.is_empty() {
+                    ring.send(key, self.stream.as_fd(), answer)?;
+                    *is_sending = true;
+                }
+                if handshake.failure().is_some() && !*is_sending {
+                    let _ = self.stream.shutdown(Shutdown::Both); // ends a receive
+                    return Ok(*is_receiving);
+                }
+                self.until = handshake.poll_timeout();
+                return Ok(true);
             }
+            let blank = ServerHandshake::new(now, Limits::default());
+            let handshake = std::mem::replace(&mut **handshake, blank);
+            let Ok(connection) = handshake.into_connection(now, Config::default()) else {
+                return Ok(false);
+            };
+            let connection = Box::new(connection);
+            self.machine = Machine::Open { connection, operations: Operations::default() };
         }
-        if !self.is_sending && !self.has_failed {
-            let rest = std::mem::take(&mut self.rest);
-            let bytes = if rest.is_empty() { self.machine.take_output() } else { rest };
-            if !bytes.is_empty() {
-                ring.send(key, self.stream.as_fd(), bytes)?;
-                self.is_sending = true;
-            }
+        let Machine::Open { connection, operations } = &mut self.machine else { return Ok(true) };
+        if is_due {
+            connection.handle_timeout(now);
         }
-        let transport = self.machine.transport();
-        if transport == Transport::Close || self.has_failed {
-            // Ends what the kernel still does for this stream.
-            let _ = self.stream.shutdown(Shutdown::Both);
-            return Ok(self.is_receiving || self.is_sending);
-        }
-        if transport == Transport::ShutdownWrite && !self.is_sending && !self.is_shut {
-            let _ = self.stream.shutdown(Shutdown::Write);
-            self.is_shut = true;
-        }
-        let is_wanted = self.machine.wants_input() || transport == Transport::ShutdownWrite;
-        if is_wanted && !self.is_receiving {
+        let submit = match operations.next(connection, now, &mut application) {
+            Next::Submit(submit) => submit,
+            Next::Over { .. } => return Ok(false),
+        };
+        if submit.receive.is_some() {
             ring.receive(key, self.stream.as_fd())?;
-            self.is_receiving = true;
         }
+        if let Some(bytes) = submit.send {
+            ring.send(key, self.stream.as_fd(), bytes)?;
+        }
+        if let Some(how) = submit.shut_down {
+            let _ = self.stream.shutdown(how);
+        }
+        self.until = submit.until;
         Ok(true)
     }
 }
 
-impl Machine {
-    /// Accepts every valid request, and goes on with the connection.
-    fn open(&mut self, now: Timestamp) {
-        let Self::Opening(handshake) = self else { return };
-        if handshake.request().is_none() || handshake.accept(Acceptance::new()).is_err() {
-            return;
-        }
-        let handshake =
-            std::mem::replace(&mut **handshake, ServerHandshake::new(now, Limits::default()));
-        if let Ok(connection) = handshake.into_connection(now, Config::default()) {
-            *self = Self::Open(Box::new(connection));
-        }
-    }
-
-    /// Up to a read's worth of output. Small pieces go out together.
-    fn take_output(&mut self) -> Bytes {
-        fn take(output: &mut impl Buf) -> Bytes {
-            output.copy_to_bytes(output.remaining().min(READ_SIZE))
-        }
-        match self {
-            Self::Opening(handshake) => take(handshake.output()),
-            Self::Open(connection) => take(connection.output()),
-        }
-    }
-
-    fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
-        match self {
-            Self::Opening(handshake) => handshake.handle_input(now, input),
-            Self::Open(connection) => connection.handle_input(now, input),
-        }
-    }
-
-    fn handle_eof(&mut self, now: Timestamp) {
-        match self {
-            Self::Opening(handshake) => handshake.handle_eof(now),
-            Self::Open(connection) => connection.handle_eof(now),
-        }
-    }
-
-    fn handle_timeout(&mut self, now: Timestamp) {
-        match self {
-            Self::Opening(handshake) => handshake.handle_timeout(now),
-            Self::Open(connection) => connection.handle_timeout(now),
-        }
-    }
-
-    fn poll_timeout(&self) -> Option<Timestamp> {
-        match self {
-            Self::Opening(handshake) => handshake.poll_timeout(),
-            Self::Open(connection) => connection.poll_timeout(),
-        }
-    }
-
-    fn wants_input(&self) -> bool {
-        match self {
-            Self::Opening(handshake) => handshake.wants_input(),
-            Self::Open(connection) => connection.wants_input(),
-        }
-    }
-
-    fn transport(&self) -> Transport {
-        match self {
-            Self::Opening(handshake) => handshake.transport(),
-            Self::Open(connection) => connection.transport(),
-        }
+/// An echo. There is room for one answer to each message: sending fails only if we are closing.
+fn application(connection: &mut Connection, event: Event) {
+    match event {
+        Event::Message(message) => drop(connection.send(message)),
+        Event::Closed(closed) if !closed.is_clean() => println!("{closed}"),
+        _ => {}
     }
 }
 

@@ -26,8 +26,8 @@ pub enum Done {
     Accepted(io::Result<OwnedFd>),
     /// These bytes came; none at the end of the stream.
     Received(usize, io::Result<Vec<u8>>),
-    /// So many bytes of these were taken.
-    Sent(usize, io::Result<(usize, Bytes)>),
+    /// So many bytes were taken.
+    Sent(usize, io::Result<usize>),
 }
 
 impl Ring {
@@ -100,8 +100,8 @@ impl Ring {
                     done.push(Done::Received(key, received));
                 }
                 _ => {
-                    let bytes = self.sends[key].take().expect("it was being sent");
-                    done.push(Done::Sent(key, result.map(|count| (count, bytes))));
+                    drop(self.sends[key].take());
+                    done.push(Done::Sent(key, result));
                 }
             }
         }

@@ -12,9 +12,9 @@ use super::decision::Arrival;
 use super::handle::Counters;
 use super::listener::{Listener, Remote, Runtime};
 use super::options::ServeOptions;
+use super::outcome::HandlerOutcome;
 use super::shared::Shared;
 use crate::driver::clock::Clock;
-use crate::driver::error::Error;
 use crate::driver::trace::{Span, within};
 use crate::driver::websocket::WebSocket;
 
@@ -33,23 +33,29 @@ where
     R: Runtime,
     L: Listener,
     H: Fn(WebSocket<L::Stream, R::Clock>, Arrival) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<(), Error>> + Send + 'static,
+    F: Future<Output: HandlerOutcome> + Send + 'static,
 {
     pub(super) async fn run(mut self) -> Counters {
         let mut failures = 0;
-        while poll_fn(|cx| self.shared.poll_room(cx, &self.options)).await {
-            match self.accept().await {
-                None => break,
-                Some(Ok((opening, peer))) => {
+        while let Some(accepted) = self.accept().await {
+            match accepted {
+                Ok((opening, peer)) => {
                     failures = 0;
-                    let Some(place) = self.shared.enter() else { break };
+                    if self.shared.is_too_many(&peer, &self.options) {
+                        Span::too_many(&peer);
+                        continue;
+                    }
+                    if !poll_fn(|cx| self.shared.poll_room(cx, &self.options)).await {
+                        break;
+                    }
+                    let Some(place) = self.shared.enter(&peer, &self.options) else { break };
                     let (options, handler) = (Arc::clone(&self.options), Arc::clone(&self.handler));
                     let clock = self.runtime.clock();
                     let span = Span::served(&peer);
                     let task = connection::run(opening, peer, clock, place, options, handler);
                     self.runtime.spawn(within(span, task));
                 }
-                Some(Err(error)) => {
+                Err(error) => {
                     Span::accept_failed(&error);
                     self.shared.count(|counters| counters.accept_errors += 1);
                     failures += 1;
@@ -63,12 +69,13 @@ where
         self.drain().await
     }
 
-    /// Waits for a client, or for the stop.
+    /// Waits for a client, while one is wanted, or for the stop.
     async fn accept(&mut self) -> Option<io::Result<(L::Opening, Remote)>> {
         let mut accept = pin!(self.listener.accept());
-        poll_fn(|cx| match self.shared.poll_stop(cx) {
-            Some(_) => Poll::Ready(None),
-            None => accept.as_mut().poll(cx).map(Some),
+        poll_fn(|cx| match self.shared.poll_wanted(cx, &self.options) {
+            Poll::Ready(true) => accept.as_mut().poll(cx).map(Some),
+            Poll::Ready(false) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
         })
         .await
     }

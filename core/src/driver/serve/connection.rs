@@ -1,34 +1,36 @@
-//! One connection of a server: its handshake, the decision, its handler.
+//! One connection of a server: its handshake, its handler, its end.
 
 use alloc::sync::Arc;
 use core::future::poll_fn;
-use core::panic::AssertUnwindSafe;
-use core::pin::{Pin, pin};
-use core::task::Poll;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 use std::io;
-use std::panic::catch_unwind;
 
 use super::accept::until;
-use super::decision::{Arrival, Decision};
+use super::decision::Arrival;
+use super::guarded::{Done, guarded, in_turns};
 use super::listener::Remote;
+use super::opening::{Opened, open};
 use super::options::ServeOptions;
-use super::shared::Place;
+use super::outcome::HandlerOutcome;
+use super::shared::{Place, going_away};
 use crate::driver::clock::Clock;
-use crate::driver::closer::Closer;
-use crate::driver::error::Error;
-use crate::driver::handshake::Incoming;
+use crate::driver::handshake::Leaving;
+use crate::driver::home::{Home, Returned, WayHome};
+use crate::driver::poll::{Driven, Goal};
+use crate::driver::split::Driver;
 use crate::driver::stream::ByteStream;
 use crate::driver::trace::Span;
 use crate::driver::websocket::WebSocket;
-use crate::handshake::Rejection;
+use crate::{CloseCode, CloseFrame};
 
 /// Runs a connection to its end, which may come from outside at any time. The place is given back
-/// when everything else is dropped.
+/// when the handler has returned and the stream is closed, whoever has it.
 pub(super) async fn run<S, C, O, H, F>(
     opening: O,
     peer: Remote,
     clock: C,
-    mut place: Place,
+    place: Place,
     options: Arc<ServeOptions>,
     handler: Arc<H>,
 ) where
@@ -36,150 +38,148 @@ pub(super) async fn run<S, C, O, H, F>(
     C: Clock,
     O: Future<Output = io::Result<S>>,
     H: Fn(WebSocket<S, C>, Arrival) -> F,
-    F: Future<Output = Result<(), Error>>,
+    F: Future<Output: HandlerOutcome>,
 {
-    // Behind pointers: the handshake takes no memory when it is over, and the task is small.
-    let opened =
-        guarded(&place, || Box::pin(open(opening, peer, clock, &place, &options))).await.flatten();
+    let (mut socket, arrival) =
+        match guarded(&place, open(opening, peer, clock, &place, &options)).await {
+            Done::Value(Opened::Socket(socket, arrival)) => (*socket, arrival),
+            Done::Value(Opened::Refused(leaving)) => {
+                drop(options);
+                place.linger();
+                guarded(&place, linger(leaving)).await;
+                return;
+            }
+            Done::Value(Opened::Nothing) | Done::Panicked | Done::Cut => return,
+        };
     drop(options);
-    let Some((socket, arrival)) = opened else { return };
     place.open();
-    let done = guarded(&place, || Box::pin(handler(socket, arrival))).await;
-    if let Some(Err(error)) = done {
-        Span::handler_failed(&error);
-        place.shared().count(|counters| counters.failed += 1);
+    let home = Home::new();
+    socket.home = Some(WayHome::to(&home));
+    let ended = handle(&place, &home, handler, socket, arrival).await;
+    // It may live on elsewhere, whole or in parts; it is a connection of this server until its
+    // stream is closed.
+    let Some(returned) = poll_fn(|cx| home.poll_return(cx)).await else { return };
+    if let Some(frame) = ended.close(&place) {
+        match returned {
+            Returned::Whole(socket) => guarded(&place, close(socket, frame)).await,
+            // It was told to close when the handler had returned.
+            Returned::InParts(driver) => guarded(&place, close_parts(driver)).await,
+        };
     }
 }
 
-/// Makes and runs a future, until it ends, panics or is cut.
-async fn guarded<F: Future>(
+/// Runs the handler, and closes what it has dropped of a connection in parts.
+async fn handle<S, C, H, F>(
     place: &Place,
-    make: impl FnOnce() -> Pin<Box<F>>,
-) -> Option<F::Output> {
-    let panicked = || {
-        Span::panicked();
-        place.shared().count(|counters| counters.panicked += 1);
-    };
-    let Ok(mut future) = catch_unwind(AssertUnwindSafe(make)) else {
-        panicked();
-        return None;
-    };
-    poll_fn(|cx| {
-        if place.closer.poll_cut(cx) {
-            Span::cut();
-            place.shared().count(|counters| counters.cut += 1);
-            return Poll::Ready(None);
-        }
-        // Whatever state it is in, nobody looks at it again.
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Some),
-            Err(_) => {
-                panicked();
-                Poll::Ready(None)
+    home: &Home<S, C>,
+    handler: Arc<H>,
+    socket: WebSocket<S, C>,
+    arrival: Arrival,
+) -> Ended
+where
+    S: ByteStream,
+    C: Clock,
+    H: Fn(WebSocket<S, C>, Arrival) -> F,
+    F: Future<Output: HandlerOutcome>,
+{
+    let handling = async move {
+        match handler(socket, arrival).await.into_result() {
+            Ok(()) => Ended::Well,
+            Err(error) => {
+                Span::handler_failed(&error);
+                place.shared().count(|counters| counters.failed += 1);
+                Ended::Badly
             }
         }
-    })
-    .await
-}
-
-/// From a stream to a WebSocket, if that is what becomes of it.
-async fn open<S: ByteStream, C: Clock>(
-    opening: impl Future<Output = io::Result<S>>,
-    peer: Remote,
-    mut clock: C,
-    place: &Place,
-    options: &ServeOptions,
-) -> Option<(WebSocket<S, C>, Arrival)> {
-    let failed = || {
-        Span::handshake_failed();
-        place.shared().count(|counters| counters.failed_handshakes += 1);
     };
-    let refused = || {
-        Span::refused();
-        place.shared().count(|counters| counters.refused += 1);
-    };
-    let limits = &options.limits;
-
-    // Who has not asked for anything when the server stops is not waited for.
-    let received = unless_asked(&place.closer, async {
-        let mut opening = pin!(opening);
-        let stream = until(&mut clock, limits.timeout(), |cx| opening.as_mut().poll(cx)).await?;
-        Incoming::receive(stream.ok()?, clock, limits.clone()).await.ok()
+    let done = in_turns(place, handling, |done| {
+        let frame = match done {
+            Poll::Pending => {
+                // Without a driver it is abandoned.
+                drop(home.take_returned());
+                Some(CloseCode::GOING_AWAY.into())
+            }
+            Poll::Ready(done) => Ended::of(done).close(place),
+        };
+        if let Some(frame) = frame {
+            // The frame is one that may be sent.
+            let _ = place.closer.close(frame);
+        }
     });
-    let Some(mut incoming) = received.await.flatten() else {
-        failed();
-        return None;
-    };
-
-    let arrival = Arrival::new(incoming.request().clone(), peer);
-    let Some(decision) = decide(incoming.clock(), &arrival, options).await else {
-        failed();
-        let _ = incoming.reject(503, NOT_NOW).await;
-        return None;
-    };
-    let accept = match decision {
-        Decision::Accept(accept) if !place.shared().is_stopping() => {
-            options.complete(accept, &arrival)
-        }
-        Decision::Accept(_) => {
-            refused();
-            let _ = incoming.reject(503, NOT_NOW).await;
-            return None;
-        }
-        Decision::Reject(rejection) => {
-            refused();
-            // Whether the client took the answer changes nothing here.
-            let _ = incoming.reject_with(rejection).await;
-            return None;
-        }
-    };
-    for (name, value) in accept.headers {
-        incoming = incoming.header(name, value);
-    }
-    if let Some(name) = accept.subprotocol {
-        incoming = incoming.subprotocol(name);
-    }
-    if let Some(config) = accept.config {
-        incoming = incoming.config(config);
-    }
-    let Ok(mut socket) = incoming.accept().await else {
-        failed();
-        return None;
-    };
-    socket.closer = Some(place.closer.clone());
-    Some((socket, arrival))
+    Ended::of(&done.await)
 }
 
-/// What the options and the application say; `None` if that takes too long.
-async fn decide(
-    clock: &mut impl Clock,
-    arrival: &Arrival,
-    options: &ServeOptions,
-) -> Option<Decision> {
-    if let Some(origins) = &options.origins
-        && !origins.allow_request(arrival.request())
-    {
-        return Some(Rejection::new(403).body("the origin is not one that may connect\n").into());
-    }
-    match &options.decide {
-        Some(decide) => {
-            let mut deciding = decide(arrival.clone());
-            until(clock, options.limits.timeout(), |cx| deciding.as_mut().poll(cx)).await
+/// What became of a handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// It has returned without an error.
+    Well,
+    /// It has returned an error, or panicked.
+    Badly,
+    /// The connection was cut.
+    Cut,
+}
+
+impl Ended {
+    fn of(done: &Done<Self>) -> Self {
+        match done {
+            Done::Value(ended) => *ended,
+            Done::Panicked => Self::Badly,
+            Done::Cut => Self::Cut,
         }
-        None => Some(Decision::Accept(super::Accept::new())),
+    }
+
+    /// How the server closes the connection then, if there is still time for that.
+    fn close(self, place: &Place) -> Option<CloseFrame> {
+        match self {
+            Self::Well if place.shared().is_stopping() => Some(going_away()),
+            Self::Well => Some(CloseCode::NORMAL.into()),
+            Self::Badly => Some(CloseCode::INTERNAL_ERROR.into()),
+            Self::Cut => None,
+        }
     }
 }
 
-/// Runs a future, unless the connection is to end.
-async fn unless_asked<T>(closer: &Closer, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        if closer.poll_asked(cx) {
-            return Poll::Ready(None);
-        }
-        future.as_mut().poll(cx).map(Some)
-    })
-    .await
+/// Closes a socket that its handler has let go of: what was accepted is written, the Close behind
+/// it, and the stream is closed in order, all within `close_timeout`.
+async fn close<S: ByteStream, C: Clock>(mut socket: Box<WebSocket<S, C>>, frame: CloseFrame) {
+    let mut clock = socket.link.clock.clone();
+    let timeout = socket.connection.config().close_timeout();
+    // The frame is one that may be sent.
+    let _ = socket.begin_close(frame);
+    until(&mut clock, timeout, |cx| socket.poll_leave(cx)).await;
 }
 
-const NOT_NOW: &str = "not now\n";
+/// As [`close`], for a connection in parts that its handler has driven itself.
+async fn close_parts<S: ByteStream, C: Clock>(mut driver: Box<Driver<S, C>>) {
+    let Some((mut clock, timeout)) = driver.limit() else { return };
+    until(&mut clock, timeout, |cx| Pin::new(&mut driver).poll(cx)).await;
+}
+
+/// Waits for a refused client to close the stream: closed sooner, the system could take the answer
+/// back from it.
+async fn linger<S: ByteStream, C: Clock>(mut leaving: Leaving<S, C>) {
+    let mut clock = leaving.clock().clone();
+    until(&mut clock, LINGER, |cx| leaving.poll_gone(cx)).await;
+}
+
+impl<S: ByteStream, C: Clock> WebSocket<S, C> {
+    /// Drops what is received until the stream is closed.
+    fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_until(cx, |socket| {
+            let mut has_taken = false;
+            while let Some(event) = socket.take_event() {
+                socket.intake.discard(&event);
+                has_taken = true;
+            }
+            match socket.link.stream {
+                None => Goal::Done(()),
+                Some(_) if has_taken => Goal::Again,
+                Some(_) => Goal::Wait,
+            }
+        })
+    }
+}
+
+/// How long a refused client has to take its answer: a round trip with something lost on the way.
+const LINGER: core::time::Duration = core::time::Duration::from_secs(2);

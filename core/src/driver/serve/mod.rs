@@ -2,11 +2,15 @@
 
 mod accept;
 mod connection;
+mod crowd;
 mod decision;
+mod guarded;
 mod handle;
 mod listener;
+mod opening;
 mod options;
 mod origins;
+mod outcome;
 mod shared;
 
 use alloc::sync::Arc;
@@ -25,6 +29,9 @@ pub use handle::{Counters, ServerHandle};
 pub use listener::{Listener, Remote, Runtime};
 pub use options::ServeOptions;
 pub use origins::Origins;
+pub use outcome::{BoxError, HandlerOutcome};
+#[cfg(feature = "tracing")]
+pub(super) use outcome::{in_full, is_of_connection};
 
 /// Serves WebSockets: accepts from `listener`, decides by `options`, and runs `handler` for each
 /// connection in a task of its own. The adapters' `serve` bring a runtime and its listeners.
@@ -34,14 +41,42 @@ pub use origins::Origins;
 /// passed over; for anything else, such as having no file descriptor left, it pauses for 100 ms and
 /// goes on.
 ///
-/// A handler that panics costs its own connection only, if panics unwind. One that returns an error
-/// is counted.
+/// # How a connection ends
+///
+/// When the handler returns, what it has sent or fed is written and the connection is closed: with
+/// 1000 if it returns `Ok`, with 1011 if it returns an error or panics (if panics unwind), all
+/// within `close_timeout`. That is so for the socket, wherever it is dropped. Of one that was split,
+/// the parts that the handler still has when it returns close it so; if it has given them away,
+/// they do as they always do. A handler that closes the connection itself has nothing more to do.
+///
+/// A handler that panics costs its own connection only. One that returns an error is counted, and
+/// its error is logged with what it comes from: as a warning, unless it is about how the connection
+/// ended. For a handler that returns nothing, or errors of another type, there is
+/// [`serve_any_outcome`].
 pub fn serve<R, L, H, F>(runtime: R, listener: L, options: ServeOptions, handler: H) -> Server
 where
     R: Runtime,
     L: Listener,
     H: Fn(WebSocket<L::Stream, R::Clock>, Arrival) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    serve_any_outcome(runtime, listener, options, handler)
+}
+
+/// As [`serve`], for a handler that returns nothing, or a `Result` with an error of any type:
+/// `anyhow::Error`, one of the application's own. It is a function of its own since in a handler
+/// that only says `Ok(())` the type of the error would not be known.
+pub fn serve_any_outcome<R, L, H, F>(
+    runtime: R,
+    listener: L,
+    options: ServeOptions,
+    handler: H,
+) -> Server
+where
+    R: Runtime,
+    L: Listener,
+    H: Fn(WebSocket<L::Stream, R::Clock>, Arrival) -> F + Send + Sync + 'static,
+    F: Future<Output: HandlerOutcome> + Send + 'static,
 {
     let shared = Arc::new(Shared::default());
     let handle = ServerHandle(Arc::clone(&shared));
@@ -59,7 +94,7 @@ where
 /// A server that runs while it is polled: await it, or spawn it. Gives its counters when it was
 /// shut down and all connections are gone.
 ///
-/// Dropping it closes the listener. Connections that are open go on until their handlers return.
+/// Dropping it closes the listener. Connections that are open go on.
 #[must_use = "it accepts nothing until it is awaited or spawned"]
 pub struct Server {
     handle: ServerHandle,

@@ -32,6 +32,7 @@ use crate::handshake::Limits;
 pub struct ServeOptions {
     pub(super) max_connections: Option<NonZeroUsize>,
     pub(super) max_handshakes: Option<NonZeroUsize>,
+    pub(super) max_connections_per_address: Option<NonZeroUsize>,
     pub(super) limits: Limits,
     pub(super) config: Arc<Config>,
     pub(super) origins: Option<Origins>,
@@ -49,6 +50,8 @@ impl Default for ServeOptions {
             max_connections: NonZeroUsize::new(1024),
             // A fifth of a second of signatures for a TLS server of one core; 4 MiB of heads.
             max_handshakes: NonZeroUsize::new(256),
+            // Behind a proxy all have one address.
+            max_connections_per_address: None,
             limits: Limits::default(),
             config: Arc::default(),
             origins: None,
@@ -64,19 +67,33 @@ impl ServeOptions {
         Self::default()
     }
 
-    /// Sets how many connections there may be at once, handshakes included. With that many, nothing
-    /// is accepted: clients wait in the backlog of the operating system, and are served when others
-    /// leave. Default: 1024; `None`: as many as come.
+    /// Sets how many connections there may be at once, handshakes included. A connection counts
+    /// until its stream is closed, also if its handler has given it, or its parts, to other tasks.
+    /// With that many, nothing is accepted: clients wait in the backlog of the operating system, and
+    /// are served when others leave; handshakes without a complete request give way, as with
+    /// [`max_handshakes`](Self::max_handshakes). Default: 1024; `None`: as many as come.
     pub fn max_connections(mut self, most: impl Into<Option<NonZeroUsize>>) -> Self {
         self.max_connections = most.into();
         self
     }
 
-    /// Sets how many handshakes may be under way at once, refusals and decisions included. With that
-    /// many, nothing is accepted, as with [`max_connections`](Self::max_connections). Default: 256;
-    /// `None`: as many as connections.
+    /// Sets how many handshakes may be under way at once, decisions included. With that many, the
+    /// oldest that has not sent a complete request gives way to a new one and is closed without an
+    /// answer, so that silent clients cannot keep others out; if all have sent theirs, nothing is
+    /// accepted. A client that is refused counts until its answer is written: then it has two
+    /// seconds to close the stream, as one of at most 128. Default: 256; `None`: as many as
+    /// connections.
     pub fn max_handshakes(mut self, most: impl Into<Option<NonZeroUsize>>) -> Self {
         self.max_handshakes = most.into();
+        self
+    }
+
+    /// Sets how many connections one address may have at once, handshakes included; more are closed
+    /// at once, without an answer. All of an IPv6 network of 64 bits is one address; Unix sockets
+    /// have none. Not for a server behind a proxy, whose address all clients have. Default: `None`,
+    /// no limit.
+    pub fn max_connections_per_address(mut self, most: impl Into<Option<NonZeroUsize>>) -> Self {
+        self.max_connections_per_address = most.into();
         self
     }
 
@@ -131,6 +148,7 @@ impl fmt::Debug for ServeOptions {
         f.debug_struct("ServeOptions")
             .field("max_connections", &self.max_connections)
             .field("max_handshakes", &self.max_handshakes)
+            .field("max_connections_per_address", &self.max_connections_per_address)
             .field("limits", &self.limits)
             .field("config", &self.config)
             .field("origins", &self.origins)

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
+use core::time::Duration;
 use std::sync::MutexGuard;
 
 use super::line::Wakes;
@@ -22,7 +23,8 @@ use crate::{Closed, Connection};
 /// It ends when the connection is over, with how it ended: what
 /// [`WebSocket::close`](crate::driver::WebSocket::close) would return. To abandon it is to abandon
 /// the connection: dropped before its end, it closes the stream at once, without a closing
-/// handshake, and the other parts get errors; what was decoded can still be received.
+/// handshake, and the other parts get errors; what was decoded can still be received. If a handler
+/// of [`serve`](crate::driver::serve) returns with it, the server sees the connection to its end.
 #[must_use = "nothing moves unless it is spawned or polled"]
 pub struct Driver<S, C> {
     /// `None` once the parts are one again.
@@ -36,13 +38,21 @@ impl<S, C> Driver<S, C> {
     }
 }
 
+impl<S: ByteStream, C: Clock> Driver<S, C> {
+    /// A clock, and how long closing may take.
+    pub(in crate::driver) fn limit(&self) -> Option<(C, Option<Duration>)> {
+        let clock = self.alone.as_ref()?.link.clock.clone();
+        Some((clock, self.shared.lock().connection.config().close_timeout()))
+    }
+}
+
 impl<S: ByteStream, C: Clock> Future for Driver<S, C> {
     type Output = Result<Closed, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { alone, shared } = &mut *self;
         // Without a link there is nothing to wait for: it was given to another owner.
-        let Some(Alone { link, closer, seen }) = alone else { return Poll::Pending };
+        let Some(Alone { link, closer, home, seen }) = alone else { return Poll::Pending };
         // Dropped last, when the lock is released.
         let mut last = Task::Gone;
         let mut turn = Turn {
@@ -64,18 +74,29 @@ impl<S: ByteStream, C: Clock> Future for Driver<S, C> {
         let ended = turn.poll_until(cx, Turn::serve);
         // Since the last look at what the others want the lock was not released.
         turn.state().task = if ended.is_pending() { Task::Asleep(waker) } else { Task::Gone };
-        let Turn { seen, news, guard, .. } = turn;
+        let Turn { link, seen, news, guard, .. } = turn;
         drop(guard);
         // Subscribers are the application's: they run without the lock.
         seen.tell(news);
         drop(last);
+        if link.stream.is_none() {
+            // A server counts the connection no longer.
+            *home = None;
+        }
         ended
     }
 }
 
 impl<S, C> Drop for Driver<S, C> {
     fn drop(&mut self) {
-        if let Some(alone) = &mut self.alone {
+        let mut alone = self.alone.take();
+        if let Some(mut left) = alone.take_if(Alone::is_left_to_server)
+            && let Some(way) = left.home.take()
+        {
+            way.bring_parts(Self::new(left, Arc::clone(&self.shared)));
+            return;
+        }
+        if let Some(alone) = &mut alone {
             alone.link.stream = None;
         }
         let mut wakes = Wakes::default();

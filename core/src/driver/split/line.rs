@@ -1,14 +1,17 @@
 //! Those who wait, in the order in which they came.
 
-use alloc::collections::VecDeque;
+use alloc::collections::BTreeMap;
 use core::task::Waker;
 
 use crate::Event;
 
 /// A line of waiting tasks. Everyone in it is a call that has not returned, so it is as long as
 /// there are such calls, and no longer.
+///
+/// By ticket: a call that is cancelled leaves from anywhere in the line, and the lock of the
+/// connection is held meanwhile. Whatever the length, that takes logarithmic time.
 #[derive(Debug)]
-pub(super) struct Line<T>(VecDeque<Place<T>>);
+pub(super) struct Line<T>(BTreeMap<u64, Place<T>>);
 
 /// One who waits.
 #[derive(Debug)]
@@ -22,62 +25,46 @@ pub(super) struct Place<T> {
 
 impl<T> Default for Line<T> {
     fn default() -> Self {
-        Self(VecDeque::new())
+        Self(BTreeMap::new())
     }
 }
 
 impl<T> Line<T> {
     /// Goes to the end of the line. Tickets are given out in rising order.
     pub(super) fn join(&mut self, ticket: u64, value: T, waker: Option<Waker>) {
-        self.0.push_back(Place { ticket, value, waker });
+        self.rejoin(Place { ticket, value, waker });
     }
 
-    /// Leaves the line, from wherever.
+    /// Leaves the line, from wherever: cancelled, or to be served.
     pub(super) fn leave(&mut self, ticket: u64) -> Option<Place<T>> {
-        let index = self.index(ticket)?;
-        self.remove(index)
+        self.0.remove(&ticket)
     }
 
     /// The place in the line, if it is still there.
     pub(super) fn get_mut(&mut self, ticket: u64) -> Option<&mut Place<T>> {
-        let index = self.index(ticket)?;
-        self.0.get_mut(index)
-    }
-
-    /// Takes out one to serve it.
-    pub(super) fn remove(&mut self, index: usize) -> Option<Place<T>> {
-        let place = self.0.remove(index);
-        if self.0.is_empty() {
-            // A line that was long once does not keep its room for ever.
-            self.0 = VecDeque::new();
-        }
-        place
+        self.0.get_mut(&ticket)
     }
 
     /// Goes back to where it was in the line.
     pub(super) fn rejoin(&mut self, place: Place<T>) {
-        let index = self.0.partition_point(|other| other.ticket < place.ticket);
-        self.0.insert(index, place);
+        self.0.insert(place.ticket, place);
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Place<T>> {
-        self.0.iter_mut()
+        self.0.values_mut()
     }
 
-    pub(super) fn position(&self, mut is_wanted: impl FnMut(&T) -> bool) -> Option<usize> {
-        self.0.iter().position(|place| is_wanted(&place.value))
+    /// The ticket of the first that is wanted.
+    pub(super) fn first(&self, mut is_wanted: impl FnMut(&T) -> bool) -> Option<u64> {
+        self.0.values().find(|place| is_wanted(&place.value)).map(|place| place.ticket)
     }
 
     pub(super) fn any(&self, is_wanted: impl FnMut(&T) -> bool) -> bool {
-        self.position(is_wanted).is_some()
+        self.first(is_wanted).is_some()
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    fn index(&self, ticket: u64) -> Option<usize> {
-        self.0.binary_search_by_key(&ticket, |place| place.ticket).ok()
     }
 }
 

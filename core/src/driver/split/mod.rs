@@ -72,7 +72,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
                 None
             }
         };
-        let Some((Alone { link, closer, seen }, mut state)) = taken else {
+        let Some((Alone { link, closer, home, seen }, mut state)) = taken else {
             return Err(ReuniteError(Box::new((sender, receiver, driver))));
         };
         drop((sender, receiver, driver));
@@ -89,6 +89,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             tasks: Tasks::default(),
             pings: state.pings,
             closer,
+            home,
             seen,
         })
     }

@@ -145,12 +145,12 @@ impl State {
         let mut is_any = false;
         loop {
             let owner = self.chunks_of;
-            let next = self.sends.position(|waiting| {
+            let next = self.sends.first(|waiting| {
                 !matches!(waiting.payload, Payload::Refused(_))
                     && owner.is_none_or(|owner| owner == waiting.sender)
             });
-            let Some(index) = next else { return is_any };
-            let Some(mut place) = self.sends.remove(index) else { return is_any };
+            let Some(ticket) = next else { return is_any };
+            let Some(mut place) = self.sends.leave(ticket) else { return is_any };
             let sender = place.value.sender;
             // The place is not dropped here: its payload is gone, and its waker is woken.
             let payload =

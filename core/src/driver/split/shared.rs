@@ -12,6 +12,7 @@ use crate::driver::clock::Clock;
 use crate::driver::close::{copy, is_cause_known, reason};
 use crate::driver::closer::Closer;
 use crate::driver::error::Error;
+use crate::driver::home::WayHome;
 use crate::driver::intake::Intake;
 use crate::driver::link::Link;
 use crate::driver::stream::ByteStream;
@@ -54,13 +55,26 @@ pub(super) struct State {
     /// Bytes of data that the outbox has accepted.
     pub(super) accepted: u64,
     next: u64,
+    /// Of a server's connection: it may know better how to close it.
+    closer: Option<Closer>,
 }
 
 /// What the driver has for itself.
 pub(super) struct Alone<S, C> {
     pub(super) link: Link<S, C>,
     pub(super) closer: Option<Closer>,
+    /// It goes when the stream does.
+    pub(super) home: Option<WayHome<S, C>>,
     pub(super) seen: Seen,
+}
+
+impl<S, C> Alone<S, C> {
+    /// Whether a server sees to the rest, if this is dropped.
+    pub(super) fn is_left_to_server(&mut self) -> bool {
+        self.link.stream.is_some()
+            && self.home.is_some()
+            && self.closer.as_ref().is_some_and(Closer::is_left_to_server)
+    }
 }
 
 /// How the link stood when the driver last looked.
@@ -111,11 +125,22 @@ struct Needs {
 }
 
 impl Shared {
-    pub(super) fn new<S, C>(socket: WebSocket<S, C>) -> (Self, Alone<S, C>) {
-        let WebSocket { link, connection, subprotocol, end, intake, pings, tasks: _, closer, seen } =
-            socket;
-        let alone = Alone { link, closer, seen };
-        let state = State { subprotocol, pings, end, intake, ..State::new(connection) };
+    pub(super) fn new<S: ByteStream, C: Clock>(mut socket: WebSocket<S, C>) -> (Self, Alone<S, C>) {
+        // What is left of the socket is dropped: it has neither a stream nor a way home.
+        let alone = Alone {
+            link: socket.link.take_out(),
+            closer: socket.closer.clone(),
+            home: socket.home.take(),
+            seen: socket.seen.take_out(),
+        };
+        let state = State {
+            subprotocol: socket.subprotocol.take(),
+            pings: socket.pings,
+            end: socket.end,
+            intake: core::mem::take(&mut socket.intake),
+            closer: socket.closer.take(),
+            ..State::new(socket.take_connection())
+        };
         (Self(Mutex::new(state)), alone)
     }
 
@@ -176,6 +201,7 @@ impl State {
             is_untold: false,
             accepted: 0,
             next: 1,
+            closer: None,
         }
     }
 
@@ -295,6 +321,8 @@ impl State {
         match choice {
             OnDrop::Abort => self.connection.abort(),
             OnDrop::Continue if !is_last => {}
+            OnDrop::Close | OnDrop::Continue
+                if self.closer.as_ref().is_some_and(Closer::is_left_to_server) => {}
             OnDrop::Close | OnDrop::Continue => {
                 self.begin_close(CloseFrame::from(CloseCode::GOING_AWAY), wakes);
             }

@@ -2,16 +2,18 @@
 
 use core::future::poll_fn;
 use core::pin::Pin;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::Instant;
 
 use smol::stream::Stream as _;
-use tidegate_core::driver::{Backoff, Error, Options};
+use tidegate_core::driver::{Backoff, Error, Options, Stage};
 
-use super::{client, connect_error, talk};
-use crate::Adapter;
-use crate::server::{echo, flush, listen, open};
+use super::{client, connect_error, talk, tls_client};
+use crate::server::{echo, flush, listen, open, tls};
+use crate::{Adapter, certificates};
 
 fn quick() -> Backoff {
     Backoff::new().initial(Duration::from_millis(20)).maximum(Duration::from_millis(50))
@@ -30,11 +32,19 @@ pub(crate) fn reconnecting<A: Adapter>() {
     A::block_on(async {
         let client = client::<A>(Options::new());
         let mut connections = client.reconnect(&format!("ws://{address}/"), quick()).unwrap();
+        let told = Arc::new(AtomicU32::new(0));
+        connections = connections.on_failure({
+            let told = told.clone();
+            move |attempt| {
+                assert!(attempt.next_wait().is_some(), "{}", attempt.error());
+                told.store(attempt.failures(), Ordering::Relaxed);
+            }
+        });
         let mut first = connections.next().await.unwrap().unwrap();
+        assert_eq!((connections.failures(), told.load(Ordering::Relaxed)), (0, 0));
         assert!(first.recv().await.is_err());
-        assert_eq!(connections.failures(), 1);
         let second = connections.next().await.unwrap().unwrap();
-        assert_eq!(connections.failures(), 3);
+        assert_eq!((connections.failures(), told.load(Ordering::Relaxed)), (0, 1));
         assert!(connections.last_error().is_none());
         talk(second, 1000).await;
     });
@@ -54,6 +64,12 @@ pub(crate) fn reconnecting_gives_up<A: Adapter>() {
         assert_eq!(connections.failures(), 3);
         assert!(connections.next().await.is_none());
         assert!(matches!(client.reconnect("ftp://x", quick()), Err(Error::Url(_))));
+        let short = Duration::from_nanos(999);
+        for backoff in [quick().initial(short), quick().maximum(short)] {
+            assert!(matches!(client.reconnect(&url, backoff), Err(Error::Config(_))));
+        }
+        let hasty = super::Client::new(A::network(None), Options::new().timeout(short));
+        assert!(matches!(hasty.connect(&url).await, Err(Error::Config(_))));
     });
 }
 
@@ -75,16 +91,15 @@ pub(crate) fn reconnecting_counts_short_lives<A: Adapter>() {
         for _ in 0..3 {
             let mut socket = connections.next().await.unwrap().unwrap();
             assert!(socket.recv().await.is_err());
-            assert_eq!(connections.failures(), 1);
+            assert_eq!(connections.failures(), 0);
         }
         let mut connections =
             client.reconnect(&url, quick().attempts(2).reset_after(lives(false))).unwrap();
-        for failures in 1..=2 {
+        for _ in 0..2 {
             let next = poll_fn(|cx| Pin::new(&mut connections).poll_next(cx));
             assert!(next.await.unwrap().unwrap().recv().await.is_err());
-            assert_eq!(connections.failures(), failures);
+            assert_eq!(connections.failures(), 0);
         }
-        assert!(format!("{connections:?}").contains("failures: 2"));
         assert!(connections.next().await.is_none(), "two attempts, and none lived");
     });
     serving.join().unwrap();
@@ -118,5 +133,27 @@ pub(crate) fn reconnecting_is_cancelled_and_goes_on<A: Adapter>() {
         talk(socket, 1000).await;
     });
     // Two connections and no more: no attempt was thrown away.
+    serving.join().unwrap();
+}
+
+/// A certificate that is not trusted will not be the next time either; a connection that breaks off
+/// in the middle of TLS may not the next time.
+pub(crate) fn reconnecting_ends_at_a_certificate<A: Adapter>() {
+    let (server, _) = certificates();
+    let (_, trusting_others) = certificates();
+    let (address, serving) = listen(vec![
+        Box::new(|stream: TcpStream| drop(stream)) as Box<dyn FnOnce(TcpStream) + Send>,
+        Box::new(move |stream: TcpStream| drop(echo(tls(stream, &server)))),
+    ]);
+    A::block_on(async {
+        let client = tls_client::<A>(&trusting_others, Options::new());
+        let url = format!("wss://{address}/");
+        let mut connections = client.reconnect(&url, quick()).unwrap();
+        let error = connections.next().await.unwrap().unwrap_err();
+        assert!(!error.is_temporary(), "{error:?}");
+        assert_eq!(connections.failures(), 2);
+        assert!(connections.next().await.is_none());
+        assert_eq!(connect_error::<()>(Err(error)).stage(), Stage::Tls);
+    });
     serving.join().unwrap();
 }
