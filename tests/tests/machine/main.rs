@@ -5,5 +5,6 @@
 mod limits;
 mod operations;
 mod reference;
+mod setup;
 mod turns;
 mod writer;

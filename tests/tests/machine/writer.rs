@@ -72,7 +72,7 @@ impl Written {
                 assert!(unwritten.data.is_empty(), "the Close comes behind the data");
                 match unwritten.close.take() {
                     Some(Words::Exactly(close)) => {
-                        assert_eq!(frame.payload, close_of(&close).payload)
+                        assert_eq!(frame.payload, close_of(&close).payload);
                     }
                     Some(Words::Code(code)) => {
                         assert_eq!(frame.payload.first_chunk(), Some(&code.to_be_bytes()));
