@@ -89,7 +89,6 @@ impl Limit {
         let is_heard = core::mem::take(&mut self.is_heard);
         let Some(earliest) = self.earliest else { return false };
         if !self.runs.0 {
-            self.look = None;
             return false;
         }
         match self.look {
