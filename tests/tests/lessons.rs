@@ -161,6 +161,9 @@ fn the_keepalive_does_not_blame_the_peer_for_our_closed_gate() {
     connection.handle_timeout(now + Duration::from_millis(999));
     assert_eq!(connection.closed(), None);
     connection.handle_timeout(now + second);
+    assert_eq!(connection.closed(), None, "a last look");
+    let now = connection.poll_timeout().unwrap();
+    connection.handle_timeout(now);
     assert_eq!(connection.closed().unwrap().failure(), Some(Failure::KeepaliveTimeout));
 }
 

@@ -20,16 +20,20 @@ async fn from_either_side() {
         let both = async {
             tokio::join!(closing.close(code, "enough"), async {
                 let message = other.recv().await.unwrap();
-                (message, other.recv().await.unwrap())
+                (message, other.recv().await)
             })
         };
         let (closed, received) = soon(both).await;
         let closed = closed.unwrap();
         assert!(closed.is_clean() && !closed.is_by_peer());
-        assert_eq!(received, (Some(Message::text("last words")), None));
-        let closed = other.closed().unwrap();
+        assert_eq!(received.0, Some(Message::text("last words")));
+        // A code that is no farewell is an error; whoever began has the end that it asked for.
+        let Err(Error::Closed(closed)) = received.1 else { panic!("{:?}", received.1) };
+        assert_eq!(Some(&closed), other.closed());
         assert_eq!((closed.code(), closed.reason()), (code, "enough"));
         assert!(closed.is_clean() && closed.is_by_peer());
+        let linger = async { tokio::join!(closing.drive(), other.drive()) };
+        soon(linger).await;
         assert!(other.get_ref().is_none() && closing.get_ref().is_none());
         assert!(matches!(other.send("x").await, Err(Error::Closed(_))));
     }

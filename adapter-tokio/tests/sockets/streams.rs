@@ -170,7 +170,7 @@ async fn half_a_message_is_never_a_message() {
         let (mut server, mut client) = pair(config(), Config::default()).await;
         server.write_message(MessageKind::Binary).send_chunk("half").await.unwrap();
         let ending = tokio::spawn(async move { server.close(CloseCode::NORMAL, "").await });
-        assert!(matches!(soon(client.recv()).await, Ok(None)));
+        assert!(matches!(soon(client.recv()).await, Err(Error::Closed(_))));
         assert_eq!(client.closed().unwrap().code(), CloseCode::INTERNAL_ERROR);
         soon(ending).await.unwrap().unwrap();
     }

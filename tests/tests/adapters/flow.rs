@@ -139,7 +139,8 @@ pub(crate) async fn slow_reader<A: Adapter>(mode: Mode) {
 }
 
 pub(crate) async fn peer_that_never_reads<A: Adapter>(mode: Mode) {
-    let config = Config::builder().close_timeout(Duration::from_millis(300)).build().unwrap();
+    let limit = Duration::from_secs(1);
+    let config = Config::builder().write_timeout(limit).build().unwrap();
     let (mut server, stream) = raw_client::<A>(mode, config).await;
     let flooding = async { while server.send(vec![0; 100_000]).await.is_ok() {} };
     assert!(within::<A, _>(Duration::from_millis(500), flooding).await.is_none(), "send waits");
@@ -147,7 +148,7 @@ pub(crate) async fn peer_that_never_reads<A: Adapter>(mode: Mode) {
     assert!(within::<A, _>(Duration::from_millis(50), another).await.is_none(), "and goes on to");
     let closed = soon::<A, _>(server.close(CloseCode::NORMAL, "")).await;
     assert!(matches!(closed, Err(Error::Closed(closed))
-        if closed.failure() == Some(Failure::CloseTimeout)));
+        if closed.failure() == Some(Failure::WriteTimeout)));
     drop(stream);
 }
 
