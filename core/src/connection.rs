@@ -250,11 +250,16 @@ impl Connection {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         if let Some(Held::Close { trailing, .. }) = self.stash.held_mut() {
             *trailing = trailing.saturating_add(length);
-        } else if self.phase == Phase::Closed
-            && let Some(Ending::Decided { trailing, .. }) = self.ending.as_deref_mut()
-        {
+            return;
+        }
+        let most = match self.phase {
+            Phase::Closed => MAX_TRAILING,
+            Phase::Failed => MAX_DISCARDED,
+            Phase::Open | Phase::Closing | Phase::Cut | Phase::Ended => return,
+        };
+        if let Some(Ending::Decided { trailing, .. }) = self.ending.as_deref_mut() {
             *trailing = trailing.saturating_add(length);
-            if *trailing >= MAX_TRAILING {
+            if *trailing >= most {
                 self.step(Step::Cut, CloseFrame::EMPTY, None);
             }
         }
@@ -385,3 +390,7 @@ const READ_GROWTH: usize = 16;
 /// How many bytes may come after the peer's Close: none should (RFC 6455 §5.5.1), and whoever goes
 /// on for ever is not read for ever.
 const MAX_TRAILING: u32 = 1024 * 1024;
+
+/// How many bytes may come after a fault. A peer in good faith may be in the middle of a message that
+/// is too long: it is read on until the peer has had a chance to see our Close.
+const MAX_DISCARDED: u32 = 64 * 1024 * 1024;

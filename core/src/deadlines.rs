@@ -31,9 +31,9 @@ impl Connection {
             self.blame(Timer::Pong, self.config.pong_timeout, self.stands_still(), failure);
         }
         if self.timers.is_due(Timer::Write, self.now) {
-            // Who waits for us to read may be kept from reading himself. But where the outbox is
-            // full, it is the peer that keeps us from going on.
-            let stands_still = self.stands_still() && !self.output.outbox.is_full();
+            // A peer that waits for us to read may be kept from reading itself. But where the
+            // application waits for it, it is the peer that keeps us from going on.
+            let stands_still = self.stands_still() && !self.output.outbox.keeps_application();
             let failure = Failure::WriteTimeout;
             self.blame(Timer::Write, self.config.write_timeout, stands_still, failure);
         }

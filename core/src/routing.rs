@@ -297,6 +297,7 @@ impl Connection {
             self.stash = input;
         }
         if self.inbox.is_open() {
+            self.output.outbox.set_awaited(false);
             self.timers.gate_opened();
         }
         // An event is on its way to the application, which may answer it: what ends the connection

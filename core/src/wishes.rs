@@ -223,6 +223,16 @@ impl Connection {
         Ok(())
     }
 
+    /// The application waits until output is taken, and takes no messages meanwhile: from now on
+    /// until the transport takes something, or the gate opens, `write_timeout` runs behind a closed
+    /// gate, too. A full outbox says the same by itself.
+    ///
+    /// For a loop whose `send` waits until a message has left. Without it, a peer that floods and
+    /// reads nothing would keep such an application for ever.
+    pub fn await_output(&mut self) {
+        self.output.outbox.set_awaited(self.wants_output());
+    }
+
     /// Answers a Close of the peer, or a violation, before the messages before it are taken: for an
     /// application that takes none for long. They can still be taken; nothing can be sent any more.
     /// Whether there was one ([`is_end_queued`](Self::is_end_queued)).

@@ -383,3 +383,45 @@ impl IntoFrame for CloseCode {
         CloseFrame::from(self)
     }
 }
+
+/// R5 within R2, for an application that waits until each message has left: a peer that floods and
+/// reads nothing closes the gate, and the outbox is not full.
+#[test]
+fn whoever_waits_for_output_behind_a_closed_gate_is_not_kept_for_ever() {
+    for waits in [true, false] {
+        let one = Watermarks::new(1, 0).expect("marks");
+        let mut server = server(|config| config.message_marks(one));
+        server.handle_input(Timestamp::ZERO, MESSAGE);
+        server.send(vec![0; 60_000]).expect("room");
+        if waits {
+            server.await_output();
+        }
+        turns_without_output(&mut server, Timestamp::ZERO, seconds(31));
+        let expected = waits.then_some(Failure::WriteTimeout);
+        assert_eq!(failure(&server), expected, "waits: {waits}");
+        // It is over as soon as something moves.
+        let mut server = self::server(|config| config.message_marks(one));
+        server.handle_input(Timestamp::ZERO, MESSAGE);
+        server.send(vec![0; 60_000]).expect("room");
+        server.await_output();
+        server.output().advance(10);
+        turns_without_output(&mut server, Timestamp::ZERO, seconds(100));
+        assert_eq!(failure(&server), None);
+    }
+}
+
+/// After a fault input is discarded until the peer has seen our Close, and not for ever.
+#[test]
+fn what_comes_after_a_fault_ends_after_a_number_of_bytes() {
+    let mut server = server(|config| config);
+    server.handle_input(Timestamp::ZERO, b"\x83\x00");
+    drain(&mut server);
+    let (mut taken, flood) = (0, vec![0; 1024 * 1024]);
+    while server.transport() == Transport::ShutdownWrite {
+        server.handle_input(Timestamp::ZERO, &flood);
+        taken += flood.len();
+        assert!(taken <= 64 * 1024 * 1024, "read for ever");
+    }
+    assert_eq!(server.transport(), Transport::Close);
+    assert!(taken > 32 * 1024 * 1024, "a long message may be under way");
+}

@@ -103,6 +103,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         if self.link.stream.is_some()
             && let Some(way) = self.home.take()
         {
+            let is_clean = self.connection.closed().is_some_and(Closed::is_clean);
+            self.link.limit_discarded(is_clean);
             way.bring_stream(self.link.take_out());
         }
         self.intake = Intake::default();

@@ -34,6 +34,8 @@ pub(super) struct Link<S, C> {
     /// The application was told how it ended: it may never call again, so a client does not wait
     /// for the server to end the stream first.
     pub(super) is_told: bool,
+    /// How many bytes are still discarded after the end.
+    discards: usize,
 }
 
 impl<S: ByteStream, C: Clock> Link<S, C> {
@@ -49,6 +51,7 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
             has_looked: true,
             alarm: None,
             is_told: false,
+            discards: 0,
         }
     }
 
@@ -76,6 +79,7 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
             has_looked: self.has_looked,
             alarm: self.alarm,
             is_told: self.is_told,
+            discards: self.discards,
         }
     }
 
@@ -252,13 +256,19 @@ impl<S: ByteStream, C: Clock> Link<S, C> {
         Flow::Moved
     }
 
-    /// Reads and drops what still comes, until the stream ends: all is said.
+    /// What may still come after the end, before the stream is closed: nothing should come after a
+    /// clean close, and after a fault what is under way, until the peer has seen our Close.
+    pub(super) fn limit_discarded(&mut self, is_clean: bool) {
+        self.discards = if is_clean { 1024 * 1024 } else { 64 * 1024 * 1024 };
+    }
+
+    /// Reads and drops what still comes, until the stream ends, or too much has come: all is said.
     pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..READS {
             let Some(stream) = &mut self.stream else { return Poll::Ready(()) };
             let read = with_read_buffer(READ_SIZE, |buffer| stream.poll_read(cx, buffer));
             match read {
-                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Ok(count @ 1..)) if count < self.discards => self.discards -= count,
                 Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
                 Poll::Ready(_) => self.stream = None,
                 Poll::Pending => return Poll::Pending,

@@ -336,23 +336,26 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
 
     /// Waits until there is room, or until it is known that there will be none. Whoever is told
     /// that may drop the socket: what was accepted before is written first, if it can be.
-    pub(super) fn wait_for_room<T>(&self) -> Goal<Result<T, Error>> {
+    pub(super) fn wait_for_room<T>(&mut self) -> Goal<Result<T, Error>> {
         let is_over = self.connection.closed().is_none() || is_said(&self.connection, &self.link);
         if self.cannot_write() && is_over {
-            Goal::Done(Err(self.cannot_send()))
-        } else {
-            Goal::Wait
+            return Goal::Done(Err(self.cannot_send()));
         }
+        self.connection.await_output();
+        Goal::Wait
     }
 
     /// Whether everything accepted is written.
-    pub(super) fn flushed(&self) -> Goal<Result<(), Error>> {
+    pub(super) fn flushed(&mut self) -> Goal<Result<(), Error>> {
         if self.link.has_write_failed() {
             return self.wait_for_cause();
         }
         if self.connection.wants_output() || !self.link.is_flushed() {
             return match self.link.stream {
-                Some(_) => Goal::Wait,
+                Some(_) => {
+                    self.connection.await_output();
+                    Goal::Wait
+                }
                 None => Goal::Done(Err(self.cannot_send())),
             };
         }

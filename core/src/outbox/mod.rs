@@ -229,10 +229,23 @@ impl Outbox {
         }
     }
 
+    /// The application waits until the transport has taken output.
+    pub(crate) const fn set_awaited(&mut self, is_awaited: bool) {
+        self.news.0 &= !News::AWAITED.0;
+        if is_awaited {
+            self.news.insert(News::AWAITED);
+        }
+    }
+
+    /// Whether the application can't go on, since the transport takes nothing.
+    pub(crate) const fn keeps_application(&self) -> bool {
+        self.is_full || self.news.contains(News::AWAITED)
+    }
+
     /// Whether something has happened to the output that timers have to know.
     #[inline]
     pub(crate) const fn has_news(&self) -> bool {
-        self.news.0 & !News::AT_REST.0 != 0
+        self.news.0 & !News::STANDING.0 != 0
     }
 
     /// Whether timers have to know it before the caller waits: a wait begins.
@@ -248,7 +261,7 @@ impl Outbox {
     /// What has happened to the output since this was last asked.
     pub(crate) const fn take_news(&mut self) -> News {
         let news = self.news;
-        self.news = News(news.0 & News::AT_REST.0);
+        self.news = News(news.0 & News::STANDING.0);
         news
     }
 
@@ -262,7 +275,7 @@ impl Outbox {
         self.wire.advance(count);
         self.gauge.subtract(count);
         if count > 0 {
-            self.news.insert(News::PROGRESSED);
+            self.news = News(self.news.0 & !News::AWAITED.0 | News::PROGRESSED.0);
         }
         if self.is_full && self.gauge.is_low(self.config.send_marks) {
             self.is_full = false;
@@ -352,6 +365,10 @@ impl News {
     pub(crate) const PING_LEFT: Self = Self(8);
     /// The transport has taken our Close.
     pub(crate) const CLOSE_LEFT: Self = Self(16);
+    /// The application waits for the transport. Stays until that takes something.
+    const AWAITED: Self = Self(32);
+    /// What is no news, but how it stands.
+    const STANDING: Self = Self(Self::AT_REST.0 | Self::AWAITED.0);
 
     #[inline]
     pub(crate) const fn contains(self, other: Self) -> bool {
