@@ -140,15 +140,17 @@ pub(crate) async fn slow_reader<A: Adapter>(mode: Mode) {
 
 pub(crate) async fn peer_that_never_reads<A: Adapter>(mode: Mode) {
     let limit = Duration::from_secs(1);
-    let config = Config::builder().write_timeout(limit).build().unwrap();
+    let config = Config::builder().write_timeout(limit).close_timeout(limit).build().unwrap();
     let (mut server, stream) = raw_client::<A>(mode, config).await;
     let flooding = async { while server.send(vec![0; 100_000]).await.is_ok() {} };
     assert!(within::<A, _>(Duration::from_millis(500), flooding).await.is_none(), "send waits");
     let another = server.send("one more");
     assert!(within::<A, _>(Duration::from_millis(50), another).await.is_none(), "and goes on to");
     let closed = soon::<A, _>(server.close(CloseCode::NORMAL, "")).await;
-    assert!(matches!(closed, Err(Error::Closed(closed))
-        if closed.failure() == Some(Failure::WriteTimeout)));
+    // Whether the Close is still here, or in a buffer of the system or of TLS, is their affair.
+    let Err(Error::Closed(closed)) = closed else { panic!("{closed:?}") };
+    let limits = [Some(Failure::WriteTimeout), Some(Failure::CloseTimeout)];
+    assert!(limits.contains(&closed.failure()), "{closed}");
     drop(stream);
 }
 
