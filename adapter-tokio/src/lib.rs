@@ -12,7 +12,7 @@
 //! socket.send("hello").await?;
 //! while let Some(message) = socket.recv().await? {
 //!     socket.send(message).await?;
-//! } // `None`: a clean close; an error says who and why
+//! } // `None`: closed with 1000, 1001 or no code; any other end is an error that says why
 //! # Ok(())
 //! # }
 //! ```

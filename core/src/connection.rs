@@ -120,7 +120,8 @@ pub enum Transport {
     /// connection and take our last words back from the peer (RFC 6455 §7.1.1). What is read may be
     /// handed over, or not; the end of the stream should be.
     ShutdownWrite,
-    /// Close the transport now, whatever is left.
+    /// Close the transport now, whatever is left. Messages may still have to be taken, and
+    /// [`Event::Closed`] after them.
     Close,
 }
 

@@ -346,6 +346,8 @@ impl Connection {
             if moved.send_close {
                 self.ending = Some(Box::new(Ending::Undecided { sent: close.clone() }));
                 self.output.outbox.push_close(close);
+                // Until the transport has taken it, nothing else ends the connection.
+                self.watch_output();
             }
             if let (Some(_), Some(cause)) = (moved.outcome, cause) {
                 let sent = match self.ending.as_deref() {

@@ -5,7 +5,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use tidegate_core::testing::{Frame, opcode};
 use tidegate_core::testing::{Model, Rules, Sent, Taken};
-use tidegate_core::{Closed, Connection, Event, Message, PongPolicy, Stats, Timestamp, Transport};
+use tidegate_core::{Closed, Connection, Event, Message, Stats, Timestamp, Transport};
 use tidegate_fuzz::session::{Item, Mutation, encode_with, mutate};
 use tidegate_fuzz::settings::Settings;
 use tidegate_fuzz::{cut, drain, joined};
@@ -133,17 +133,7 @@ fn check(connection: &Connection) {
 fn compare(case: &Case, settings: &Settings, bytes: &[u8], sent: Vec<(usize, Sent)>) {
     let mut core = settings.connection();
     let config = core.config().clone();
-    let marks = |marks: tidegate_core::Watermarks| (marks.high(), marks.low());
-    let mut model = Model::new(Rules {
-        messages: marks(config.message_marks()),
-        bytes: marks(config.byte_marks()),
-        surface_control: settings.has(Settings::SURFACE),
-        pong_policy: match settings.times % 4 {
-            0 | 1 => PongPolicy::OnReceipt,
-            2 => PongPolicy::InOrder,
-            _ => PongPolicy::Manual,
-        },
-    });
+    let mut model = Model::new(Rules::from(&*config));
     let (mut pongs, mut expected_pongs) = (Vec::new(), Vec::new());
     let mut takes = case.takes.iter().cycle();
     let mut sent = sent.into_iter().peekable();

@@ -237,10 +237,12 @@ impl Outbox {
 
     /// Whether timers have to know it before the caller waits: a wait begins.
     #[inline]
-    pub(crate) const fn has_urgent_news(&self) -> bool {
-        self.news.contains(News::PING_LEFT)
-            || self.news.contains(News::CLOSE_LEFT)
-            || self.news.0 & (News::STARTED.0 | News::AT_REST.0) == News::STARTED.0
+    pub(crate) fn has_urgent_news(&self) -> bool {
+        // Output that waits, and that begins to, or has moved: the limit is counted from then.
+        let is_waiting = !self.news.contains(News::AT_REST);
+        let wait = News(News::STARTED.0 | News::PROGRESSED.0);
+        self.news.contains(News(News::PING_LEFT.0 | News::CLOSE_LEFT.0))
+            || (is_waiting && self.news.contains(wait) && self.config.write_timeout.is_some())
     }
 
     /// What has happened to the output since this was last asked.

@@ -133,6 +133,12 @@ impl<A: Adapter> End<A> {
             _, _ => A::sleep(duration).await);
     }
 
+    /// Waits for the peer to close the stream, reading what still comes: what the driver of a split
+    /// connection does by itself.
+    pub async fn linger(&mut self) {
+        on!(self, socket => socket.drive().await, _, _ => {});
+    }
+
     /// How it ended.
     pub fn closed(&self) -> Option<Closed> {
         on!(self, socket => socket.closed().cloned(), sender, _ => sender.closed())

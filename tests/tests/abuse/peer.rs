@@ -118,7 +118,11 @@ pub(crate) async fn take_in<A: Adapter>(end: &mut End<A>, bytes: usize) {
 /// Receives to the end, which must be a fault of the peer.
 pub(crate) async fn fails<A: Adapter>(end: &mut End<A>) -> Closed {
     match soon::<A, _>(end.recv()).await {
-        Err(Error::Closed(closed)) => closed,
+        Err(Error::Closed(closed)) => {
+            // Until the attacker has read the Close: dropped before, the system could take it back.
+            soon::<A, _>(end.linger()).await;
+            closed
+        }
         other => panic!("{other:?} instead of a fault"),
     }
 }

@@ -2,7 +2,9 @@
 //! default).
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
 
+mod limits;
 mod operations;
 mod reference;
+mod setup;
 mod turns;
 mod writer;

@@ -7,106 +7,15 @@ use bytes::Buf;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use tidegate_core::testing::strategies::{self, Session};
-use tidegate_core::testing::{Frame, Sent, Taken, hostile};
+use tidegate_core::testing::{Frame, Sent, Taken, opcode};
 use tidegate_core::{
-    Chunk, ChunkError, CloseCode, CloseFrame, Closed, Config, Connection, ControlError, Message,
-    MessageKind, Role, SendError, Timestamp,
+    Chunk, ChunkError, CloseFrame, Closed, Connection, ControlError, Message, MessageKind, Role,
+    SendError, Timestamp, Transport,
 };
 
-use crate::reference::{CLOSE_CODE, End, Item, Reference, Stage, Times};
+use crate::reference::{End, Item, Reference, Stage, Times};
+use crate::setup::{Operation, operation, setup};
 use crate::writer::Written;
-
-/// Something that happens to a connection.
-#[derive(Clone, Debug)]
-enum Operation {
-    Input(usize),
-    Eof,
-    /// Time passes, and is told.
-    Wait(u64),
-    /// The next deadline comes.
-    Deadline,
-    Take(usize),
-    Send(usize),
-    /// A part of a message: its kind, its length, and whether it is the last.
-    Chunk(MessageKind, usize, bool),
-    Ping,
-    Pong(usize),
-    Close(u16),
-    Abort,
-    Write(usize),
-}
-
-fn operation() -> impl Strategy<Value = Operation> {
-    use Operation::{
-        Abort, Chunk as Part, Close, Deadline, Eof, Input, Ping, Pong, Send, Take, Wait, Write,
-    };
-    let kind = prop_oneof![3 => Just(MessageKind::Text), 1 => Just(MessageKind::Binary)];
-    prop_oneof![
-        12 => prop_oneof![1..10usize, 1..100usize, 1..1000usize].prop_map(Input),
-        1 => Just(Eof),
-        4 => (0..2000u64).prop_map(Wait),
-        3 => Just(Deadline),
-        10 => (1..4usize).prop_map(Take),
-        6 => strategies::length(10_000).prop_map(Send),
-        3 => (kind, strategies::length(9000), any::<bool>())
-            .prop_map(|(kind, length, last)| Part(kind, length, last)),
-        2 => Just(Ping),
-        2 => (0..126usize).prop_map(Pong),
-        1 => prop_oneof![Just(1000u16), 3000..5000u16].prop_map(Close),
-        1 => prop::option::weighted(0.3, Just(Abort)).prop_map(|abort| abort.unwrap_or(Deadline)),
-        10 => prop_oneof![0..40usize, 0..2000usize, Just(usize::MAX)].prop_map(Write),
-    ]
-}
-
-fn setup() -> impl Strategy<Value = (Role, Config, Times, Vec<(usize, Item)>, Vec<u8>)> {
-    let time = || prop::option::of((1..3000u64).prop_map(Duration::from_millis));
-    let times = (time(), time(), time(), time()).prop_map(|(ping, pong, close, write)| Times {
-        ping,
-        pong,
-        close,
-        write,
-    });
-    let config = (strategies::config(), times).prop_map(|(config, times)| {
-        let builder = config.to_builder().validate_utf8(true).max_message_size(700);
-        let builder = builder.max_frame_size(None).ping_interval(times.ping);
-        let builder = builder.pong_timeout(times.pong).close_timeout(times.close);
-        (builder.write_timeout(times.write).build().unwrap(), times)
-    });
-    (strategies::role(), config).prop_flat_map(|(role, (config, times))| {
-        let peer = role.peer();
-        let end = prop_oneof![
-            2 => Just(None),
-            2 => Just(Some(Err(()))),
-            1 => hostile(peer, &config).prop_map(|hostile| Some(Ok(hostile))),
-        ];
-        (strategies::session(peer, 30, 700), end, vec(any::<u8>(), 0..20)).prop_map(
-            move |(mut session, end, noise)| {
-                let mut bytes = Vec::new();
-                if let Some(Err(())) = end {
-                    let close = Frame::close(Some(CLOSE_CODE), "bye");
-                    let key = peer.masks().then_some([5, 6, 7, 8]);
-                    session.append(Session {
-                        frames: vec![Frame { key, ..close }],
-                        meaning: vec![(0, Sent::Close)],
-                    });
-                }
-                bytes.extend(session.bytes());
-                let sent = |(position, sent)| (position, Item::Sent(sent));
-                let mut items: Vec<_> = session.positions().into_iter().map(sent).collect();
-                if let Some(Ok(hostile)) = &end {
-                    bytes.extend(&hostile.bytes);
-                    items.push((bytes.len(), Item::Violation(hostile.error)));
-                }
-                if end.is_some() {
-                    // Nobody may look at what comes behind the end.
-                    bytes.extend(&noise);
-                }
-                (role, config.clone(), times, items, bytes)
-            },
-        )
-    })
-}
 
 struct Both {
     core: Connection,
@@ -124,22 +33,32 @@ struct Both {
 
 impl Both {
     fn apply(&mut self, operation: &Operation) {
-        let now = self.reference.now;
+        let now = self.reference.clock;
         match operation {
             Operation::Input(count) => {
                 let count = (*count).min(self.input.len());
                 let piece: Vec<u8> = self.input.drain(..count).collect();
                 self.core.handle_input(now, &piece);
-                self.reference.input(now, count);
+                self.reference.input(count);
             }
             Operation::Eof => {
                 self.core.handle_eof(now);
-                self.reference.eof(now);
+                self.reference.eof();
             }
             Operation::Wait(millis) => self.timeout(now + Duration::from_millis(*millis)),
+            Operation::Pause(millis) => {
+                self.reference.clock = now + Duration::from_millis(*millis);
+            }
             Operation::Deadline => {
                 if let Some(deadline) = self.core.poll_timeout() {
                     self.timeout(deadline.max(now));
+                }
+            }
+            Operation::Answer(back) => self.answer(*back),
+            Operation::Flood => {
+                if self.reference.stage == Stage::Closed && self.input.is_empty() {
+                    self.core.handle_input(now, &[0; FLOOD]);
+                    self.reference.input(FLOOD);
                 }
             }
             Operation::Take(count) => {
@@ -153,7 +72,7 @@ impl Both {
                 self.sent += 1;
                 let payload = format!("p{}", self.sent).into_bytes();
                 match self.core.ping(now, payload.clone()) {
-                    Ok(_) => self.reference.ping(now, payload),
+                    Ok(number) => self.reference.ping(payload, number),
                     Err(ControlError::Full) => {
                         assert!(self.reference.unwritten.pings.len() >= 16, "there was room");
                     }
@@ -168,16 +87,13 @@ impl Both {
                 self.sent += 1;
                 let mut payload = format!("o{}", self.sent).into_bytes();
                 payload.resize(payload.len().max(*length), b'.');
-                let is_open = self.reference.stage == Stage::Open;
-                assert_eq!(self.core.pong(payload.clone()).is_ok(), is_open);
-                if is_open {
-                    self.reference.pong(payload);
-                }
+                let sent = self.core.pong(payload.clone()).is_ok();
+                assert_eq!(sent, self.reference.pong(payload), "pong");
             }
-            Operation::Close(code) => {
-                let frame = CloseFrame::from(CloseCode::from(*code));
-                let closed = self.core.close(now, frame).is_ok();
-                assert_eq!(closed, self.reference.close(now, *code));
+            Operation::Close(frame) => {
+                let is_empty = *frame == CloseFrame::EMPTY && self.sent.is_multiple_of(2);
+                let closed = self.core.close(now, (!is_empty).then(|| frame.clone())).is_ok();
+                assert_eq!(closed, self.reference.close(frame.clone()), "close");
             }
             Operation::Abort => {
                 self.core.abort();
@@ -193,7 +109,45 @@ impl Both {
             self.write(usize::MAX);
         }
         self.core.handle_timeout(now);
-        self.reference.timeout(now);
+        self.reference.clock = now;
+        self.reference.timeout(&self.core);
+        // A loop that waits until then does not turn in vain.
+        let next = self.core.poll_timeout();
+        assert!(next.is_none_or(|next| next > now), "{next:?} at {now:?}");
+    }
+
+    /// The peer answers one of the pings that have reached it, the last ones first, after what it
+    /// is sending just now.
+    fn answer(&mut self, back: usize) {
+        let is_over = self.has_ended();
+        if !self.reference.counts_input() {
+            return;
+        }
+        let reference = &mut self.reference;
+        let written = reference.pings.iter().filter(|ping| ping.is_written);
+        let Some(payload) = written.rev().nth(back).and_then(|ping| ping.payload.clone()) else {
+            return;
+        };
+        let is_next = |(position, _): &&(usize, Item)| *position > reference.received;
+        let at = match reference.items.iter().find(is_next) {
+            Some((position, Item::Sent(_))) => *position,
+            None if self.input.is_empty() && !is_over => reference.received,
+            _ => return,
+        };
+        let key = self.core.role().peer().masks().then_some([1, 2, 3, 4]);
+        let bytes = Frame { key, ..Frame::new(opcode::PONG, payload.clone()) }.encode();
+        for (position, _) in &mut reference.items {
+            *position += if *position > at { bytes.len() } else { 0 };
+        }
+        let index = reference.items.iter().take_while(|(position, _)| *position <= at).count();
+        reference.items.insert(index, (at + bytes.len(), Item::Sent(Sent::Pong(payload))));
+        let from = at - reference.received;
+        self.input.splice(from..from, bytes);
+    }
+
+    fn has_ended(&self) -> bool {
+        let last = self.reference.items.last();
+        last.is_some_and(|(_, item)| !matches!(item, Item::Sent(_)))
     }
 
     fn take(&mut self) -> bool {
@@ -303,6 +257,15 @@ impl Both {
     }
 
     fn compare(&mut self) {
+        let marks = self.core.config().send_marks();
+        let level = self.core.queued_output();
+        let is_full = match self.reference.stage {
+            Stage::Open => (!self.core.can_send_chunk(), !self.core.can_send_chunk()),
+            // Nobody tells any more: between the marks it may be.
+            _ => (level > marks.high(), level >= marks.low()),
+        };
+        self.reference.follow(&self.core);
+        self.reference.settle(is_full.0, is_full.1);
         let (core, reference) = (&self.core, &self.reference);
         assert_eq!(core.queued_messages(), reference.queued_messages(), "messages");
         assert_eq!(core.queued_bytes(), reference.queued_bytes(), "bytes");
@@ -310,11 +273,14 @@ impl Both {
         assert_eq!(core.wants_input(), reference.wants_input(), "wants_input");
         assert_eq!(core.wants_output(), !reference.unwritten.is_empty(), "wants_output");
         assert_eq!(core.transport(), reference.transport(), "transport");
-        assert_eq!(core.poll_timeout(), reference.timer(), "poll_timeout");
+        reference.check_timer(core.poll_timeout());
         assert_eq!(core.is_closing(), reference.stage != Stage::Open, "is_closing");
-        assert_eq!(core.closed().map(end), reference.end, "closed");
-        assert_eq!(core.latency(), reference.latency, "latency");
-        assert_eq!(core.is_ping_outstanding(), reference.outstanding.is_some(), "outstanding");
+        compare_ends(core.closed(), reference.end.as_ref());
+        reference.check_latency(core.latency());
+        assert_eq!(core.is_ping_outstanding(), reference.is_ping_outstanding(), "outstanding");
+        for (number, is_answered) in reference.answers() {
+            assert_eq!(core.is_ping_answered(number), is_answered, "ping {number}");
+        }
         let stats = core.stats();
         assert_eq!(stats.times_closed, reference.times_closed, "times closed");
         assert_eq!((stats.peak_messages, stats.peak_bytes), reference.peaks, "peaks");
@@ -322,9 +288,33 @@ impl Both {
     }
 }
 
-fn end(closed: &Closed) -> End {
-    closed.failure().map_or(End::Clean, End::Failed)
+/// What `Closed` says, by its documentation.
+fn compare_ends(closed: Option<&Closed>, end: Option<&End>) {
+    let (closed, end) = match (closed, end) {
+        (Some(closed), Some(end)) => (closed, end),
+        (None, None) => return,
+        other => panic!("one has ended: {other:?}"),
+    };
+    match end {
+        End::Clean { received, sent, by_peer } => {
+            assert_eq!((closed.failure(), closed.is_clean()), (None, true));
+            assert_eq!((closed.received(), closed.sent()), (Some(received), Some(sent)));
+            assert_eq!((closed.code(), closed.reason()), (received.code, &*received.reason));
+            assert_eq!(closed.is_by_peer(), *by_peer, "who began");
+            let is_farewell = matches!(received.code.as_u16(), 1000 | 1001 | 1005);
+            assert_eq!(closed.is_normal(), is_farewell || !by_peer, "is_normal");
+        }
+        End::Failed { failure, by_peer } => {
+            assert_eq!((closed.failure(), closed.is_clean()), (Some(*failure), false));
+            assert_eq!((closed.code().as_u16(), closed.reason()), (1006, ""));
+            assert_eq!((closed.received(), closed.is_normal()), (None, false));
+            assert_eq!(closed.is_by_peer(), *by_peer, "who began");
+        }
+    }
 }
+
+/// Four of these are more than the 1 MiB that is read after a Close, three are less.
+const FLOOD: usize = 300_000;
 
 fn cases() -> u32 {
     env::var("MACHINE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000)
@@ -339,6 +329,7 @@ proptest! {
         (role, config, times, items, input) in setup(),
         fragment_size in prop::option::weighted(0.3, 1..200usize),
         operations in vec(operation(), 0..80),
+        ending in prop::sample::select(&[Ending::Eof, Ending::Silent, Ending::Stuck][..]),
     ) {
         let config = config.to_builder().fragment_size(fragment_size).build().unwrap();
         let reference = Reference::new(role, &config, times, items);
@@ -346,26 +337,80 @@ proptest! {
             Role::Client => Connection::client(Timestamp::ZERO, config, [9; 32]),
             Role::Server => Connection::server(Timestamp::ZERO, config),
         };
-        let written = Written::default();
-        let mut both =
-            Both { core, reference, written, input, fragment_size, unfinished: None, is_full: false, was_low: true, sent: 0 };
+        let mut both = Both {
+            core,
+            reference,
+            written: Written::default(),
+            input,
+            fragment_size,
+            unfinished: None,
+            is_full: false,
+            was_low: true,
+            sent: 0,
+        };
         both.compare();
         for operation in &operations {
             both.apply(operation);
             both.compare();
         }
-        // Then everything comes, and everything is taken and written.
-        while !both.input.is_empty() {
-            both.apply(&Operation::Input(500));
-            both.compare();
-            while both.take() {}
-        }
-        both.apply(&Operation::Eof);
-        both.compare();
-        while both.take() {}
-        both.apply(&Operation::Write(usize::MAX));
-        both.compare();
-        prop_assert!(both.reference.end.is_some(), "it has ended");
+        both.end(ending, times);
         prop_assert_eq!(both.core.poll_event(), None);
+    }
+}
+
+/// What the peer does at last.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    /// It sends the rest, and ends the stream.
+    Eof,
+    /// It says nothing more.
+    Silent,
+    /// Nor does it take anything.
+    Stuck,
+}
+
+impl Both {
+    /// Then everything is taken, and R5: every peer ends.
+    fn end(&mut self, ending: Ending, times: Times) {
+        match ending {
+            Ending::Eof => {
+                while !self.input.is_empty() {
+                    self.apply(&Operation::Input(500));
+                    self.compare();
+                    while self.take() {}
+                }
+                self.apply(&Operation::Eof);
+                self.compare();
+                while self.take() {}
+                self.apply(&Operation::Write(usize::MAX));
+                self.compare();
+                assert!(self.reference.end.is_some(), "it has ended");
+            }
+            Ending::Silent | Ending::Stuck => {
+                for _ in 0..100 {
+                    while self.take() {}
+                    if matches!(ending, Ending::Silent) {
+                        self.apply(&Operation::Write(usize::MAX));
+                        self.compare();
+                    }
+                    self.apply(&Operation::Deadline);
+                    self.compare();
+                }
+                while self.take() {}
+                if !self.reference.is_waiting() {
+                    assert_eq!(self.core.poll_timeout(), None, "nothing to wait for");
+                }
+                let limit = if matches!(ending, Ending::Silent) { times.pong } else { times.write };
+                // Pings that come often enough fill their ring, and are let out above.
+                let are_pings_rare = times.ping >= limit.map(|limit| limit / 8);
+                if times.ping.is_some()
+                    && times.close.is_some()
+                    && limit.is_some()
+                    && are_pings_rare
+                {
+                    assert_eq!(self.core.transport(), Transport::Close, "every peer ends");
+                }
+            }
+        }
     }
 }

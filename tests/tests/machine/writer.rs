@@ -1,9 +1,9 @@
 //! What goes out, decoded plainly and held against what was to be written.
 
-use tidegate_core::Role;
 use tidegate_core::testing::{Frame, opcode};
+use tidegate_core::{CloseCode, CloseFrame, Role};
 
-use crate::reference::Reference;
+use crate::reference::{Ping, Reference, Words};
 
 /// Bytes that were written and are no whole frame yet.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl Written {
         }
         self.bytes.drain(..taken);
         reference.unwritten.is_within_frame = !self.bytes.is_empty();
-        reference.has_written = true;
+        reference.progress();
     }
 
     /// How many payload bytes of the first part are written.
@@ -50,20 +50,36 @@ impl Written {
     }
 
     fn frame(&mut self, frame: Frame, reference: &mut Reference, fragment_size: Option<usize>) {
+        if frame.opcode == opcode::PING {
+            let ping = reference.unwritten.pings.remove(0);
+            let known = reference.pings[ping].payload.get_or_insert_with(|| frame.payload.clone());
+            assert_eq!(*known, frame.payload, "pings in order");
+            let is_it = |ping: &&Ping| ping.payload.as_ref() == Some(&frame.payload);
+            assert_eq!(reference.pings.iter().filter(is_it).count(), 1, "no two are equal");
+            reference.ping_left(ping);
+            return;
+        }
         let unwritten = &mut reference.unwritten;
         match frame.opcode {
-            opcode::PING => assert_eq!(unwritten.pings.remove(0), frame.payload, "pings in order"),
             opcode::PONG => {
-                // Of more than sixteen the oldest give way; the newest never does.
+                // Of more than thirty-two the oldest give way; the newest never does.
                 let found = unwritten.pongs.iter().position(|pong| *pong == frame.payload);
                 let index = found.expect("a pong that somebody asked for");
-                assert!(index == 0 || unwritten.pongs.len() > 16, "{index} pongs were dropped");
+                assert!(index == 0 || unwritten.pongs.len() > 32, "{index} pongs were dropped");
                 unwritten.pongs.drain(..=index);
             }
             opcode::CLOSE => {
                 assert!(unwritten.data.is_empty(), "the Close comes behind the data");
-                let code = frame.payload.first_chunk().map(|code| u16::from_be_bytes(*code));
-                assert_eq!(unwritten.close.take(), Some(code));
+                match unwritten.close.take() {
+                    Some(Words::Exactly(close)) => {
+                        assert_eq!(frame.payload, close_of(&close).payload);
+                    }
+                    Some(Words::Code(code)) => {
+                        assert_eq!(frame.payload.first_chunk(), Some(&code.to_be_bytes()));
+                    }
+                    None => panic!("a Close that nobody asked for"),
+                }
+                reference.close_left();
             }
             _ => {
                 assert!(fragment_size.is_none_or(|size| frame.payload.len() <= size));
@@ -82,4 +98,10 @@ impl Written {
             }
         }
     }
+}
+
+/// The frame on the wire, unmasked.
+pub(crate) fn close_of(close: &CloseFrame) -> Frame {
+    let code = Some(close.code.as_u16()).filter(|_| close.code != CloseCode::NO_STATUS);
+    Frame::close(code, &close.reason)
 }

@@ -1,19 +1,69 @@
 //! What follows from what comes in and what is wished.
 
 use tidegate_core::testing::{Sent, Taken};
-use tidegate_core::{Failure, PongPolicy, Timestamp};
+use tidegate_core::{CloseFrame, Connection, Failure, PongPolicy, Transport};
 
-use super::{CLOSE_CODE, Due, End, Item, Queued, Reference, Stage, Unwritten};
+use super::{End, Item, Ping, Queued, Reference, Stage, Unwritten, Words};
 
 impl Reference {
     /// The time is told: what waited for that begins.
-    pub(super) fn tell(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
-        let dues =
-            [&mut self.ping_due, &mut self.pong_due, &mut self.close_due, &mut self.write_due];
-        for due in dues {
-            if let Due::After(delay) = *due {
-                *due = Due::At(self.now + delay);
+    pub(super) fn tell(&mut self) {
+        self.told = self.clock;
+        for ping in &mut self.pings {
+            if ping.is_written && ping.left.is_none() {
+                ping.left = Some(self.told);
+            }
+        }
+    }
+
+    /// After every call: what runs, and what stands still. How full the outbox is, it is told: when
+    /// it is certainly full, and when it may be.
+    pub(crate) fn settle(&mut self, is_full: bool, may_be_full: bool) {
+        if self.unwritten.is_empty() {
+            self.write.stop();
+        } else {
+            self.write.start(self.clock);
+        }
+        if self.stage == Stage::Over && self.unwritten.is_empty() {
+            self.closing.stop();
+        }
+        // A gate that opens and closes in one call was not open: nothing was read.
+        match (self.gate_closed, self.is_gate_open) {
+            (None, false) => self.gate_closed = Some(self.clock),
+            (Some(since), true) => {
+                self.gate_closed = None;
+                let closed_for = self.clock.saturating_duration_since(since);
+                for limit in [&mut self.pong, &mut self.closing, &mut self.write] {
+                    limit.open(self.clock, closed_for);
+                }
+            }
+            (None, true) | (Some(_), false) => {}
+        }
+        // R2: our gate is closed, or the peer's Close waits for the application.
+        let is_ours = !self.is_gate_open || self.held.is_some();
+        self.pong.run(!is_ours, !is_ours);
+        self.write.run(!is_ours || may_be_full, !is_ours || is_full);
+        let runs = !is_ours || self.stage != Stage::Closing;
+        self.closing.run(runs, runs);
+    }
+
+    /// R2, the second exception: both Closes are there, or a fault, behind our closed gate.
+    pub(super) fn has_peer_said_all(&self) -> bool {
+        let arrived = self.decoded + 1..=self.received;
+        let is_it = |(position, item): &(usize, Item)| {
+            arrived.contains(position) && !matches!(item, Item::Sent(_))
+        };
+        self.stage == Stage::Closing && !self.is_gate_open && self.items.iter().any(is_it)
+    }
+
+    /// Whether the core has left the transport by that.
+    pub(crate) fn follow(&mut self, core: &Connection) {
+        let is_left = core.transport() == Transport::Close && self.transport() != Transport::Close;
+        let is_still = self.wants_input() && !core.wants_input();
+        if self.may_be_left && !self.has_ended && (is_left || is_still) {
+            self.has_ended = true;
+            if self.is_all_decoded() {
+                self.over();
             }
         }
     }
@@ -48,17 +98,16 @@ impl Reference {
                 }
                 Item::Sent(Sent::Ping(payload)) => self.receive_ping(payload),
                 Item::Sent(Sent::Pong(payload)) => {
-                    if let Some((_, sent)) = self.outstanding.take_if(|ping| ping.0 == payload) {
-                        self.latency = Some(self.now.saturating_duration_since(sent));
-                    }
+                    self.receive_pong(&payload);
                     if self.rules.surface_control {
                         let length = payload.len();
                         self.push(Taken::Pong(payload), length);
                     }
                 }
-                item @ (Item::Sent(Sent::Close) | Item::Violation(_)) => {
+                item @ (Item::Sent(Sent::Close) | Item::Close(_) | Item::Violation(_)) => {
                     self.held = Some(item);
                     // Nothing behind it counts.
+                    self.behind = self.received - position;
                     self.decoded = self.received;
                 }
             }
@@ -96,31 +145,30 @@ impl Reference {
         }
     }
 
+    /// A pong answers its ping, and those before it.
+    fn receive_pong(&mut self, payload: &[u8]) {
+        let is_it = |ping: &Ping| ping.is_written && ping.payload.as_deref() == Some(payload);
+        let Some(index) = self.pings.iter().position(is_it) else { return };
+        if index >= self.answered {
+            self.answered = index + 1;
+            let ping = &self.pings[index];
+            let since = |time| self.told.saturating_duration_since(time);
+            self.latency = Some((since(ping.left.unwrap_or(self.told)), since(ping.asked)));
+        }
+    }
+
     pub(super) fn answer(&mut self, payload: Vec<u8>) {
         self.unwritten.pongs.push(payload);
-        self.watch();
     }
 
-    pub(super) fn push_ping(&mut self, payload: Vec<u8>, now: Timestamp) {
-        self.unwritten.pings.push(payload.clone());
-        self.watch();
-        self.outstanding = Some((payload, now));
-    }
-
-    pub(super) fn watch(&mut self) {
-        if let (Some(timeout), Stage::Open, Due::Never) =
-            (self.times.write, self.stage, self.write_due)
-        {
-            self.has_written = false;
-            self.write_due = Due::After(timeout);
-        }
+    pub(super) fn push_ping(&mut self, payload: Option<Vec<u8>>, number: Option<u32>) {
+        self.unwritten.pings.push(self.pings.len());
+        let asked = self.told;
+        self.pings.push(Ping { payload, number, asked, left: None, is_written: false });
     }
 
     pub(super) fn open(&mut self) {
         self.is_gate_open = true;
-        if let (Some(timeout), true) = (self.times.pong, self.pong_due != Due::Never) {
-            self.pong_due = Due::After(timeout);
-        }
         self.decode();
         if self.stage != Stage::Open {
             self.release();
@@ -130,33 +178,41 @@ impl Reference {
         }
     }
 
+    /// What a peer sends after its Close is read for 1 MiB at most.
+    pub(super) fn receive_behind(&mut self, count: usize) {
+        self.behind += count;
+        if self.behind > 1024 * 1024 {
+            self.unwritten = Unwritten::default();
+            self.enter(Stage::Over);
+        }
+    }
+
     /// What ends the connection has its turn.
     pub(super) fn release(&mut self) {
         match self.held.take() {
             None => return,
-            Some(Item::Violation(error)) => {
-                match self.stage {
-                    Stage::Open => {
-                        self.unwritten.close = Some(Some(error.close_code().as_u16()));
-                        self.decide(End::Failed(Failure::Protocol(error)));
-                        self.enter(Stage::Failed);
+            Some(Item::Violation(error)) => match self.stage {
+                Stage::Open | Stage::Closing => {
+                    if self.stage == Stage::Open {
+                        self.unwritten.close = Some(Words::Code(error.close_code().as_u16()));
                     }
-                    Stage::Closing => {
-                        self.decide(End::Failed(Failure::Protocol(error)));
-                        self.enter(Stage::Failed);
-                    }
-                    Stage::Cut => self.enter(Stage::Over),
-                    Stage::Closed | Stage::Failed | Stage::Over => {}
-                };
-            }
-            Some(Item::Sent(_)) => match self.stage {
-                Stage::Open => {
-                    self.unwritten.close = Some(Some(CLOSE_CODE));
-                    self.decide(End::Clean);
-                    self.enter(Stage::Closed);
+                    self.fail(Failure::Protocol(error));
+                    self.enter(Stage::Failed);
                 }
-                Stage::Closing => {
-                    self.decide(End::Clean);
+                Stage::Cut => self.enter(Stage::Over),
+                Stage::Closed | Stage::Failed | Stage::Over => {}
+            },
+            Some(Item::Sent(_)) => {}
+            Some(Item::Close(received)) => match self.stage {
+                Stage::Open | Stage::Closing => {
+                    let by_peer = self.stage == Stage::Open;
+                    if by_peer {
+                        // Our answer says what the peer's Close said.
+                        self.unwritten.close = Some(Words::Exactly(received.clone()));
+                        self.close = Some(received.clone());
+                    }
+                    let sent = self.close.clone().unwrap_or(CloseFrame::EMPTY);
+                    self.end.get_or_insert(End::Clean { received, sent, by_peer });
                     self.enter(Stage::Closed);
                 }
                 Stage::Cut => self.enter(Stage::Over),
@@ -172,7 +228,7 @@ impl Reference {
     pub(super) fn over(&mut self) {
         let is_early = self.end.is_none();
         if is_early {
-            self.decide(End::Failed(Failure::EndOfStream));
+            self.fail(Failure::EndOfStream);
         }
         self.enter(Stage::Over);
         if is_early {
@@ -183,7 +239,7 @@ impl Reference {
     pub(super) fn cut(&mut self, failure: Failure) {
         match self.stage {
             Stage::Open | Stage::Closing => {
-                self.decide(End::Failed(failure));
+                self.fail(failure);
                 self.enter(Stage::Cut);
             }
             Stage::Closed | Stage::Failed => self.enter(Stage::Over),
@@ -195,8 +251,11 @@ impl Reference {
         }
     }
 
-    pub(super) fn decide(&mut self, end: End) {
-        self.end.get_or_insert(end);
+    /// The peer began it by ending the stream or breaking the protocol, if we had not sent a Close.
+    fn fail(&mut self, failure: Failure) {
+        let is_peers = matches!(failure, Failure::EndOfStream | Failure::Protocol(_));
+        let by_peer = is_peers && self.stage == Stage::Open;
+        self.end.get_or_insert(End::Failed { failure, by_peer });
     }
 
     pub(super) fn enter(&mut self, stage: Stage) {
@@ -204,13 +263,18 @@ impl Reference {
             return;
         }
         self.stage = stage;
-        self.ping_due = Due::Never;
-        self.pong_due = Due::Never;
-        self.write_due = Due::Never;
-        if matches!(stage, Stage::Cut | Stage::Over) && self.unwritten.is_empty() {
-            self.close_due = Due::Never;
-        } else if let (Some(timeout), Due::Never) = (self.times.close, self.close_due) {
-            self.close_due = Due::After(timeout);
+        self.ping_due = None;
+        self.pong.stop();
+        match stage {
+            // After a violation the limit for the end begins at once.
+            Stage::Failed => self.closing.start(self.clock),
+            // The stream has ended, and our last words are not written: it may end, too.
+            Stage::Over if !self.unwritten.is_empty() => {
+                self.closing.start(self.clock);
+                self.closing.need_not_end();
+            }
+            Stage::Cut | Stage::Over => self.closing.stop(),
+            Stage::Open | Stage::Closing | Stage::Closed => {}
         }
         if !matches!(stage, Stage::Open | Stage::Closing | Stage::Cut) {
             self.decoded = self.received;

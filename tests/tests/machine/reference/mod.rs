@@ -1,17 +1,28 @@
 //! A connection, written as plainly as possible: what it must do, not how. It knows no bytes, only
-//! what they mean, how many came in, and what has gone out again.
+//! what they mean, how many came in, and what has gone out again. Time by the five rules of
+//! `docs/flow-control.md`.
 
 mod consequences;
+mod limits;
+mod sights;
+mod unwritten;
 
 use core::time::Duration;
 
 use tidegate_core::testing::{Rules, Sent, Taken};
-use tidegate_core::{Config, Failure, ProtocolError, Role, Timestamp, Transport};
+use tidegate_core::{
+    CloseFrame, Closed, Config, Connection, Failure, ProtocolError, Role, Timestamp, Transport,
+};
+
+use self::limits::Limit;
+use self::unwritten::Part;
+pub(crate) use self::unwritten::{Unwritten, Words};
 
 /// What the peer sent, with the position behind its last byte.
 #[derive(Clone, Debug)]
 pub(crate) enum Item {
     Sent(Sent),
+    Close(CloseFrame),
     Violation(ProtocolError),
 }
 
@@ -29,19 +40,11 @@ pub(crate) enum Stage {
     Over,
 }
 
-/// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How it ended, and whether the peer began.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    Clean,
-    Failed(Failure),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Due {
-    Never,
-    At(Timestamp),
-    /// So long after the next call that tells the time.
-    After(Duration),
+    Clean { received: CloseFrame, sent: CloseFrame, by_peer: bool },
+    Failed { failure: Failure, by_peer: bool },
 }
 
 /// The limits on time.
@@ -53,36 +56,60 @@ pub(crate) struct Times {
     pub(crate) write: Option<Duration>,
 }
 
+/// A ping of ours, from when it was asked for.
+#[derive(Debug)]
+pub(crate) struct Ping {
+    /// The keepalive's is not known before it is written.
+    pub(crate) payload: Option<Vec<u8>>,
+    /// What `ping` gave; the keepalive's has none that is told.
+    pub(crate) number: Option<u32>,
+    asked: Timestamp,
+    /// When the connection was first told a time after it was written.
+    left: Option<Timestamp>,
+    pub(crate) is_written: bool,
+}
+
 #[derive(Debug)]
 pub(crate) struct Reference {
     role: Role,
     rules: Rules,
     times: Times,
-    pub(crate) now: Timestamp,
+    /// The time, and what the connection was told of it.
+    pub(crate) clock: Timestamp,
+    told: Timestamp,
     pub(crate) stage: Stage,
     pub(crate) end: Option<End>,
     is_end_taken: bool,
 
     /// What the peer will have sent, with positions.
-    items: Vec<(usize, Item)>,
-    received: usize,
+    pub(crate) items: Vec<(usize, Item)>,
+    pub(crate) received: usize,
     /// Everything up to here is decoded.
     decoded: usize,
     has_ended: bool,
     queue: Vec<Queued>,
     is_gate_open: bool,
+    /// Since when, after the last call.
+    gate_closed: Option<Timestamp>,
+    /// All that the peer has to say has arrived: the transport need not wait until it is taken.
+    may_be_left: bool,
     held: Option<Item>,
+    /// How much came after the peer's Close.
+    behind: usize,
 
     /// What is to be written and is not: pings, pongs, messages and the Close.
     pub(crate) unwritten: Unwritten,
-    ping_due: Due,
-    pong_due: Due,
-    close_due: Due,
-    write_due: Due,
-    pub(crate) has_written: bool,
-    ping_count: u32,
-    pub(crate) outstanding: Option<(Vec<u8>, Timestamp)>,
-    pub(crate) latency: Option<Duration>,
+    /// Our Close, once there is one.
+    close: Option<CloseFrame>,
+    ping_due: Option<Timestamp>,
+    pong: Limit,
+    closing: Limit,
+    write: Limit,
+    pub(crate) pings: Vec<Ping>,
+    /// The pings before this one are answered.
+    answered: usize,
+    /// How long the newest answered ping took, at least and at most.
+    latency: Option<(Duration, Duration)>,
     pub(crate) times_closed: u64,
     /// The most messages and bytes that were queued at once.
     pub(crate) peaks: (usize, usize),
@@ -94,36 +121,6 @@ enum Queued {
     Answer(Vec<u8>),
 }
 
-/// A whole message, or a part of one.
-#[derive(Debug)]
-pub(crate) struct Part {
-    pub(crate) payload: Vec<u8>,
-    /// Whether the message ends here.
-    pub(crate) is_last: bool,
-}
-
-/// What waits to be written, in the order in which each kind must come out.
-#[derive(Debug, Default)]
-pub(crate) struct Unwritten {
-    pub(crate) pings: Vec<Vec<u8>>,
-    pub(crate) pongs: Vec<Vec<u8>>,
-    /// Messages, and parts of them.
-    pub(crate) data: Vec<Part>,
-    pub(crate) close: Option<Option<u16>>,
-    /// Bytes of a frame that is written in part.
-    pub(crate) is_within_frame: bool,
-}
-
-impl Unwritten {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.pings.is_empty()
-            && self.pongs.is_empty()
-            && self.data.is_empty()
-            && self.close.is_none()
-            && !self.is_within_frame
-    }
-}
-
 impl Reference {
     pub(crate) fn new(
         role: Role,
@@ -131,12 +128,12 @@ impl Reference {
         times: Times,
         items: Vec<(usize, Item)>,
     ) -> Self {
-        let due = times.ping.map_or(Due::Never, |ping| Due::At(Timestamp::ZERO + ping));
         Self {
             role,
             rules: Rules::from(config),
             times,
-            now: Timestamp::ZERO,
+            clock: Timestamp::ZERO,
+            told: Timestamp::ZERO,
             stage: Stage::Open,
             end: None,
             is_end_taken: false,
@@ -146,15 +143,18 @@ impl Reference {
             has_ended: false,
             queue: Vec::new(),
             is_gate_open: true,
+            gate_closed: None,
+            may_be_left: false,
             held: None,
+            behind: 0,
             unwritten: Unwritten::default(),
-            ping_due: due,
-            pong_due: Due::Never,
-            close_due: Due::Never,
-            write_due: Due::Never,
-            has_written: false,
-            ping_count: 0,
-            outstanding: None,
+            close: None,
+            ping_due: times.ping.map(|ping| Timestamp::ZERO + ping),
+            pong: Limit::new(times.pong),
+            closing: Limit::new(times.close),
+            write: Limit::new(times.write),
+            pings: Vec::new(),
+            answered: 0,
             latency: None,
             times_closed: 0,
             peaks: (0, 0),
@@ -163,12 +163,16 @@ impl Reference {
 
     // What comes in.
 
-    pub(crate) fn input(&mut self, now: Timestamp, count: usize) {
-        self.tell(now);
+    pub(crate) fn input(&mut self, count: usize) {
+        self.tell();
         if count == 0 || self.has_ended || self.stage == Stage::Cut {
             return;
         }
-        self.pong_due = Due::Never;
+        self.pong.stop();
+        self.closing.hear();
+        if self.stage == Stage::Closed {
+            self.receive_behind(count);
+        }
         if !self.decodes() {
             return;
         }
@@ -177,49 +181,78 @@ impl Reference {
         if self.queued_messages() == 0 || self.stage != Stage::Open {
             self.release();
         }
-        self.tell(now);
+        self.tell();
     }
 
-    pub(crate) fn eof(&mut self, now: Timestamp) {
-        self.tell(now);
+    pub(crate) fn eof(&mut self) {
+        self.tell();
         if !self.has_ended {
             self.has_ended = true;
             if self.is_all_decoded() {
                 self.over();
             }
         }
-        self.tell(now);
+        self.tell();
     }
 
-    pub(crate) fn timeout(&mut self, now: Timestamp) {
-        self.tell(now);
-        if is_due(&mut self.ping_due, now) {
-            self.ping_count += 1;
-            let payload = self.ping_count.to_be_bytes().to_vec();
-            self.push_ping(payload, now);
-            if let (Some(timeout), Due::Never) = (self.times.pong, self.pong_due) {
-                self.pong_due = Due::At(now + timeout);
-            }
-            self.ping_due = self.times.ping.map_or(Due::Never, |ping| Due::At(now + ping));
+    /// What the core has done follows from what it may do.
+    pub(crate) fn timeout(&mut self, core: &Connection) {
+        self.tell();
+        if self.ping_due.is_some_and(|due| due <= self.clock) {
+            self.push_ping(None, None);
+            self.ping_due = self.times.ping.map(|ping| self.clock + ping);
         }
-        if is_due(&mut self.pong_due, now) {
-            if self.is_gate_open && self.held.is_none() {
-                self.cut(Failure::KeepaliveTimeout);
-            } else if let Some(timeout) = self.times.pong {
-                self.pong_due = Due::At(now + timeout);
-            }
+        self.may_be_left |= self.has_peer_said_all();
+        self.follow(core);
+        let may_pong = self.pong.timeout(self.clock);
+        let may_write = self.write.timeout(self.clock);
+        let may_close = self.closing.timeout(self.clock);
+        let is_cut = core.transport() == Transport::Close && self.transport() != Transport::Close;
+        if is_cut {
+            let failure = core.closed().and_then(Closed::failure).unwrap_or(Failure::Aborted);
+            let is_due = match (&self.end, failure) {
+                (None, Failure::KeepaliveTimeout) => may_pong,
+                (None, Failure::WriteTimeout) => may_write,
+                (None, Failure::CloseTimeout) => may_close,
+                (None, _) => false,
+                (Some(_), _) => may_write || may_close,
+            };
+            let (stage, limits) = (self.stage, [&self.pong, &self.closing, &self.write]);
+            assert!(is_due, "cut by {failure:?} at {:?}, {stage:?}, {limits:?}", self.clock);
+            self.cut(failure);
         }
-        if is_due(&mut self.write_due, now) && !self.unwritten.is_empty() {
-            if self.has_written {
-                self.watch();
-            } else {
-                self.cut(Failure::WriteTimeout);
-            }
+        self.tell();
+    }
+
+    /// The transport has taken the ping, which the peer has to answer from now on.
+    pub(crate) fn ping_left(&mut self, ping: usize) {
+        if let Some(ping) = self.pings.get_mut(ping) {
+            ping.is_written = true;
         }
-        if is_due(&mut self.close_due, now) {
-            self.cut(Failure::CloseTimeout);
+        if self.stage == Stage::Open && !self.pong.is_running() {
+            self.pong.start(self.clock);
+            self.pong.need_not_end();
         }
-        self.tell(now);
+    }
+
+    /// The transport has taken our Close.
+    pub(crate) fn close_left(&mut self) {
+        if !self.closing.is_running() {
+            self.closing.start(self.clock);
+            self.closing.need_not_end();
+        }
+    }
+
+    /// The transport has taken something. Control frames that go out together have left when the
+    /// last of them has.
+    pub(crate) fn progress(&mut self) {
+        if !self.unwritten.has_control() {
+            self.pong.must_end();
+            self.closing.must_end();
+        }
+        if !self.unwritten.is_empty() {
+            self.write.restart(self.clock);
+        }
     }
 
     // What the application wishes.
@@ -250,29 +283,35 @@ impl Reference {
 
     pub(crate) fn sent(&mut self, payload: Vec<u8>, is_last: bool) {
         self.unwritten.data.push(Part { payload, is_last });
-        self.watch();
     }
 
-    pub(crate) fn ping(&mut self, now: Timestamp, payload: Vec<u8>) {
-        self.tell(now);
-        self.push_ping(payload, now);
-        self.tell(now);
+    pub(crate) fn ping(&mut self, payload: Vec<u8>, number: u32) {
+        self.tell();
+        self.push_ping(Some(payload), Some(number));
+        self.tell();
     }
 
-    pub(crate) fn pong(&mut self, payload: Vec<u8>) {
-        self.answer(payload);
+    /// Whether it could: "while the closing handshake that we began waits for the peer's Close, its
+    /// pings can still be answered".
+    pub(crate) fn pong(&mut self, payload: Vec<u8>) -> bool {
+        let can_answer = matches!(self.stage, Stage::Open | Stage::Closing);
+        if can_answer {
+            self.answer(payload);
+        }
+        can_answer
     }
 
     /// Whether it could.
-    pub(crate) fn close(&mut self, now: Timestamp, code: u16) -> bool {
+    pub(crate) fn close(&mut self, frame: CloseFrame) -> bool {
         if self.stage != Stage::Open {
             return false;
         }
-        self.tell(now);
-        self.unwritten.close = Some(Some(code));
+        self.tell();
+        self.unwritten.close = Some(Words::Exactly(frame.clone()));
+        self.close = Some(frame);
         self.enter(Stage::Closing);
         self.release();
-        self.tell(now);
+        self.tell();
         true
     }
 
@@ -281,61 +320,4 @@ impl Reference {
         self.held = None;
         self.cut(Failure::Aborted);
     }
-
-    // What can be seen.
-
-    pub(crate) fn wants_input(&self) -> bool {
-        let is_open = matches!(self.stage, Stage::Open | Stage::Closing | Stage::Closed);
-        let is_broken = matches!(self.held, Some(Item::Violation(_)));
-        is_open && !is_broken && self.is_gate_open && !self.is_stashed() && !self.has_ended
-    }
-
-    pub(crate) fn transport(&self) -> Transport {
-        match (self.stage, self.role) {
-            (Stage::Cut, _) => Transport::Close,
-            (Stage::Open | Stage::Closing, _) => Transport::KeepOpen,
-            _ if !self.unwritten.is_empty() => Transport::KeepOpen,
-            (Stage::Over, _) => Transport::Close,
-            (Stage::Closed, Role::Client) => Transport::KeepOpen,
-            (Stage::Closed | Stage::Failed, _) => Transport::ShutdownWrite,
-        }
-    }
-
-    pub(crate) fn timer(&self) -> Option<Timestamp> {
-        [self.ping_due, self.pong_due, self.close_due, self.write_due]
-            .into_iter()
-            .filter_map(|due| match due {
-                Due::Never => None,
-                Due::At(time) => Some(time),
-                Due::After(_) => Some(self.now),
-            })
-            .min()
-    }
-
-    pub(crate) fn is_gate_open(&self) -> bool {
-        self.is_gate_open
-    }
-
-    pub(crate) fn queued_messages(&self) -> usize {
-        self.queue.iter().filter(|queued| matches!(queued, Queued::Event(..))).count()
-    }
-
-    pub(crate) fn queued_bytes(&self) -> usize {
-        let length = |queued: &Queued| match queued {
-            Queued::Event(_, length) => *length,
-            Queued::Answer(_) => 0,
-        };
-        self.queue.iter().map(length).sum()
-    }
 }
-
-fn is_due(due: &mut Due, now: Timestamp) -> bool {
-    let is_due = matches!(*due, Due::At(time) if time <= now);
-    if is_due {
-        *due = Due::Never;
-    }
-    is_due
-}
-
-/// What the peer closes with.
-pub(crate) const CLOSE_CODE: u16 = 1000;

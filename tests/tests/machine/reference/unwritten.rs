@@ -1,0 +1,46 @@
+//! What waits to be written.
+
+use tidegate_core::CloseFrame;
+
+/// What waits to be written, in the order in which each kind must come out.
+#[derive(Debug, Default)]
+pub(crate) struct Unwritten {
+    /// Which of our pings.
+    pub(crate) pings: Vec<usize>,
+    pub(crate) pongs: Vec<Vec<u8>>,
+    /// Messages, and parts of them.
+    pub(crate) data: Vec<Part>,
+    pub(crate) close: Option<Words>,
+    /// Bytes of a frame that is written in part.
+    pub(crate) is_within_frame: bool,
+}
+
+/// A whole message, or a part of one.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) payload: Vec<u8>,
+    /// Whether the message ends here.
+    pub(crate) is_last: bool,
+}
+
+/// What our Close says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Words {
+    Exactly(CloseFrame),
+    /// This code, and a few words that are not laid down.
+    Code(u16),
+}
+
+impl Unwritten {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pings.is_empty()
+            && self.pongs.is_empty()
+            && self.data.is_empty()
+            && self.close.is_none()
+            && !self.is_within_frame
+    }
+
+    pub(crate) fn has_control(&self) -> bool {
+        !(self.pings.is_empty() && self.pongs.is_empty() && self.close.is_none())
+    }
+}
