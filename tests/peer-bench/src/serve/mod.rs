@@ -78,9 +78,10 @@ pub const ECHO: &[Server] = &[
 /// Echo, with permessage-deflate as it is negotiated with a client that offers it without a word
 /// more, and with one that asks for no context takeover on both sides.
 pub const COMPRESSED: &[Server] = &[
-    Server::new("tidegate tokio, level 1", Group::Ours, compressed::tidegate_1),
-    Server::new("tidegate tokio, level 3", Group::Ours, compressed::tidegate_3),
-    Server::new("tidegate tokio, level 6", Group::Ours, compressed::tidegate_6),
+    Server::new("tidegate tokio, level 1, send", Group::Ours, compressed::tidegate_1),
+    Server::new("tidegate tokio, level 3, send", Group::Ours, compressed::tidegate_3),
+    Server::new("tidegate tokio, level 3, feed", Group::Ours, compressed::tidegate_3_feed),
+    Server::new("tidegate tokio, level 6, send", Group::Ours, compressed::tidegate_6),
     Server::new("yawc", Group::Peer, compressed::yawc),
     Server::new("sockudo-ws", Group::Peer, compressed::sockudo),
     Server::new("sockudo-ws, shared", Group::Peer, compressed::sockudo_shared),
