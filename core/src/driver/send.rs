@@ -111,7 +111,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     async fn wait_to_feed(&mut self, given: SendError, compress: Compress) -> Result<(), Error> {
         let mut waiting = match given {
             SendError::Full(message) | SendError::Closed(message) => Some(message),
-            error => return Err(self.refused(error.refusal())),
+            SendError::Unfinished(_) => return Err(self.refused(Refusal::Unfinished)),
         };
         poll_fn(|cx| self.poll_until(cx, |socket| socket.accept(&mut waiting, compress))).await
     }
