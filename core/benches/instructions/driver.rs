@@ -3,19 +3,26 @@
 
 use core::cell::Cell;
 use core::future::Future;
+use core::hint::black_box;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use std::io::{self, IoSlice};
 
-use tidegate_core::Timestamp;
 use tidegate_core::driver::{ByteStream, Clock, WebSocket};
 use tidegate_core::frame::OpCode;
+use tidegate_core::{Message, Timestamp};
 
 use crate::{BATCH, Case, NOW, ascii, frame, server};
 
 pub(crate) const CASES: &[Case] = &[
-    Case::one("driver-echo-16", |count| echo(count, 1)),
-    Case::batch("driver-echo-16-batch", |count| echo(count, BATCH)),
+    Case::one("driver-send-echo-16", |count| send_echo(count, 1)),
+    Case::batch("driver-send-echo-16-batch", |count| send_echo(count, BATCH)),
+    Case::one("driver-feed-echo-16", |count| feed_echo(count, 1)),
+    Case::batch("driver-feed-echo-16-batch", |count| feed_echo(count, BATCH)),
+    Case::one("driver-recv-16", |count| recv(count, 1)),
+    Case::batch("driver-recv-16-batch", |count| recv(count, BATCH)),
+    Case::one("driver-send-16", send),
+    Case::batch("driver-feed-16-batch", feed),
     Case::one("split-echo-16", |count| split_echo(count, 1)),
     Case::batch("split-echo-16-batch", |count| split_echo(count, BATCH)),
 ];
@@ -73,10 +80,9 @@ impl Clock for Still {
     }
 }
 
-/// The plain loop of an application.
-fn echo(count: usize, messages: usize) {
-    let stream = Stream::new(messages, count);
-    let mut socket = WebSocket::from_connection(stream, Still, server());
+/// The plain loop of an application: each answer is written before the next message is looked at.
+fn send_echo(count: usize, messages: usize) {
+    let mut socket = socket(messages, count);
     let echoed = Cell::new(0);
     let mut task = pin!(async {
         while let Some(message) = socket.recv().await.expect("no fault") {
@@ -86,6 +92,72 @@ fn echo(count: usize, messages: usize) {
     });
     turn(|cx| task.as_mut().poll(cx).is_pending());
     assert_eq!(echoed.get(), count * messages);
+}
+
+/// The fast plain loop: what one read brought is answered by one write.
+fn feed_echo(count: usize, messages: usize) {
+    let mut socket = socket(messages, count);
+    let echoed = Cell::new(0);
+    let mut task = pin!(async {
+        while let Some(message) = socket.recv().await.expect("no fault") {
+            socket.feed(message).await.expect("no fault");
+            echoed.set(echoed.get() + 1);
+        }
+    });
+    turn(|cx| task.as_mut().poll(cx).is_pending());
+    assert_eq!(echoed.get(), count * messages);
+}
+
+/// An application that only listens.
+fn recv(count: usize, messages: usize) {
+    let mut socket = socket(messages, count);
+    let received = Cell::new(0);
+    let mut task = pin!(async {
+        while let Some(message) = socket.recv().await.expect("no fault") {
+            received.set(received.get() + black_box(message).len() / 16);
+        }
+    });
+    turn(|cx| task.as_mut().poll(cx).is_pending());
+    assert_eq!(received.get(), count * messages);
+}
+
+/// An application that only speaks: each message is written before the next.
+fn send(count: usize) {
+    let mut socket = socket(1, 0);
+    let message = Message::Binary(ascii(16).into());
+    run(async {
+        for _ in 0..count {
+            socket.send(message.clone()).await.expect("no fault");
+        }
+    });
+    assert_eq!(socket.stats().messages_out, count as u64);
+}
+
+/// The same in batches.
+fn feed(count: usize) {
+    let mut socket = socket(1, 0);
+    let message = Message::Binary(ascii(16).into());
+    run(async {
+        for _ in 0..count {
+            for _ in 0..BATCH {
+                socket.feed(message.clone()).await.expect("no fault");
+            }
+            socket.flush().await.expect("no fault");
+        }
+    });
+    assert_eq!(socket.stats().messages_out, (count * BATCH) as u64);
+}
+
+/// A stream that gives so many messages in each of so many reads, and takes everything.
+fn socket(messages: usize, reads: usize) -> WebSocket<Stream, Still> {
+    WebSocket::from_connection(Stream::new(messages, reads), Still, server())
+}
+
+/// To its end: nothing that it does waits.
+fn run(task: impl Future<Output = ()>) {
+    let mut task = pin!(task);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(task.as_mut().poll(&mut cx).is_ready(), "it waits for more");
 }
 
 /// The same, and the driver a task of its own.

@@ -33,7 +33,9 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Cancelled before there was room, the message is dropped and nothing of it is sent. Cancelled
     /// later, it is sent whole, by the calls that follow.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.feed(message).await?;
+        if let Err(error) = self.try_send(message) {
+            self.wait_to_feed(error, Compress::Auto).await?;
+        }
         self.flush().await
     }
 
@@ -52,7 +54,9 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> Result<(), Error> {
-        self.feed_with(message.into(), compress).await?;
+        if let Err(error) = self.try_send_with(message, compress) {
+            self.wait_to_feed(error, compress).await?;
+        }
         self.flush().await
     }
 
@@ -96,15 +100,18 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// Cancelled, the message is dropped and nothing of it is sent.
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.feed_with(message.into(), Compress::Auto).await
+        // With room there is no reason to touch the stream: a batch goes out in one write.
+        match self.try_send(message) {
+            Ok(()) => Ok(()),
+            Err(error) => self.wait_to_feed(error, Compress::Auto).await,
+        }
     }
 
-    async fn feed_with(&mut self, message: Message, compress: Compress) -> Result<(), Error> {
-        // With room there is no reason to touch the stream: a batch goes out in one write.
-        let mut waiting = match self.try_send_with(message, compress) {
-            Ok(()) => return Ok(()),
-            Err(SendError::Full(message) | SendError::Closed(message)) => Some(message),
-            Err(error) => return Err(self.refused(error.refusal())),
+    /// Hands over what was given back, when there is room.
+    async fn wait_to_feed(&mut self, given: SendError, compress: Compress) -> Result<(), Error> {
+        let mut waiting = match given {
+            SendError::Full(message) | SendError::Closed(message) => Some(message),
+            SendError::Unfinished(_) => return Err(self.refused(Refusal::Unfinished)),
         };
         poll_fn(|cx| self.poll_until(cx, |socket| socket.accept(&mut waiting, compress))).await
     }

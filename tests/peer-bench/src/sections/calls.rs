@@ -21,8 +21,9 @@ pub fn calls(options: &Options) -> io::Result<Vec<Table>> {
         "calls",
         "System calls for each message echoed",
         "reads, writes, others",
-        "tidegate tokio",
+        "tidegate tokio, send",
     );
+    table.headlines.push("tidegate tokio, feed");
     let shapes = [(1, 1, 16), (64, 32, 16), (1, 1, 1 << 20)];
     for (connections, depth, size) in shapes {
         let script = Script::repeated(&Kind::Binary.frame(size), depth);

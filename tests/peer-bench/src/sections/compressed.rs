@@ -12,7 +12,7 @@ use crate::table::{Cell, Table};
 
 pub fn compressed(options: &Options) -> io::Result<Vec<Table>> {
     let script = script();
-    let headline = "tidegate tokio, level 3";
+    let headline = "tidegate tokio, level 3, send";
     let mut cost = Table::new(
         "compressed",
         "Compressed echo of 1 KiB of JSON, 16 connections, depth 4",

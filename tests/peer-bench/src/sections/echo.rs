@@ -29,8 +29,10 @@ pub fn echo(options: &Options) -> io::Result<Vec<Table>> {
             "µs of server CPU a message (seconds a million)",
             HEADLINE,
         );
+        cost.headlines.push(FEED);
         cost.limit = Some(LIMIT);
         let mut rate = Table::new("", &format!("Echo, {shape}"), "messages a second", HEADLINE);
+        rate.headlines.push(FEED);
         rate.is_more_better = true;
         rate.limit = Some(LIMIT);
         for size in SIZES {
@@ -184,7 +186,8 @@ impl Options {
     }
 }
 
-const HEADLINE: &str = "tidegate tokio";
+const HEADLINE: &str = "tidegate tokio, send";
+const FEED: &str = "tidegate tokio, feed";
 const LIMIT: &str = "limit: raw TCP, tokio";
 const SHARES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
 

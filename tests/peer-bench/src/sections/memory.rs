@@ -14,11 +14,13 @@ use crate::table::{Cell, Table};
 pub fn memory(options: &Options) -> io::Result<Vec<Table>> {
     let count = if options.is_full { 5000 } else { 1000 };
     let plain = Script::repeated(&Kind::Binary.frame(1024), 1);
-    let mut echo = Table::new("memory", "An idle connection", "resident bytes", "tidegate tokio");
+    let headline = "tidegate tokio, send";
+    let mut echo = Table::new("memory", "An idle connection", "resident bytes", headline);
     echo.column("after the handshake");
     echo.column("after an echo of 1 KiB");
-    // The way of reading makes no difference to those with batches.
-    let servers = ECHO.iter().filter(|server| !server.name.contains("batches"));
+    // That answers go out together makes no difference where there is one message at a time.
+    let alone = |name: &str| !name.ends_with(", batches") && !name.ends_with(", feed");
+    let servers = ECHO.iter().filter(|server| alone(server.name));
     let servers = servers.filter(|server| options.wants_row(server.name) && server.is_installed());
     for server in servers {
         let measured = measure("echo", server.name, count, server.opening(), &plain)?;
@@ -30,7 +32,7 @@ pub fn memory(options: &Options) -> io::Result<Vec<Table>> {
         "memory-deflate",
         "An idle connection with permessage-deflate",
         "resident bytes",
-        "tidegate tokio, level 3",
+        "tidegate tokio, level 3, send",
     );
     let count = count / 5;
     let agreements = [(Opening::Deflate, "takeover"), (Opening::DeflateNoTakeover, "no takeover")];
@@ -38,7 +40,8 @@ pub fn memory(options: &Options) -> io::Result<Vec<Table>> {
         for moment in ["after the handshake", "after an echo"] {
             deflate.column(format!("{agreed}, {moment}"));
         }
-        for server in COMPRESSED.iter().filter(|server| options.wants_row(server.name)) {
+        let servers = COMPRESSED.iter().filter(|server| alone(server.name));
+        for server in servers.filter(|server| options.wants_row(server.name)) {
             let measured = measure("compressed", server.name, count, opening, &json)?;
             deflate.set_two(server.name, server.group, measured);
         }

@@ -11,29 +11,37 @@ use super::peers::yawc_options;
 use super::{Fault, on_tokio};
 
 pub fn tidegate_1(listener: TcpListener) {
-    tidegate(listener, 1);
+    tidegate(listener, 1, false);
 }
 
 pub fn tidegate_3(listener: TcpListener) {
-    tidegate(listener, 3);
+    tidegate(listener, 3, false);
+}
+
+pub fn tidegate_3_feed(listener: TcpListener) {
+    tidegate(listener, 3, true);
 }
 
 pub fn tidegate_6(listener: TcpListener) {
-    tidegate(listener, 6);
+    tidegate(listener, 6, false);
 }
 
-fn tidegate(listener: TcpListener, level: u8) {
+fn tidegate(listener: TcpListener, level: u8, feeds: bool) {
     let options =
         DeflateOptions::default().level(level).expect("a level").pool(DeflatePool::new(8));
     let config = tidegate_tokio::Config::builder().deflate(options).build();
     let config = Arc::new(config.expect("a configuration"));
     on_tokio(listener, move |stream| {
         let config = Arc::clone(&config);
-        async {
+        async move {
             let incoming = tidegate_tokio::accept(stream).await?;
             let mut socket = incoming.config(config).accept().await?;
             while let Some(message) = socket.recv().await? {
-                socket.send(message).await?;
+                if feeds {
+                    socket.feed(message).await?;
+                } else {
+                    socket.send(message).await?;
+                }
             }
             Ok::<_, tidegate_tokio::Error>(())
         }

@@ -50,10 +50,13 @@ impl Server {
 
 /// Echo, uncompressed.
 pub const ECHO: &[Server] = &[
-    Server::new("tidegate tokio", Group::Ours, ours::tokio),
+    Server::new("tidegate tokio, send", Group::Ours, ours::tokio_send),
+    Server::new("tidegate tokio, feed", Group::Ours, ours::tokio_feed),
     Server::new("tidegate tokio, split", Group::Ours, ours::split),
-    Server::new("tidegate smol", Group::Ours, ours::smol),
-    Server::new("tidegate async-std", Group::Ours, ours::async_std),
+    Server::new("tidegate smol, send", Group::Ours, ours::smol_send),
+    Server::new("tidegate smol, feed", Group::Ours, ours::smol_feed),
+    Server::new("tidegate async-std, send", Group::Ours, ours::async_std_send),
+    Server::new("tidegate async-std, feed", Group::Ours, ours::async_std_feed),
     Server::new("tokio-tungstenite", Group::Peer, peers::tungstenite),
     Server::new("tokio-tungstenite, batches", Group::Peer, batch::tungstenite),
     Server::new("tokio-websockets", Group::Peer, peers::websockets),
@@ -75,9 +78,10 @@ pub const ECHO: &[Server] = &[
 /// Echo, with permessage-deflate as it is negotiated with a client that offers it without a word
 /// more, and with one that asks for no context takeover on both sides.
 pub const COMPRESSED: &[Server] = &[
-    Server::new("tidegate tokio, level 1", Group::Ours, compressed::tidegate_1),
-    Server::new("tidegate tokio, level 3", Group::Ours, compressed::tidegate_3),
-    Server::new("tidegate tokio, level 6", Group::Ours, compressed::tidegate_6),
+    Server::new("tidegate tokio, level 1, send", Group::Ours, compressed::tidegate_1),
+    Server::new("tidegate tokio, level 3, send", Group::Ours, compressed::tidegate_3),
+    Server::new("tidegate tokio, level 3, feed", Group::Ours, compressed::tidegate_3_feed),
+    Server::new("tidegate tokio, level 6, send", Group::Ours, compressed::tidegate_6),
     Server::new("yawc", Group::Peer, compressed::yawc),
     Server::new("sockudo-ws", Group::Peer, compressed::sockudo),
     Server::new("sockudo-ws, shared", Group::Peer, compressed::sockudo_shared),

@@ -9,15 +9,29 @@ use tokio::io::AsyncWriteExt;
 
 use super::on_tokio;
 
-pub fn tokio(listener: TcpListener) {
-    on_tokio(listener, |stream| async {
-        let mut socket = tidegate_tokio::accept(stream).await?.accept().await?;
-        while let Some(message) = socket.recv().await? {
-            socket.send(message).await?;
+/// The plain loops: each answer is written before the next message is looked at, or all answers to
+/// what one read brought go out together.
+macro_rules! echo {
+    ($socket:ident, $send:ident) => {
+        while let Some(message) = $socket.recv().await? {
+            $socket.$send(message).await?;
         }
-        Ok::<_, Error>(())
-    });
+    };
 }
+
+macro_rules! tokio_echo {
+    ($name:ident, $send:ident) => {
+        pub fn $name(listener: TcpListener) {
+            on_tokio(listener, |stream| async {
+                let mut socket = tidegate_tokio::accept(stream).await?.accept().await?;
+                echo!(socket, $send);
+                Ok::<_, Error>(())
+            });
+        }
+    };
+}
+tokio_echo!(tokio_send, send);
+tokio_echo!(tokio_feed, feed);
 
 pub fn split(listener: TcpListener) {
     on_tokio(listener, |stream| async {
@@ -30,43 +44,51 @@ pub fn split(listener: TcpListener) {
     });
 }
 
-pub fn smol(listener: TcpListener) {
-    let executor = async_executor::LocalExecutor::new();
-    async_io::block_on(executor.run(async {
-        let listener = async_net::TcpListener::try_from(listener).expect("a listener");
-        loop {
-            let Ok((stream, _)) = listener.accept().await else { continue };
-            let _ = stream.set_nodelay(true);
-            let task = async move {
-                let mut socket = tidegate_smol::accept(stream).await?.accept().await?;
-                while let Some(message) = socket.recv().await? {
-                    socket.send(message).await?;
+macro_rules! smol_echo {
+    ($name:ident, $send:ident) => {
+        pub fn $name(listener: TcpListener) {
+            let executor = async_executor::LocalExecutor::new();
+            async_io::block_on(executor.run(async {
+                let listener = async_net::TcpListener::try_from(listener).expect("a listener");
+                loop {
+                    let Ok((stream, _)) = listener.accept().await else { continue };
+                    let _ = stream.set_nodelay(true);
+                    let task = async move {
+                        let mut socket = tidegate_smol::accept(stream).await?.accept().await?;
+                        echo!(socket, $send);
+                        Ok::<_, tidegate_smol::Error>(())
+                    };
+                    executor.spawn(task).detach();
                 }
-                Ok::<_, tidegate_smol::Error>(())
-            };
-            executor.spawn(task).detach();
+            }));
         }
-    }));
+    };
 }
+smol_echo!(smol_send, send);
+smol_echo!(smol_feed, feed);
 
-pub fn async_std(listener: TcpListener) {
-    async_std::task::block_on(async {
-        let listener = async_std::net::TcpListener::from(listener);
-        loop {
-            let Ok((stream, _)) = listener.accept().await else { continue };
-            let _ = stream.set_nodelay(true);
-            let task = async move {
-                let mut socket = tidegate_async_std::accept(stream).await?.accept().await?;
-                while let Some(message) = socket.recv().await? {
-                    socket.send(message).await?;
+macro_rules! async_std_echo {
+    ($name:ident, $send:ident) => {
+        pub fn $name(listener: TcpListener) {
+            async_std::task::block_on(async {
+                let listener = async_std::net::TcpListener::from(listener);
+                loop {
+                    let Ok((stream, _)) = listener.accept().await else { continue };
+                    let _ = stream.set_nodelay(true);
+                    let task = async move {
+                        let mut socket = tidegate_async_std::accept(stream).await?.accept().await?;
+                        echo!(socket, $send);
+                        Ok::<_, tidegate_async_std::Error>(())
+                    };
+                    // One thread does all of it: see where the process is started.
+                    async_std::task::spawn(task);
                 }
-                Ok::<_, tidegate_async_std::Error>(())
-            };
-            // One thread does all of it: see where the process is started.
-            async_std::task::spawn(task);
+            });
         }
-    });
+    };
 }
+async_std_echo!(async_std_send, send);
+async_std_echo!(async_std_feed, feed);
 
 /// One buffer serves all connections, as in a loop on epoll: it is what nothing can beat.
 pub fn raw_tokio(listener: TcpListener) {
