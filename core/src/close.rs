@@ -52,7 +52,8 @@ impl CloseCode {
     /// 1015: TLS failed. Never on the wire.
     pub const TLS_HANDSHAKE: Self = Self(1015);
 
-    /// Whether the code may stand in a close frame: 1000 to 1003, 1007 to 1014 (1012 to 1014 were
+    /// Whether the code may stand in a close frame (an empty one, which
+    /// [`NO_STATUS`](Self::NO_STATUS) stands for, has none): 1000 to 1003, 1007 to 1014 (1012 to 1014 were
     /// registered after the RFC) and 3000 to 4999 (RFC 6455 §7.4).
     pub const fn is_sendable(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)

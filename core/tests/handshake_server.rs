@@ -404,3 +404,18 @@ fn without_a_timeout_nothing_is_due() {
     server.handle_timeout(Timestamp::MAX);
     assert_eq!(server.failure(), None);
 }
+
+/// A client that was refused has time to read why, and does not keep us reading.
+#[test]
+fn what_comes_after_a_refusal_ends_after_a_megabyte() {
+    let mut server = server("\n");
+    let written = server.output().len();
+    server.output().advance(written);
+    let (flood, mut taken) = (vec![b'x'; 65_536], 0);
+    while server.transport() == Transport::ShutdownWrite {
+        server.handle_input(T0, &flood);
+        taken += flood.len();
+        assert!(taken <= 1024 * 1024, "read for ever");
+    }
+    assert_eq!(server.transport(), Transport::Close);
+}

@@ -310,8 +310,8 @@ const WRITES: usize = 4;
 /// Reads in one look at the stream: what a system keeps for a socket is seldom more.
 const READS: usize = 16;
 
-/// How long calls that need not read go without. Far below any limit that a peer has for its pong,
-/// and seldom enough to cost nothing.
+/// How long calls that need not read go without: far below any limit that a peer has for its pong.
+/// The looks are seldom enough to cost nothing; what is left is to ask the clock.
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Slices in one vectored write: a window of output has rarely more.

@@ -35,6 +35,8 @@ pub struct ServerHandshake {
     /// Input behind the head: frames of a client that did not wait.
     early: Vec<u8>,
     end_of_stream: bool,
+    /// How many bytes have come after a request that was refused.
+    discarded: usize,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,7 @@ impl ServerHandshake {
             output: Bytes::new(),
             early: Vec::new(),
             end_of_stream: false,
+            discarded: 0,
             limits,
         }
     }
@@ -87,7 +90,13 @@ impl ServerHandshake {
                 }
             }
             State::Received { .. } => self.early.extend_from_slice(input),
-            State::Refused { .. } | State::Failed { .. } => {}
+            State::Refused { failure } => {
+                self.discarded = self.discarded.saturating_add(input.len());
+                if self.discarded >= MAX_DISCARDED {
+                    self.fail(*failure);
+                }
+            }
+            State::Failed { .. } => {}
         }
     }
 
@@ -303,3 +312,6 @@ impl fmt::Debug for ServerHandshake {
             .finish_non_exhaustive()
     }
 }
+
+/// How many bytes a client that was refused may still send, while it is given time to read why.
+const MAX_DISCARDED: usize = 1024 * 1024;

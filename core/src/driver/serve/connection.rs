@@ -12,7 +12,7 @@ use super::guarded::{Done, guarded, in_turns};
 use super::listener::Remote;
 use super::opening::{Opened, open};
 use super::options::ServeOptions;
-use super::outcome::HandlerOutcome;
+use super::outcome::{HandlerOutcome, is_farewell};
 use super::shared::{Place, going_away};
 use crate::driver::clock::Clock;
 use crate::driver::home::{Home, Returned, WayHome};
@@ -89,6 +89,8 @@ where
     let handling = async move {
         match handler(socket, arrival).await.into_result() {
             Ok(()) => Ended::Well,
+            // What whoever only sends is told at the end of a conversation that ended as such.
+            Err(error) if is_farewell(&error) => Ended::Well,
             Err(error) => {
                 Span::handler_failed(&error);
                 place.shared().count(|counters| counters.failed += 1);

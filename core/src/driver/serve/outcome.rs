@@ -1,6 +1,5 @@
 //! What a handler returns.
 
-#[cfg(any(doc, feature = "tracing"))]
 use crate::driver::error::Error;
 
 /// What a handler may return to [`serve_any_outcome`](super::serve_any_outcome): nothing, or a
@@ -27,6 +26,15 @@ impl HandlerOutcome for () {
 impl<E: Into<BoxError>> HandlerOutcome for Result<(), E> {
     fn into_result(self) -> Result<(), BoxError> {
         self.map_err(Into::into)
+    }
+}
+
+/// Whether it says no more than that the connection was closed as usual, or is being closed.
+pub(super) fn is_farewell(error: &BoxError) -> bool {
+    match error.downcast_ref::<Error>() {
+        Some(Error::Closed(closed)) => closed.is_normal(),
+        Some(Error::Closing) => true,
+        Some(_) | None => false,
     }
 }
 
