@@ -75,6 +75,14 @@ impl Connection {
         }
     }
 
+    /// Input was decoded: if that closed the gate, limits that wait for the peer stand still.
+    #[inline]
+    pub(crate) fn note_gate(&mut self) {
+        if !self.inbox.is_open() {
+            self.timers.gate_closed(self.now);
+        }
+    }
+
     /// The time has come for what waited for it: the gate has opened, and limits have at least as
     /// long again as it was closed, within their own length; deadlines that were pending begin.
     #[cold]

@@ -32,14 +32,6 @@ impl Connection {
         }
     }
 
-    /// Input was decoded: if that closed the gate, limits that wait for the peer stand still.
-    #[inline]
-    pub(crate) fn note_gate(&mut self) {
-        if !self.inbox.is_open() {
-            self.timers.gate_closed(self.now);
-        }
-    }
-
     /// Decodes input as far as the gate allows and keeps the rest.
     pub(crate) fn decode_input(&mut self, input: &[u8]) {
         let mut rest = input;

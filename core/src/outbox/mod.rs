@@ -1,7 +1,10 @@
 //! Bytes out: frames in order, a gauge over them, a ring of pongs and a slot for the close frame.
 
 mod commit;
+mod news;
 mod small;
+
+pub(crate) use self::news::News;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -347,37 +350,6 @@ impl Outbox {
     #[inline]
     fn next_mask(&mut self) -> Option<Mask> {
         self.keys.as_mut().map(|keys| Mask::new(keys.next_u32().to_ne_bytes()))
-    }
-}
-
-/// What has happened to the output, as a set: it is looked at in most calls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct News(u8);
-
-impl News {
-    /// Nothing waits. Stays until something does.
-    const AT_REST: Self = Self(1);
-    /// Something waits where nothing did before.
-    const STARTED: Self = Self(2);
-    /// The transport has taken some.
-    const PROGRESSED: Self = Self(4);
-    /// The transport has taken a ping.
-    pub(crate) const PING_LEFT: Self = Self(8);
-    /// The transport has taken our Close.
-    pub(crate) const CLOSE_LEFT: Self = Self(16);
-    /// The application waits for the transport. Stays until that takes something.
-    const AWAITED: Self = Self(32);
-    /// What is no news, but how it stands.
-    const STANDING: Self = Self(Self::AT_REST.0 | Self::AWAITED.0);
-
-    #[inline]
-    pub(crate) const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    #[inline]
-    const fn insert(&mut self, other: Self) {
-        self.0 |= other.0;
     }
 }
 
