@@ -263,7 +263,7 @@ impl Run {
         }
         let again = self.world.run(socket.recv(), None);
         assert!(matches!(again, Some(Ok(None))), "behind the end there is nothing: {again:?}");
-        assert!(socket.get_ref().is_none(), "the stream is closed");
+        // The stream may still be open: the end is told when our Close is written.
         assert!(socket.closed().is_some(), "it says why");
     }
 

@@ -49,6 +49,11 @@ macro_rules! replay {
         if $flags & 0x04 != 0 {
             now = now + Duration::from_secs(60);
             machine.handle_timeout(now);
+            if machine.wants_input() {
+                // The last look brings nothing.
+                now = machine.poll_timeout().expect("a last look");
+                machine.handle_timeout(now);
+            }
             assert!(!machine.wants_input(), "the timeout holds");
         }
         output.extend_from_slice(machine.output());
@@ -73,7 +78,8 @@ fuzz_target!(|case: Case<'_>| {
         check_socks(&case, &whole);
     } else if whole.is_open {
         let head = &case.bytes[..case.bytes.len() - whole.rest.len()];
-        assert!(head.ends_with(b"\r\n\r\n"), "a head ends so");
+        // As of a server's answer, its lines may end with LF alone.
+        assert!(head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n"), "a head ends so");
         assert!(head.len() <= Limits::default().max_head_bytes(), "and is short");
     }
 });
