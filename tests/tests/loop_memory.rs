@@ -94,7 +94,9 @@ fn by_completions(
             let size = size.min(READ_SIZE);
             let Ok(count) = flood.read(buffer.get_mut(..size).unwrap()) else { return };
             operations.received(connection, NOW, Ok(&buffer[..count]), &mut application);
-        } else if submit.until != Some(NOW) {
+        } else if submit.until == Some(NOW) {
+            connection.handle_timeout(NOW);
+        } else {
             return; // it waits for what never comes
         }
     }
