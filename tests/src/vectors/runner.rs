@@ -191,6 +191,10 @@ impl Session {
                 .ping(self.now, data.bytes())
                 .map(|_| ())
                 .map_err(|error| error.to_string()),
+            // In this interface that is the name of an empty Close: the code itself cannot be sent.
+            Wish::Close(Some((code, _))) if CloseCode::from(*code) == CloseCode::NO_STATUS => {
+                Err("1005 is not sent".into())
+            }
             Wish::Close(frame) => {
                 let frame = frame
                     .as_ref()
