@@ -26,10 +26,10 @@ if ! command -v valgrind >/dev/null; then
     exit 0
 fi
 
-program=$(cargo bench -p tidegate-core --features driver --bench instructions --no-run --locked \
+program=$(cargo bench -p tidegate-driver --bench instructions --no-run --locked \
     --message-format=json 2>/dev/null |
     sed -n 's/.*"name":"instructions".*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
-[ -n "$program" ] || { cargo bench -p tidegate-core --features driver --bench instructions --no-run --locked; exit 1; }
+[ -n "$program" ] || { cargo bench -p tidegate-driver --bench instructions --no-run --locked; exit 1; }
 
 # instructions CASE COUNT: what the process took as a whole
 instructions() {

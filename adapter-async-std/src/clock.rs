@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use async_io::Timer;
 use tidegate_core::Timestamp;
-use tidegate_core::driver::Clock;
+use tidegate_driver::Clock;
 
 /// The clock of the system and a timer of async-io, which async-std runs on.
 ///

@@ -4,8 +4,8 @@ use alloc::sync::Arc;
 
 use futures_io::{AsyncRead, AsyncWrite};
 use tidegate_core::Config;
-use tidegate_core::driver::{self, Client, Error, Options};
 use tidegate_core::handshake::{ClientRequest, Limits};
+use tidegate_driver::{Client, Error, Options};
 
 use crate::{AsyncStdClock, AsyncStdNetwork, AsyncStdStream, ClientSocket, Incoming, WebSocket};
 
@@ -68,7 +68,7 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     config: impl Into<Arc<Config>>,
 ) -> Result<WebSocket<S>, Error> {
     let (stream, clock) = (AsyncStdStream::new(stream), AsyncStdClock::new());
-    driver::client(stream, clock, request, Limits::default(), config).await
+    tidegate_driver::client(stream, clock, request, Limits::default(), config).await
 }
 
 /// Waits for the request of a client on a stream. A TCP stream should have `TCP_NODELAY` set.

@@ -144,13 +144,6 @@ use async_std::net::TcpStream;
 pub use futures_rustls::{self, rustls};
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
-pub use tidegate_core::driver::{
-    Accept, Arrival, Backoff, BoxError, Closer, ConnectError, ConnectFault, Counters, Decision,
-    Driver, EntropyError, EnvironmentError, Error, FailedAttempt, HandlerOutcome, Listener,
-    MaybeTls, MessageReader, MessageWriter, OnDrop, Options, Origins, Outcome, Peer, Proxy,
-    Receiver, RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server, ServerHandle,
-    Slow, Stage, Url, UrlError, broadcast, broadcast_until,
-};
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{
     ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
@@ -161,6 +154,13 @@ pub use tidegate_core::{
     ProtocolError, Refusal, SendError, Stats, Watermarks,
 };
 pub use tidegate_core::{Delivery, Prepared};
+pub use tidegate_driver::{
+    Accept, Arrival, Backoff, BoxError, Closer, ConnectError, ConnectFault, Counters, Decision,
+    Driver, EntropyError, EnvironmentError, Error, FailedAttempt, HandlerOutcome, Listener,
+    MaybeTls, MessageReader, MessageWriter, OnDrop, Options, Origins, Outcome, Peer, Proxy,
+    Receiver, RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server, ServerHandle,
+    Slow, Stage, Url, UrlError, broadcast, broadcast_until,
+};
 
 pub use crate::clock::AsyncStdClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
@@ -174,18 +174,16 @@ pub use crate::stream::AsyncStdStream;
 pub use crate::tls::{accept_tls, accept_tls_with};
 
 /// A WebSocket on a stream of async-std.
-pub type WebSocket<S = TcpStream> =
-    tidegate_core::driver::WebSocket<AsyncStdStream<S>, AsyncStdClock>;
+pub type WebSocket<S = TcpStream> = tidegate_driver::WebSocket<AsyncStdStream<S>, AsyncStdClock>;
 
 /// A request on a stream of async-std, for the application to accept or reject.
-pub type Incoming<S = TcpStream> =
-    tidegate_core::driver::Incoming<AsyncStdStream<S>, AsyncStdClock>;
+pub type Incoming<S = TcpStream> = tidegate_driver::Incoming<AsyncStdStream<S>, AsyncStdClock>;
 
 /// Makes connections with the same options, once or again and again.
-pub type Client = tidegate_core::driver::Client<AsyncStdNetwork>;
+pub type Client = tidegate_driver::Client<AsyncStdNetwork>;
 
 /// What [`connect`] and a [`Client`] give: a WebSocket on a TCP stream or on TLS.
-pub type ClientSocket = tidegate_core::driver::ClientSocket<AsyncStdNetwork>;
+pub type ClientSocket = tidegate_driver::ClientSocket<AsyncStdNetwork>;
 
 /// Connections to one address, one after the other.
-pub type Reconnect = tidegate_core::driver::Reconnect<AsyncStdNetwork>;
+pub type Reconnect = tidegate_driver::Reconnect<AsyncStdNetwork>;

@@ -10,8 +10,8 @@ use async_std::net::{TcpStream, ToSocketAddrs};
 #[cfg(feature = "rustls")]
 use futures_rustls::{TlsConnector, rustls::ClientConfig};
 #[cfg(feature = "rustls")]
-use tidegate_core::driver::tls;
-use tidegate_core::driver::{BoxFuture, Network, SocketOptions, begin_connecting, end_connecting};
+use tidegate_driver::tls;
+use tidegate_driver::{BoxFuture, Network, SocketOptions, begin_connecting, end_connecting};
 
 use crate::{AsyncStdClock, AsyncStdStream};
 
@@ -96,4 +96,4 @@ pub type Tls = AsyncStdStream<futures_rustls::client::TlsStream<TcpStream>>;
 
 /// Nothing: TLS is not built.
 #[cfg(not(feature = "rustls"))]
-pub type Tls = tidegate_core::driver::NoTls;
+pub type Tls = tidegate_driver::NoTls;

@@ -6,8 +6,8 @@ use std::io;
 use async_std::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use async_std::os::unix::net::{UnixListener, UnixStream};
-use tidegate_core::driver::{
-    self, Arrival, Error, HandlerOutcome, Listener, Remote, Runtime, ServeOptions, Server,
+use tidegate_driver::{
+    Arrival, Error, HandlerOutcome, Listener, Remote, Runtime, ServeOptions, Server,
 };
 
 use crate::{AsyncStdClock, AsyncStdStream};
@@ -43,7 +43,7 @@ pub fn serve<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
 where
     AsyncStdListener<L>: Listener,
     H: Fn(
-            driver::WebSocket<<AsyncStdListener<L> as Listener>::Stream, AsyncStdClock>,
+            tidegate_driver::WebSocket<<AsyncStdListener<L> as Listener>::Stream, AsyncStdClock>,
             Arrival,
         ) -> F
         + Send
@@ -59,10 +59,13 @@ where
 pub fn serve_on<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
 where
     L: Listener,
-    H: Fn(driver::WebSocket<L::Stream, AsyncStdClock>, Arrival) -> F + Send + Sync + 'static,
+    H: Fn(tidegate_driver::WebSocket<L::Stream, AsyncStdClock>, Arrival) -> F
+        + Send
+        + Sync
+        + 'static,
     F: Future<Output = Result<(), Error>> + Send + 'static,
 {
-    driver::serve(AsyncStd, listener, options, handler)
+    tidegate_driver::serve(AsyncStd, listener, options, handler)
 }
 
 /// As [`serve`], for a handler that returns nothing, or a `Result` with an error of any type:
@@ -86,7 +89,7 @@ pub fn serve_any_outcome<L, H, F>(listener: L, options: ServeOptions, handler: H
 where
     AsyncStdListener<L>: Listener,
     H: Fn(
-            driver::WebSocket<<AsyncStdListener<L> as Listener>::Stream, AsyncStdClock>,
+            tidegate_driver::WebSocket<<AsyncStdListener<L> as Listener>::Stream, AsyncStdClock>,
             Arrival,
         ) -> F
         + Send
@@ -101,10 +104,13 @@ where
 pub fn serve_any_outcome_on<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
 where
     L: Listener,
-    H: Fn(driver::WebSocket<L::Stream, AsyncStdClock>, Arrival) -> F + Send + Sync + 'static,
+    H: Fn(tidegate_driver::WebSocket<L::Stream, AsyncStdClock>, Arrival) -> F
+        + Send
+        + Sync
+        + 'static,
     F: Future<Output: HandlerOutcome> + Send + 'static,
 {
-    driver::serve_any_outcome(AsyncStd, listener, options, handler)
+    tidegate_driver::serve_any_outcome(AsyncStd, listener, options, handler)
 }
 
 /// A listener of async-std. `TCP_NODELAY` is set on its streams.

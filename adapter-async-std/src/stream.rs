@@ -9,7 +9,7 @@ use async_std::net::TcpStream;
 #[cfg(unix)]
 use async_std::os::unix::net::UnixStream;
 use futures_io::{AsyncRead, AsyncWrite};
-use tidegate_core::driver::{ByteStream, FuturesStream};
+use tidegate_driver::{ByteStream, FuturesStream};
 
 /// A stream that speaks the traits of `futures-io`, and a socket that can be shut down.
 ///

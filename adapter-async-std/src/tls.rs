@@ -6,8 +6,8 @@ use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::TlsAcceptor;
 use futures_rustls::rustls::ServerConfig;
 use futures_rustls::server::TlsStream;
-use tidegate_core::driver::{Error, tls};
 use tidegate_core::handshake::Limits;
+use tidegate_driver::{Error, tls};
 
 use crate::{AsyncStdClock, Incoming};
 

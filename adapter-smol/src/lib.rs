@@ -143,13 +143,6 @@ use async_net::TcpStream;
 pub use futures_rustls::{self, rustls};
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
-pub use tidegate_core::driver::{
-    Accept, Arrival, Backoff, BoxError, Closer, ConnectError, ConnectFault, Counters, Decision,
-    Driver, EntropyError, EnvironmentError, Error, FailedAttempt, FuturesStream, HandlerOutcome,
-    Listener, MaybeTls, MessageReader, MessageWriter, OnDrop, Options, Origins, Outcome, Peer,
-    Proxy, Receiver, RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server,
-    ServerHandle, Slow, Stage, Url, UrlError, broadcast, broadcast_until,
-};
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{
     ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
@@ -160,6 +153,13 @@ pub use tidegate_core::{
     ProtocolError, Refusal, SendError, Stats, Watermarks,
 };
 pub use tidegate_core::{Delivery, Prepared};
+pub use tidegate_driver::{
+    Accept, Arrival, Backoff, BoxError, Closer, ConnectError, ConnectFault, Counters, Decision,
+    Driver, EntropyError, EnvironmentError, Error, FailedAttempt, FuturesStream, HandlerOutcome,
+    Listener, MaybeTls, MessageReader, MessageWriter, OnDrop, Options, Origins, Outcome, Peer,
+    Proxy, Receiver, RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server,
+    ServerHandle, Slow, Stage, Url, UrlError, broadcast, broadcast_until,
+};
 
 pub use crate::clock::SmolClock;
 pub use crate::connect::{accept, accept_with, client, connect, connect_with};
@@ -170,16 +170,16 @@ pub use crate::split::split_spawn;
 pub use crate::tls::{accept_tls, accept_tls_with};
 
 /// A WebSocket on a stream of smol.
-pub type WebSocket<S = TcpStream> = tidegate_core::driver::WebSocket<FuturesStream<S>, SmolClock>;
+pub type WebSocket<S = TcpStream> = tidegate_driver::WebSocket<FuturesStream<S>, SmolClock>;
 
 /// A request on a stream of smol, for the application to accept or reject.
-pub type Incoming<S = TcpStream> = tidegate_core::driver::Incoming<FuturesStream<S>, SmolClock>;
+pub type Incoming<S = TcpStream> = tidegate_driver::Incoming<FuturesStream<S>, SmolClock>;
 
 /// Makes connections with the same options, once or again and again.
-pub type Client = tidegate_core::driver::Client<SmolNetwork>;
+pub type Client = tidegate_driver::Client<SmolNetwork>;
 
 /// What [`connect`] and a [`Client`] give: a WebSocket on a TCP stream or on TLS.
-pub type ClientSocket = tidegate_core::driver::ClientSocket<SmolNetwork>;
+pub type ClientSocket = tidegate_driver::ClientSocket<SmolNetwork>;
 
 /// Connections to one address, one after the other.
-pub type Reconnect = tidegate_core::driver::Reconnect<SmolNetwork>;
+pub type Reconnect = tidegate_driver::Reconnect<SmolNetwork>;

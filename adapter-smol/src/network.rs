@@ -10,8 +10,8 @@ use async_net::TcpStream;
 #[cfg(feature = "rustls")]
 use futures_rustls::{TlsConnector, rustls::ClientConfig};
 #[cfg(feature = "rustls")]
-use tidegate_core::driver::tls;
-use tidegate_core::driver::{
+use tidegate_driver::tls;
+use tidegate_driver::{
     BoxFuture, FuturesStream, Network, SocketOptions, begin_connecting, end_connecting,
 };
 
@@ -98,4 +98,4 @@ pub type Tls = FuturesStream<futures_rustls::client::TlsStream<TcpStream>>;
 
 /// Nothing: TLS is not built.
 #[cfg(not(feature = "rustls"))]
-pub type Tls = tidegate_core::driver::NoTls;
+pub type Tls = tidegate_driver::NoTls;

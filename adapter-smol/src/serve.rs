@@ -6,8 +6,8 @@ use std::io;
 #[cfg(unix)]
 use async_net::unix::{UnixListener, UnixStream};
 use async_net::{TcpListener, TcpStream};
-use tidegate_core::driver::{
-    self, Arrival, Error, HandlerOutcome, Listener, Remote, Runtime, ServeOptions, Server,
+use tidegate_driver::{
+    Arrival, Error, HandlerOutcome, Listener, Remote, Runtime, ServeOptions, Server,
 };
 
 use crate::{FuturesStream, SmolClock};
@@ -42,7 +42,10 @@ use crate::{FuturesStream, SmolClock};
 pub fn serve<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
 where
     SmolListener<L>: Listener,
-    H: Fn(driver::WebSocket<<SmolListener<L> as Listener>::Stream, SmolClock>, Arrival) -> F
+    H: Fn(
+            tidegate_driver::WebSocket<<SmolListener<L> as Listener>::Stream, SmolClock>,
+            Arrival,
+        ) -> F
         + Send
         + Sync
         + 'static,
@@ -56,10 +59,10 @@ where
 pub fn serve_on<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
 where
     L: Listener,
-    H: Fn(driver::WebSocket<L::Stream, SmolClock>, Arrival) -> F + Send + Sync + 'static,
+    H: Fn(tidegate_driver::WebSocket<L::Stream, SmolClock>, Arrival) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(), Error>> + Send + 'static,
 {
-    driver::serve(Smol, listener, options, handler)
+    tidegate_driver::serve(Smol, listener, options, handler)
 }
 
 /// As [`serve`], for a handler that returns nothing, or a `Result` with an error of any type:
@@ -82,7 +85,10 @@ where
 pub fn serve_any_outcome<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
 where
     SmolListener<L>: Listener,
-    H: Fn(driver::WebSocket<<SmolListener<L> as Listener>::Stream, SmolClock>, Arrival) -> F
+    H: Fn(
+            tidegate_driver::WebSocket<<SmolListener<L> as Listener>::Stream, SmolClock>,
+            Arrival,
+        ) -> F
         + Send
         + Sync
         + 'static,
@@ -95,10 +101,10 @@ where
 pub fn serve_any_outcome_on<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
 where
     L: Listener,
-    H: Fn(driver::WebSocket<L::Stream, SmolClock>, Arrival) -> F + Send + Sync + 'static,
+    H: Fn(tidegate_driver::WebSocket<L::Stream, SmolClock>, Arrival) -> F + Send + Sync + 'static,
     F: Future<Output: HandlerOutcome> + Send + 'static,
 {
-    driver::serve_any_outcome(Smol, listener, options, handler)
+    tidegate_driver::serve_any_outcome(Smol, listener, options, handler)
 }
 
 /// A listener of smol. `TCP_NODELAY` is set on its streams.

@@ -127,8 +127,8 @@ use hyper::ext::Protocol;
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use tidegate_core::Config;
-use tidegate_core::driver::Error;
 use tidegate_core::handshake::{Request, Upgrade as Checked};
+use tidegate_driver::Error;
 
 pub use crate::hyper::Socket;
 use crate::hyper::{Refusal, Upgrade};

@@ -4,7 +4,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use tidegate_core::Timestamp;
-use tidegate_core::driver::Clock;
+use tidegate_driver::Clock;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The clock and the timer of tokio. Stands still and jumps with `tokio::time::pause` in a test.

@@ -3,8 +3,8 @@
 use alloc::sync::Arc;
 
 use tidegate_core::Config;
-use tidegate_core::driver::{self, Client, Error, Options};
 use tidegate_core::handshake::{ClientRequest, Limits};
+use tidegate_driver::{Client, Error, Options};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{ClientSocket, Incoming, TokioClock, TokioNetwork, TokioStream, WebSocket};
@@ -68,7 +68,7 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
     config: impl Into<Arc<Config>>,
 ) -> Result<WebSocket<S>, Error> {
     let (stream, clock) = (TokioStream::new(stream), TokioClock::new());
-    driver::client(stream, clock, request, Limits::default(), config).await
+    tidegate_driver::client(stream, clock, request, Limits::default(), config).await
 }
 
 /// Waits for the request of a client on a stream. A TCP stream should have `TCP_NODELAY` set.

@@ -63,10 +63,10 @@ use hyper::http::{Request as HttpRequest, Response, StatusCode, Version};
 use hyper::rt::{Read, ReadBuf, Write};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use tidegate_core::Config;
-use tidegate_core::driver::{self, ByteStream, Clock, Error};
 use tidegate_core::handshake::{
     AcceptError, Acceptance, HandshakeError, Request, Upgrade as Checked, refusal_response,
 };
+use tidegate_driver::{ByteStream, Clock, Error};
 
 mod settings;
 
@@ -74,7 +74,7 @@ pub use self::settings::{CONNECTION_WINDOW, SEND_BUFFER, STREAM_WINDOW, enable_w
 use crate::TokioClock;
 
 /// A WebSocket on a connection of hyper, or on a stream of one.
-pub type Socket = driver::WebSocket<HyperStream, TokioClock>;
+pub type Socket = tidegate_driver::WebSocket<HyperStream, TokioClock>;
 
 /// Checks a request, and takes its upgrade out of it if it is valid.
 ///

@@ -144,13 +144,6 @@ mod tls;
 
 #[cfg(feature = "deflate")]
 pub use tidegate_core::deflate;
-pub use tidegate_core::driver::{
-    Accept, Arrival, Backoff, BoxError, Closer, ConnectError, ConnectFault, Counters, Decision,
-    Driver, EntropyError, EnvironmentError, Error, FailedAttempt, HandlerOutcome, Listener,
-    MaybeTls, MessageReader, MessageWriter, OnDrop, Options, Origins, Outcome, Peer, Proxy,
-    Receiver, RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server, ServerHandle,
-    Slow, Stage, Url, UrlError, broadcast, broadcast_until,
-};
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{
     ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
@@ -161,6 +154,13 @@ pub use tidegate_core::{
     ProtocolError, Refusal, SendError, Stats, Watermarks,
 };
 pub use tidegate_core::{Delivery, Prepared};
+pub use tidegate_driver::{
+    Accept, Arrival, Backoff, BoxError, Closer, ConnectError, ConnectFault, Counters, Decision,
+    Driver, EntropyError, EnvironmentError, Error, FailedAttempt, HandlerOutcome, Listener,
+    MaybeTls, MessageReader, MessageWriter, OnDrop, Options, Origins, Outcome, Peer, Proxy,
+    Receiver, RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server, ServerHandle,
+    Slow, Stage, Url, UrlError, broadcast, broadcast_until,
+};
 use tokio::net::TcpStream;
 #[cfg(feature = "rustls")]
 pub use tokio_rustls::{self, rustls};
@@ -176,16 +176,16 @@ pub use crate::stream::TokioStream;
 pub use crate::tls::{accept_tls, accept_tls_with};
 
 /// A WebSocket on a stream of tokio.
-pub type WebSocket<S = TcpStream> = tidegate_core::driver::WebSocket<TokioStream<S>, TokioClock>;
+pub type WebSocket<S = TcpStream> = tidegate_driver::WebSocket<TokioStream<S>, TokioClock>;
 
 /// A request on a stream of tokio, for the application to accept or reject.
-pub type Incoming<S = TcpStream> = tidegate_core::driver::Incoming<TokioStream<S>, TokioClock>;
+pub type Incoming<S = TcpStream> = tidegate_driver::Incoming<TokioStream<S>, TokioClock>;
 
 /// Makes connections with the same options, once or again and again.
-pub type Client = tidegate_core::driver::Client<TokioNetwork>;
+pub type Client = tidegate_driver::Client<TokioNetwork>;
 
 /// What [`connect`] and a [`Client`] give: a WebSocket on a TCP stream or on TLS.
-pub type ClientSocket = tidegate_core::driver::ClientSocket<TokioNetwork>;
+pub type ClientSocket = tidegate_driver::ClientSocket<TokioNetwork>;
 
 /// Connections to one address, one after the other.
-pub type Reconnect = tidegate_core::driver::Reconnect<TokioNetwork>;
+pub type Reconnect = tidegate_driver::Reconnect<TokioNetwork>;

@@ -4,7 +4,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::io::Result;
 
-use tidegate_core::driver::{MessageReader, MessageSource, MessageTarget, MessageWriter};
+use tidegate_driver::{MessageReader, MessageSource, MessageTarget, MessageWriter};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A [`MessageReader`] as tokio's `AsyncRead`, or a [`MessageWriter`] as its `AsyncWrite`, whose

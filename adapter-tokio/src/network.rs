@@ -6,8 +6,8 @@ use core::net::SocketAddr;
 use std::io;
 
 #[cfg(feature = "rustls")]
-use tidegate_core::driver::tls;
-use tidegate_core::driver::{BoxFuture, Network, SocketOptions};
+use tidegate_driver::tls;
+use tidegate_driver::{BoxFuture, Network, SocketOptions};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 #[cfg(feature = "rustls")]
 use tokio_rustls::{TlsConnector, rustls::ClientConfig};
@@ -90,4 +90,4 @@ pub type Tls = TokioStream<tokio_rustls::client::TlsStream<TcpStream>>;
 
 /// Nothing: TLS is not built.
 #[cfg(not(feature = "rustls"))]
-pub type Tls = tidegate_core::driver::NoTls;
+pub type Tls = tidegate_driver::NoTls;

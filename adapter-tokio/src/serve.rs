@@ -3,8 +3,8 @@
 use core::future::{Ready, ready};
 use std::io;
 
-use tidegate_core::driver::{
-    self, Arrival, Error, HandlerOutcome, Listener, Remote, Runtime, ServeOptions, Server,
+use tidegate_driver::{
+    Arrival, Error, HandlerOutcome, Listener, Remote, Runtime, ServeOptions, Server,
 };
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
@@ -41,7 +41,10 @@ use crate::{TokioClock, TokioStream};
 pub fn serve<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
 where
     TokioListener<L>: Listener,
-    H: Fn(driver::WebSocket<<TokioListener<L> as Listener>::Stream, TokioClock>, Arrival) -> F
+    H: Fn(
+            tidegate_driver::WebSocket<<TokioListener<L> as Listener>::Stream, TokioClock>,
+            Arrival,
+        ) -> F
         + Send
         + Sync
         + 'static,
@@ -55,10 +58,10 @@ where
 pub fn serve_on<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
 where
     L: Listener,
-    H: Fn(driver::WebSocket<L::Stream, TokioClock>, Arrival) -> F + Send + Sync + 'static,
+    H: Fn(tidegate_driver::WebSocket<L::Stream, TokioClock>, Arrival) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(), Error>> + Send + 'static,
 {
-    driver::serve(Tokio, listener, options, handler)
+    tidegate_driver::serve(Tokio, listener, options, handler)
 }
 
 /// As [`serve`], for a handler that returns nothing, or a `Result` with an error of any type:
@@ -81,7 +84,10 @@ where
 pub fn serve_any_outcome<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
 where
     TokioListener<L>: Listener,
-    H: Fn(driver::WebSocket<<TokioListener<L> as Listener>::Stream, TokioClock>, Arrival) -> F
+    H: Fn(
+            tidegate_driver::WebSocket<<TokioListener<L> as Listener>::Stream, TokioClock>,
+            Arrival,
+        ) -> F
         + Send
         + Sync
         + 'static,
@@ -94,10 +100,10 @@ where
 pub fn serve_any_outcome_on<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
 where
     L: Listener,
-    H: Fn(driver::WebSocket<L::Stream, TokioClock>, Arrival) -> F + Send + Sync + 'static,
+    H: Fn(tidegate_driver::WebSocket<L::Stream, TokioClock>, Arrival) -> F + Send + Sync + 'static,
     F: Future<Output: HandlerOutcome> + Send + 'static,
 {
-    driver::serve_any_outcome(Tokio, listener, options, handler)
+    tidegate_driver::serve_any_outcome(Tokio, listener, options, handler)
 }
 
 /// A listener of tokio. `TCP_NODELAY` is set on its streams.

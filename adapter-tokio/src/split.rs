@@ -1,6 +1,6 @@
 //! A split connection whose driver runs in a task of tokio.
 
-use tidegate_core::driver::{ByteStream, Receiver, Sender, WebSocket};
+use tidegate_driver::{ByteStream, Receiver, Sender, WebSocket};
 
 use crate::TokioClock;
 

@@ -4,7 +4,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::io::{IoSlice, Result};
 
-use tidegate_core::driver::ByteStream;
+use tidegate_driver::ByteStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A stream that speaks tokio's traits: TCP, TLS, a Unix socket, a `DuplexStream` in a test. One

@@ -2,8 +2,8 @@
 
 use alloc::sync::Arc;
 
-use tidegate_core::driver::{Error, tls};
 use tidegate_core::handshake::Limits;
+use tidegate_driver::{Error, tls};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;

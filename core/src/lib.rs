@@ -63,19 +63,14 @@
 //! | inbox, outbox, assembler and chunker, phase, timers | the gate, output, messages whole or in chunks, the closing handshake as a table, deadlines |
 //! | `deflate` (a feature) | permessage-deflate: negotiation, compression, shared contexts |
 //! | [`event_loop`] (`std`) | the loop around a connection, for readiness and for completions |
-//! | `driver` (a feature) | the poll loop, on the public interface of all this |
 //! | [`frame`] | headers, masking, a resumable decoder: public, free of allocations |
 //! | [`Timestamp`], [`Watermarks`], [`Role`], errors | what all of it stands on |
 //!
 //! # Features
 //!
-//! `std` (default): [`event_loop`], vectored output and run-time detection of the CPU. Without it the crate is
-//! `no_std` with `alloc`. `driver`: the poll loop that the runtime adapters share, and the server on
-//! it. `futures-io`: the driver on the streams of that crate. `http`: the server's opening handshake
-//! on the types of that crate. `tracing`: spans and events of the driver. `deflate`:
-//! permessage-deflate (RFC 7692). `testing`: for those who test their own loops.
-//! `idna`, `rustls`, `rustls-webpki-roots` and `rustls-platform-verifier` are what the driver's client can
-//! have beside; an adapter passes them on.
+//! `std` (default): [`event_loop`], vectored output and run-time detection of the CPU. Without it
+//! the crate is `no_std` with `alloc`. `http`: the server's opening handshake on the types of that
+//! crate. `deflate`: permessage-deflate (RFC 7692). `testing`: tools for tests of your own loop.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
 #![warn(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
@@ -124,8 +119,6 @@ mod wishes;
 
 #[cfg(feature = "deflate")]
 pub mod deflate;
-#[cfg(feature = "driver")]
-pub mod driver;
 #[cfg(feature = "std")]
 pub mod event_loop;
 pub mod frame;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use tidegate_core::Timestamp;
-use tidegate_core::driver::{
+use tidegate_driver::{
     BoxFuture, ByteStream, Client, Clock, Network, Options, Proxy, SocketOptions, Url,
 };
 

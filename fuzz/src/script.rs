@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::Wake;
 
 use tidegate_core::Timestamp;
-use tidegate_core::driver::{ByteStream, Clock};
+use tidegate_driver::{ByteStream, Clock};
 
 /// What the script and the world have come to.
 #[derive(Debug, Default)]

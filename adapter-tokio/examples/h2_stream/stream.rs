@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IoSlice};
 
 use bytes::{Buf, Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream};
-use tidegate_core::driver::ByteStream;
+use tidegate_driver::ByteStream;
 
 /// Both directions of a stream of HTTP/2.
 ///

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::ext::Protocol;
 use http::{Method, Request};
-use tidegate_core::driver::{Clock, WebSocket};
+use tidegate_driver::{Clock, WebSocket};
 use tidegate_tokio::{CloseCode, Config, Connection, TokioClock, Watermarks};
 use tokio::time::sleep;
 

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::any;
-use tidegate_core::driver::{ByteStream, Clock, WebSocket};
+use tidegate_driver::{ByteStream, Clock, WebSocket};
 use tidegate_tokio::axum::{Socket, WebSocketUpgrade};
 use tidegate_tokio::{CloseCode, Config, Connection, TokioClock};
 use tokio::net::TcpListener;

@@ -3,8 +3,8 @@
 use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
 
-use tidegate_core::driver::{Receiver, Sender};
 use tidegate_core::{CloseCode, Closed, Config, Message, Stats};
+use tidegate_driver::{Receiver, Sender};
 
 use super::runtimes::{Adapter, Error, Socket};
 use super::together::{both, either};

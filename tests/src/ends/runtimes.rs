@@ -6,13 +6,13 @@ use core::time::Duration;
 use std::net::{Shutdown, TcpListener, TcpStream};
 
 use tidegate_core::Config;
-use tidegate_core::driver::{
+use tidegate_driver::{
     Arrival, ByteStream, Client, Clock, MaybeTls, Options, Receiver, Sender, ServeOptions, Server,
     WebSocket,
 };
 
 use super::certificates::{client_tls, server_tls};
-pub use tidegate_core::driver::Error;
+pub use tidegate_driver::Error;
 
 /// An adapter, its runtime, and what is below the WebSocket.
 pub trait Adapter: Debug + Send + Sync + 'static {
@@ -91,9 +91,9 @@ macro_rules! adapter {
                 const NAME: &'static str = $label;
                 const IS_TLS: bool = $is_tls;
                 type Server = $server;
-                type Client = tidegate_core::driver::MaybeTls<
-                    <$network as tidegate_core::driver::Network>::Stream,
-                    <$network as tidegate_core::driver::Network>::Tls,
+                type Client = tidegate_driver::MaybeTls<
+                    <$network as tidegate_driver::Network>::Stream,
+                    <$network as tidegate_driver::Network>::Tls,
                 >;
                 type Clock = $clock;
 

@@ -13,7 +13,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tidegate_core::driver::{ByteStream, Clock, Error, Incoming, Network};
+use tidegate_driver::{ByteStream, Clock, Error, Incoming, Network};
 
 /// What the suite needs of an adapter beside its network.
 pub(crate) trait Adapter: 'static {

@@ -1,8 +1,8 @@
 //! Closing loses nothing that arrived, can say nothing, and repeats what the peer said.
 
 use futures_util::{SinkExt, StreamExt};
-use tidegate_core::driver::Error;
 use tidegate_core::{CloseCode, CloseFrame, Config, Message, Role};
+use tidegate_driver::Error;
 
 use crate::link::Link;
 use crate::peer::Peer;

@@ -1,8 +1,8 @@
 //! How it ended, by its code: 1000, 1001 and an empty Close are an end, all others are an error.
 
 use futures_util::StreamExt;
-use tidegate_core::driver::Error;
 use tidegate_core::{CloseCode, Config, ControlError, Message, Role};
+use tidegate_driver::Error;
 
 use crate::link::Link;
 use crate::peer::Peer;

@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::net::TcpListener;
 
-use tidegate_core::driver::{Error, WebSocket};
 use tidegate_core::{CloseCode, Config, Role};
+use tidegate_driver::{Error, WebSocket};
 
 use crate::link::Link;
 use crate::peer::Peer;

@@ -1,8 +1,8 @@
 //! A peer that reads and answers is never taken for dead, whatever the application does meanwhile.
 
 use futures_util::{SinkExt, StreamExt};
-use tidegate_core::driver::Error;
 use tidegate_core::{Config, ConfigBuilder, Failure, Message, Role, Timestamp};
+use tidegate_driver::Error;
 
 use crate::link::Link;
 use crate::peer::{Peer, Reading, Seen};

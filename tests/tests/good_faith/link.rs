@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 
 use tidegate_core::Timestamp;
-use tidegate_core::driver::ByteStream;
+use tidegate_driver::ByteStream;
 
 use crate::world::{Party, World};
 

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::rc::Rc;
 
-use tidegate_core::driver::{ByteStream, Clock};
 use tidegate_core::{Role, Timestamp};
+use tidegate_driver::{ByteStream, Clock};
 
 use crate::frames::{Frame, decode, encode, inflate, stored};
 use crate::link::End;

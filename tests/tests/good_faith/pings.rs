@@ -160,7 +160,7 @@ fn a_ping_is_told_of_the_end() {
         });
         let world = scene.world.clone();
         let check = move |answer: Result<Option<core::time::Duration>, _>| {
-            let answer: Result<_, tidegate_core::driver::Error> = answer;
+            let answer: Result<_, tidegate_driver::Error> = answer;
             assert!(!matches!(answer, Ok(Some(_))), "{answer:?}");
             assert!(world.now().as_micros() < 3_000_000, "split {is_split}: {:?}", world.now());
         };

@@ -9,8 +9,8 @@ use std::sync::mpsc::{Receiver as Answers, Sender as Asks, channel};
 use std::task::Wake;
 use std::thread;
 
-use tidegate_core::driver::{ByteStream, Clock, Driver, Receiver, Sender, WebSocket};
 use tidegate_core::{Config, Connection, Timestamp};
+use tidegate_driver::{ByteStream, Clock, Driver, Receiver, Sender, WebSocket};
 
 /// Takes everything, gives nothing.
 #[derive(Debug)]

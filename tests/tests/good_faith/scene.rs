@@ -6,8 +6,8 @@ use core::task::Poll;
 use core::time::Duration;
 
 use tidegate_core::deflate::DeflateParams;
-use tidegate_core::driver::{Receiver, Sender, WebSocket};
 use tidegate_core::{Config, Connection, Role};
+use tidegate_driver::{Receiver, Sender, WebSocket};
 
 use crate::executor::Run;
 use crate::link::{End, Link};

@@ -1,8 +1,8 @@
 //! `send` means sent: when it returns, the kernel has the message, whatever comes next.
 
 use futures_util::{SinkExt, StreamExt};
-use tidegate_core::driver::Sender;
 use tidegate_core::{Config, Message, Role};
+use tidegate_driver::Sender;
 
 use crate::link::Link;
 use crate::peer::{Peer, Reading};

@@ -1,7 +1,7 @@
 //! A link that is slow and steady carries everything: slowness is not silence.
 
-use tidegate_core::driver::Sender;
 use tidegate_core::{CloseCode, Config, Role};
+use tidegate_driver::Sender;
 
 use crate::link::Link;
 use crate::peer::Peer;

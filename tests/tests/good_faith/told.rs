@@ -1,7 +1,7 @@
 //! The cause comes first, and it is told at once.
 
-use tidegate_core::driver::Error;
 use tidegate_core::{CloseCode, Closed, Config, Failure, Role};
+use tidegate_driver::Error;
 
 use crate::frames::encode;
 use crate::link::Link;

@@ -6,8 +6,8 @@ use core::time::Duration;
 use std::rc::Rc;
 
 use tidegate_core::Timestamp;
-use tidegate_core::driver::Clock;
 use tidegate_core::testing::Random;
+use tidegate_driver::Clock;
 
 use crate::link::{Link, Pipe};
 

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use tidegate_core::Config;
-use tidegate_core::driver::ServeOptions;
+use tidegate_driver::ServeOptions;
 use tidegate_tests::ends::{AsyncStd, Error, Serve, Smol, Tokio};
 
 use crate::frames::{decode, encode};

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::frames::{decode, encode};
 
-type Socket = tidegate_core::driver::WebSocket<TokioStream<DuplexStream>, TokioClock>;
+type Socket = tidegate_driver::WebSocket<TokioStream<DuplexStream>, TokioClock>;
 
 /// A server with all defaults, and a client that reads, answers pings and counts.
 fn pair() -> (Socket, tokio::task::JoinHandle<usize>) {

@@ -4,7 +4,7 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::mpsc;
 
-use tidegate_core::driver::{Counters, Listener, Remote, ServeOptions, ServerHandle};
+use tidegate_driver::{Counters, Listener, Remote, ServeOptions, ServerHandle};
 
 use crate::{Adapter, Behaviour, handle};
 

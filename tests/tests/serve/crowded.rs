@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use tidegate_core::driver::ServeOptions;
+use tidegate_driver::ServeOptions;
 
 use crate::{Adapter, Behaviour, LONG, Running, for_each_adapter};
 

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use tidegate_core::driver::{Accept, Decision, Origins, ServeOptions};
 use tidegate_core::handshake::{Limits, Rejection};
+use tidegate_driver::{Accept, Decision, Origins, ServeOptions};
 
 use crate::{Adapter, Behaviour, LONG, Running, for_each_adapter};
 

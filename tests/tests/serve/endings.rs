@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use tidegate_core::Config;
-use tidegate_core::driver::ServeOptions;
+use tidegate_driver::ServeOptions;
 
 use crate::{Adapter, Behaviour, LONG, Returns, Running, for_each_adapter};
 

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::thread;
 use std::time::Instant;
 
-use tidegate_core::driver::ServeOptions;
 use tidegate_core::handshake::Limits;
+use tidegate_driver::ServeOptions;
 
 use crate::{Adapter, Behaviour, LONG, Running, for_each_adapter};
 

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::task::Wake;
 
-use tidegate_core::driver::{Listener, Remote, ServeOptions, ServerHandle};
+use tidegate_driver::{Listener, Remote, ServeOptions, ServerHandle};
 use tidegate_tokio::{TokioStream, serve_on};
 use tokio::net::TcpStream;
 

@@ -23,7 +23,7 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use tidegate_core::driver::{
+use tidegate_driver::{
     Arrival, ByteStream, Clock, Counters, Error, Receiver, Sender, ServeOptions, ServerHandle,
     WebSocket,
 };

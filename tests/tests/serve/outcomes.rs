@@ -6,9 +6,7 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
 
-use tidegate_core::driver::{
-    Arrival, BoxError, Error, ServeOptions, Server, ServerHandle, WebSocket,
-};
+use tidegate_driver::{Arrival, BoxError, Error, ServeOptions, Server, ServerHandle, WebSocket};
 use tidegate_tokio::{TokioClock, TokioStream, serve, serve_any_outcome};
 
 use crate::client::Client;

@@ -4,7 +4,7 @@ use core::num::NonZeroUsize;
 use core::time::Duration;
 use std::time::Instant;
 
-use tidegate_core::driver::ServeOptions;
+use tidegate_driver::ServeOptions;
 
 use crate::{Adapter, Behaviour, LONG, Running, for_each_adapter};
 

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Instant;
 
-use tidegate_core::driver::{Accept, ServeOptions};
+use tidegate_driver::{Accept, ServeOptions};
 
 use crate::{Adapter, Behaviour, LONG, Running, for_each_adapter};
 

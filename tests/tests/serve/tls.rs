@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
-use tidegate_core::driver::{Counters, Listener, Remote, ServeOptions, ServerHandle};
+use tidegate_driver::{Counters, Listener, Remote, ServeOptions, ServerHandle};
 use tidegate_tests::ends::{client_tls, server_tls};
 
 use crate::crowded::are_served;

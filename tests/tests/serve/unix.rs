@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use tidegate_core::driver::{Accept, Remote, ServeOptions};
+use tidegate_driver::{Accept, Remote, ServeOptions};
 
 use crate::{Behaviour, LONG, handle};
 

@@ -7,9 +7,9 @@ use core::task::Poll;
 use core::time::Duration;
 use std::rc::Rc;
 
-use tidegate_core::driver::{Error, Receiver, Sender, WebSocket};
 use tidegate_core::testing::Random;
 use tidegate_core::{CloseCode, Closed, Message};
+use tidegate_driver::{Error, Receiver, Sender, WebSocket};
 
 use crate::network::{End, Time, World};
 

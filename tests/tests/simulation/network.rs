@@ -5,9 +5,9 @@ use core::task::{Context, Poll, Waker};
 use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 
-use tidegate_core::driver::{ByteStream, Clock, WebSocket};
 use tidegate_core::testing::{Link, Random, Weather};
 use tidegate_core::{Config, Connection, Timestamp};
+use tidegate_driver::{ByteStream, Clock, WebSocket};
 
 /// What may go wrong with one direction, behind so many bytes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use core::cell::Cell;
 use core::time::Duration;
 use std::rc::Rc;
 
-use tidegate_core::driver::{Driver, WebSocket};
 use tidegate_core::testing::{Random, Weather};
 use tidegate_core::{Config, Connection, PongPolicy, Timestamp, Watermarks};
+use tidegate_driver::{Driver, WebSocket};
 
 use crate::apps::{ASKED, Manner, Whole};
 use crate::executor::{Effort, Task, run};

@@ -10,8 +10,8 @@ use std::task::Wake;
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use tidegate_core::driver::{ByteStream, Clock, Driver, Receiver, Sender, WebSocket};
 use tidegate_core::{CloseCode, Config, Connection, Message, Timestamp, Watermarks};
+use tidegate_driver::{ByteStream, Clock, Driver, Receiver, Sender, WebSocket};
 
 /// One direction: a few bytes of buffer, and who waits for it.
 #[derive(Debug, Default)]

@@ -4,9 +4,9 @@
 use core::time::Duration;
 use std::io::IoSlice;
 
-use tidegate_core::driver::{ByteStream, Error};
 use tidegate_core::testing::{Frame, Weather, opcode};
 use tidegate_core::{CloseCode, Config, ConfigBuilder, Failure, Timestamp, Watermarks};
+use tidegate_driver::{ByteStream, Error};
 
 use crate::executor::{Task, run};
 use crate::network::{End, Fault, World};

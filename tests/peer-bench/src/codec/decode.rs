@@ -104,7 +104,7 @@ fn ours(runtime: &Runtime, stream: &Endless, size: usize) -> Vec<Row> {
 
     let server = Connection::server(Timestamp::ZERO, Config::default());
     let (stream, clock) = (tidegate_core_stream(stream.clone()), tidegate_tokio::TokioClock::new());
-    let mut socket = tidegate_core::driver::WebSocket::from_connection(stream, clock, server);
+    let mut socket = tidegate_driver::WebSocket::from_connection(stream, clock, server);
     let runtime = runtime.clone();
     let tokio = move |count| {
         runtime.run(async {

@@ -94,7 +94,7 @@ fn ours(runtime: &Runtime, is_client: bool, payload: &Bytes, batch: usize) -> Ve
     let stream = tidegate_core_stream(Endless::silent());
     let clock = tidegate_tokio::TokioClock::new();
     let mut socket =
-        tidegate_core::driver::WebSocket::from_connection(stream, clock, connection(is_client));
+        tidegate_driver::WebSocket::from_connection(stream, clock, connection(is_client));
     let message = Message::Binary(payload.clone());
     let own = runtime.clone();
     let tokio = move |count| {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{ClientConfig, ServerConfig};
-use tidegate_core::driver::{
+use tidegate_driver::{
     ByteStream, Listener, Network, Receiver, Remote, Sender, ServeOptions, WebSocket, tls,
 };
 

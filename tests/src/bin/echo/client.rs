@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate_core::CloseCode;
-use tidegate_core::driver::{Client, Error, Options};
+use tidegate_driver::{Client, Error, Options};
 
 use crate::adapter::{Adapter, Outcome};
 use crate::server::echo;

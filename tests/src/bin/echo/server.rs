@@ -1,6 +1,6 @@
 //! The echo itself, and the server that echoes.
 
-use tidegate_core::driver::{
+use tidegate_driver::{
     Accept, Arrival, ByteStream, Decision, Error, Network, Receiver, Sender, ServeOptions,
     WebSocket,
 };
@@ -37,7 +37,7 @@ pub(crate) async fn echo<A: Adapter, S: ByteStream + Send + 'static>(
     }
 }
 
-async fn echo_undriven<S: ByteStream, C: tidegate_core::driver::Clock>(
+async fn echo_undriven<S: ByteStream, C: tidegate_driver::Clock>(
     mut socket: WebSocket<S, C>,
 ) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {

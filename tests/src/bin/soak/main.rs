@@ -21,7 +21,7 @@ use std::time::Instant;
 use peak_alloc::PeakAlloc;
 use tidegate_core::Config;
 use tidegate_core::deflate::DeflateOptions;
-use tidegate_core::driver::{Counters, ServeOptions};
+use tidegate_driver::{Counters, ServeOptions};
 use tidegate_tests::ends::{Adapter as _, AsyncStd, Serve, Smol, Tokio, within};
 use tidegate_tests::process::{descriptors, resident};
 

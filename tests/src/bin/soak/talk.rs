@@ -4,8 +4,8 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tidegate_core::driver::{ByteStream, MessageReader, MessageSource, Receiver, Sender};
 use tidegate_core::{CloseCode, Message, MessageKind};
+use tidegate_driver::{ByteStream, MessageReader, MessageSource, Receiver, Sender};
 use tidegate_tests::ends::{Error, Serve, Socket, both, cancel, either, within};
 use tidegate_tests::random::Random;
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use tidegate_core::driver::Counters;
+use tidegate_driver::Counters;
 
 use crate::state::Run;
 

@@ -169,7 +169,7 @@ async fn talk_over<A: Serve, S>(
     mut socket: Socket<A, S>,
 ) -> Result<(), Fault>
 where
-    S: tidegate_core::driver::ByteStream + Send + 'static,
+    S: tidegate_driver::ByteStream + Send + 'static,
 {
     let talk = talk(run, connection, side);
     match mode {

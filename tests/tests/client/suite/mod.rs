@@ -5,13 +5,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use tidegate_core::driver::{
-    ByteStream, Client, Clock, ConnectError, ConnectFault, Error, Network, Options, Proxy, Stage,
-    WebSocket,
-};
 use tidegate_core::handshake::Excerpt;
 use tidegate_core::handshake::proxy::ProxyError;
 use tidegate_core::{CloseCode, Message};
+use tidegate_driver::{
+    ByteStream, Client, Clock, ConnectError, ConnectFault, Error, Network, Options, Proxy, Stage,
+    WebSocket,
+};
 
 use crate::server::{self, answer, echo, listen, once};
 use crate::{Adapter, SOON};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use smol::stream::Stream as _;
-use tidegate_core::driver::{Backoff, Error, Options, Stage};
+use tidegate_driver::{Backoff, Error, Options, Stage};
 
 use super::{client, connect_error, talk, tls_client};
 use crate::server::{echo, flush, listen, open, tls};

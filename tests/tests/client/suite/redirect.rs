@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use tidegate_core::driver::{ConnectFault, Error, Options, Peer, RedirectError, Stage};
 use tidegate_core::handshake::HandshakeError;
+use tidegate_driver::{ConnectFault, Error, Options, Peer, RedirectError, Stage};
 
 use super::{client, connect_error, talk, tls_client};
 use crate::server::{self, answer, echo, listen, once, redirect, tls};

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rustls::ServerConfig;
-use tidegate_core::driver::tls::NotTls;
-use tidegate_core::driver::{Client, ConnectError, ConnectFault, Error, Options, Stage};
 use tidegate_core::handshake::HandshakeError;
 use tidegate_core::{Config, Message, Role};
+use tidegate_driver::tls::NotTls;
+use tidegate_driver::{Client, ConnectError, ConnectFault, Error, Options, Stage};
 
 use super::{client, connect_error, proxied, says_what_it_knows, talk, tls_client};
 use crate::server::{self, echo, flush, once, open, tls};

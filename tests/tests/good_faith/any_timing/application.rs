@@ -4,8 +4,8 @@ use core::time::Duration;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use tidegate_core::driver::Error;
 use tidegate_core::{Message, Timestamp};
+use tidegate_driver::Error;
 
 use crate::scene::{Scene, ms, s, timeout};
 use crate::world::World;

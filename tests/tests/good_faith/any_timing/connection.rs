@@ -2,8 +2,8 @@
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tidegate_core::driver::{Error, Receiver, Sender};
 use tidegate_core::{CloseCode, Message};
+use tidegate_driver::{Error, Receiver, Sender};
 
 use crate::scene::{Scene, Socket};
 

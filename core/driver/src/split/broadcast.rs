@@ -1,0 +1,161 @@
+//! One message to many connections.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use super::room::{Payload, Waiting};
+use super::sender::Sender;
+use super::waiter::Waiter;
+use crate::error::Error;
+use tidegate_core::{CloseCode, Prepared, SendError};
+
+/// What becomes of a connection that has no room for a message to many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "it misses the message, or it goes")]
+pub enum Slow {
+    /// It misses this message.
+    Skip,
+    /// It is closed: [`CloseCode::TRY_AGAIN_LATER`] goes out behind what waits, if the peer takes
+    /// that in time; `close_timeout` bounds it.
+    Disconnect,
+}
+
+/// What became of a message to many on one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Its outbox has accepted the message.
+    Sent,
+    /// It had no room, or none in time: nothing of the message is sent on it.
+    Skipped,
+    /// It had no room, or none in time, and is being closed for that.
+    Disconnected,
+    /// It was closing or closed before.
+    Closed,
+}
+
+/// Sends a message to many connections without waiting for any: each accepts it now, or is dealt
+/// with as a slow one. Tells what became of each, in their order.
+///
+/// A slow peer costs no more memory than the marks of its outbox allow, and holds up nobody. All
+/// connections share the bytes of the message.
+///
+/// ```
+/// use tidegate_core::Prepared;
+/// use tidegate_driver::{Outcome, Sender, Slow, broadcast};
+///
+/// /// How many have missed it.
+/// fn announce(members: &[Sender], news: &str) -> usize {
+///     let outcomes = broadcast(members, &Prepared::new(news), Slow::Skip);
+///     outcomes.into_iter().filter(|outcome| *outcome == Outcome::Skipped).count()
+/// }
+/// # assert_eq!(announce(&[], "tide is high"), 0);
+/// ```
+pub fn broadcast<'a>(
+    senders: impl IntoIterator<Item = &'a Sender>,
+    message: &Prepared,
+    slow: Slow,
+) -> Vec<Outcome> {
+    let offer = |sender: &Sender| match sender.try_send_prepared(message) {
+        Ok(()) => Outcome::Sent,
+        Err(SendError::Closed(_)) => Outcome::Closed,
+        Err(_) => slow.deal_with(sender),
+    };
+    senders.into_iter().map(offer).collect()
+}
+
+/// Sends a message to many connections, and waits for those that have no room until `deadline`, a
+/// timer of the runtime for example, is over. Who has none then is dealt with as a slow one.
+///
+/// All wait at the same time, each in the line of its own connection: a slow one does not hold up
+/// the others, and what is sent later comes behind this message.
+///
+/// # Cancel safety
+///
+/// Cancelled, it leaves all lines: those who had no room until then miss the message.
+pub async fn broadcast_until<'a>(
+    senders: impl IntoIterator<Item = &'a Sender>,
+    message: &Prepared,
+    deadline: impl Future<Output = ()>,
+    slow: Slow,
+) -> Vec<Outcome> {
+    let mut deadline = pin!(deadline);
+    let mut is_over = false;
+    let mut members: Vec<_> =
+        senders.into_iter().map(|sender| Member::new(sender, message)).collect();
+    let mut next = 0;
+    poll_fn(|cx| {
+        if next == 0 {
+            // All are in their lines before anybody is waited for.
+            members.iter_mut().for_each(|member| member.poll(cx, slow));
+        }
+        is_over = is_over || deadline.as_mut().poll(cx).is_ready();
+        // To look at one after the other loses no time: each is served while another is looked at.
+        while let Some(member) = members.get_mut(next) {
+            member.poll(cx, slow);
+            if is_over {
+                member.give_up(slow);
+            }
+            if member.outcome.is_none() {
+                return Poll::Pending;
+            }
+            next += 1;
+        }
+        Poll::Ready(())
+    })
+    .await;
+    members.into_iter().map(|member| member.outcome.unwrap_or(Outcome::Closed)).collect()
+}
+
+/// One of many.
+struct Member<'a> {
+    sender: &'a Sender,
+    waiter: Waiter<'a, Waiting>,
+    payload: Option<Payload>,
+    outcome: Option<Outcome>,
+}
+
+impl<'a> Member<'a> {
+    fn new(sender: &'a Sender, message: &Prepared) -> Self {
+        Self {
+            sender,
+            waiter: Waiter::for_room(&sender.shared),
+            payload: Some(Payload::Prepared(message.clone())),
+            outcome: None,
+        }
+    }
+
+    fn poll(&mut self, cx: &Context<'_>, slow: Slow) {
+        if self.outcome.is_some() {
+            return;
+        }
+        self.outcome = match self.waiter.poll_send(cx, self.sender.id, &mut self.payload) {
+            Poll::Pending => None,
+            Poll::Ready(Ok(())) => Some(Outcome::Sent),
+            Poll::Ready(Err(Error::Unfinished)) => Some(slow.deal_with(self.sender)),
+            Poll::Ready(Err(_)) => Some(Outcome::Closed),
+        };
+    }
+
+    fn give_up(&mut self, slow: Slow) {
+        if self.outcome.is_none() {
+            // If it is not in the line any more, its turn came at the last moment.
+            let has_waited = self.waiter.leave();
+            self.outcome =
+                Some(if has_waited { slow.deal_with(self.sender) } else { Outcome::Sent });
+        }
+    }
+}
+
+impl Slow {
+    fn deal_with(self, sender: &Sender) -> Outcome {
+        match self {
+            Self::Skip => Outcome::Skipped,
+            Self::Disconnect => match sender.begin_close(CloseCode::TRY_AGAIN_LATER, "too slow") {
+                Ok(()) => Outcome::Disconnected,
+                Err(_) => Outcome::Closed,
+            },
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The sending side of a split connection, for any number of tasks.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::OnDrop;
+use super::in_sink::InSink;
+use super::room::Payload;
+use super::shared::{Shared, Wait};
+use super::waiter::Waiter;
+use crate::error::Error;
+use tidegate_core::{
+    Chunk, CloseCode, CloseFrame, Closed, Compress, ControlError, Message, MessageRef, Prepared,
+    Refusal, SendError,
+};
+
+/// The sending side of a connection that a [`Driver`](super::Driver) drives. Clones send on the
+/// same connection, from any task.
+///
+/// # Order and fairness
+///
+/// Who waits for room is served in the order of arrival, one message each, and nobody who comes
+/// later is served before. What is accepted goes out in the order in which it was accepted.
+///
+/// As a [`Sink`](futures_sink::Sink) it holds one message of its own while that waits for room.
+pub struct Sender {
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: u64,
+    pub(super) sink: InSink,
+}
+
+impl Sender {
+    pub(super) const fn first(shared: Arc<Shared>) -> Self {
+        Self { shared, id: 0, sink: InSink::Nothing }
+    }
+
+    /// Sends a message: waits until the outbox has room, and the message is in it, whole.
+    ///
+    /// The driver is woken and writes it as soon as the stream takes it, whatever the application
+    /// does next. That the stream has taken it is what [`flush`](Self::flush) waits for, and neither
+    /// says that the peer's application has seen it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closing`] and [`Error::Closed`]: nothing can be sent any more. [`Error::Io`]: the
+    /// transport failed. [`Error::Unfinished`]: a message in chunks that this sender has begun, or
+    /// one that is gone, is not finished.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled before there was room, the message is dropped and nothing of it is sent. If its
+    /// turn has come meanwhile it is sent, whole.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+        match self.try_send(message) {
+            Ok(()) => Ok(()),
+            // It has to wait, or is told why not.
+            Err(error) => {
+                self.hand_over(Payload::Message(error.into_message(), Compress::Auto)).await
+            }
+        }
+    }
+
+    /// As [`send`](Self::send), with a message that the caller keeps: from a buffer that is used
+    /// again, say. A short one takes no allocation of its own if there is room for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_ref(&self, message: impl Into<MessageRef<'_>>) -> Result<(), Error> {
+        let message = message.into();
+        match self.try_send_ref(message) {
+            Ok(()) => Ok(()),
+            // It says why, and who waits needs a message of his own.
+            Err(_) => self.hand_over(Payload::Message(message.into(), Compress::Auto)).await,
+        }
+    }
+
+    /// As [`send`](Self::send), but does not wake the driver while there is room: for many small
+    /// messages that go out together, with [`flush`](Self::flush) or a `send` behind them.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let mut payload = Some(Payload::Message(message.into(), Compress::Auto));
+        let mut waiter = Waiter::for_room(&self.shared);
+        poll_fn(|cx| waiter.poll_feed(cx, self.id, &mut payload)).await
+    }
+
+    /// Sends a part of a message, as [`send`](Self::send) sends a whole one.
+    ///
+    /// A message in chunks belongs to the sender that began it: what others send waits until it is
+    /// finished. If that sender is dropped before, another one may go on with its message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), and [`Error::Chunk`]: the chunk does not continue the message.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send): the message goes on with the next chunk that is accepted.
+    pub async fn send_chunk(&self, chunk: Chunk) -> Result<(), Error> {
+        self.hand_over(Payload::Chunk(chunk)).await
+    }
+
+    /// As [`send`](Self::send), with a say in whether the message is compressed: what holds a
+    /// secret beside something that others choose is better not.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_with(
+        &self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        self.hand_over(Payload::Message(message.into(), compress)).await
+    }
+
+    /// Accepts a message if there is room and nobody waits for it, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`], which gives the message back.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let message = message.into();
+        self.shared.with(|state, _| state.try_send(message))
+    }
+
+    /// As [`try_send`](Self::try_send), with a message that the caller keeps.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]: there is no room, others wait for it, or nothing can be sent any more.
+    pub fn try_send_ref<'m>(&self, message: impl Into<MessageRef<'m>>) -> Result<(), Refusal> {
+        let message = message.into();
+        self.shared.with(|state, _| state.try_send_ref(message))
+    }
+
+    /// Sends a message that was prepared for many connections, as [`send`](Self::send) sends one.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {
+        self.hand_over(Payload::Prepared(message.clone())).await
+    }
+
+    /// As [`try_send`](Self::try_send), with a message that was prepared for many connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_prepared(&self, message: &Prepared) -> Result<(), SendError> {
+        self.shared.with(|state, _| state.try_send_prepared(message))
+    }
+
+    /// Waits until the stream has taken everything that was accepted before, from any sender.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] and [`Error::Io`]: the connection ended before.
+    ///
+    /// # Cancel safety
+    ///
+    /// The driver goes on writing.
+    pub async fn flush(&self) -> Result<(), Error> {
+        let mut waiter = Waiter::new(&self.shared);
+        poll_fn(|cx| waiter.poll(cx, |state, _| state.written_from_here())).await.map(|_| ())
+    }
+
+    /// Pings the peer and waits for the pong to this ping, or to a later one: how long it took.
+    /// Calls that come at the same time share a ping.
+    ///
+    /// `None` if the gate closed first, or the peer's Close came: that, or the pong, waits behind
+    /// messages that the application has not taken. And if `pong_timeout` passes without that pong,
+    /// though the peer says other things; a peer that is silent for so long is
+    /// [`Failure::KeepaliveTimeout`](tidegate_core::Failure::KeepaliveTimeout).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// The ping may be sent; nobody waits for its pong.
+    pub async fn ping(&self) -> Result<Option<Duration>, Error> {
+        let mut waiter = Waiter::new(&self.shared);
+        poll_fn(|cx| {
+            waiter.poll(cx, |state, wakes| {
+                state.notify(wakes);
+                Wait::Ping
+            })
+        })
+        .await
+    }
+
+    /// Sends a pong: the answer to a ping that is left to the application
+    /// ([`PongPolicy::Manual`](tidegate_core::PongPolicy::Manual)), or a heartbeat that nobody asked for.
+    /// It does not wait: of more than thirty-two, the oldest give way.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Control`]: over 125 bytes. Otherwise as [`send`](Self::send).
+    pub fn pong(&self, payload: impl Into<Bytes>) -> Result<(), Error> {
+        self.shared.with(|state, _| match state.connection.pong(payload) {
+            // While closing, too; but not on a stream that is gone.
+            Ok(()) if state.is_writable() => Ok(()),
+            Ok(()) | Err(ControlError::Closed) => Err(state.cannot_send()),
+            Err(error) => Err(Error::Control(error)),
+        })
+    }
+
+    /// Closes the connection: sends a Close behind what was accepted before and waits for the
+    /// peer's. [`CloseCode::NO_STATUS`] without a reason sends an empty one, as browsers do. The
+    /// driver closes the stream after that.
+    ///
+    /// Messages that the [`Receiver`](super::Receiver) has not taken, or that still arrive, are
+    /// dropped, so that this cannot wait for an application that waits for it; the receiver gets
+    /// the end. [`begin_close`](Self::begin_close) leaves them to it. Once our Close has left, the
+    /// configuration's `close_timeout` bounds the rest; until then its `write_timeout` does. If the
+    /// closing handshake has begun already, this waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Control`]: the code must not be sent, or the reason is over 123 bytes; the
+    /// connection is as it was. [`Error::Closed`] and [`Error::Io`]: the peer did not answer with
+    /// a Close of its own, or not in time; the stream is closed all the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// Polled once, the closing handshake has begun, and goes on.
+    pub async fn close(
+        &self,
+        code: CloseCode,
+        reason: impl Into<ByteString>,
+    ) -> Result<Closed, Error> {
+        let frame = CloseFrame::new(code, reason);
+        frame.check().map_err(Error::Control)?;
+        let mut waiter = Waiter::new(&self.shared);
+        poll_fn(|cx| {
+            waiter.poll(cx, |state, wakes| {
+                state.begin_close(frame.clone(), wakes);
+                state.discard(wakes);
+                Wait::End
+            })
+        })
+        .await?;
+        // It ended cleanly, which is never taken back.
+        self.closed().ok_or(Error::Closing)
+    }
+
+    /// Begins to close the connection and does not wait. Messages that still arrive are received,
+    /// up to the end; somebody should, or drop the [`Receiver`](super::Receiver): the peer's Close
+    /// is behind them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Control`]: the code must not be sent, or the reason is over 123 bytes.
+    pub fn begin_close(&self, code: CloseCode, reason: impl Into<ByteString>) -> Result<(), Error> {
+        let frame = CloseFrame::new(code, reason);
+        frame.check().map_err(Error::Control)?;
+        self.shared.with(|state, wakes| state.begin_close(frame, wakes));
+        Ok(())
+    }
+
+    /// Gives the connection up: the stream is closed at once, without a closing handshake. What was
+    /// decoded can still be received.
+    pub fn abort(&self) {
+        self.shared.with(|state, wakes| {
+            state.connection.abort();
+            state.notify(wakes);
+        });
+    }
+
+    /// Chooses what becomes of the connection when the last sender is dropped. The default is
+    /// [`OnDrop::Continue`]: messages can still be received.
+    pub fn on_drop(&self, choice: OnDrop) {
+        self.shared.lock().on_senders_drop = choice;
+    }
+
+    async fn hand_over(&self, payload: Payload) -> Result<(), Error> {
+        let mut payload = Some(payload);
+        let mut waiter = Waiter::for_room(&self.shared);
+        poll_fn(|cx| waiter.poll_send(cx, self.id, &mut payload)).await
+    }
+}
+
+impl Clone for Sender {
+    fn clone(&self) -> Self {
+        let id = self.shared.with(|state, _| {
+            state.senders += 1;
+            state.next()
+        });
+        Self { shared: Arc::clone(&self.shared), id, sink: InSink::Nothing }
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.leave();
+        self.shared.with(|state, wakes| {
+            state.senders -= 1;
+            state.forget_chunks_of(self.id, wakes);
+            if state.senders == 0 {
+                state.on_drop(state.on_senders_drop, wakes);
+            }
+        });
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
