@@ -7,14 +7,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::clock::Clock;
-use super::error::{EntropyError, Error};
-use super::leaving::Leaving;
-use super::link::Link;
-use super::poll::{Driven, Goal, Machine};
-use super::stream::ByteStream;
-use super::trace::{Span, within};
-use super::websocket::WebSocket;
+use crate::error::{EntropyError, Error};
+use crate::event_loop::endpoint::Link;
+use crate::event_loop::{Driven, Goal, Machine};
+use crate::io::ByteStream;
+use crate::io::Clock;
+use crate::serve::leaving::Leaving;
+use crate::trace::{Span, within};
+use crate::websocket::WebSocket;
 use tidegate_core::Config;
 use tidegate_core::handshake::{
     Acceptance, ClientHandshake, ClientRequest, HandshakeError, Limits, Rejection, Request,
@@ -82,7 +82,7 @@ async fn open<S: ByteStream, C: Clock>(
 #[must_use = "it waits to be accepted or rejected"]
 pub struct Incoming<S, C> {
     // Boxed, so that the task of a connection is not for ever as large as its opening handshake.
-    pub(super) opening: Box<Opening<S, C, ServerHandshake>>,
+    pub(crate) opening: Box<Opening<S, C, ServerHandshake>>,
     request: Box<Request>,
     acceptance: Acceptance,
     subprotocol: Option<String>,
@@ -116,7 +116,7 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     }
 
     /// Waits for a request, or until one that is not valid was answered.
-    pub(super) async fn wait(
+    pub(crate) async fn wait(
         stream: S,
         clock: C,
         limits: Limits,
@@ -157,7 +157,7 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     }
 
     /// The clock, while nobody else needs it.
-    pub(super) fn clock(&mut self) -> &mut C {
+    pub(crate) fn clock(&mut self) -> &mut C {
         &mut self.opening.link.clock
     }
 
@@ -199,7 +199,7 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
         Box::pin(answering).await
     }
 
-    pub(super) async fn answer(self) -> Result<WebSocket<S, C>, (Error, Option<Leaving<S, C>>)> {
+    pub(crate) async fn answer(self) -> Result<WebSocket<S, C>, (Error, Option<Leaving<S, C>>)> {
         let Self { mut opening, acceptance, subprotocol, config, .. } = self;
         let acceptance = acceptance.configured(&config);
         if let Err(error) = opening.handshake.accept(acceptance) {
@@ -253,9 +253,9 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
 
 /// A handshake on a link.
 #[derive(Debug)]
-pub(super) struct Opening<S, C, M> {
-    pub(super) link: Link<S, C>,
-    pub(super) handshake: M,
+pub(crate) struct Opening<S, C, M> {
+    pub(crate) link: Link<S, C>,
+    pub(crate) handshake: M,
 }
 
 impl<S: ByteStream, C: Clock, M: Handshake> Opening<S, C, M> {
@@ -292,7 +292,7 @@ impl<S: ByteStream, C: Clock> Opening<S, C, ServerHandshake> {
     }
 
     /// Waits until the answer is written, or cannot be.
-    pub(super) async fn answered(&mut self) {
+    pub(crate) async fn answered(&mut self) {
         poll_fn(|cx| {
             self.poll_until(
                 cx,
@@ -317,7 +317,7 @@ impl<S: ByteStream, C: Clock> Opening<S, C, ServerHandshake> {
         poll_fn(|cx| self.poll_finish(cx)).await;
     }
 
-    pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_until(cx, |opening| match opening.link.stream {
             Some(_) if !opening.link.has_write_failed() => Goal::Wait,
             _ => Goal::Done(()),
@@ -336,7 +336,7 @@ impl<S: ByteStream, C: Clock, M: Machine> Driven for Opening<S, C, M> {
 }
 
 /// What both handshakes tell about a failure.
-pub(super) trait Handshake: Machine {
+pub(crate) trait Handshake: Machine {
     fn failure(&self) -> Option<&HandshakeError>;
     fn response(&self) -> Option<&Response>;
 }
@@ -362,10 +362,12 @@ impl Handshake for ServerHandshake {
 }
 
 /// Why there is no connection. What the peer said counts for more than how the transport ended.
-pub(super) fn failed<S, C>(link: &Link<S, C>, handshake: &impl Handshake) -> Error {
+pub(crate) fn failed<S, C>(link: &Link<S, C>, handshake: &impl Handshake) -> Error {
     let error = handshake.failure().copied().unwrap_or(HandshakeError::EndOfStream);
     match &link.fault {
-        Some(fault) if error == HandshakeError::EndOfStream => Error::Io(super::close::copy(fault)),
+        Some(fault) if error == HandshakeError::EndOfStream => {
+            Error::Io(crate::websocket::close::copy(fault))
+        }
         _ => Error::Handshake {
             error,
             response: handshake.response().cloned().map(Box::new),

@@ -22,77 +22,33 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::wildcard_enum_match_arm, reason = "the enums of the core may grow")]
 
-mod backoff;
-mod buffer;
-mod clock;
-mod close;
-mod closer;
-mod connect;
-mod connect_error;
-mod dial;
-mod end_wait;
-mod environment;
+mod client;
 mod error;
-#[cfg(feature = "futures-io")]
-mod futures;
-#[cfg(feature = "futures-io")]
-mod futures_messages;
+mod event_loop;
 mod handshake;
-mod home;
-mod host;
-mod intake;
-mod leaving;
-mod link;
-mod maybe_tls;
-mod network;
-mod no_proxy;
-mod options;
-mod poll;
-mod proxy;
-mod reader;
-mod reconnect;
-mod redirect;
-mod retry;
-mod send;
+mod io;
 mod serve;
-mod sink;
 mod split;
-mod stream;
-#[cfg(feature = "rustls")]
-pub mod tls;
 mod trace;
-mod tunnel;
-mod url;
-mod url_error;
-mod waker_slot;
 mod websocket;
-mod writer;
 
-pub use backoff::Backoff;
-pub use clock::Clock;
-pub use closer::Closer;
-pub use connect::{Client, ClientSocket};
-pub use connect_error::{ConnectError, ConnectFault, Peer, Stage};
-pub use environment::EnvironmentError;
-pub use error::{EntropyError, Error};
+pub use crate::client::{
+    Backoff, Client, ClientSocket, EnvironmentError, FailedAttempt, Options, Proxy, Reconnect,
+    RedirectError, Url,
+};
+pub use crate::error::{ConnectError, ConnectFault, EntropyError, Error, Peer, Stage, UrlError};
+pub use crate::handshake::{Incoming, client};
+#[cfg(feature = "rustls")]
+pub use crate::io::tls;
+pub use crate::io::{BoxFuture, ByteStream, Clock, MaybeTls, Network, NoTls, SocketOptions};
 #[cfg(feature = "futures-io")]
-pub use futures::{FuturesStream, begin_connecting, end_connecting};
-pub use handshake::{Incoming, client};
-pub use maybe_tls::{MaybeTls, NoTls};
-pub use network::{BoxFuture, Network, SocketOptions};
-pub use options::Options;
-pub use proxy::Proxy;
-pub use reader::{MessageReader, MessageSource};
-pub use reconnect::{FailedAttempt, Reconnect};
-pub use redirect::RedirectError;
-pub use serve::{
+pub use crate::io::{FuturesStream, begin_connecting, end_connecting};
+pub use crate::serve::{
     Accept, Arrival, BoxError, Counters, Decision, HandlerOutcome, Listener, Origins, Remote,
     Runtime, ServeOptions, Server, ServerHandle, serve, serve_any_outcome,
 };
-pub use split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
-pub use split::{Outcome, Slow, broadcast, broadcast_until};
-pub use stream::ByteStream;
-pub use url::Url;
-pub use url_error::UrlError;
-pub use websocket::WebSocket;
-pub use writer::{MessageTarget, MessageWriter};
+pub use crate::split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
+pub use crate::split::{Outcome, Slow, broadcast, broadcast_until};
+pub use crate::websocket::{
+    Closer, MessageReader, MessageSource, MessageTarget, MessageWriter, WebSocket,
+};

@@ -1,9 +1,9 @@
 //! Spans and events for `tracing`. Without that feature there is nothing of them.
 
 #[cfg(not(feature = "tracing"))]
-pub(super) use off::{News, Seen, Span, within};
+pub(crate) use off::{News, Seen, Span, within};
 #[cfg(feature = "tracing")]
-pub(super) use on::{News, Seen, Span, within};
+pub(crate) use on::{News, Seen, Span, within};
 
 #[cfg(feature = "tracing")]
 mod on {
@@ -13,11 +13,11 @@ mod on {
     use tracing::Instrument;
     use tracing::{debug, debug_span, error, info, trace, warn};
 
-    use crate::close::copy;
+    use crate::client::reconnect::FailedAttempt;
+    use crate::client::url::Url;
     use crate::error::Error;
-    use crate::reconnect::FailedAttempt;
     use crate::serve::{BoxError, Remote, in_full, is_of_connection};
-    use crate::url::Url;
+    use crate::websocket::close::copy;
     use tidegate_core::{Closed, Connection};
 
     /// What happens, and to whom.
@@ -211,10 +211,10 @@ mod on {
 mod off {
     use std::io;
 
+    use crate::client::reconnect::FailedAttempt;
+    use crate::client::url::Url;
     use crate::error::Error;
-    use crate::reconnect::FailedAttempt;
     use crate::serve::{BoxError, Remote};
-    use crate::url::Url;
     use tidegate_core::Connection;
 
     #[derive(Clone, Debug)]

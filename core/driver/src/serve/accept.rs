@@ -7,25 +7,25 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::connection;
-use super::decision::Arrival;
-use super::handle::Counters;
-use super::listener::{Listener, Remote, Runtime};
-use super::options::ServeOptions;
-use super::outcome::HandlerOutcome;
-use super::shared::Shared;
-use crate::clock::Clock;
+use crate::io::Clock;
+use crate::serve::connection;
+use crate::serve::decision::Arrival;
+use crate::serve::handle::Counters;
+use crate::serve::listener::{Listener, Remote, Runtime};
+use crate::serve::options::ServeOptions;
+use crate::serve::outcome::HandlerOutcome;
+use crate::serve::shared::Shared;
 use crate::trace::{Span, within};
 use crate::websocket::WebSocket;
 
 /// A server that accepts.
-pub(super) struct Accepting<R: Runtime, L, H> {
-    pub(super) runtime: R,
-    pub(super) clock: R::Clock,
-    pub(super) listener: L,
-    pub(super) options: Arc<ServeOptions>,
-    pub(super) handler: Arc<H>,
-    pub(super) shared: Arc<Shared>,
+pub(crate) struct Accepting<R: Runtime, L, H> {
+    pub(crate) runtime: R,
+    pub(crate) clock: R::Clock,
+    pub(crate) listener: L,
+    pub(crate) options: Arc<ServeOptions>,
+    pub(crate) handler: Arc<H>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl<R, L, H, F> Accepting<R, L, H>
@@ -35,7 +35,7 @@ where
     H: Fn(WebSocket<L::Stream, R::Clock>, Arrival) -> F + Send + Sync + 'static,
     F: Future<Output: HandlerOutcome> + Send + 'static,
 {
-    pub(super) async fn run(mut self) -> Counters {
+    pub(crate) async fn run(mut self) -> Counters {
         let mut failures = 0;
         while let Some(accepted) = self.accept().await {
             match accepted {
@@ -118,7 +118,7 @@ where
 }
 
 /// Waits for something, but not for longer than this.
-pub(super) async fn until<T>(
+pub(crate) async fn until<T>(
     clock: &mut impl Clock,
     time: impl Into<Option<Duration>>,
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,

@@ -6,28 +6,28 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::accept::until;
-use super::decision::Arrival;
-use super::guarded::{Done, guarded, in_turns};
-use super::listener::Remote;
-use super::opening::{Opened, open};
-use super::options::ServeOptions;
-use super::outcome::{HandlerOutcome, is_farewell};
-use super::shared::{Place, going_away};
-use crate::clock::Clock;
-use crate::home::{Home, Returned, WayHome};
-use crate::leaving::Leaving;
-use crate::link::Link;
-use crate::poll::{Driven, Goal};
+use crate::event_loop::endpoint::Link;
+use crate::event_loop::{Driven, Goal};
+use crate::io::ByteStream;
+use crate::io::Clock;
+use crate::serve::accept::until;
+use crate::serve::decision::Arrival;
+use crate::serve::guarded::{Done, guarded, in_turns};
+use crate::serve::leaving::Leaving;
+use crate::serve::listener::Remote;
+use crate::serve::opening::{Opened, open};
+use crate::serve::options::ServeOptions;
+use crate::serve::outcome::{HandlerOutcome, is_farewell};
+use crate::serve::shared::{Place, going_away};
 use crate::split::Driver;
-use crate::stream::ByteStream;
 use crate::trace::Span;
 use crate::websocket::WebSocket;
+use crate::websocket::home::{Home, Returned, WayHome};
 use tidegate_core::{CloseCode, CloseFrame};
 
 /// Runs a connection to its end, which may come from outside at any time. The place is given back
 /// when the handler has returned and the stream is closed, whoever has it.
-pub(super) async fn run<S, C, O, H, F>(
+pub(crate) async fn run<S, C, O, H, F>(
     opening: O,
     peer: Remote,
     clock: C,

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::listener::Remote;
-use super::options::ServeOptions;
+use crate::serve::listener::Remote;
+use crate::serve::options::ServeOptions;
 
 /// How far a client has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// Its request is not complete, or not even its TLS: nothing is known of it.
     Silent,
     /// It was silent, and gives way to a newer one, unless its task finds that its request has come.
@@ -23,7 +23,7 @@ pub(super) enum Stage {
 
 /// All clients of a server, by the number that each got when it came.
 #[derive(Debug, Default)]
-pub(super) struct Crowd {
+pub(crate) struct Crowd {
     members: BTreeMap<u64, Member>,
     /// The oldest is first.
     silent: BTreeSet<u64>,
@@ -43,22 +43,22 @@ struct Member {
 
 impl Crowd {
     /// How many handshakes, connections and refused ones there are.
-    pub(super) fn counts(&self) -> (usize, usize, usize) {
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
         let lingering = self.members.len() - self.handshakes - self.open;
         (self.handshakes, self.open, lingering)
     }
 
-    pub(super) fn has_room(&self, options: &ServeOptions) -> bool {
+    pub(crate) fn has_room(&self, options: &ServeOptions) -> bool {
         let all = self.handshakes + self.open;
         options.max_connections.is_none_or(|most| all < most.get())
             && options.max_handshakes.is_none_or(|most| self.handshakes < most.get())
     }
 
-    pub(super) fn has_silent(&self) -> bool {
+    pub(crate) fn has_silent(&self) -> bool {
         !self.silent.is_empty()
     }
 
-    pub(super) fn is_too_many(&self, peer: &Remote, options: &ServeOptions) -> bool {
+    pub(crate) fn is_too_many(&self, peer: &Remote, options: &ServeOptions) -> bool {
         options.max_connections_per_address.is_some_and(|most| {
             address(peer).and_then(|address| self.addresses.get(&address)).copied().unwrap_or(0)
                 >= most.get()
@@ -66,7 +66,7 @@ impl Crowd {
     }
 
     /// One more, of whom nothing is known.
-    pub(super) fn enter(&mut self, number: u64, peer: &Remote, options: &ServeOptions) {
+    pub(crate) fn enter(&mut self, number: u64, peer: &Remote, options: &ServeOptions) {
         let address = options.max_connections_per_address.and_then(|_| address(peer));
         if let Some(address) = address {
             *self.addresses.entry(address).or_default() += 1;
@@ -76,7 +76,7 @@ impl Crowd {
     }
 
     /// It has come further.
-    pub(super) fn go_on(&mut self, number: u64, stage: Stage) {
+    pub(crate) fn go_on(&mut self, number: u64, stage: Stage) {
         if let Some(member) = self.members.get_mut(&number) {
             let before = std::mem::replace(&mut member.stage, stage);
             self.depart(number, before);
@@ -84,7 +84,7 @@ impl Crowd {
         }
     }
 
-    pub(super) fn leave(&mut self, number: u64) {
+    pub(crate) fn leave(&mut self, number: u64) {
         let Some(Member { stage, address }) = self.members.remove(&number) else { return };
         self.depart(number, stage);
         if let Some(address) = address
@@ -98,7 +98,7 @@ impl Crowd {
     }
 
     /// The oldest of the silent, which is to go, unless one is going already.
-    pub(super) fn displace(&mut self) -> Option<u64> {
+    pub(crate) fn displace(&mut self) -> Option<u64> {
         if self.displaced > 0 {
             return None;
         }
@@ -108,7 +108,7 @@ impl Crowd {
     }
 
     /// The oldest of the refused, which is to go, if they are too many.
-    pub(super) fn displace_lingering(&mut self) -> Option<u64> {
+    pub(crate) fn displace_lingering(&mut self) -> Option<u64> {
         if self.lingering.len() > MAX_LINGERING { self.lingering.pop_first() } else { None }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::listener::Remote;
+use crate::serve::listener::Remote;
 use tidegate_core::Config;
 use tidegate_core::handshake::{Rejection, Request};
 
@@ -17,7 +17,7 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    pub(super) fn new(request: Request, peer: Remote) -> Self {
+    pub(crate) fn new(request: Request, peer: Remote) -> Self {
         Self { request: Arc::new(request), peer }
     }
 
@@ -58,9 +58,9 @@ impl From<Rejection> for Decision {
 #[derive(Clone, Debug, Default)]
 #[must_use = "it is an answer only when it is returned"]
 pub struct Accept {
-    pub(super) subprotocol: Option<String>,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) config: Option<Arc<Config>>,
+    pub(crate) subprotocol: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) config: Option<Arc<Config>>,
 }
 
 impl Accept {
@@ -87,7 +87,7 @@ impl Accept {
         self
     }
 
-    pub(super) fn or(mut self, subprotocol: Option<&str>, config: &Arc<Config>) -> Self {
+    pub(crate) fn or(mut self, subprotocol: Option<&str>, config: &Arc<Config>) -> Self {
         self.subprotocol = self.subprotocol.or_else(|| subprotocol.map(String::from));
         self.config.get_or_insert_with(|| Arc::clone(config));
         self

@@ -6,12 +6,12 @@ use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::shared::Place;
+use crate::serve::shared::Place;
 use crate::trace::Span;
 
 /// What became of a future.
 #[derive(Debug)]
-pub(super) enum Done<T> {
+pub(crate) enum Done<T> {
     Value(T),
     Panicked,
     /// The connection was cut meanwhile.
@@ -19,13 +19,13 @@ pub(super) enum Done<T> {
 }
 
 /// Runs a future until it ends, panics or is cut, and drops it.
-pub(super) async fn guarded<F: Future>(place: &Place, future: F) -> Done<F::Output> {
+pub(crate) async fn guarded<F: Future>(place: &Place, future: F) -> Done<F::Output> {
     in_turns(place, future, |_| {}).await
 }
 
 /// As [`guarded`]. If parts of the connection were dropped while it was polled, tells that, with
 /// what became of it in this poll.
-pub(super) async fn in_turns<F: Future>(
+pub(crate) async fn in_turns<F: Future>(
     place: &Place,
     future: F,
     parted: impl Fn(&Poll<Done<F::Output>>),

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::shared::Shared;
+use crate::serve::shared::Shared;
 
 /// Shuts a server down, and tells how it stands. Clones are for the same server.
 #[derive(Clone, Debug)]
-pub struct ServerHandle(pub(super) Arc<Shared>);
+pub struct ServerHandle(pub(crate) Arc<Shared>);
 
 impl ServerHandle {
     /// Shuts the server down: nothing more is accepted, requests that come in get a 503, and every
@@ -15,7 +15,7 @@ impl ServerHandle {
     /// messages. What is still open after `drain` is cut, whole or in parts, wherever it is: its
     /// handler is dropped where it waits.
     ///
-    /// Returns at once; the [`Server`](super::Server) ends when all is done. Later calls can only
+    /// Returns at once; the [`Server`](crate::serve::Server) ends when all is done. Later calls can only
     /// shorten the time. A handler that blocks its thread cannot be cut; the server waits one
     /// second for those and ends without them.
     pub fn shutdown(&self, drain: Duration) {

@@ -5,8 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::clock::Clock;
-use crate::stream::ByteStream;
+use crate::io::ByteStream;
+use crate::io::Clock;
 
 /// Where a server's streams come from.
 pub trait Listener: Send + 'static {

@@ -1,17 +1,18 @@
 //! A server: connections from a listener, each to a handler, within limits, until it is shut down.
 
-mod accept;
-mod connection;
-mod crowd;
-mod decision;
-mod guarded;
-mod handle;
-mod listener;
-mod opening;
-mod options;
-mod origins;
-mod outcome;
-mod shared;
+pub(crate) mod accept;
+pub(crate) mod connection;
+pub(crate) mod crowd;
+pub(crate) mod decision;
+pub(crate) mod guarded;
+pub(crate) mod handle;
+pub(crate) mod leaving;
+pub(crate) mod listener;
+pub(crate) mod opening;
+pub(crate) mod options;
+pub(crate) mod origins;
+pub(crate) mod outcome;
+pub(crate) mod shared;
 
 use std::fmt;
 use std::pin::Pin;
@@ -19,8 +20,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::error::Error;
-use super::websocket::WebSocket;
+use crate::error::Error;
+use crate::websocket::WebSocket;
 use accept::Accepting;
 use shared::Shared;
 
@@ -31,7 +32,7 @@ pub use options::ServeOptions;
 pub use origins::Origins;
 pub use outcome::{BoxError, HandlerOutcome};
 #[cfg(feature = "tracing")]
-pub(super) use outcome::{in_full, is_of_connection};
+pub(crate) use outcome::{in_full, is_of_connection};
 
 /// Serves WebSockets: accepts from `listener`, decides by `options`, and runs `handler` for each
 /// connection in a task of its own. The adapters' `serve` bring a runtime and its listeners.

@@ -5,29 +5,29 @@ use std::io;
 use std::pin::pin;
 use std::task::Poll;
 
-use super::accept::until;
-use super::decision::{Arrival, Decision};
-use super::listener::Remote;
-use super::options::ServeOptions;
-use super::shared::Place;
-use crate::clock::Clock;
-use crate::closer::Closer;
 use crate::handshake::Incoming;
-use crate::leaving::Leaving;
-use crate::stream::ByteStream;
+use crate::io::ByteStream;
+use crate::io::Clock;
+use crate::serve::accept::until;
+use crate::serve::decision::{Arrival, Decision};
+use crate::serve::leaving::Leaving;
+use crate::serve::listener::Remote;
+use crate::serve::options::ServeOptions;
+use crate::serve::shared::Place;
 use crate::trace::Span;
 use crate::websocket::WebSocket;
+use crate::websocket::closer::Closer;
 use tidegate_core::handshake::Rejection;
 
 /// What becomes of a stream.
-pub(super) enum Opened<S, C> {
+pub(crate) enum Opened<S, C> {
     Socket(Box<WebSocket<S, C>>, Arrival),
     /// The client has its answer, and may close the stream.
     Refused(Leaving<S, C>),
     Nothing,
 }
 
-pub(super) async fn open<S: ByteStream, C: Clock>(
+pub(crate) async fn open<S: ByteStream, C: Clock>(
     opening: impl Future<Output = io::Result<S>>,
     peer: Remote,
     mut clock: C,
@@ -122,7 +122,7 @@ async fn decide(
             let mut deciding = decide(arrival.clone());
             until(clock, options.limits.timeout(), |cx| deciding.as_mut().poll(cx)).await
         }
-        None => Some(Decision::Accept(super::Accept::new())),
+        None => Some(Decision::Accept(crate::serve::Accept::new())),
     }
 }
 

@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::decision::{Accept, Arrival, Decision};
-use super::origins::Origins;
+use crate::serve::decision::{Accept, Arrival, Decision};
+use crate::serve::origins::Origins;
 use tidegate_core::Config;
 use tidegate_core::handshake::Limits;
 
@@ -30,14 +30,14 @@ use tidegate_core::handshake::Limits;
 /// ```
 #[derive(Clone)]
 pub struct ServeOptions {
-    pub(super) max_connections: Option<NonZeroUsize>,
-    pub(super) max_handshakes: Option<NonZeroUsize>,
-    pub(super) max_connections_per_address: Option<NonZeroUsize>,
-    pub(super) limits: Limits,
-    pub(super) config: Arc<Config>,
-    pub(super) origins: Option<Origins>,
-    pub(super) subprotocols: Vec<String>,
-    pub(super) decide: Option<Decide>,
+    pub(crate) max_connections: Option<NonZeroUsize>,
+    pub(crate) max_handshakes: Option<NonZeroUsize>,
+    pub(crate) max_connections_per_address: Option<NonZeroUsize>,
+    pub(crate) limits: Limits,
+    pub(crate) config: Arc<Config>,
+    pub(crate) origins: Option<Origins>,
+    pub(crate) subprotocols: Vec<String>,
+    pub(crate) decide: Option<Decide>,
 }
 
 /// The application's decision, behind a pointer: it is asked once in a connection.
@@ -137,7 +137,7 @@ impl ServeOptions {
     }
 
     /// What an acceptance leaves open.
-    pub(super) fn complete(&self, accept: Accept, arrival: &Arrival) -> Accept {
+    pub(crate) fn complete(&self, accept: Accept, arrival: &Arrival) -> Accept {
         let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
         accept.or(arrival.request().select_subprotocol(&supported), &self.config)
     }

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 
-/// What a handler may return to [`serve_any_outcome`](super::serve_any_outcome): nothing, or a
+/// What a handler may return to [`serve_any_outcome`](crate::serve::serve_any_outcome): nothing, or a
 /// `Result` with any error that becomes a boxed one: [`Error`], `anyhow::Error`, an application's
 /// own, a `String`.
 pub trait HandlerOutcome {
@@ -30,7 +30,7 @@ impl<E: Into<BoxError>> HandlerOutcome for Result<(), E> {
 }
 
 /// Whether it says no more than that the connection was closed as usual, or is being closed.
-pub(super) fn is_farewell(error: &BoxError) -> bool {
+pub(crate) fn is_farewell(error: &BoxError) -> bool {
     match error.downcast_ref::<Error>() {
         Some(Error::Closed(closed)) => closed.is_normal(),
         Some(Error::Closing) => true,

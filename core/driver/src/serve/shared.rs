@@ -6,19 +6,19 @@ use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::crowd::{Crowd, Stage};
-use super::handle::Counters;
-use super::listener::Remote;
-use super::options::ServeOptions;
-use crate::closer::Closer;
+use crate::io::{lock, look_and_leave};
+use crate::serve::crowd::{Crowd, Stage};
+use crate::serve::handle::Counters;
+use crate::serve::listener::Remote;
+use crate::serve::options::ServeOptions;
 use crate::trace::Span;
-use crate::waker_slot::{lock, look_and_leave};
+use crate::websocket::closer::Closer;
 use tidegate_core::{CloseCode, CloseFrame};
 
 /// The lock is held for a few instructions, and never while someone else's code runs: wakers and
 /// closers, which hold wakers, are cloned before and dropped after.
 #[derive(Debug, Default)]
-pub(super) struct Shared(Mutex<State>);
+pub(crate) struct Shared(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -35,29 +35,29 @@ struct State {
 
 /// One connection's place among those that there may be. Dropping it gives the place back.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     shared: Arc<Shared>,
     number: u64,
-    pub(super) closer: Closer,
+    pub(crate) closer: Closer,
 }
 
 impl Shared {
     /// Counts something.
-    pub(super) fn count(&self, count: impl FnOnce(&mut Counters)) {
+    pub(crate) fn count(&self, count: impl FnOnce(&mut Counters)) {
         count(&mut self.state().counters);
     }
 
-    pub(super) fn counters(&self) -> Counters {
+    pub(crate) fn counters(&self) -> Counters {
         let state = self.state();
         let (handshakes, open, lingering) = state.crowd.counts();
         Counters { handshakes, open, lingering, ..state.counters }
     }
 
-    pub(super) fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.state().stopping.is_some()
     }
 
-    pub(super) fn stop(&self, drain: Duration) {
+    pub(crate) fn stop(&self, drain: Duration) {
         let (open, server, closers) = {
             let mut state = self.state();
             let is_first = state.stopping.is_none();
@@ -79,7 +79,7 @@ impl Shared {
     }
 
     /// Cuts everything that is still there.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         let closers: Vec<Closer> = {
             let mut state = self.state();
             let (handshakes, open, _) = state.crowd.counts();
@@ -93,7 +93,7 @@ impl Shared {
 
     /// Waits until a client would get a place: true; or for the stop: false. A handshake without a
     /// request does not count against it, since it gives way.
-    pub(super) fn poll_wanted(&self, cx: &Context<'_>, options: &ServeOptions) -> Poll<bool> {
+    pub(crate) fn poll_wanted(&self, cx: &Context<'_>, options: &ServeOptions) -> Poll<bool> {
         self.watch(cx, |state| {
             if state.stopping.is_some() {
                 Poll::Ready(false)
@@ -107,7 +107,7 @@ impl Shared {
 
     /// Waits until there is a place for one who was accepted: true; or for the stop: false. If there
     /// is none, the oldest handshake that has not asked for anything gives way.
-    pub(super) fn poll_room(&self, cx: &Context<'_>, options: &ServeOptions) -> Poll<bool> {
+    pub(crate) fn poll_room(&self, cx: &Context<'_>, options: &ServeOptions) -> Poll<bool> {
         let mut displaced = None;
         let poll = self.watch(cx, |state| {
             if state.stopping.is_some() {
@@ -128,7 +128,7 @@ impl Shared {
     }
 
     /// A stream came from here. Whether its address has as many connections as it may have.
-    pub(super) fn is_too_many(&self, peer: &Remote, options: &ServeOptions) -> bool {
+    pub(crate) fn is_too_many(&self, peer: &Remote, options: &ServeOptions) -> bool {
         let mut state = self.state();
         state.counters.accepted += 1;
         let is_too_many = state.crowd.is_too_many(peer, options);
@@ -137,7 +137,7 @@ impl Shared {
     }
 
     /// A place for one more. `None` if the server was stopped meanwhile.
-    pub(super) fn enter(self: &Arc<Self>, peer: &Remote, options: &ServeOptions) -> Option<Place> {
+    pub(crate) fn enter(self: &Arc<Self>, peer: &Remote, options: &ServeOptions) -> Option<Place> {
         let closer = Closer::default();
         let mut state = self.state();
         if state.stopping.is_some() {
@@ -152,12 +152,12 @@ impl Shared {
     }
 
     /// Whether the server is to stop, and how long it may take.
-    pub(super) fn poll_stop(&self, cx: &Context<'_>) -> Option<Duration> {
+    pub(crate) fn poll_stop(&self, cx: &Context<'_>) -> Option<Duration> {
         self.watch(cx, |state| state.stopping)
     }
 
     /// Waits until nobody is there.
-    pub(super) fn poll_empty(&self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_empty(&self, cx: &Context<'_>) -> Poll<()> {
         self.watch(
             cx,
             |state| {
@@ -177,12 +177,12 @@ impl Shared {
 
 impl Place {
     /// The request is complete: it does not give way any more.
-    pub(super) fn has_asked(&self) {
+    pub(crate) fn has_asked(&self) {
         self.change(|state, number| state.crowd.go_on(number, Stage::Asked));
     }
 
     /// The handshake is over: this is a connection.
-    pub(super) fn open(&self) {
+    pub(crate) fn open(&self) {
         self.change(|state, number| {
             state.counters.opened += 1;
             state.crowd.go_on(number, Stage::Open);
@@ -191,7 +191,7 @@ impl Place {
 
     /// The client was refused and has its answer. It is no handshake any more, and of many such
     /// the oldest leaves.
-    pub(super) fn linger(&self) {
+    pub(crate) fn linger(&self) {
         let oldest = self.change(|state, number| {
             state.crowd.go_on(number, Stage::Lingering);
             let oldest = state.crowd.displace_lingering()?;
@@ -202,7 +202,7 @@ impl Place {
         }
     }
 
-    pub(super) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
 
@@ -230,6 +230,6 @@ impl Drop for Place {
 }
 
 /// What the server says to its clients when it is shut down.
-pub(super) fn going_away() -> CloseFrame {
+pub(crate) fn going_away() -> CloseFrame {
     CloseFrame::new(CloseCode::GOING_AWAY, "the server goes down")
 }

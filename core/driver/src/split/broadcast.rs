@@ -4,10 +4,10 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use super::room::{Payload, Waiting};
-use super::sender::Sender;
-use super::waiter::Waiter;
 use crate::error::Error;
+use crate::split::room::{Payload, Waiting};
+use crate::split::sender::Sender;
+use crate::split::waiter::Waiter;
 use tidegate_core::{CloseCode, Prepared, SendError};
 
 /// What becomes of a connection that has no room for a message to many.

@@ -1,24 +1,24 @@
 //! How a split connection ends, as its parts are told.
 
-use super::shared::State;
 use crate::error::Error;
+use crate::split::shared::State;
 use crate::websocket::End;
 use tidegate_core::Closed;
 
 impl State {
     /// Whether there is something for the receiver: an event, or the end.
-    pub(super) fn has_news(&self) -> bool {
+    pub(crate) fn has_news(&self) -> bool {
         self.connection.queued_messages() > 0
             || (self.connection.closed().is_some() && self.is_said())
     }
 
     /// How it ended, once it has, all events are taken, and nothing is left to be written.
-    pub(super) fn outcome(&self) -> Option<Result<Closed, Error>> {
+    pub(crate) fn outcome(&self) -> Option<Result<Closed, Error>> {
         if self.end == End::Ahead || !self.is_said() { None } else { self.ending() }
     }
 
     /// How it ended, once it has and the stream is closed; messages may still have to be received.
-    pub(super) fn verdict(&self) -> Option<Result<Closed, Error>> {
+    pub(crate) fn verdict(&self) -> Option<Result<Closed, Error>> {
         if self.link.is_open { None } else { self.ending() }
     }
 

@@ -5,15 +5,15 @@ use std::task::{Context, Poll, ready};
 
 use futures_sink::Sink;
 
-use super::room::{Declined, Payload};
-use super::sender::Sender;
-use super::shared::State;
 use crate::error::Error;
+use crate::split::room::{Declined, Payload};
+use crate::split::sender::Sender;
+use crate::split::shared::State;
 use tidegate_core::{CloseCode, Compress, Message};
 
 /// What the sender waits for as a sink.
 #[derive(Clone, Copy)]
-pub(super) enum InSink {
+pub(crate) enum InSink {
     Nothing,
     Room(u64),
     Written(Flushing),
@@ -21,7 +21,7 @@ pub(super) enum InSink {
 
 /// A flush that waits, or was given up: which of the two is not known when the sink is polled.
 #[derive(Clone, Copy)]
-pub(super) struct Flushing {
+pub(crate) struct Flushing {
     ticket: u64,
     /// How many bytes had been accepted, which is what the ticket waits for.
     accepted: u64,
@@ -30,7 +30,7 @@ pub(super) struct Flushing {
 }
 
 impl Sender {
-    pub(super) fn poll_room(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+    pub(crate) fn poll_room(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
         let InSink::Room(ticket) = self.sink else { return Poll::Ready(Ok(())) };
         let done = self.shared.with(|state, wakes| state.poll_place(cx, wakes, ticket));
         if done.is_ready() {
@@ -40,7 +40,7 @@ impl Sender {
     }
 
     /// Takes a payload as a sink, which is ready: it goes into the outbox or in the line.
-    pub(super) fn start(&mut self, payload: Payload) -> Result<(), Error> {
+    pub(crate) fn start(&mut self, payload: Payload) -> Result<(), Error> {
         match self.sink {
             InSink::Nothing => {}
             InSink::Room(_) => return Err(Error::NotReady),
@@ -58,7 +58,7 @@ impl Sender {
     }
 
     /// Leaves the lines in which it waits as a sink.
-    pub(super) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         let sink = std::mem::replace(&mut self.sink, InSink::Nothing);
         let mut state = self.shared.lock();
         let places = match sink {

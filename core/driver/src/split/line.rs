@@ -11,16 +11,16 @@ use tidegate_core::Event;
 /// By ticket: a call that is cancelled leaves from anywhere in the line, and the lock of the
 /// connection is held meanwhile. Whatever the length, that takes logarithmic time.
 #[derive(Debug)]
-pub(super) struct Line<T>(BTreeMap<u64, Place<T>>);
+pub(crate) struct Line<T>(BTreeMap<u64, Place<T>>);
 
 /// One who waits.
 #[derive(Debug)]
-pub(super) struct Place<T> {
+pub(crate) struct Place<T> {
     ticket: u64,
     /// What is waited for.
-    pub(super) value: T,
+    pub(crate) value: T,
     /// Taken when it is woken.
-    pub(super) waker: Option<Waker>,
+    pub(crate) waker: Option<Waker>,
 }
 
 impl<T> Default for Line<T> {
@@ -31,39 +31,39 @@ impl<T> Default for Line<T> {
 
 impl<T> Line<T> {
     /// Goes to the end of the line. Tickets are given out in rising order.
-    pub(super) fn join(&mut self, ticket: u64, value: T, waker: Option<Waker>) {
+    pub(crate) fn join(&mut self, ticket: u64, value: T, waker: Option<Waker>) {
         self.rejoin(Place { ticket, value, waker });
     }
 
     /// Leaves the line, from wherever: cancelled, or to be served.
-    pub(super) fn leave(&mut self, ticket: u64) -> Option<Place<T>> {
+    pub(crate) fn leave(&mut self, ticket: u64) -> Option<Place<T>> {
         self.0.remove(&ticket)
     }
 
     /// The place in the line, if it is still there.
-    pub(super) fn get_mut(&mut self, ticket: u64) -> Option<&mut Place<T>> {
+    pub(crate) fn get_mut(&mut self, ticket: u64) -> Option<&mut Place<T>> {
         self.0.get_mut(&ticket)
     }
 
     /// Goes back to where it was in the line.
-    pub(super) fn rejoin(&mut self, place: Place<T>) {
+    pub(crate) fn rejoin(&mut self, place: Place<T>) {
         self.0.insert(place.ticket, place);
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Place<T>> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Place<T>> {
         self.0.values_mut()
     }
 
     /// The ticket of the first that is wanted.
-    pub(super) fn first(&self, mut is_wanted: impl FnMut(&T) -> bool) -> Option<u64> {
+    pub(crate) fn first(&self, mut is_wanted: impl FnMut(&T) -> bool) -> Option<u64> {
         self.0.values().find(|place| is_wanted(&place.value)).map(|place| place.ticket)
     }
 
-    pub(super) fn any(&self, is_wanted: impl FnMut(&T) -> bool) -> bool {
+    pub(crate) fn any(&self, is_wanted: impl FnMut(&T) -> bool) -> bool {
         self.first(is_wanted).is_some()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -72,7 +72,7 @@ impl<T> Line<T> {
 /// each can run code of the executor and of the application, and that code may want the lock.
 #[derive(Debug, Default)]
 #[must_use = "somebody waits"]
-pub(super) struct Wakes {
+pub(crate) struct Wakes {
     /// One is the usual number.
     first: Option<Waker>,
     /// Seldom there: every call makes one of these and drops it.
@@ -87,7 +87,7 @@ struct Others {
 }
 
 impl Wakes {
-    pub(super) fn push(&mut self, waker: Option<Waker>) {
+    pub(crate) fn push(&mut self, waker: Option<Waker>) {
         let Some(waker) = waker else { return };
         if self.first.is_none() {
             self.first = Some(waker);
@@ -97,7 +97,7 @@ impl Wakes {
     }
 
     /// Leaves this task's waker in a slot.
-    pub(super) fn leave(&mut self, slot: &mut Option<Waker>, waker: &Waker) {
+    pub(crate) fn leave(&mut self, slot: &mut Option<Waker>, waker: &Waker) {
         if !slot.as_ref().is_some_and(|left| left.will_wake(waker)) {
             let left = slot.replace(waker.clone());
             self.discard(left);
@@ -105,20 +105,20 @@ impl Wakes {
     }
 
     /// Nobody waits with this one any more.
-    pub(super) fn discard(&mut self, waker: Option<Waker>) {
+    pub(crate) fn discard(&mut self, waker: Option<Waker>) {
         if let Some(waker) = waker {
             self.others.get_or_insert_default().dropped.push(waker);
         }
     }
 
     /// Nobody wants this message: what it holds may be the application's, and so is its drop.
-    pub(super) fn drop_later(&mut self, event: Event) {
+    pub(crate) fn drop_later(&mut self, event: Event) {
         self.others.get_or_insert_default().events.push(event);
     }
 
     /// In most calls nobody is to be woken.
     #[inline(always)]
-    pub(super) fn wake(self) {
+    pub(crate) fn wake(self) {
         if self.first.is_some() || self.others.is_some() {
             self.wake_all();
         }

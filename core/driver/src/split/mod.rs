@@ -3,31 +3,31 @@
 //! The connection's own inbox and outbox are the queues between them: there is no channel, and
 //! nothing grows that the marks of the configuration do not bound.
 
-mod broadcast;
-mod driver;
-mod ending;
-mod in_sink;
-mod line;
-mod observe;
-mod receiver;
-mod room;
-mod sender;
-mod shared;
-mod streams;
-mod waiter;
+pub(crate) mod broadcast;
+pub(crate) mod ending;
+pub(crate) mod getters;
+pub(crate) mod in_sink;
+pub(crate) mod line;
+pub(crate) mod receiver;
+pub(crate) mod room;
+pub(crate) mod sender;
+pub(crate) mod shared;
+pub(crate) mod streams;
+pub(crate) mod task;
+pub(crate) mod waiter;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use self::broadcast::{Outcome, Slow, broadcast, broadcast_until};
-pub use self::driver::Driver;
 pub use self::receiver::Receiver;
 pub use self::sender::Sender;
 use self::shared::{Alone, Shared};
-use super::clock::Clock;
-use super::sink::Tasks;
-use super::stream::ByteStream;
-use super::websocket::WebSocket;
+pub use self::task::Driver;
+use crate::io::ByteStream;
+use crate::io::Clock;
+use crate::websocket::WebSocket;
+use crate::websocket::sink::Tasks;
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Splits the connection: a [`Sender`] to clone, a [`Receiver`], and a [`Driver`], the future that

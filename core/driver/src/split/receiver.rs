@@ -8,24 +8,24 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use super::OnDrop;
-use super::shared::Shared;
-use crate::close::received_end;
 use crate::error::Error;
-use crate::intake::Intake;
+use crate::split::OnDrop;
+use crate::split::shared::Shared;
 use crate::websocket::End;
+use crate::websocket::chunks::Intake;
+use crate::websocket::close::received_end;
 use tidegate_core::{Event, Message};
 
-/// The receiving side of a connection that a [`Driver`](super::Driver) drives. A [`Stream`] too.
+/// The receiving side of a connection that a [`Driver`](crate::split::Driver) drives. A [`Stream`] too.
 ///
 /// Messages wait for it in the connection's inbox. When that is full the gate is closed: the driver
 /// does not read until messages are taken, and TCP slows the peer down.
 pub struct Receiver {
-    pub(super) shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Receiver {
-    pub(super) const fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
     }
 
@@ -93,7 +93,7 @@ impl Receiver {
     }
 
     /// Takes events until one is wanted.
-    pub(super) fn poll_take<T>(
+    pub(crate) fn poll_take<T>(
         &mut self,
         cx: &Context<'_>,
         wanted: impl Fn(&mut Intake, Event) -> Option<T>,

@@ -1,19 +1,19 @@
 //! Room in the outbox: who gets it, in which order.
 
-use super::line::Wakes;
-use super::shared::State;
 use crate::error::Error;
+use crate::split::line::Wakes;
+use crate::split::shared::State;
 use tidegate_core::{
     Chunk, ChunkError, Compress, Connection, Message, MessageRef, Prepared, Refusal, SendError,
 };
 
 /// A message or a part of one that waits for room.
-pub(super) struct Waiting {
-    pub(super) sender: u64,
-    pub(super) payload: Payload,
+pub(crate) struct Waiting {
+    pub(crate) sender: u64,
+    pub(crate) payload: Payload,
 }
 
-pub(super) enum Payload {
+pub(crate) enum Payload {
     Message(Message, Compress),
     Prepared(Prepared),
     /// The first chunk of a message, which must not go on with another one.
@@ -24,7 +24,7 @@ pub(super) enum Payload {
 }
 
 /// Why a payload is not in the outbox.
-pub(super) enum Declined {
+pub(crate) enum Declined {
     /// It has to wait.
     Wait(Payload),
     Failed(Error),
@@ -32,7 +32,7 @@ pub(super) enum Declined {
 
 impl State {
     /// Puts a payload into the outbox if its turn has come and there is room.
-    pub(super) fn offer(&mut self, sender: u64, payload: Payload) -> Result<(), Declined> {
+    pub(crate) fn offer(&mut self, sender: u64, payload: Payload) -> Result<(), Declined> {
         if self.cannot_write() {
             return Err(Declined::Failed(self.cannot_send()));
         }
@@ -46,7 +46,7 @@ impl State {
     }
 
     /// Accepts a message now or not at all.
-    pub(super) fn try_send(&mut self, message: Message) -> Result<(), SendError> {
+    pub(crate) fn try_send(&mut self, message: Message) -> Result<(), SendError> {
         if self.cannot_write() {
             return Err(SendError::Closed(message));
         }
@@ -57,7 +57,7 @@ impl State {
     }
 
     /// As [`try_send`](Self::try_send).
-    pub(super) fn try_send_ref(&mut self, message: MessageRef<'_>) -> Result<(), Refusal> {
+    pub(crate) fn try_send_ref(&mut self, message: MessageRef<'_>) -> Result<(), Refusal> {
         if self.cannot_write() {
             return Err(Refusal::Closed);
         }
@@ -68,7 +68,7 @@ impl State {
     }
 
     /// As [`try_send`](Self::try_send).
-    pub(super) fn try_send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
+    pub(crate) fn try_send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
         if self.cannot_write() {
             return Err(SendError::Closed(message.message().clone()));
         }
@@ -132,7 +132,7 @@ impl State {
 
     /// There may be room: takes what waits for it, in order, until there is none. Whether anything
     /// was taken.
-    pub(super) fn admit(&mut self, wakes: &mut Wakes) -> bool {
+    pub(crate) fn admit(&mut self, wakes: &mut Wakes) -> bool {
         if self.sends.is_empty() {
             return false;
         }
@@ -173,7 +173,7 @@ impl State {
     }
 
     /// A sender goes. If it leaves a message in chunks unfinished, another one may go on with it.
-    pub(super) fn forget_chunks_of(&mut self, sender: u64, wakes: &mut Wakes) {
+    pub(crate) fn forget_chunks_of(&mut self, sender: u64, wakes: &mut Wakes) {
         if self.chunks_of.take_if(|owner| *owner == sender).is_some() && !self.sends.is_empty() {
             self.notify(wakes);
         }

@@ -8,18 +8,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::OnDrop;
-use super::in_sink::InSink;
-use super::room::Payload;
-use super::shared::{Shared, Wait};
-use super::waiter::Waiter;
 use crate::error::Error;
+use crate::split::OnDrop;
+use crate::split::in_sink::InSink;
+use crate::split::room::Payload;
+use crate::split::shared::{Shared, Wait};
+use crate::split::waiter::Waiter;
 use tidegate_core::{
     Chunk, CloseCode, CloseFrame, Closed, Compress, ControlError, Message, MessageRef, Prepared,
     Refusal, SendError,
 };
 
-/// The sending side of a connection that a [`Driver`](super::Driver) drives. Clones send on the
+/// The sending side of a connection that a [`Driver`](crate::split::Driver) drives. Clones send on the
 /// same connection, from any task.
 ///
 /// # Order and fairness
@@ -29,13 +29,13 @@ use tidegate_core::{
 ///
 /// As a [`Sink`](futures_sink::Sink) it holds one message of its own while that waits for room.
 pub struct Sender {
-    pub(super) shared: Arc<Shared>,
-    pub(super) id: u64,
-    pub(super) sink: InSink,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) id: u64,
+    pub(crate) sink: InSink,
 }
 
 impl Sender {
-    pub(super) const fn first(shared: Arc<Shared>) -> Self {
+    pub(crate) const fn first(shared: Arc<Shared>) -> Self {
         Self { shared, id: 0, sink: InSink::Nothing }
     }
 
@@ -236,7 +236,7 @@ impl Sender {
     /// peer's. [`CloseCode::NO_STATUS`] without a reason sends an empty one, as browsers do. The
     /// driver closes the stream after that.
     ///
-    /// Messages that the [`Receiver`](super::Receiver) has not taken, or that still arrive, are
+    /// Messages that the [`Receiver`](crate::split::Receiver) has not taken, or that still arrive, are
     /// dropped, so that this cannot wait for an application that waits for it; the receiver gets
     /// the end. [`begin_close`](Self::begin_close) leaves them to it. Once our Close has left, the
     /// configuration's `close_timeout` bounds the rest; until then its `write_timeout` does. If the
@@ -272,7 +272,7 @@ impl Sender {
     }
 
     /// Begins to close the connection and does not wait. Messages that still arrive are received,
-    /// up to the end; somebody should, or drop the [`Receiver`](super::Receiver): the peer's Close
+    /// up to the end; somebody should, or drop the [`Receiver`](crate::split::Receiver): the peer's Close
     /// is behind them.
     ///
     /// # Errors

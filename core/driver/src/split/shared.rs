@@ -5,74 +5,74 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use super::OnDrop;
-use super::line::{Line, Wakes};
-use super::room::Waiting;
-use crate::clock::Clock;
-use crate::close::{copy, is_cause_known, reason};
-use crate::closer::Closer;
-use crate::end_wait::EndWait;
 use crate::error::Error;
-use crate::home::WayHome;
-use crate::intake::Intake;
-use crate::link::Link;
-use crate::stream::ByteStream;
+use crate::event_loop::end_wait::EndWait;
+use crate::event_loop::endpoint::Link;
+use crate::io::ByteStream;
+use crate::io::Clock;
+use crate::split::OnDrop;
+use crate::split::line::{Line, Wakes};
+use crate::split::room::Waiting;
 use crate::trace::Seen;
+use crate::websocket::chunks::Intake;
+use crate::websocket::close::{copy, is_cause_known, reason};
+use crate::websocket::closer::Closer;
+use crate::websocket::home::WayHome;
 use crate::websocket::{End, WebSocket};
 use tidegate_core::{CloseCode, CloseFrame, Config, Connection, Event, Timestamp, Transport};
 
 /// The shared state under its lock, which is held for as long as a call of the core takes and never
 /// while something is awaited.
-pub(super) struct Shared(Mutex<State>);
+pub(crate) struct Shared(Mutex<State>);
 
-pub(super) struct State {
-    pub(super) connection: Connection,
-    pub(super) subprotocol: Option<Box<str>>,
-    pub(super) pings: u64,
-    pub(super) end: End,
-    pub(super) intake: Intake,
-    pub(super) link: LinkState,
-    pub(super) task: Task,
+pub(crate) struct State {
+    pub(crate) connection: Connection,
+    pub(crate) subprotocol: Option<Box<str>>,
+    pub(crate) pings: u64,
+    pub(crate) end: End,
+    pub(crate) intake: Intake,
+    pub(crate) link: LinkState,
+    pub(crate) task: Task,
 
-    /// The task that waits in the [`Receiver`](super::Receiver).
-    pub(super) receiver: Option<Waker>,
-    pub(super) has_receiver: bool,
-    pub(super) on_receiver_drop: OnDrop,
-    pub(super) senders: usize,
-    pub(super) on_senders_drop: OnDrop,
+    /// The task that waits in the [`Receiver`](crate::split::Receiver).
+    pub(crate) receiver: Option<Waker>,
+    pub(crate) has_receiver: bool,
+    pub(crate) on_receiver_drop: OnDrop,
+    pub(crate) senders: usize,
+    pub(crate) on_senders_drop: OnDrop,
 
     /// What waits for room in the outbox.
-    pub(super) sends: Line<Waiting>,
+    pub(crate) sends: Line<Waiting>,
     /// What waits for something else.
-    pub(super) waits: Line<Wait>,
+    pub(crate) waits: Line<Wait>,
     /// The Close that the driver is to begin with: it has the time for it.
-    pub(super) close: Option<CloseFrame>,
-    pub(super) end_wait: EndWait,
+    pub(crate) close: Option<CloseFrame>,
+    pub(crate) end_wait: EndWait,
     /// Nobody wants messages any more.
-    pub(super) is_discarding: bool,
+    pub(crate) is_discarding: bool,
     /// The sender whose message in chunks is not finished.
-    pub(super) chunks_of: Option<u64>,
+    pub(crate) chunks_of: Option<u64>,
     /// Something concerns the driver, and it was not woken.
-    pub(super) is_untold: bool,
+    pub(crate) is_untold: bool,
     /// Bytes of data that the outbox has accepted.
-    pub(super) accepted: u64,
+    pub(crate) accepted: u64,
     next: u64,
     /// Of a server's connection: it may know better how to close it.
     closer: Option<Closer>,
 }
 
 /// What the driver has for itself.
-pub(super) struct Alone<S, C> {
-    pub(super) link: Link<S, C>,
-    pub(super) closer: Option<Closer>,
+pub(crate) struct Alone<S, C> {
+    pub(crate) link: Link<S, C>,
+    pub(crate) closer: Option<Closer>,
     /// It goes when the stream does.
-    pub(super) home: Option<WayHome<S, C>>,
-    pub(super) seen: Seen,
+    pub(crate) home: Option<WayHome<S, C>>,
+    pub(crate) seen: Seen,
 }
 
 impl<S, C> Alone<S, C> {
     /// Whether a server sees to the rest, if this is dropped.
-    pub(super) fn is_left_to_server(&mut self) -> bool {
+    pub(crate) fn is_left_to_server(&mut self) -> bool {
         self.link.stream.is_some()
             && self.home.is_some()
             && self.closer.as_ref().is_some_and(Closer::is_left_to_server)
@@ -81,16 +81,16 @@ impl<S, C> Alone<S, C> {
 
 /// How the link stood when the driver last looked.
 #[derive(Debug, Default)]
-pub(super) struct LinkState {
-    pub(super) is_open: bool,
-    pub(super) has_write_failed: bool,
-    pub(super) is_flushed: bool,
+pub(crate) struct LinkState {
+    pub(crate) is_open: bool,
+    pub(crate) has_write_failed: bool,
+    pub(crate) is_flushed: bool,
     fault: Option<io::Error>,
 }
 
 /// The driver.
 #[derive(Debug)]
-pub(super) enum Task {
+pub(crate) enum Task {
     /// It is being polled, or has not been yet; whether it has to look again.
     Awake { is_notified: bool },
     /// It waits.
@@ -103,7 +103,7 @@ pub(super) enum Task {
 
 /// What else is waited for.
 #[derive(Debug)]
-pub(super) enum Wait {
+pub(crate) enum Wait {
     /// That everything is written that was accepted when `accepted` bytes had been.
     Written { accepted: u64 },
     /// The pong to a ping, which is still to be sent.
@@ -127,7 +127,7 @@ struct Needs {
 }
 
 impl Shared {
-    pub(super) fn new<S: ByteStream, C: Clock>(mut socket: WebSocket<S, C>) -> (Self, Alone<S, C>) {
+    pub(crate) fn new<S: ByteStream, C: Clock>(mut socket: WebSocket<S, C>) -> (Self, Alone<S, C>) {
         // What is left of the socket is dropped: it has neither a stream nor a way home.
         let alone = Alone {
             link: socket.link.take_out(),
@@ -148,12 +148,12 @@ impl Shared {
 
     /// Code of the application that panics under the lock, a stream's or a waker's, does so between
     /// two steps of the connection: the state is whole, and the others go on.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes something, and wakes the driver if that concerns it.
-    pub(super) fn with<T>(&self, change: impl FnOnce(&mut State, &mut Wakes) -> T) -> T {
+    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut State, &mut Wakes) -> T) -> T {
         let mut wakes = Wakes::default();
         let mut state = self.lock();
         let before = state.needs_if_it_sleeps();
@@ -168,7 +168,7 @@ impl Shared {
 
     /// Changes something of which the driver is told when more is done, or at once if `change` does
     /// so itself.
-    pub(super) fn with_quietly<T>(&self, change: impl FnOnce(&mut State, &mut Wakes) -> T) -> T {
+    pub(crate) fn with_quietly<T>(&self, change: impl FnOnce(&mut State, &mut Wakes) -> T) -> T {
         let mut wakes = Wakes::default();
         let mut state = self.lock();
         let before = state.needs_if_it_sleeps();
@@ -209,13 +209,13 @@ impl State {
     }
 
     /// Takes it out, for the parts that become one again. Those that are left do nothing more.
-    pub(super) fn take(&mut self) -> Self {
+    pub(crate) fn take(&mut self) -> Self {
         let nothing = Connection::server(Timestamp::ZERO, Config::default());
         std::mem::replace(self, Self { task: Task::Reunited, ..Self::new(nothing) })
     }
 
     /// A number that is higher than all before it: of a sender, or of one who waits.
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.next += 1;
         self.next
     }
@@ -229,7 +229,7 @@ impl State {
     }
 
     /// The driver has to look. Many changes until it does make one wake-up.
-    pub(super) fn notify(&mut self, wakes: &mut Wakes) {
+    pub(crate) fn notify(&mut self, wakes: &mut Wakes) {
         self.is_untold = false;
         match &mut self.task {
             Task::Awake { is_notified } => *is_notified = true,
@@ -245,7 +245,7 @@ impl State {
     }
 
     /// Whether the driver has to look again, before it goes to sleep.
-    pub(super) fn take_notified(&mut self) -> bool {
+    pub(crate) fn take_notified(&mut self) -> bool {
         match &mut self.task {
             Task::Awake { is_notified } => std::mem::take(is_notified),
             Task::Asleep(_) | Task::Gone | Task::Reunited => false,
@@ -253,7 +253,7 @@ impl State {
     }
 
     /// Notes how the link stands.
-    pub(super) fn note<S: ByteStream, C: Clock>(&mut self, link: &Link<S, C>) {
+    pub(crate) fn note<S: ByteStream, C: Clock>(&mut self, link: &Link<S, C>) {
         let noted = &mut self.link;
         noted.is_open = link.stream.is_some();
         // Not before it is known why: the peer's Close, or its fault, may be still to be read.
@@ -264,12 +264,12 @@ impl State {
         }
     }
 
-    pub(super) const fn written_from_here(&self) -> Wait {
+    pub(crate) const fn written_from_here(&self) -> Wait {
         Wait::Written { accepted: self.accepted }
     }
 
     /// What one who waits gets, if it is there.
-    pub(super) fn answer(&self, wait: &Wait) -> Option<Result<Option<Duration>, Error>> {
+    pub(crate) fn answer(&self, wait: &Wait) -> Option<Result<Option<Duration>, Error>> {
         match wait {
             Wait::Written { accepted } => self.written(*accepted).map(|done| done.map(|()| None)),
             Wait::Ping | Wait::Pong { .. } => self.cannot_write().then(|| Err(self.cannot_send())),
@@ -305,7 +305,7 @@ impl State {
     }
 
     /// Begins the closing handshake, if nobody has. The driver does it: it knows the time.
-    pub(super) fn begin_close(&mut self, frame: CloseFrame, wakes: &mut Wakes) {
+    pub(crate) fn begin_close(&mut self, frame: CloseFrame, wakes: &mut Wakes) {
         if !self.is_closing() {
             self.close = Some(frame);
             self.notify(wakes);
@@ -313,7 +313,7 @@ impl State {
     }
 
     /// One of the two sides of the application is gone.
-    pub(super) fn on_drop(&mut self, choice: OnDrop, wakes: &mut Wakes) {
+    pub(crate) fn on_drop(&mut self, choice: OnDrop, wakes: &mut Wakes) {
         if matches!(self.task, Task::Reunited) {
             return;
         }
@@ -335,7 +335,7 @@ impl State {
 
     /// Drops the messages that are there and those that will come, the former when the lock is
     /// released. Whether there were any.
-    pub(super) fn discard(&mut self, wakes: &mut Wakes) -> bool {
+    pub(crate) fn discard(&mut self, wakes: &mut Wakes) -> bool {
         self.is_discarding = true;
         let mut is_any = false;
         while let Some(event) = self.take_event() {
@@ -347,7 +347,7 @@ impl State {
     }
 
     /// The next event but the last, which is only noted.
-    pub(super) fn take_event(&mut self) -> Option<Event> {
+    pub(crate) fn take_event(&mut self) -> Option<Event> {
         match self.connection.poll_event() {
             Some(Event::Closed(_)) => {
                 self.end = End::Drained;
@@ -357,20 +357,20 @@ impl State {
         }
     }
 
-    pub(super) fn is_closing(&self) -> bool {
+    pub(crate) fn is_closing(&self) -> bool {
         self.close.is_some() || self.connection.is_closing()
     }
 
-    pub(super) fn cannot_write(&self) -> bool {
+    pub(crate) fn cannot_write(&self) -> bool {
         self.is_closing() || !self.is_writable()
     }
 
     /// Whether the stream may still take something.
-    pub(super) const fn is_writable(&self) -> bool {
+    pub(crate) const fn is_writable(&self) -> bool {
         self.link.is_open && !self.link.has_write_failed
     }
 
-    pub(super) fn cannot_send(&self) -> Error {
+    pub(crate) fn cannot_send(&self) -> Error {
         reason(&self.connection, self.link.fault.as_ref())
     }
 

@@ -5,13 +5,13 @@ use std::task::{Context, Poll, ready};
 
 use futures_sink::Sink;
 
-use super::receiver::Receiver;
-use super::room::Payload;
-use super::sender::Sender;
 use crate::error::Error;
-use crate::intake::Intake;
-use crate::reader::{MessageReader, MessageSource, Source, Take};
-use crate::writer::{MessageTarget, MessageWriter, Target, abandoned};
+use crate::split::receiver::Receiver;
+use crate::split::room::Payload;
+use crate::split::sender::Sender;
+use crate::websocket::chunks::Intake;
+use crate::websocket::reader::{MessageReader, MessageSource, Source, Take};
+use crate::websocket::writer::{MessageTarget, MessageWriter, Target, abandoned};
 use tidegate_core::{Chunk, MessageKind};
 
 impl Receiver {

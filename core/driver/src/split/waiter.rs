@@ -3,13 +3,13 @@
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::line::{Line, Wakes};
-use super::room::{Declined, Payload, Waiting};
-use super::shared::{Shared, State, Wait};
 use crate::error::Error;
+use crate::split::line::{Line, Wakes};
+use crate::split::room::{Declined, Payload, Waiting};
+use crate::split::shared::{Shared, State, Wait};
 
 /// A place in a line, for as long as this lives.
-pub(super) struct Waiter<'a, T> {
+pub(crate) struct Waiter<'a, T> {
     shared: &'a Shared,
     line: fn(&mut State) -> &mut Line<T>,
     ticket: Option<u64>,
@@ -17,12 +17,12 @@ pub(super) struct Waiter<'a, T> {
 
 impl<'a> Waiter<'a, Waiting> {
     /// One that waits for room.
-    pub(super) fn for_room(shared: &'a Shared) -> Self {
+    pub(crate) fn for_room(shared: &'a Shared) -> Self {
         Self { shared, line: |state| &mut state.sends, ticket: None }
     }
 
     /// Sends the payload when its turn has come.
-    pub(super) fn poll_send(
+    pub(crate) fn poll_send(
         &mut self,
         cx: &Context<'_>,
         sender: u64,
@@ -33,14 +33,14 @@ impl<'a> Waiter<'a, Waiting> {
     }
 
     /// Stops waiting. Whether it did wait.
-    pub(super) fn leave(&mut self) -> bool {
+    pub(crate) fn leave(&mut self) -> bool {
         let Some(ticket) = self.ticket.take() else { return false };
         let place = self.shared.lock().sends.leave(ticket);
         place.is_some()
     }
 
     /// The same, without waking the driver unless it has to wait.
-    pub(super) fn poll_feed(
+    pub(crate) fn poll_feed(
         &mut self,
         cx: &Context<'_>,
         sender: u64,
@@ -80,12 +80,12 @@ impl<'a> Waiter<'a, Waiting> {
 
 impl<'a> Waiter<'a, Wait> {
     /// One that waits for something else.
-    pub(super) fn new(shared: &'a Shared) -> Self {
+    pub(crate) fn new(shared: &'a Shared) -> Self {
         Self { shared, line: |state| &mut state.waits, ticket: None }
     }
 
     /// Waits for what `wait` says, which is asked once.
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         cx: &Context<'_>,
         wait: impl FnOnce(&mut State, &mut Wakes) -> Wait,
@@ -117,7 +117,7 @@ impl<T> Drop for Waiter<'_, T> {
 
 impl State {
     /// Goes to the end of the line for room, which the driver makes if it knows of the output.
-    pub(super) fn join_sends(
+    pub(crate) fn join_sends(
         &mut self,
         sender: u64,
         payload: Payload,
@@ -132,14 +132,14 @@ impl State {
         ticket
     }
 
-    pub(super) fn join_waits(&mut self, wait: Wait) -> u64 {
+    pub(crate) fn join_waits(&mut self, wait: Wait) -> u64 {
         let ticket = self.next();
         self.waits.join(ticket, wait, None);
         ticket
     }
 
     /// How it stands with what waits for room. Once that is told, it has left the line.
-    pub(super) fn poll_place(
+    pub(crate) fn poll_place(
         &mut self,
         cx: &Context<'_>,
         wakes: &mut Wakes,
@@ -167,7 +167,7 @@ impl State {
     }
 
     /// How it stands with what is waited for. Once that is told, it has left the line.
-    pub(super) fn poll_wait(
+    pub(crate) fn poll_wait(
         &mut self,
         cx: &Context<'_>,
         wakes: &mut Wakes,

@@ -1,0 +1,59 @@
+//! One read buffer for all connections of a thread.
+
+use std::cell::Cell;
+
+#[cfg(doc)]
+use tidegate_core::READ_SIZE;
+
+thread_local! {
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Lends so many bytes of the thread's buffer, [`READ_SIZE`] or a few times that. What is longer
+/// than before is zeroed once, and stays.
+///
+/// It is taken out while it is lent: a stream that runs a connection of its own inside its
+/// `poll_read` (a tunnel in a tunnel) gets another one. A thread that is being torn down has none
+/// left, and gets one that is not kept.
+pub(crate) fn with_read_buffer<T>(size: usize, read: impl FnOnce(&mut [u8]) -> T) -> T {
+    let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
+    if buffer.len() < size {
+        let more = size - buffer.len();
+        buffer.reserve_exact(more);
+        buffer.resize(size, 0);
+    }
+    let result = read(buffer.get_mut(..size).unwrap_or_default());
+    // An error means that the thread ends: the buffer goes with it.
+    let _ = BUFFER.try_with(|kept| kept.set(buffer));
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_core::READ_SIZE;
+
+    #[test]
+    fn is_the_same_buffer_again_and_another_one_inside() {
+        let first = with_read_buffer(READ_SIZE, |buffer| {
+            assert_eq!(buffer.len(), READ_SIZE);
+            buffer[0] = 7;
+            let outer = buffer.as_ptr();
+            let inner = with_read_buffer(READ_SIZE, |buffer| {
+                assert_eq!(buffer[0], 0);
+                buffer.as_ptr()
+            });
+            assert_ne!(outer, inner);
+            outer
+        });
+        let again = with_read_buffer(READ_SIZE, |buffer| (buffer.as_ptr(), buffer[0]));
+        assert_eq!(again, (first, 7));
+    }
+
+    #[test]
+    fn grows_when_more_is_asked_for_and_lends_no_more_than_that() {
+        for size in [READ_SIZE, 3 * READ_SIZE, 2 * READ_SIZE] {
+            assert_eq!(with_read_buffer(size, |buffer| buffer.len()), size);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! A message that is written as it comes into being.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use crate::error::Error;
+use crate::event_loop::{Driven, Goal};
+use crate::io::ByteStream;
+use crate::io::Clock;
+use crate::websocket::WebSocket;
+use tidegate_core::{Chunk, ChunkError, CloseCode, CloseFrame, MessageKind};
+
+/// A message on its way out: chunk by chunk, or as a stream of bytes through the runtime's
+/// `AsyncWrite`, whose shutdown is [`finish`](Self::finish).
+///
+/// Each chunk goes out as a fragment, and control frames in between. Text is checked to be UTF-8 as
+/// it comes; a character may be cut.
+///
+/// Dropped before the message is finished, it ends the connection: a Close with
+/// [`CloseCode::INTERNAL_ERROR`] follows instead of the rest, so that the peer cannot take a part of
+/// the message for all of it. On a [`WebSocket`] the calls that follow send it, as everything. If
+/// nothing was written yet, nothing happens.
+#[must_use = "a message that is not finished ends the connection"]
+pub struct MessageWriter<'a, T: MessageTarget> {
+    target: &'a mut T,
+    kind: MessageKind,
+    progress: Progress,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// Nothing is handed over.
+    Ahead,
+    /// Something is.
+    Begun,
+    /// The end too, but it may have to wait for room.
+    Ending,
+    /// All is accepted.
+    Finished,
+}
+
+impl<S: ByteStream, C: Clock> WebSocket<S, C> {
+    /// Begins a message that is written piece by piece. [`MessageWriter::finish`] ends it.
+    pub fn write_message(&mut self, kind: MessageKind) -> MessageWriter<'_, Self> {
+        MessageWriter::begin(self, kind)
+    }
+}
+
+impl<'a, T: MessageTarget> MessageWriter<'a, T> {
+    pub(crate) const fn begin(target: &'a mut T, kind: MessageKind) -> Self {
+        Self { target, kind, progress: Progress::Ahead }
+    }
+
+    /// Whether it is text or binary.
+    pub const fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// Sends a part of the message: waits until the outbox has room for it, and does not wait until
+    /// it is written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closing`] and [`Error::Closed`]: nothing can be sent any more. [`Error::Io`]: the
+    /// transport failed. [`Error::Chunk`]: the text is no UTF-8; the message can go on with another
+    /// chunk. [`Error::Unfinished`]: a message that was begun with `send_chunk` is not finished.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled before there was room, the chunk may be dropped, whole. Drop the writer then, or go
+    /// on if that is known to be right.
+    pub async fn send_chunk(&mut self, payload: impl Into<Bytes>) -> Result<(), Error> {
+        let payload = payload.into();
+        poll_fn(|cx| self.target.poll_ready(cx)).await?;
+        if !payload.is_empty() {
+            self.start(payload, false)?;
+        }
+        poll_fn(|cx| self.target.poll_accepted(cx)).await
+    }
+
+    /// Ends the message, and waits until the stream has taken all of it. An empty message is one
+    /// too.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_chunk`](Self::send_chunk); [`Error::Chunk`] also for text that ends in the middle
+    /// of a character. The message is not finished then, and the connection ends.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled before there was room for its end, the message is dropped unfinished. Later, it is
+    /// sent.
+    pub async fn finish(mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_finish(cx)).await
+    }
+
+    /// As [`finish`](Self::finish), as a poll.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish).
+    pub fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if matches!(self.progress, Progress::Ahead | Progress::Begun) {
+            ready!(self.target.poll_ready(cx))?;
+            self.start(Bytes::new(), true)?;
+        }
+        if self.progress == Progress::Ending {
+            ready!(self.target.poll_accepted(cx))?;
+            self.progress = Progress::Finished;
+        }
+        self.target.poll_written(cx)
+    }
+
+    /// Writes some bytes of the message, 64 KiB at most, as soon as there is room: what the
+    /// `AsyncWrite` of a runtime does.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_chunk`](Self::send_chunk), and [`BrokenPipe`](io::ErrorKind::BrokenPipe) behind
+    /// the end of the message.
+    pub fn poll_write_slice(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if matches!(self.progress, Progress::Ending | Progress::Finished) {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let piece = buffer.get(..MOST).unwrap_or(buffer);
+        if !piece.is_empty() {
+            ready!(self.target.poll_ready(cx))?;
+            self.start(Bytes::copy_from_slice(piece), false)?;
+        }
+        Poll::Ready(Ok(piece.len()))
+    }
+
+    /// Waits until the stream has taken what was written: what the `AsyncWrite` of a runtime does.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_chunk`](Self::send_chunk).
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.target.poll_written(cx)
+    }
+
+    fn start(&mut self, payload: Bytes, last: bool) -> Result<(), Error> {
+        let chunk = Chunk { kind: self.kind, payload, last };
+        self.target.start_chunk(chunk, self.progress == Progress::Ahead)?;
+        self.progress = if last { Progress::Ending } else { Progress::Begun };
+        Ok(())
+    }
+}
+
+impl<T: MessageTarget> Drop for MessageWriter<'_, T> {
+    fn drop(&mut self) {
+        if matches!(self.progress, Progress::Begun | Progress::Ending) {
+            self.target.abandon();
+        }
+    }
+}
+
+impl<T: MessageTarget> fmt::Debug for MessageWriter<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageWriter")
+            .field("kind", &self.kind)
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What messages are written to: a [`WebSocket`], or a [`Sender`](crate::Sender). Nothing else
+/// implements it.
+pub trait MessageTarget: Target {}
+
+impl<S: ByteStream, C: Clock> MessageTarget for WebSocket<S, C> {}
+
+/// Keeps [`MessageTarget`] to this crate.
+#[allow(unnameable_types, reason = "nobody else implements it")]
+pub trait Target: Unpin {
+    /// Waits until the next chunk can be taken.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
+
+    /// Takes a chunk, when it is ready for one. Whether the message begins with it is not its
+    /// business to guess.
+    fn start_chunk(&mut self, chunk: Chunk, is_first: bool) -> Result<(), Error>;
+
+    /// Waits until the chunk is in the outbox, and offers that to the stream.
+    fn poll_accepted(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
+
+    /// Waits until the stream has taken everything.
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
+
+    /// The message will not be finished. Does nothing if it is, or was not begun.
+    fn abandon(&mut self);
+}
+
+impl<S: ByteStream, C: Clock> Target for WebSocket<S, C> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.connection.can_send_chunk() && !self.link.has_write_failed() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_until(cx, |socket| {
+            if socket.connection.can_send_chunk() && !socket.link.has_write_failed() {
+                Goal::Done(Ok(()))
+            } else {
+                socket.wait_for_room()
+            }
+        })
+    }
+
+    fn start_chunk(&mut self, chunk: Chunk, is_first: bool) -> Result<(), Error> {
+        if is_first && self.connection.is_message_unfinished() {
+            return Err(Error::Unfinished);
+        }
+        self.connection.send_chunk(chunk).map_err(|error| match error {
+            ChunkError::Full(_) => Error::NotReady,
+            ChunkError::Closed(_) => self.cannot_send(),
+            error => Error::Chunk(error),
+        })
+    }
+
+    fn poll_accepted(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // What the stream does not take now waits for the calls that follow, which tell what is
+        // wrong if something is.
+        let _ = self.poll_written(cx);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_until(cx, |socket| socket.flushed())
+    }
+
+    fn abandon(&mut self) {
+        if self.connection.is_message_unfinished() {
+            // The calls that follow send it. The code may be sent and the reason is short.
+            let _ = self.begin_close(abandoned());
+        }
+    }
+}
+
+/// The Close in the place of the rest of a message.
+pub(crate) fn abandoned() -> CloseFrame {
+    CloseFrame::new(CloseCode::INTERNAL_ERROR, "message abandoned")
+}
+
+/// Bytes in one chunk of a stream of bytes.
+const MOST: usize = 64 * 1024;
