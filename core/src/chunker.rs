@@ -9,9 +9,10 @@ use crate::assembler::{append_bytes, invalid_utf8};
 use crate::compression::Compression;
 use crate::config::Config;
 use crate::error::ProtocolError;
-use crate::event::{Chunk, Event, MessageKind};
+use crate::event::Event;
 use crate::frame::{FrameHeader, Payload};
 use crate::inbox::Inbox;
+use crate::message::{Chunk, MessageKind};
 use crate::sequence::Sequence;
 use crate::utf8::Utf8;
 

@@ -5,26 +5,11 @@ use alloc::boxed::Box;
 use crate::assembler::Assembler;
 use crate::chunker::Chunker;
 use crate::compression::Compression;
-use crate::config::Config;
+use crate::config::{Config, Delivery};
 use crate::error::ProtocolError;
 use crate::event::Event;
 use crate::frame::{FrameHeader, Payload};
 use crate::inbox::Inbox;
-
-/// How messages reach the application.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Delivery {
-    /// Each message is one [`Event::Message`], when it is complete. The default.
-    #[default]
-    Whole,
-    /// Each message is one or more [`Event::Chunk`]s, as its payload arrives: a message of any
-    /// length passes through constant memory. Each chunk counts as a message at the gate. Text is
-    /// cut between characters. A chunk is 64 KiB at most if the reads are.
-    ///
-    /// `max_message_size` holds as before: raise it for messages that are larger.
-    Chunks,
-}
 
 /// The data frames that arrive, on their way to the inbox.
 #[derive(Debug)]

@@ -1,16 +1,14 @@
 //! What comes out of a connection: messages, control frames if asked for, and the end.
 
-use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 
 use bytes::Bytes;
-use bytestring::ByteString;
 
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::ProtocolError;
+use crate::message::{Chunk, Message};
 
 /// Something that happened, in the order in which it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,108 +25,6 @@ pub enum Event {
     Pong(Bytes),
     /// The connection is over. Exactly one, and the last event.
     Closed(Closed),
-}
-
-/// A message. Cheap to clone: clones share the payload.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Message {
-    /// Text, known to be UTF-8.
-    Text(ByteString),
-    /// Bytes.
-    Binary(Bytes),
-    /// Text that nobody has checked. It arrives only if `ConfigBuilder::validate_utf8` is off; sent,
-    /// it goes out as text as it is, and the caller vouches for it (for proxies).
-    UncheckedText(Bytes),
-}
-
-impl Message {
-    /// A text message.
-    pub fn text(text: impl Into<ByteString>) -> Self {
-        Self::Text(text.into())
-    }
-
-    /// A binary message.
-    pub fn binary(bytes: impl Into<Bytes>) -> Self {
-        Self::Binary(bytes.into())
-    }
-
-    /// Whether this goes over the wire as text or as binary.
-    pub const fn kind(&self) -> MessageKind {
-        match self {
-            Self::Text(_) | Self::UncheckedText(_) => MessageKind::Text,
-            Self::Binary(_) => MessageKind::Binary,
-        }
-    }
-
-    /// The text, if this is text that is known to be UTF-8.
-    pub fn as_text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Binary(_) | Self::UncheckedText(_) => None,
-        }
-    }
-
-    /// The payload, whatever the kind.
-    pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Binary(bytes) | Self::UncheckedText(bytes) => bytes,
-        }
-    }
-
-    /// The payload, whatever the kind, without a copy.
-    pub fn into_bytes(self) -> Bytes {
-        match self {
-            Self::Text(text) => text.into_bytes(),
-            Self::Binary(bytes) | Self::UncheckedText(bytes) => bytes,
-        }
-    }
-
-    /// The length of the payload in bytes.
-    pub fn len(&self) -> usize {
-        self.as_bytes().len()
-    }
-
-    /// Whether the payload is empty.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-macro_rules! message_from {
-    ($variant:ident: $($source:ty),+) => {$(
-        impl From<$source> for Message {
-            fn from(payload: $source) -> Self {
-                Self::$variant(payload.into())
-            }
-        }
-    )+};
-}
-message_from!(Text: &str, String, ByteString);
-message_from!(Binary: Vec<u8>, Bytes, &'static [u8]);
-
-/// Text or binary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "RFC 6455 knows two kinds of message")]
-pub enum MessageKind {
-    /// UTF-8.
-    Text,
-    /// Any bytes.
-    Binary,
-}
-
-/// A part of a message, in order.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_structs, reason = "plain data that callers build and take apart")]
-pub struct Chunk {
-    /// What the message is; the same in all its chunks.
-    pub kind: MessageKind,
-    /// The payload of this part. Received text is cut between characters, unless its validation is
-    /// off; text to be sent may be cut anywhere.
-    pub payload: Bytes,
-    /// Whether the message ends here.
-    pub last: bool,
 }
 
 /// How a connection ended. Cheap to clone.

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::frame::MAX_CONTROL_PAYLOAD;
+use crate::opcode::MAX_CONTROL_PAYLOAD;
 use crate::timestamp::Timestamp;
 
 /// The pings that are not answered, and what the last pong told.

@@ -6,7 +6,7 @@ use crate::assembler::append_bytes;
 use crate::connection::Connection;
 use crate::event::Event;
 use crate::frame::{Mask, Payload};
-use crate::message_ref::MessageRef;
+use crate::message::MessageRef;
 use crate::short::Found;
 use crate::timestamp::Timestamp;
 use crate::utf8::from_utf8;

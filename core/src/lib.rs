@@ -87,6 +87,7 @@ mod deadlines;
 mod delivery;
 mod error;
 mod event;
+mod extension;
 mod gauge;
 mod inbox;
 mod keepalive;
@@ -94,8 +95,10 @@ mod last_look;
 mod lend;
 mod line;
 mod mask;
-mod message_ref;
+mod memory_bound;
+mod message;
 mod observe;
+mod opcode;
 mod outbox;
 mod output;
 mod phase;
@@ -114,6 +117,7 @@ mod text;
 mod timers;
 mod timestamp;
 mod utf8;
+mod watermarks;
 mod wire;
 mod wishes;
 
@@ -128,20 +132,21 @@ pub mod testing;
 
 pub use crate::close::{CloseCode, CloseFrame};
 pub use crate::compression::Compress;
+pub use crate::config::Delivery;
 pub use crate::config::{Config, ConfigBuilder, PongPolicy};
 pub use crate::connection::{Connection, Transport};
-pub use crate::delivery::Delivery;
 pub use crate::error::{ConfigError, ControlError, ProtocolError};
-pub use crate::event::{Chunk, Closed, Event, Failure, Message, MessageKind};
-pub use crate::gauge::Watermarks;
+pub use crate::event::{Closed, Event, Failure};
 pub use crate::lend::EventRef;
-pub use crate::message_ref::MessageRef;
+pub use crate::message::MessageRef;
+pub use crate::message::{Chunk, Message, MessageKind};
 pub use crate::output::Output;
 pub use crate::prepared::Prepared;
 pub use crate::refusal::{ChunkError, Refusal, SendError};
 pub use crate::role::Role;
 pub use crate::stats::Stats;
 pub use crate::timestamp::Timestamp;
+pub use crate::watermarks::Watermarks;
 
 /// How much to read at a time: the size of the read buffer that serves every connection of a
 /// thread, and that [`Config::memory_bound`] counts on. 64 KiB and room for headers: messages of

@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflateOptions;
-use crate::event::Message;
 use crate::frame::{FrameHeader, OpCode, encode_header};
+use crate::message::Message;
 
 /// A message that is sent to any number of connections without being encoded or compressed again.
 /// Cheap to clone.

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::error::CLOSED;
-use crate::event::{Chunk, Message};
+use crate::message::{Chunk, Message};
 
 /// A message that was not accepted. It comes back with the error, nothing was sent, and the
 /// connection is as it was.

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::event::{Chunk, MessageKind};
 use crate::frame::OpCode;
+use crate::message::{Chunk, MessageKind};
 use crate::refusal::ChunkError;
 use crate::utf8::Cut;
 

@@ -3,8 +3,8 @@
 
 use crate::config::Config;
 use crate::error::ProtocolError;
-use crate::event::MessageKind;
 use crate::frame::{FrameHeader, OpCode, Payload};
+use crate::message::MessageKind;
 
 /// The message in progress, as far as the headers of its frames tell.
 #[derive(Clone, Copy, Debug, Default)]

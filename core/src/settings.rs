@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
+use crate::config::Delivery;
 use crate::config::{Config, PongPolicy};
-use crate::delivery::Delivery;
-use crate::gauge::Watermarks;
+use crate::watermarks::Watermarks;
 
 /// What it is set to. What each setting does, and why its default is what it is, stands with the
 /// method of that name of [`ConfigBuilder`](crate::ConfigBuilder).

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::config::Config;
-use crate::event::Message;
 use crate::frame::Mask;
+use crate::message::Message;
 use crate::role::Role;
 use crate::text;
 use crate::utf8::from_utf8;

@@ -3,10 +3,10 @@
 
 use alloc::string::String;
 
-use super::extensions::Extension;
 use crate::connection::Connection;
 #[cfg(feature = "deflate")]
 use crate::deflate::{DeflateOffer, DeflateParams};
+use crate::extension::Extension;
 
 /// What a client offers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,10 +5,11 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::error::HandshakeError;
-use super::extensions::{self, Extension};
+use super::extensions;
 use super::head::{check_version, malformed};
 use super::headers::{Headers, is_authority, is_subprotocol, is_target_byte, is_token, path_of};
 use super::key;
+use crate::extension::Extension;
 
 /// A complete and valid request for a WebSocket.
 ///

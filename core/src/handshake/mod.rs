@@ -78,7 +78,6 @@ pub use self::answer::{Acceptance, Rejection};
 pub use self::client::ClientHandshake;
 pub use self::credentials::{BasicCredentials, CredentialsError};
 pub use self::error::{AcceptError, HandshakeError, HeaderError, RequestError};
-pub use self::extensions::Extension;
 pub use self::foreign::Excerpt;
 pub use self::headers::Headers;
 #[cfg(feature = "http")]
@@ -89,6 +88,7 @@ pub use self::response::Response;
 pub use self::server::ServerHandshake;
 use crate::connection::Connection;
 use crate::error::ConfigError;
+pub use crate::extension::Extension;
 use crate::timestamp::Timestamp;
 
 /// How much a peer may send, and how long it may take, until the connection is open.
