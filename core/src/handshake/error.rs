@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use crate::handshake::foreign::Excerpt;
+use crate::handshake::excerpt::Excerpt;
 
 /// Why the opening handshake failed.
 ///
@@ -71,6 +71,12 @@ pub enum HandshakeError {
         /// The status of its answer.
         status: u16,
     },
+}
+
+impl HandshakeError {
+    pub(crate) const fn malformed(what: &'static str) -> Self {
+        Self::Malformed { what }
+    }
 }
 
 impl fmt::Display for HandshakeError {
