@@ -29,6 +29,9 @@ pub(crate) struct DriverNeeds {
 }
 
 impl DriverNeeds {
+    // Every call of a part asks for this twice and compares. Inlined by force, the answers stay in
+    // registers.
+    #[inline(always)]
     pub(crate) fn of(connection: &Connection) -> Self {
         Self {
             input: connection.wants_input(),

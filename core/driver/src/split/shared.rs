@@ -53,6 +53,7 @@ impl SharedConnection {
     }
 }
 
+#[inline(always)]
 fn has_changed(before: Option<DriverNeeds>, state: &SplitState) -> bool {
     before.is_some_and(|before| DriverNeeds::of(&state.connection) != before)
 }

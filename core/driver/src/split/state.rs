@@ -115,6 +115,7 @@ impl SplitState {
     }
 
     /// What the driver acts on; `None` if it is going to look anyway, or is gone.
+    #[inline(always)]
     pub(crate) fn needs_if_it_sleeps(&self) -> Option<DriverNeeds> {
         match self.driver {
             DriverTask::Awake { is_notified: true } | DriverTask::Gone | DriverTask::Reunited => {
