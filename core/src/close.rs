@@ -5,8 +5,7 @@ use core::fmt;
 use bytestring::ByteString;
 
 use crate::error::{ControlError, ProtocolError};
-use crate::frame::MAX_CONTROL_PAYLOAD;
-use crate::utf8;
+use crate::opcode::MAX_CONTROL_PAYLOAD;
 
 /// Why a connection ends, as a number (RFC 6455 §7.4 and IANA's registry).
 ///
@@ -140,7 +139,7 @@ impl CloseFrame {
                     return Err(ProtocolError::InvalidCloseCode { code: code.0 });
                 }
                 let reason =
-                    utf8::from_utf8(reason).map_err(|_| ProtocolError::InvalidCloseReason)?;
+                    core::str::from_utf8(reason).map_err(|_| ProtocolError::InvalidCloseReason)?;
                 Ok(Self { code, reason: reason.into() })
             }
         }

@@ -5,7 +5,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::close::CloseCode;
-use crate::frame::OpCode;
+use crate::opcode::OpCode;
 
 /// How the peer broke the protocol. Each kind has the close code that the peer is told.
 ///

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 
-use crate::handshake::Extension;
+use crate::extension::Extension;
 
 /// What both ends agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

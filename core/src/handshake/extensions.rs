@@ -2,52 +2,19 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use bytestring::ByteString;
 
-use super::error::HandshakeError;
-use super::headers::{Headers, is_token, is_token_byte};
-
-/// An extension that a peer offers or agrees to: a name and parameters. `Debug` shows the names of
-/// the parameters, not their values.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Extension {
-    /// `name;parameter=value;parameter`, without blanks and quotes. Names and values are tokens,
-    /// so this is not ambiguous. All extensions of a request share one allocation: a head full of
-    /// commas costs a small multiple of its size.
-    text: ByteString,
-}
-
-impl Extension {
-    /// The name.
-    pub fn name(&self) -> &str {
-        self.text.split(';').next().unwrap_or_default()
-    }
-
-    /// The parameters in their order, each with its value if it has one. A quoted value comes
-    /// without its quotes. A name may come twice: that is for the extension to judge.
-    pub fn parameters(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.text.split(';').skip(1).map(|parameter| match parameter.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (parameter, None),
-        })
-    }
-}
-
-impl fmt::Debug for Extension {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())?;
-        f.debug_list().entries(self.parameters().map(|(name, _)| name)).finish()
-    }
-}
+use crate::extension::Extension;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::headers::{Headers, is_token, is_token_byte};
 
 /// The extensions in all `Sec-WebSocket-Extensions` fields, in their order.
 ///
 /// Several fields are one list (RFC 6455 §9.1); each is parsed by itself, since no extension and
 /// no quoted string goes on in the next. Empty elements are skipped (RFC 9110 §5.6.1.2); the grammar
 /// asks for one that is not, which is for the caller to insist on.
-pub(super) fn parse(headers: &Headers) -> Result<Vec<Extension>, HandshakeError> {
+pub(crate) fn parse(headers: &Headers) -> Result<Vec<Extension>, HandshakeError> {
     let mut text = String::new();
     let mut ends = Vec::new();
     for value in headers.get_all(NAME) {
@@ -59,7 +26,7 @@ pub(super) fn parse(headers: &Headers) -> Result<Vec<Extension>, HandshakeError>
     let mut start = 0;
     for end in ends {
         let extension = text.get(start..end).unwrap_or_default();
-        extensions.push(Extension { text: text.slice_ref(extension) });
+        extensions.push(Extension::new(text.slice_ref(extension)));
         start = end;
     }
     Ok(extensions)
@@ -156,7 +123,7 @@ impl Cursor<'_> {
     }
 }
 
-pub(super) const NAME: &str = "Sec-WebSocket-Extensions";
+pub(crate) const NAME: &str = "Sec-WebSocket-Extensions";
 
 #[cfg(test)]
 mod tests {
