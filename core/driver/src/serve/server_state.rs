@@ -1,55 +1,54 @@
-//! What a server's tasks share: counters, who is there, and whether it is to end.
+//! The state that the tasks of a server share: its clients, its counters, and whether it is to stop.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::io::{lock, look_and_leave};
-use crate::serve::crowd::{Crowd, Stage};
-use crate::serve::handle::Counters;
+use crate::serve::connections::{ClientStage, Connections};
+use crate::serve::counters::Counters;
 use crate::serve::listener::Remote;
 use crate::serve::options::ServeOptions;
 use crate::trace::Span;
-use crate::websocket::closer::Closer;
+use crate::websocket::Closer;
 use tidegate_core::{CloseCode, CloseFrame};
 
-/// The lock is held for a few instructions, and never while someone else's code runs: wakers and
-/// closers, which hold wakers, are cloned before and dropped after.
+/// The state under its lock. The lock is held for a few instructions and never while code of others
+/// runs. So wakers, and closers, which hold wakers, are cloned before and dropped after.
 #[derive(Debug, Default)]
-pub(crate) struct Shared(Mutex<State>);
+pub(crate) struct SharedServer(Mutex<ServerState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct ServerState {
     counters: Counters,
-    /// By number: those who came first are told first.
+    /// By the client's number, so that a shutdown tells the oldest client first.
     closers: BTreeMap<u64, Closer>,
-    crowd: Crowd,
-    next: u64,
-    /// How long those that are open may take.
+    connections: Connections,
+    next_number: u64,
+    /// Set by the shutdown: how long open connections may take to end.
     stopping: Option<Duration>,
-    /// The task that accepts.
+    /// The task of the accept loop.
     server: Option<Waker>,
 }
 
-/// One connection's place among those that there may be. Dropping it gives the place back.
+/// The permission for one client to be there. Dropping it makes room for another client.
 #[derive(Debug)]
-pub(crate) struct Place {
-    shared: Arc<Shared>,
+pub(crate) struct Permit {
+    shared: Arc<SharedServer>,
     number: u64,
     pub(crate) closer: Closer,
 }
 
-impl Shared {
-    /// Counts something.
+impl SharedServer {
+    /// Changes the counters.
     pub(crate) fn count(&self, count: impl FnOnce(&mut Counters)) {
         count(&mut self.state().counters);
     }
 
     pub(crate) fn counters(&self) -> Counters {
         let state = self.state();
-        let (handshakes, open, lingering) = state.crowd.counts();
+        let (handshakes, open, lingering) = state.connections.counts();
         Counters { handshakes, open, lingering, ..state.counters }
     }
 
@@ -64,13 +63,13 @@ impl Shared {
             state.stopping = Some(state.stopping.map_or(drain, |before| before.min(drain)));
             let closers: Vec<Closer> =
                 if is_first { state.closers.values().cloned().collect() } else { Vec::new() };
-            (is_first.then_some(state.crowd.counts().1), state.server.take(), closers)
+            (is_first.then_some(state.connections.counts().1), state.server.take(), closers)
         };
         if let Some(open) = open {
             Span::stopping(open);
         }
         for closer in closers {
-            // The frame is one that may be sent.
+            // This frame may be sent, so there is no error.
             let _ = closer.close(going_away());
         }
         if let Some(server) = server {
@@ -78,11 +77,11 @@ impl Shared {
         }
     }
 
-    /// Cuts everything that is still there.
-    pub(crate) fn cut(&self) {
+    /// Aborts all handshakes and connections that are left.
+    pub(crate) fn abort_all(&self) {
         let closers: Vec<Closer> = {
             let mut state = self.state();
-            let (handshakes, open, _) = state.crowd.counts();
+            let (handshakes, open, _) = state.connections.counts();
             state.counters.cut += (handshakes + open) as u64;
             state.closers.values().cloned().collect()
         };
@@ -91,13 +90,13 @@ impl Shared {
         }
     }
 
-    /// Waits until a client would get a place: true; or for the stop: false. A handshake without a
-    /// request does not count against it, since it gives way.
-    pub(crate) fn poll_wanted(&self, cx: &Context<'_>, options: &ServeOptions) -> Poll<bool> {
+    /// Waits until there is room for a client, and returns true; false if the server is to stop. A
+    /// client without a complete request counts as room, because it gives way.
+    pub(crate) fn poll_wants_client(&self, cx: &Context<'_>, options: &ServeOptions) -> Poll<bool> {
         self.watch(cx, |state| {
             if state.stopping.is_some() {
                 Poll::Ready(false)
-            } else if state.crowd.has_room(options) || state.crowd.has_silent() {
+            } else if state.connections.has_room(options) || state.connections.has_silent() {
                 Poll::Ready(true)
             } else {
                 Poll::Pending
@@ -105,18 +104,18 @@ impl Shared {
         })
     }
 
-    /// Waits until there is a place for one who was accepted: true; or for the stop: false. If there
-    /// is none, the oldest handshake that has not asked for anything gives way.
+    /// Waits until there is room for a client that was accepted, and returns true; false if the server
+    /// is to stop. If there is no room, the oldest client without a complete request gives way.
     pub(crate) fn poll_room(&self, cx: &Context<'_>, options: &ServeOptions) -> Poll<bool> {
         let mut displaced = None;
         let poll = self.watch(cx, |state| {
             if state.stopping.is_some() {
                 Poll::Ready(false)
-            } else if state.crowd.has_room(options) {
+            } else if state.connections.has_room(options) {
                 Poll::Ready(true)
             } else {
-                // One at a time: its place is there when its stream is closed.
-                let number = state.crowd.displace();
+                // Only one at a time: there is room when its stream is closed.
+                let number = state.connections.displace();
                 displaced = number.and_then(|number| state.closers.get(&number).cloned());
                 Poll::Pending
             }
@@ -127,36 +126,36 @@ impl Shared {
         poll
     }
 
-    /// A stream came from here. Whether its address has as many connections as it may have.
+    /// Counts an accepted stream. Returns whether its address has too many connections already.
     pub(crate) fn is_too_many(&self, peer: &Remote, options: &ServeOptions) -> bool {
         let mut state = self.state();
         state.counters.accepted += 1;
-        let is_too_many = state.crowd.is_too_many(peer, options);
+        let is_too_many = state.connections.is_too_many(peer, options);
         state.counters.too_many_of_address += u64::from(is_too_many);
         is_too_many
     }
 
-    /// A place for one more. `None` if the server was stopped meanwhile.
-    pub(crate) fn enter(self: &Arc<Self>, peer: &Remote, options: &ServeOptions) -> Option<Place> {
+    /// Admits a client. `None` if the server was stopped meanwhile.
+    pub(crate) fn admit(self: &Arc<Self>, peer: &Remote, options: &ServeOptions) -> Option<Permit> {
         let closer = Closer::default();
         let mut state = self.state();
         if state.stopping.is_some() {
             return None;
         }
-        let number = state.next;
-        state.next += 1;
+        let number = state.next_number;
+        state.next_number += 1;
         state.closers.insert(number, closer.clone());
-        state.crowd.enter(number, peer, options);
+        state.connections.add(number, peer, options);
         drop(state);
-        Some(Place { shared: Arc::clone(self), number, closer })
+        Some(Permit { shared: Arc::clone(self), number, closer })
     }
 
-    /// Whether the server is to stop, and how long it may take.
+    /// Whether the server is to stop, and within which time.
     pub(crate) fn poll_stop(&self, cx: &Context<'_>) -> Option<Duration> {
         self.watch(cx, |state| state.stopping)
     }
 
-    /// Waits until nobody is there.
+    /// Waits until all clients are gone.
     pub(crate) fn poll_empty(&self, cx: &Context<'_>) -> Poll<()> {
         self.watch(
             cx,
@@ -166,35 +165,36 @@ impl Shared {
         )
     }
 
-    fn watch<T>(&self, cx: &Context<'_>, look: impl FnOnce(&mut State) -> T) -> T {
+    /// Looks at the state, and registers the waker of the accept loop for its next change.
+    fn watch<T>(&self, cx: &Context<'_>, look: impl FnOnce(&mut ServerState) -> T) -> T {
         look_and_leave(&self.0, cx, |state| &mut state.server, look)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ServerState> {
         lock(&self.0)
     }
 }
 
-impl Place {
-    /// The request is complete: it does not give way any more.
-    pub(crate) fn has_asked(&self) {
-        self.change(|state, number| state.crowd.go_on(number, Stage::Asked));
+impl Permit {
+    /// The request is complete: from now on the client does not give way.
+    pub(crate) fn request_arrived(&self) {
+        self.change(|state, number| state.connections.advance(number, ClientStage::Requested));
     }
 
-    /// The handshake is over: this is a connection.
+    /// The handshake is done: the connection is open.
     pub(crate) fn open(&self) {
         self.change(|state, number| {
             state.counters.opened += 1;
-            state.crowd.go_on(number, Stage::Open);
+            state.connections.advance(number, ClientStage::Open);
         });
     }
 
-    /// The client was refused and has its answer. It is no handshake any more, and of many such
-    /// the oldest leaves.
+    /// The client was refused and has its response. It does not count as a handshake any more. If
+    /// there are many such clients, the oldest is closed.
     pub(crate) fn linger(&self) {
         let oldest = self.change(|state, number| {
-            state.crowd.go_on(number, Stage::Lingering);
-            let oldest = state.crowd.displace_lingering()?;
+            state.connections.advance(number, ClientStage::Lingering);
+            let oldest = state.connections.displace_lingering()?;
             state.closers.get(&oldest).cloned()
         });
         if let Some(closer) = oldest {
@@ -202,12 +202,12 @@ impl Place {
         }
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &SharedServer {
         &self.shared
     }
 
-    /// Changes something that may make room.
-    fn change<T>(&self, change: impl FnOnce(&mut State, u64) -> T) -> T {
+    /// Makes a change that may make room for a client, and wakes the accept loop.
+    fn change<T>(&self, change: impl FnOnce(&mut ServerState, u64) -> T) -> T {
         let (changed, server) = {
             let mut state = self.shared.state();
             (change(&mut state, self.number), state.server.take())
@@ -219,17 +219,17 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         let closer = self.change(|state, number| {
-            state.crowd.leave(number);
+            state.connections.remove(number);
             state.closers.remove(&number)
         });
         drop(closer);
     }
 }
 
-/// What the server says to its clients when it is shut down.
+/// The Close that a server sends when it is shut down.
 pub(crate) fn going_away() -> CloseFrame {
     CloseFrame::new(CloseCode::GOING_AWAY, "the server goes down")
 }

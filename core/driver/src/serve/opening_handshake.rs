@@ -1,4 +1,4 @@
-//! From a stream to a WebSocket: the request, the decision, the answer.
+//! From an accepted stream to an open WebSocket: the request, the decision, the response.
 
 use std::future::poll_fn;
 use std::io;
@@ -6,24 +6,22 @@ use std::pin::pin;
 use std::task::Poll;
 
 use crate::handshake::Incoming;
-use crate::io::ByteStream;
-use crate::io::Clock;
-use crate::serve::accept::until;
-use crate::serve::decision::{Arrival, Decision};
-use crate::serve::leaving::Leaving;
+use crate::io::{ByteStream, Clock};
+use crate::serve::decision::{Accept, Arrival, Decision};
 use crate::serve::listener::Remote;
 use crate::serve::options::ServeOptions;
-use crate::serve::shared::Place;
+use crate::serve::refused_client::RefusedClient;
+use crate::serve::server_state::Permit;
+use crate::serve::timeout::with_timeout;
 use crate::trace::Span;
-use crate::websocket::WebSocket;
-use crate::websocket::closer::Closer;
+use crate::websocket::{Closer, WebSocket};
 use tidegate_core::handshake::Rejection;
 
-/// What becomes of a stream.
+/// What became of a stream.
 pub(crate) enum Opened<S, C> {
     Socket(Box<WebSocket<S, C>>, Arrival),
-    /// The client has its answer, and may close the stream.
-    Refused(Leaving<S, C>),
+    /// The client has its response, and may close the stream.
+    Refused(RefusedClient<S, C>),
     Nothing,
 }
 
@@ -31,33 +29,34 @@ pub(crate) async fn open<S: ByteStream, C: Clock>(
     opening: impl Future<Output = io::Result<S>>,
     peer: Remote,
     mut clock: C,
-    place: &Place,
+    permit: &Permit,
     options: &ServeOptions,
 ) -> Opened<S, C> {
     let failed = || {
         Span::handshake_failed();
-        place.shared().count(|counters| counters.failed_handshakes += 1);
+        permit.shared().count(|counters| counters.failed_handshakes += 1);
     };
     let refused = || {
         Span::refused();
-        place.shared().count(|counters| counters.refused += 1);
+        permit.shared().count(|counters| counters.refused += 1);
     };
     let limits = &options.limits;
 
-    let received = unless_called(&place.closer, async {
+    let received = unless_called_off(&permit.closer, async {
         let mut opening = pin!(opening);
-        let stream = until(&mut clock, limits.timeout(), |cx| opening.as_mut().poll(cx)).await?;
+        let stream =
+            with_timeout(&mut clock, limits.timeout(), |cx| opening.as_mut().poll(cx)).await?;
         Some(Incoming::receive_or_refuse(stream.ok()?, clock, limits.clone()).await)
     });
     let mut incoming = match received.await.flatten() {
         Some(Ok(incoming)) => incoming,
-        Some(Err(leaving)) => {
+        Some(Err(client)) => {
             failed();
-            return Opened::Refused(leaving);
+            return Opened::Refused(client);
         }
-        None if place.closer.is_displaced() => {
+        None if permit.closer.is_displaced() => {
             Span::displaced();
-            place.shared().count(|counters| counters.displaced += 1);
+            permit.shared().count(|counters| counters.displaced += 1);
             return Opened::Nothing;
         }
         None => {
@@ -65,20 +64,20 @@ pub(crate) async fn open<S: ByteStream, C: Clock>(
             return Opened::Nothing;
         }
     };
-    place.has_asked();
+    permit.request_arrived();
 
     let arrival = Arrival::new(incoming.request().clone(), peer);
     let Some(decision) = decide(incoming.clock(), &arrival, options).await else {
         failed();
-        return Opened::Refused(incoming.refuse(not_now()).await);
+        return Opened::Refused(incoming.refuse(service_unavailable()).await);
     };
     let accept = match decision {
-        Decision::Accept(accept) if !place.shared().is_stopping() => {
+        Decision::Accept(accept) if !permit.shared().is_stopping() => {
             options.complete(accept, &arrival)
         }
         Decision::Accept(_) => {
             refused();
-            return Opened::Refused(incoming.refuse(not_now()).await);
+            return Opened::Refused(incoming.refuse(service_unavailable()).await);
         }
         Decision::Reject(rejection) => {
             refused();
@@ -96,17 +95,17 @@ pub(crate) async fn open<S: ByteStream, C: Clock>(
     }
     match incoming.accept_or_refuse().await {
         Ok(mut socket) => {
-            socket.closer = Some(place.closer.clone());
+            socket.closer = Some(permit.closer.clone());
             Opened::Socket(Box::new(socket), arrival)
         }
-        Err(leaving) => {
+        Err(client) => {
             failed();
-            leaving.map_or(Opened::Nothing, Opened::Refused)
+            client.map_or(Opened::Nothing, Opened::Refused)
         }
     }
 }
 
-/// What the options and the application say; `None` if that takes too long.
+/// The decision of the options and the application; `None` if the application takes too long.
 async fn decide(
     clock: &mut impl Clock,
     arrival: &Arrival,
@@ -120,22 +119,23 @@ async fn decide(
     match &options.decide {
         Some(decide) => {
             let mut deciding = decide(arrival.clone());
-            until(clock, options.limits.timeout(), |cx| deciding.as_mut().poll(cx)).await
+            with_timeout(clock, options.limits.timeout(), |cx| deciding.as_mut().poll(cx)).await
         }
-        None => Some(Decision::Accept(crate::serve::Accept::new())),
+        None => Some(Decision::Accept(Accept::new())),
     }
 }
 
-/// Waits for what a client asks. Who has not asked for anything when the server stops is not waited
-/// for, and who has not when others want its place gives way: after one more look at what has come.
-async fn unless_called<T>(closer: &Closer, asking: impl Future<Output = T>) -> Option<T> {
-    let mut asking = pin!(asking);
+/// Waits for a client's request. Gives up when the server stops, or when newer clients need the room.
+async fn unless_called_off<T>(closer: &Closer, receiving: impl Future<Output = T>) -> Option<T> {
+    let mut receiving = pin!(receiving);
     poll_fn(|cx| {
-        if closer.is_asked() {
+        if closer.was_called() {
             return Poll::Ready(None);
         }
-        match asking.as_mut().poll(cx) {
-            Poll::Ready(asked) => Poll::Ready(Some(asked)),
+        // A displaced client is polled once more: its request may have arrived just now, and a
+        // complete request does not give way.
+        match receiving.as_mut().poll(cx) {
+            Poll::Ready(received) => Poll::Ready(Some(received)),
             Poll::Pending if closer.is_displaced() => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         }
@@ -143,6 +143,6 @@ async fn unless_called<T>(closer: &Closer, asking: impl Future<Output = T>) -> O
     .await
 }
 
-fn not_now() -> Rejection {
+fn service_unavailable() -> Rejection {
     Rejection::new(503).body("not now\n")
 }

@@ -1,36 +1,40 @@
-//! How far the application is in the message that it receives in chunks.
+//! Messages that arrive in chunks: put together, passed on chunk by chunk, or skipped.
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
 use tidegate_core::{Chunk, Event, Message, MessageKind};
 
-/// Where the next chunk belongs. It is kept beside the connection and not in the call that takes
-/// chunks, so that a call that is cancelled, or a reader that is forgotten, leaves nothing behind.
+/// What is done with the rest of the message of which a chunk came last.
+///
+/// It is kept beside the connection and not in the call that takes chunks. So a call that is
+/// cancelled loses no chunk, and a reader that is leaked with `mem::forget` leaves a valid state.
 #[derive(Debug, Default)]
-pub(crate) enum Intake {
-    /// To a new message.
+pub(crate) enum ChunkAssembly {
+    /// The next chunk begins a message.
     #[default]
-    Between,
-    /// To a message that is being put together, for those who want whole ones.
+    BetweenMessages,
+    /// The chunks are put together for a call that wants whole messages.
     Assembling { kind: MessageKind, bytes: Vec<u8> },
-    /// To a message that a reader has begun.
-    Reading,
-    /// To a message whose chunks are taken as events.
-    Passing,
-    /// To a message of which nobody wants the rest.
+    /// A [`MessageReader`](crate::MessageReader) takes the chunks.
+    InReader,
+    /// The application takes the chunks as events.
+    AsEvents,
+    /// Nobody wants the rest of the message.
     Skipping,
 }
 
-impl Intake {
-    /// Somebody wants the next message: nobody wants the rest of one that is taken in chunks.
-    pub(crate) fn begin(&mut self) {
-        if matches!(self, Self::Reading | Self::Passing) {
+impl ChunkAssembly {
+    /// Called when the application asks for a new message: the unread rest of the current one is
+    /// skipped.
+    pub(crate) fn begin_message(&mut self) {
+        if matches!(self, Self::InReader | Self::AsEvents) {
             *self = Self::Skipping;
         }
     }
 
-    /// The beginning of a message that was to be put together, for somebody who wants chunks.
+    /// Gives the part that was put together already to a call that wants chunks. `next` says who
+    /// takes the rest.
     pub(crate) fn take_assembled(&mut self, next: Self) -> Option<Chunk> {
         let Self::Assembling { kind, bytes } = self else { return None };
         let (kind, payload) = (*kind, std::mem::take(bytes).into());
@@ -38,59 +42,60 @@ impl Intake {
         Some(Chunk { kind, payload, last: false })
     }
 
-    /// For those who want whole messages: one, if this completes it.
+    /// For a call that wants whole messages: gives the message if this event completes one.
     #[inline]
     pub(crate) fn message(&mut self, event: Event) -> Option<Message> {
         match event {
             Event::Message(message) => Some(message),
             Event::Chunk(chunk) => self.assemble(chunk),
-            // `Ping`, `Pong` and `Closed` are no messages.
+            // `Ping`, `Pong` and `Closed` are not messages.
             _ => None,
         }
     }
 
-    /// For a reader: the next chunk of its message; a whole message is one chunk.
+    /// For a [`MessageReader`](crate::MessageReader): gives the next chunk of its message. A whole
+    /// message counts as one chunk.
     pub(crate) fn chunk(&mut self, event: Event) -> Option<Chunk> {
         match event {
             Event::Message(message) => {
                 let kind = message.kind();
                 Some(Chunk { kind, payload: message.into_bytes(), last: true })
             }
-            Event::Chunk(chunk) => self.pass(chunk, Self::Reading),
-            // `Ping`, `Pong` and `Closed` are no messages.
+            Event::Chunk(chunk) => self.pass(chunk, Self::InReader),
+            // `Ping`, `Pong` and `Closed` are not messages.
             _ => None,
         }
     }
 
-    /// For those who want events.
+    /// For a call that wants events.
     pub(crate) fn event(&mut self, event: Event) -> Option<Event> {
         let Event::Chunk(chunk) = event else { return Some(event) };
-        if matches!(self, Self::Reading) {
+        if matches!(self, Self::InReader) {
             *self = Self::Skipping;
         }
-        self.pass(chunk, Self::Passing).map(Event::Chunk)
+        self.pass(chunk, Self::AsEvents).map(Event::Chunk)
     }
 
-    /// For nobody.
+    /// For a call that drops what arrives.
     pub(crate) fn discard(&mut self, event: &Event) {
         if let Event::Chunk(chunk) = event {
-            *self = if chunk.last { Self::Between } else { Self::Skipping };
+            *self = if chunk.last { Self::BetweenMessages } else { Self::Skipping };
         }
     }
 
     fn pass(&mut self, chunk: Chunk, next: Self) -> Option<Chunk> {
         let is_wanted = !matches!(self, Self::Skipping);
         *self = match (chunk.last, is_wanted) {
-            (true, _) => Self::Between,
+            (true, _) => Self::BetweenMessages,
             (false, true) => next,
             (false, false) => Self::Skipping,
         };
         is_wanted.then_some(chunk)
     }
 
-    /// The connection has checked that the message is not longer than it may be.
+    /// Needs no limit of its own: the core has checked the size of the whole message.
     fn assemble(&mut self, chunk: Chunk) -> Option<Message> {
-        self.begin();
+        self.begin_message();
         let Chunk { kind, payload, last } = chunk;
         match std::mem::take(self) {
             Self::Skipping => {
@@ -107,8 +112,10 @@ impl Intake {
                 *self = Self::Assembling { kind, bytes };
                 None
             }
-            Self::Between | Self::Reading | Self::Passing if last => Some(message(kind, payload)),
-            Self::Between | Self::Reading | Self::Passing => {
+            Self::BetweenMessages | Self::InReader | Self::AsEvents if last => {
+                Some(message(kind, payload))
+            }
+            Self::BetweenMessages | Self::InReader | Self::AsEvents => {
                 *self = Self::Assembling { kind, bytes: payload.into() };
                 None
             }
@@ -116,7 +123,7 @@ impl Intake {
     }
 }
 
-/// Text that is no UTF-8 comes this far only if its validation is off.
+/// Text that is not UTF-8 gets here only if its validation is off.
 fn message(kind: MessageKind, payload: Bytes) -> Message {
     match kind {
         MessageKind::Text => ByteString::try_from(payload.clone())

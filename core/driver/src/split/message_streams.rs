@@ -1,4 +1,4 @@
-//! Messages as streams on the sides of a split connection.
+//! Reading and writing a message in parts on a split connection.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,14 +9,15 @@ use crate::error::Error;
 use crate::split::receiver::Receiver;
 use crate::split::room::Payload;
 use crate::split::sender::Sender;
-use crate::websocket::chunks::Intake;
-use crate::websocket::reader::{MessageReader, MessageSource, Source, Take};
-use crate::websocket::writer::{MessageTarget, MessageWriter, Target, abandoned};
+use crate::websocket::{
+    ChunkAssembly, ChunkSource, MessageReader, MessageSource, MessageTarget, MessageWriter, Target,
+    WantedChunk, abandoned,
+};
 use tidegate_core::{Chunk, MessageKind};
 
 impl Receiver {
-    /// Waits for the next message and reads it as it arrives; `None` once the connection was closed
-    /// cleanly. What is left of a message that was begun in chunks is skipped.
+    /// Waits for the next message, to be read while it arrives. `None` as for [`recv`](Self::recv).
+    /// The unread rest of a message that was begun in chunks is skipped.
     ///
     /// # Errors
     ///
@@ -31,10 +32,10 @@ impl Receiver {
 }
 
 impl Sender {
-    /// Begins a message that is written piece by piece. [`MessageWriter::finish`] ends it.
+    /// Begins a message that is written in parts. [`MessageWriter::finish`] ends it.
     ///
-    /// From its first chunk to its end the connection is the writer's: what others send waits.
-    /// Dropped before the end, it begins to close the connection, and those who wait get an error.
+    /// From the first chunk to the end of the message, messages of other senders wait. If the writer
+    /// is dropped in between, the connection is closed, and the senders that wait get an error.
     pub fn write_message(&mut self, kind: MessageKind) -> MessageWriter<'_, Self> {
         MessageWriter::begin(self, kind)
     }
@@ -42,21 +43,21 @@ impl Sender {
 
 impl MessageSource for Receiver {}
 
-impl Source for Receiver {
+impl ChunkSource for Receiver {
     fn poll_chunk(
         &mut self,
         cx: &mut Context<'_>,
-        take: Take,
+        wanted: WantedChunk,
     ) -> Poll<Result<Option<Chunk>, Error>> {
         let assembled = self.shared.with(|state, _| {
-            if take == Take::First {
-                state.intake.begin();
+            if wanted == WantedChunk::First {
+                state.assembly.begin_message();
             }
-            state.intake.take_assembled(Intake::Reading)
+            state.assembly.take_assembled(ChunkAssembly::InReader)
         });
         match assembled {
             Some(chunk) => Poll::Ready(Ok(Some(chunk))),
-            None => self.poll_take(cx, Intake::chunk),
+            None => self.poll_take(cx, ChunkAssembly::chunk),
         }
     }
 
@@ -67,7 +68,7 @@ impl Source for Receiver {
 
 impl MessageTarget for Sender {}
 
-/// As a sink does, it holds one chunk of its own while that waits for room.
+/// Like the `Sink`, it holds one chunk of its own while that waits for room in the outbox.
 impl Target for Sender {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Sink::poll_ready(Pin::new(self), cx)
@@ -75,7 +76,7 @@ impl Target for Sender {
 
     fn start_chunk(&mut self, chunk: Chunk, is_first: bool) -> Result<(), Error> {
         self.start(if is_first { Payload::First(chunk) } else { Payload::Chunk(chunk) })?;
-        // The driver writes it, whether more comes soon or not.
+        // Wakes the driver, so that the chunk is written at once even if no other follows soon.
         self.shared.with(|_, _| ());
         Ok(())
     }
@@ -92,7 +93,7 @@ impl Target for Sender {
     fn abandon(&mut self) {
         self.leave();
         self.shared.with(|state, wakes| {
-            // Whoever waits learns of the end from the driver.
+            // The driver tells the senders that wait.
             if state.chunks_of == Some(self.id) {
                 state.begin_close(abandoned(), wakes);
             }

@@ -1,16 +1,16 @@
-//! What a handler returns.
+//! What a server's handler may return, and how its error is judged and logged.
 
 use crate::error::Error;
 
 /// What a handler may return to [`serve_any_outcome`](crate::serve::serve_any_outcome): nothing, or a
-/// `Result` with any error that becomes a boxed one: [`Error`], `anyhow::Error`, an application's
-/// own, a `String`.
+/// `Result` whose error can be boxed, such as [`Error`], `anyhow::Error`, an error of the application
+/// or a `String`.
 pub trait HandlerOutcome {
-    /// What it came to.
+    /// Converts it.
     ///
     /// # Errors
     ///
-    /// What the handler returned as its error.
+    /// The error that the handler returned.
     fn into_result(self) -> Result<(), BoxError>;
 }
 
@@ -29,8 +29,9 @@ impl<E: Into<BoxError>> HandlerOutcome for Result<(), E> {
     }
 }
 
-/// Whether it says no more than that the connection was closed as usual, or is being closed.
-pub(crate) fn is_farewell(error: &BoxError) -> bool {
+/// Whether the error only says that the connection was closed normally, or is being closed. Calls
+/// that send return it at the end of a normal conversation.
+pub(crate) fn is_normal_end(error: &BoxError) -> bool {
     match error.downcast_ref::<Error>() {
         Some(Error::Closed(closed)) => closed.is_normal(),
         Some(Error::Closing) => true,
@@ -38,8 +39,7 @@ pub(crate) fn is_farewell(error: &BoxError) -> bool {
     }
 }
 
-/// Whether it is about how the connection ended: not a mistake of the application.
-#[cfg(feature = "tracing")]
+/// Whether the error reports how the connection ended, and no mistake of the application.
 pub(crate) fn is_of_connection(error: &BoxError) -> bool {
     chain(error).any(|error| {
         matches!(
@@ -49,13 +49,12 @@ pub(crate) fn is_of_connection(error: &BoxError) -> bool {
     })
 }
 
-/// An error and what it comes from, for one line of a log.
-#[cfg(feature = "tracing")]
+/// The error and its sources, for one line of a log.
 pub(crate) fn in_full(error: &BoxError) -> String {
     let mut text = String::new();
     for error in chain(error) {
         let error = error.to_string();
-        // There are errors that repeat what they come from.
+        // Some errors repeat the text of their source.
         if !text.ends_with(&error) {
             if !text.is_empty() {
                 text += ": ";
@@ -66,20 +65,19 @@ pub(crate) fn in_full(error: &BoxError) -> String {
     text
 }
 
-#[cfg(feature = "tracing")]
 fn chain(error: &BoxError) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
     let first: &(dyn std::error::Error + 'static) = &**error;
     std::iter::successors(Some(first), |error| error.source())
 }
 
-#[cfg(all(test, feature = "tracing"))]
+#[cfg(test)]
 mod tests {
     use std::io;
 
     use super::*;
 
     #[test]
-    fn a_chain_is_told_once() {
+    fn a_repeated_source_is_logged_once() {
         let error: BoxError = Error::Io(io::Error::other("gone")).into();
         let text = in_full(&error);
         assert_eq!(text.matches("gone").count(), 1, "{text}");
@@ -87,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ended_the_connection_is_no_mistake_of_the_application() {
+    fn the_end_of_a_connection_is_not_a_mistake_of_the_application() {
         assert!(is_of_connection(&Error::Closing.into()));
         assert!(!is_of_connection(&Error::Unfinished.into()));
         assert!(!is_of_connection(&"a mistake".into()));
