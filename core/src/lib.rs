@@ -130,6 +130,9 @@ pub mod handshake;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use bytes::Bytes;
+pub use bytestring::ByteString;
+
 pub use crate::close::{CloseCode, CloseFrame};
 pub use crate::compression::Compress;
 pub use crate::config::Delivery;
