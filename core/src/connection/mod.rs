@@ -1,5 +1,6 @@
 //! A connection: owns the parts and routes between them.
 
+mod after_handshake;
 pub(crate) mod closing;
 pub(crate) mod deadlines;
 pub(crate) mod event;
