@@ -150,8 +150,8 @@ pub use tidegate_core::handshake::{
 };
 pub use tidegate_core::{
     Chunk, ChunkError, CloseCode, CloseFrame, Closed, Compress, Config, ConfigBuilder, ConfigError,
-    Connection, ControlError, Event, Failure, Message, MessageKind, MessageRef, PongPolicy,
-    ProtocolError, Refusal, SendError, Stats, Watermarks,
+    Connection, ControlError, Event, Failure, Message, MessageKind, MessageRef, Outgoing,
+    PongPolicy, ProtocolError, Refusal, SendError, Stats, Watermarks,
 };
 pub use tidegate_core::{Delivery, Prepared};
 pub use tidegate_driver::{

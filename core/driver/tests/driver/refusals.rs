@@ -42,7 +42,7 @@ fn on_a_connection_that_is_over_every_way_to_send_says_how_it_ended() {
     let refused = [
         ready(poll(&count, socket.send("late"))),
         ready(poll(&count, socket.feed("late"))),
-        ready(poll(&count, socket.send_prepared(&prepared))),
+        ready(poll(&count, socket.send(&prepared))),
         ready(poll(&count, socket.send_chunk(chunk(MessageKind::Text, true)))),
         ready(poll(&count, socket.ping())).map(drop),
         ready(poll(&count, socket.pong("late"))),
@@ -54,7 +54,7 @@ fn on_a_connection_that_is_over_every_way_to_send_says_how_it_ended() {
         let Err(Error::Closed(closed)) = refused else { panic!("{way}: {refused:?}") };
         assert_eq!(closed.code(), CloseCode::GOING_AWAY, "{way}");
     }
-    assert!(matches!(socket.try_send_prepared(&prepared), Err(SendError::Closed(_))));
+    assert!(matches!(socket.try_send(&prepared), Err(SendError::Closed(_))));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn within_a_message_in_chunks_no_other_one_is_sent_and_nothing_waits_for_ever() 
     net.written();
     let refused = [
         ready(poll(&count, socket.send("another"))),
-        ready(poll(&count, socket.send_prepared(&Prepared::new("another")))),
+        ready(poll(&count, socket.send(&Prepared::new("another")))),
         ready(poll_ready(&mut socket)),
         start_send(&mut socket),
     ];

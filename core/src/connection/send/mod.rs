@@ -322,10 +322,7 @@ impl Connection {
     #[inline]
     fn push_plain(&mut self, kind: MessageKind, payload: &[u8]) -> bool {
         // All of it together, since hardly ever one of it is not so.
-        let is_plain = (self.phase == Phase::Open)
-            & !self.sending.is_unfinished()
-            & !self.output.outbox.is_full()
-            & !self.compression.is_negotiated();
+        let is_plain = self.can_send() & !self.compression.is_negotiated();
         if !is_plain || !self.output.outbox.is_short(payload.len()) {
             return false;
         }
