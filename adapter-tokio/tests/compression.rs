@@ -39,11 +39,11 @@ async fn a_message_says_whether_it_is_compressed() {
 
         let (sender, _receiver) = split_spawn(socket);
         let before = sender.stats().bytes_out;
-        sender.send_with(&*text, Compress::Always).await.unwrap();
+        sender.send(Outgoing::from(&*text).compress(Compress::Always)).await.unwrap();
         sender.flush().await.unwrap();
         let short = sender.stats().bytes_out - before;
         assert_eq!(short < 1_000, compresses, "{short}");
-        sender.send_with(&*text, Compress::Never).await.unwrap();
+        sender.send(Outgoing::from(&*text).compress(Compress::Never)).await.unwrap();
         sender.flush().await.unwrap();
         assert!(sender.stats().bytes_out > before + short + 10_000);
         sender.close(CloseCode::NORMAL, "").await.unwrap();

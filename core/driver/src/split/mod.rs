@@ -3,18 +3,19 @@
 //! The connection's own inbox and outbox are the queues between them: there is no channel, and
 //! nothing grows that the marks of the configuration do not bound.
 
+pub(crate) mod acceptance;
 pub(crate) mod broadcast;
 pub(crate) mod ending;
 pub(crate) mod getters;
-pub(crate) mod in_sink;
-pub(crate) mod line;
+pub(crate) mod queued_call;
 pub(crate) mod receiver;
-pub(crate) mod room;
 pub(crate) mod sender;
+pub(crate) mod sender_sink;
 pub(crate) mod shared;
 pub(crate) mod streams;
 pub(crate) mod task;
-pub(crate) mod waiter;
+pub(crate) mod wait_queue;
+pub(crate) mod wakes;
 
 use std::fmt;
 use std::sync::Arc;

@@ -11,8 +11,9 @@ use crate::event_loop::endpoint::Link;
 use crate::io::ByteStream;
 use crate::io::Clock;
 use crate::split::OnDrop;
-use crate::split::line::{Line, Wakes};
-use crate::split::room::Waiting;
+use crate::split::acceptance::WaitingItem;
+use crate::split::wait_queue::WaitQueue;
+use crate::split::wakes::Wakes;
 use crate::trace::Seen;
 use crate::websocket::chunks::Intake;
 use crate::websocket::close::{copy, is_cause_known, reason};
@@ -42,9 +43,9 @@ pub(crate) struct State {
     pub(crate) on_senders_drop: OnDrop,
 
     /// What waits for room in the outbox.
-    pub(crate) sends: Line<Waiting>,
+    pub(crate) sends: WaitQueue<WaitingItem>,
     /// What waits for something else.
-    pub(crate) waits: Line<Wait>,
+    pub(crate) waits: WaitQueue<Wait>,
     /// The Close that the driver is to begin with: it has the time for it.
     pub(crate) close: Option<CloseFrame>,
     pub(crate) end_wait: EndWait,
@@ -195,8 +196,8 @@ impl State {
             on_receiver_drop: OnDrop::Close,
             senders: 1,
             on_senders_drop: OnDrop::Continue,
-            sends: Line::default(),
-            waits: Line::default(),
+            sends: WaitQueue::default(),
+            waits: WaitQueue::default(),
             close: None,
             end_wait: EndWait::default(),
             is_discarding: false,
@@ -221,6 +222,7 @@ impl State {
     }
 
     /// What concerns the driver, unless it is going to look anyway, or there is none any more.
+    #[inline]
     fn needs_if_it_sleeps(&self) -> Option<Needs> {
         match self.task {
             Task::Awake { is_notified: true } | Task::Gone | Task::Reunited => None,
@@ -374,6 +376,8 @@ impl State {
         reason(&self.connection, self.link.fault.as_ref())
     }
 
+    /// Not inlined: most calls find the driver about to look, and need only the match above.
+    #[inline(never)]
     fn needs(&self) -> Needs {
         Needs {
             input: self.connection.wants_input(),

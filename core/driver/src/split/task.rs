@@ -12,8 +12,8 @@ use crate::event_loop::endpoint::Link;
 use crate::event_loop::{Driven, Goal};
 use crate::io::ByteStream;
 use crate::io::Clock;
-use crate::split::line::Wakes;
 use crate::split::shared::{Alone, Shared, State, Task, Wait};
+use crate::split::wakes::Wakes;
 use crate::trace::{News, Seen};
 use crate::websocket::closer::{Closer, Wish};
 use tidegate_core::{Closed, Connection};
@@ -111,7 +111,7 @@ impl<S, C> Drop for Driver<S, C> {
         if state.is_discarding {
             state.discard(&mut wakes);
         }
-        state.admit(&mut wakes);
+        state.accept_waiting(&mut wakes);
         state.wake_waiting(&mut wakes);
         drop(state);
         wakes.wake();
@@ -155,7 +155,7 @@ impl<S: ByteStream, C: Clock> Turn<'_, S, C> {
         if state.is_discarding {
             has_moved |= state.discard(&mut wakes);
         }
-        has_moved |= state.admit(&mut wakes);
+        has_moved |= state.accept_waiting(&mut wakes);
         state.wake_waiting(&mut wakes);
         let verdict = state.verdict();
         // The others get at the connection between two rounds.

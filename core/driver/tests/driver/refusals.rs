@@ -131,7 +131,7 @@ fn in_parts_a_message_of_the_same_sender_waits_for_nobody_within_its_own_chunks(
     ready(poll(&count, parts.sender.send_chunk(chunk(MessageKind::Text, false)))).unwrap();
     let refused = [
         ready(poll(&count, parts.sender.send("another"))),
-        ready(poll(&count, parts.sender.send_prepared(&Prepared::new("another")))),
+        ready(poll(&count, parts.sender.send(&Prepared::new("another")))),
         ready(poll_ready(&mut parts.sender)).and_then(|()| start_send(&mut parts.sender)),
     ];
     for refused in refused {
@@ -151,13 +151,13 @@ fn in_parts_a_prepared_message_waits_in_line() {
     parts.net.set_room(0);
     parts.sender.try_send(vec![0; 100_000]).unwrap();
     let count = Count::new();
-    let mut waiting = Box::pin(parts.sender.send_prepared(&prepared));
+    let mut waiting = Box::pin(parts.sender.send(&prepared));
     assert!(crate::mock::poll_pinned(&count, &mut waiting).is_pending());
     // Behind one that waits there is no way past it.
-    assert!(matches!(parts.sender.try_send_prepared(&prepared), Err(SendError::Full(_))));
+    assert!(matches!(parts.sender.try_send(&prepared), Err(SendError::Full(_))));
     parts.net.set_room(usize::MAX);
     drop(waiting);
-    let mut waiting = Box::pin(parts.sender.send_prepared(&prepared));
+    let mut waiting = Box::pin(parts.sender.send(&prepared));
     while crate::mock::poll_pinned(&count, &mut waiting).is_pending() {
         assert!(poll(&parts.driving, &mut parts.driver).is_pending());
     }
