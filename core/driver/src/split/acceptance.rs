@@ -1,7 +1,7 @@
 //! Accepts what senders send: each in the order of arrival, when the outbox has room.
 
 use crate::error::Error;
-use crate::split::shared::State;
+use crate::split::state::SplitState;
 use crate::split::wakes::Wakes;
 use tidegate_core::{Chunk, ChunkError, Connection, Message, Outgoing, SendError};
 
@@ -41,7 +41,7 @@ impl SendItem<'_> {
     }
 }
 
-impl State {
+impl SplitState {
     /// Puts an item into the outbox if its turn has come and there is room. What `send`, `feed`,
     /// the sink, the writer of chunks and `broadcast_until` end in.
     pub(crate) fn offer<'m>(

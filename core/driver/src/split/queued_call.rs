@@ -5,20 +5,22 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::split::acceptance::{NotAccepted, SendItem, WaitingItem};
-use crate::split::shared::{Shared, State, Wait};
+use crate::split::shared::SharedConnection;
+use crate::split::state::SplitState;
+use crate::split::wait_for::WaitFor;
 use crate::split::wait_queue::WaitQueue;
 use crate::split::wakes::Wakes;
 
 /// An entry in a queue, which is removed when this is dropped.
 pub(crate) struct QueuedCall<'a, T> {
-    shared: &'a Shared,
-    queue: fn(&mut State) -> &mut WaitQueue<T>,
+    shared: &'a SharedConnection,
+    queue: fn(&mut SplitState) -> &mut WaitQueue<T>,
     ticket: Option<u64>,
 }
 
 impl<'a> QueuedCall<'a, WaitingItem> {
     /// One that waits for room.
-    pub(crate) fn for_room(shared: &'a Shared) -> Self {
+    pub(crate) fn for_room(shared: &'a SharedConnection) -> Self {
         Self { shared, queue: |state| &mut state.sends, ticket: None }
     }
 
@@ -53,7 +55,7 @@ impl<'a> QueuedCall<'a, WaitingItem> {
 
     fn send(
         &mut self,
-        state: &mut State,
+        state: &mut SplitState,
         wakes: &mut Wakes,
         cx: &Context<'_>,
         sender: u64,
@@ -79,9 +81,9 @@ impl<'a> QueuedCall<'a, WaitingItem> {
     }
 }
 
-impl<'a> QueuedCall<'a, Wait> {
+impl<'a> QueuedCall<'a, WaitFor> {
     /// One that waits for something else.
-    pub(crate) fn new(shared: &'a Shared) -> Self {
+    pub(crate) fn new(shared: &'a SharedConnection) -> Self {
         Self { shared, queue: |state| &mut state.waits, ticket: None }
     }
 
@@ -89,7 +91,7 @@ impl<'a> QueuedCall<'a, Wait> {
     pub(crate) fn poll(
         &mut self,
         cx: &Context<'_>,
-        wait: impl FnOnce(&mut State, &mut Wakes) -> Wait,
+        wait: impl FnOnce(&mut SplitState, &mut Wakes) -> WaitFor,
     ) -> Poll<Result<Option<Duration>, Error>> {
         self.shared.with(|state, wakes| {
             let ticket = self.ticket.unwrap_or_else(|| {
@@ -116,7 +118,7 @@ impl<T> Drop for QueuedCall<'_, T> {
     }
 }
 
-impl State {
+impl SplitState {
     /// Adds an item to the end of the queue for room. The driver makes room, so it is told of output
     /// that it does not know of yet.
     pub(crate) fn join_sends(
@@ -134,7 +136,7 @@ impl State {
         ticket
     }
 
-    pub(crate) fn join_waits(&mut self, wait: Wait) -> u64 {
+    pub(crate) fn join_waits(&mut self, wait: WaitFor) -> u64 {
         let ticket = self.next();
         self.waits.join(ticket, wait, None);
         ticket

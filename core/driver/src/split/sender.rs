@@ -9,11 +9,12 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::error::Error;
-use crate::split::OnDrop;
 use crate::split::acceptance::SendItem;
+use crate::split::on_drop::OnDrop;
 use crate::split::queued_call::QueuedCall;
 use crate::split::sender_sink::SinkWait;
-use crate::split::shared::{Shared, Wait};
+use crate::split::shared::SharedConnection;
+use crate::split::wait_for::WaitFor;
 use tidegate_core::{Chunk, CloseCode, CloseFrame, Closed, ControlError, Outgoing, SendError};
 
 /// The sending side of a connection that a [`Driver`](crate::split::Driver) drives. Clones send on the
@@ -26,13 +27,13 @@ use tidegate_core::{Chunk, CloseCode, CloseFrame, Closed, ControlError, Outgoing
 ///
 /// As a [`Sink`](futures_sink::Sink) it holds one message of its own while that waits for room.
 pub struct Sender {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<SharedConnection>,
     pub(crate) id: u64,
     pub(crate) sink: SinkWait,
 }
 
 impl Sender {
-    pub(crate) const fn first(shared: Arc<Shared>) -> Self {
+    pub(crate) const fn first(shared: Arc<SharedConnection>) -> Self {
         Self { shared, id: 0, sink: SinkWait::Nothing }
     }
 
@@ -142,7 +143,7 @@ impl Sender {
         poll_fn(|cx| {
             call.poll(cx, |state, wakes| {
                 state.notify(wakes);
-                Wait::Ping
+                WaitFor::Ping
             })
         })
         .await
@@ -195,7 +196,7 @@ impl Sender {
             call.poll(cx, |state, wakes| {
                 state.begin_close(frame.clone(), wakes);
                 state.discard(wakes);
-                Wait::End
+                WaitFor::End
             })
         })
         .await?;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::event_loop::{Driven, Goal};
+use crate::event_loop::{Attempt, EventLoop};
 use crate::io::ByteStream;
 use crate::io::Clock;
 use crate::websocket::WebSocket;
-use crate::websocket::close::{is_cause_known, is_said};
+use crate::websocket::end::{is_cause_known, is_output_done};
 use tidegate_core::{Chunk, ChunkError, ControlError, Outgoing, SendError};
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
@@ -70,7 +70,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         let mut waiting = Some(message);
         poll_fn(|cx| {
             self.poll_until(cx, |socket| match socket.room() {
-                Goal::Done(Ok(())) => Goal::Done(match waiting.take() {
+                Attempt::Done(Ok(())) => Attempt::Done(match waiting.take() {
                     Some(message) => socket.accept(message),
                     None => Ok(()),
                 }),
@@ -101,7 +101,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// [`SendError`], which gives the message back; a borrowed one is copied for that.
     #[inline]
     pub fn try_send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
-        if self.link.has_write_failed() {
+        if self.endpoint.has_write_failed() {
             return Err(SendError::Closed(message.into().into_message()));
         }
         self.connection.send(message)
@@ -121,7 +121,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         let mut waiting = Some(chunk);
         poll_fn(|cx| {
             self.poll_until(cx, |socket| match socket.room_for_chunk() {
-                Goal::Done(Ok(())) => Goal::Done(match waiting.take() {
+                Attempt::Done(Ok(())) => Attempt::Done(match waiting.take() {
                     Some(chunk) => socket.accept_chunk(chunk),
                     None => Ok(()),
                 }),
@@ -153,40 +153,40 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         let pong = poll_fn(|cx| {
             self.poll_until(cx, |socket| {
                 let Some((number, limit)) = sent else {
-                    let now = socket.link.clock.now();
+                    let now = socket.endpoint.clock.now();
                     return match socket.connection.ping(now, payload.to_vec()) {
                         Ok(number) => {
                             let limit = socket.connection.config().pong_timeout();
                             let limit = limit.map(|limit| now + limit);
-                            socket.link.alarm = limit;
+                            socket.endpoint.alarm = limit;
                             sent = Some((number, limit));
-                            Goal::Again
+                            Attempt::Again
                         }
                         Err(ControlError::Full) => socket.wait_for_room(),
-                        Err(ControlError::Closed) => Goal::Done(Err(socket.cannot_send())),
-                        Err(error) => Goal::Done(Err(Error::Control(error))),
+                        Err(ControlError::Closed) => Attempt::Done(Err(socket.cannot_send())),
+                        Err(error) => Attempt::Done(Err(Error::Control(error))),
                     };
                 };
                 if socket.connection.is_ping_answered(number) {
-                    Goal::Done(Ok(socket.connection.latency()))
+                    Attempt::Done(Ok(socket.connection.latency()))
                 } else if socket.cannot_write() {
-                    Goal::Done(Err(socket.cannot_send()))
+                    Attempt::Done(Err(socket.cannot_send()))
                 } else if !socket.can_read_on() {
-                    Goal::Done(Ok(None))
-                } else if limit.is_none_or(|limit| limit > socket.link.clock.now()) {
-                    Goal::Wait
+                    Attempt::Done(Ok(None))
+                } else if limit.is_none_or(|limit| limit > socket.endpoint.clock.now()) {
+                    Attempt::Wait
                 } else if has_looked {
-                    Goal::Done(Ok(None))
+                    Attempt::Done(Ok(None))
                 } else {
                     // The pong may be there: a call that comes late reads first.
                     has_looked = true;
-                    socket.link.alarm = limit.map(|limit| limit + Duration::from_millis(1));
-                    Goal::Wait
+                    socket.endpoint.alarm = limit.map(|limit| limit + Duration::from_millis(1));
+                    Attempt::Wait
                 }
             })
         })
         .await;
-        self.link.alarm = None;
+        self.endpoint.alarm = None;
         pong
     }
 
@@ -233,70 +233,71 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Whether a message would be accepted now.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        self.connection.can_send() && !self.link.has_write_failed()
+        self.connection.can_send() && !self.endpoint.has_write_failed()
     }
 
     /// Waits until a message would be accepted. Within a message in chunks it does not wait: room
     /// would not help, and only this caller could finish that message.
-    pub(crate) fn room(&mut self) -> Goal<Result<(), Error>> {
+    pub(crate) fn room(&mut self) -> Attempt<Result<(), Error>> {
         if self.has_room() {
-            return Goal::Done(Ok(()));
+            return Attempt::Done(Ok(()));
         }
-        let is_open = !self.connection.is_closing() && !self.link.has_write_failed();
+        let is_open = !self.connection.is_closing() && !self.endpoint.has_write_failed();
         if is_open && self.connection.is_message_unfinished() {
-            return Goal::Done(Err(Error::Unfinished));
+            return Attempt::Done(Err(Error::Unfinished));
         }
         self.wait_for_room()
     }
 
     /// Whether a chunk would be accepted now.
     pub(crate) fn has_room_for_chunk(&self) -> bool {
-        self.connection.can_send_chunk() && !self.link.has_write_failed()
+        self.connection.can_send_chunk() && !self.endpoint.has_write_failed()
     }
 
     /// Waits until a chunk would be accepted.
-    pub(crate) fn room_for_chunk(&mut self) -> Goal<Result<(), Error>> {
-        if self.has_room_for_chunk() { Goal::Done(Ok(())) } else { self.wait_for_room() }
+    pub(crate) fn room_for_chunk(&mut self) -> Attempt<Result<(), Error>> {
+        if self.has_room_for_chunk() { Attempt::Done(Ok(())) } else { self.wait_for_room() }
     }
 
     /// The stream takes nothing any more: what it still gives may say why.
-    fn wait_for_cause<T>(&self) -> Goal<Result<T, Error>> {
+    fn wait_for_cause<T>(&self) -> Attempt<Result<T, Error>> {
         if is_cause_known(&self.connection) {
-            Goal::Done(Err(self.cannot_send()))
+            Attempt::Done(Err(self.cannot_send()))
         } else {
-            Goal::Wait
+            Attempt::Wait
         }
     }
 
     /// Waits until there is room, or until it is known that there will be none. Whoever is told
     /// that may drop the socket: what was accepted before is written first, if it can be.
-    pub(crate) fn wait_for_room<T>(&mut self) -> Goal<Result<T, Error>> {
-        let is_over = self.connection.closed().is_none() || is_said(&self.connection, &self.link);
+    pub(crate) fn wait_for_room<T>(&mut self) -> Attempt<Result<T, Error>> {
+        let is_over =
+            self.connection.closed().is_none() || is_output_done(&self.connection, &self.endpoint);
         if self.cannot_write() && is_over {
-            return Goal::Done(Err(self.cannot_send()));
+            return Attempt::Done(Err(self.cannot_send()));
         }
         self.connection.await_output();
-        Goal::Wait
+        Attempt::Wait
     }
 
     /// Whether everything accepted is written.
-    pub(crate) fn flushed(&mut self) -> Goal<Result<(), Error>> {
-        if self.link.has_write_failed() {
+    pub(crate) fn flushed(&mut self) -> Attempt<Result<(), Error>> {
+        if self.endpoint.has_write_failed() {
             return self.wait_for_cause();
         }
-        if self.connection.wants_output() || !self.link.is_flushed() {
-            return match self.link.stream {
+        if self.connection.wants_output() || !self.endpoint.is_flushed() {
+            return match self.endpoint.stream {
                 Some(_) => {
                     self.connection.await_output();
-                    Goal::Wait
+                    Attempt::Wait
                 }
-                None => Goal::Done(Err(self.cannot_send())),
+                None => Attempt::Done(Err(self.cannot_send())),
             };
         }
         // What a failed connection had left was thrown away, not written.
         match self.connection.closed() {
-            Some(closed) if !closed.is_clean() => Goal::Done(Err(self.cannot_send())),
-            _ => Goal::Done(Ok(())),
+            Some(closed) if !closed.is_clean() => Attempt::Done(Err(self.cannot_send())),
+            _ => Attempt::Done(Ok(())),
         }
     }
 }

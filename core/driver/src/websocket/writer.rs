@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::event_loop::Driven;
+use crate::event_loop::EventLoop;
 use crate::io::ByteStream;
 use crate::io::Clock;
 use crate::websocket::WebSocket;

@@ -13,9 +13,9 @@ use bytes::Bytes;
 
 use crate::close::CloseFrame;
 use crate::connection::Connection;
-use crate::connection::closing::{Phase, Step};
 use crate::connection::event::Failure;
 use crate::connection::keepalive::PingPayload;
+use crate::connection::phase::{Phase, Step};
 use crate::connection::receive::pending_input::Stash;
 use crate::connection::send::error::{ChunkError, Refusal, SendError};
 use crate::connection::send::outgoing::{Outgoing, OutgoingPayload};
