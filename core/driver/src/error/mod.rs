@@ -1,9 +1,11 @@
 //! What can go wrong in the driver, sorted by who is to blame.
 
 pub(crate) mod connect;
+mod io_copy;
 pub(crate) mod url;
 
 pub use self::connect::{ConnectError, ConnectFault, Peer, Stage};
+pub(crate) use self::io_copy::copy;
 pub use self::url::UrlError;
 
 use std::fmt;
