@@ -100,6 +100,9 @@ pub mod handshake;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use bytes::Bytes;
+pub use bytestring::ByteString;
+
 pub use crate::close::{CloseCode, CloseFrame};
 pub use crate::config::{Config, ConfigBuilder, Delivery, PongPolicy, Watermarks};
 pub use crate::connection::event::{Closed, Event, Failure};

@@ -162,7 +162,7 @@ impl Connection {
         if let Some(limit) = self.config.close_timeout
             && !self.timers.is_set(Timer::Close)
         {
-            self.timers.begin(Timer::Close, limit);
+            self.timers.begin_close(limit);
         }
     }
 }
