@@ -6,13 +6,12 @@ use std::pin::pin;
 use std::task::Poll;
 
 use crate::handshake::Incoming;
-use crate::io::{ByteStream, Clock};
+use crate::io::{ByteStream, Clock, before_deadline};
 use crate::serve::decision::{Accept, Arrival, Decision};
 use crate::serve::listener::Remote;
 use crate::serve::options::ServeOptions;
 use crate::serve::refused_client::RefusedClient;
 use crate::serve::server_state::Permit;
-use crate::serve::timeout::with_timeout;
 use crate::trace::Span;
 use crate::websocket::{Closer, WebSocket};
 use tidegate_core::handshake::Rejection;
@@ -43,9 +42,8 @@ pub(crate) async fn open<S: ByteStream, C: Clock>(
     let limits = &options.limits;
 
     let received = unless_called_off(&permit.closer, async {
-        let mut opening = pin!(opening);
-        let stream =
-            with_timeout(&mut clock, limits.timeout(), |cx| opening.as_mut().poll(cx)).await?;
+        let deadline = limits.timeout().map(|timeout| clock.now() + timeout);
+        let stream = before_deadline(&mut clock, deadline, opening).await?;
         Some(Incoming::receive_or_refuse(stream.ok()?, clock, limits.clone()).await)
     });
     let mut incoming = match received.await.flatten() {
@@ -118,8 +116,9 @@ async fn decide(
     }
     match &options.decide {
         Some(decide) => {
-            let mut deciding = decide(arrival.clone());
-            with_timeout(clock, options.limits.timeout(), |cx| deciding.as_mut().poll(cx)).await
+            let deciding = decide(arrival.clone());
+            let deadline = options.limits.timeout().map(|timeout| clock.now() + timeout);
+            before_deadline(clock, deadline, deciding).await
         }
         None => Some(Decision::Accept(Accept::new())),
     }
