@@ -66,9 +66,9 @@
 //! use tidegate_async_std::{Backoff, Client, Options, AsyncStdNetwork};
 //!
 //! # async fn example() -> Result<(), tidegate_async_std::Error> {
-//! let options = Options::new().subprotocol("chat").proxy_from_environment();
+//! let options = Options::builder().subprotocol("chat").proxy_from_environment().build()?;
 //! let client = Client::new(AsyncStdNetwork::new(), options);
-//! let mut connections = client.reconnect("ws://example.org/chat", Backoff::new())?;
+//! let mut connections = client.reconnect("ws://example.org/chat", Backoff::default())?;
 //! while let Some(socket) = connections.next().await {
 //!     let mut socket = socket?; // an error: there will be no other attempt
 //!     while let Ok(Some(message)) = socket.recv().await {
@@ -146,7 +146,8 @@ pub use futures_rustls::{self, rustls};
 pub use tidegate_core::deflate;
 pub use tidegate_core::handshake;
 pub use tidegate_core::handshake::{
-    ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
+    ClientRequest, ClientRequestBuilder, HandshakeError, Limits, LimitsBuilder, Rejection, Request,
+    Response,
 };
 pub use tidegate_core::{
     Chunk, ChunkError, CloseCode, CloseFrame, Closed, Compress, Config, ConfigBuilder, ConfigError,
@@ -155,11 +156,12 @@ pub use tidegate_core::{
 };
 pub use tidegate_core::{Delivery, Prepared};
 pub use tidegate_driver::{
-    Accept, Arrival, Backoff, BoxError, Closer, ConnectError, ConnectFault, Counters, Decision,
-    Driver, EntropyError, EnvironmentError, Error, FailedAttempt, HandlerOutcome, Listener,
-    MaybeTls, MessageReader, MessageWriter, OnDrop, Options, Origins, Outcome, Peer, Proxy,
-    Receiver, RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server, ServerHandle,
-    Slow, Stage, Url, UrlError, broadcast, broadcast_until,
+    Accept, Arrival, Backoff, BackoffBuilder, BoxError, Closer, ConnectError, ConnectFault,
+    Counters, Decision, Driver, EntropyError, EnvironmentError, Error, FailedAttempt,
+    HandlerOutcome, Listener, MaybeTls, MessageReader, MessageWriter, OnDrop, Options,
+    OptionsBuilder, Origins, Outcome, Peer, Proxy, Receiver, RedirectError, Remote, ReuniteError,
+    Sender, ServeOptions, ServeOptionsBuilder, Server, ServerHandle, Slow, Stage, Url, UrlError,
+    broadcast, broadcast_until,
 };
 
 pub use crate::clock::AsyncStdClock;

@@ -19,10 +19,10 @@ use crate::{AsyncStdClock, AsyncStdStream};
 /// use core::time::Duration;
 /// use tidegate_async_std::{ServeOptions, serve};
 ///
-/// # fn main() -> std::io::Result<()> {
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # async_std::task::block_on(async {
 /// let listener = async_std::net::TcpListener::bind("127.0.0.1:0").await?;
-/// let options = ServeOptions::new().subprotocols(["echo"]);
+/// let options = ServeOptions::builder().subprotocols(["echo"]).build()?;
 /// let server = serve(listener, options, |mut socket, _arrival| async move {
 ///     while let Some(message) = socket.recv().await? {
 ///         socket.send(message).await?;
@@ -75,7 +75,7 @@ where
 /// use tidegate_async_std::{ServeOptions, serve_any_outcome};
 ///
 /// # fn example(listener: Listener) {
-/// let server = serve_any_outcome(listener, ServeOptions::new(), |mut socket, _| async move {
+/// let server = serve_any_outcome(listener, ServeOptions::default(), |mut socket, _| async move {
 ///     while let Some(message) = socket.recv().await? {
 ///         let number: u64 = message.as_text().unwrap_or_default().parse()?;
 ///         socket.send((number + 1).to_string()).await?;

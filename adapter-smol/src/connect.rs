@@ -25,7 +25,7 @@ use crate::{ClientSocket, Incoming, SmolClock, SmolNetwork, WebSocket};
 ///
 /// Cancelled, everything is closed.
 pub async fn connect(url: &str) -> Result<ClientSocket, Error> {
-    connect_with(url, Options::new()).await
+    connect_with(url, Options::default()).await
 }
 
 /// Connects to an address, with subprotocols, headers, a proxy, limits or a configuration.
@@ -34,8 +34,8 @@ pub async fn connect(url: &str) -> Result<ClientSocket, Error> {
 /// use tidegate_smol::{Config, Options, Watermarks};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let config = Config::builder().message_marks(Watermarks::new(4, 1)?).build()?;
-/// let options = Options::new().subprotocol("chat").config(config);
+/// let config = Config::builder().message_marks(Watermarks::new(4, 1)).build()?;
+/// let options = Options::builder().subprotocol("chat").config(config).build()?;
 /// let socket = tidegate_smol::connect_with("ws://example.org/", options).await?;
 /// assert_eq!(socket.subprotocol(), Some("chat"));
 /// # Ok(())
@@ -44,7 +44,7 @@ pub async fn connect(url: &str) -> Result<ClientSocket, Error> {
 ///
 /// # Errors
 ///
-/// As [`connect`], and [`Error::Request`]: the options cannot be sent.
+/// As [`connect`].
 ///
 /// # Cancel safety
 ///

@@ -20,9 +20,9 @@ use crate::{TokioClock, TokioStream};
 /// use tidegate_tokio::{ServeOptions, serve};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> std::io::Result<()> {
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-/// let options = ServeOptions::new().subprotocols(["echo"]);
+/// let options = ServeOptions::builder().subprotocols(["echo"]).build()?;
 /// let server = serve(listener, options, |mut socket, _arrival| async move {
 ///     while let Some(message) = socket.recv().await? {
 ///         socket.send(message).await?;
@@ -71,7 +71,7 @@ where
 /// use tidegate_tokio::{ServeOptions, serve_any_outcome};
 ///
 /// # fn example(listener: Listener) {
-/// let server = serve_any_outcome(listener, ServeOptions::new(), |mut socket, _| async move {
+/// let server = serve_any_outcome(listener, ServeOptions::default(), |mut socket, _| async move {
 ///     while let Some(message) = socket.recv().await? {
 ///         let number: u64 = message.as_text().unwrap_or_default().parse()?;
 ///         socket.send((number + 1).to_string()).await?;

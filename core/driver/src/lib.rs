@@ -33,8 +33,8 @@ mod trace;
 mod websocket;
 
 pub use crate::client::{
-    Backoff, Client, ClientSocket, EnvironmentError, FailedAttempt, Options, Proxy, Reconnect,
-    RedirectError, Url,
+    Backoff, BackoffBuilder, Client, ClientSocket, EnvironmentError, FailedAttempt, Options,
+    OptionsBuilder, Proxy, Reconnect, RedirectError, Url,
 };
 pub use crate::error::{ConnectError, ConnectFault, EntropyError, Error, Peer, Stage, UrlError};
 pub use crate::handshake::{Incoming, client};
@@ -45,7 +45,7 @@ pub use crate::io::{BoxFuture, ByteStream, Clock, MaybeTls, Network, NoTls, Sock
 pub use crate::io::{FuturesStream, begin_connecting, end_connecting};
 pub use crate::serve::{
     Accept, Arrival, BoxError, Counters, Decision, HandlerOutcome, Listener, Origins, Remote,
-    Runtime, ServeOptions, Server, ServerHandle, serve, serve_any_outcome,
+    Runtime, ServeOptions, ServeOptionsBuilder, Server, ServerHandle, serve, serve_any_outcome,
 };
 pub use crate::split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
 pub use crate::split::{Outcome, Slow, broadcast, broadcast_until};

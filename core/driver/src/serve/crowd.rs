@@ -50,8 +50,8 @@ impl Crowd {
 
     pub(crate) fn has_room(&self, options: &ServeOptions) -> bool {
         let all = self.handshakes + self.open;
-        options.max_connections.is_none_or(|most| all < most.get())
-            && options.max_handshakes.is_none_or(|most| self.handshakes < most.get())
+        options.max_connections.is_none_or(|most| all < most)
+            && options.max_handshakes.is_none_or(|most| self.handshakes < most)
     }
 
     pub(crate) fn has_silent(&self) -> bool {
@@ -61,7 +61,7 @@ impl Crowd {
     pub(crate) fn is_too_many(&self, peer: &Remote, options: &ServeOptions) -> bool {
         options.max_connections_per_address.is_some_and(|most| {
             address(peer).and_then(|address| self.addresses.get(&address)).copied().unwrap_or(0)
-                >= most.get()
+                >= most
         })
     }
 
@@ -166,7 +166,6 @@ const MAX_LINGERING: usize = 128;
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
-    use std::num::NonZeroUsize;
 
     use super::*;
 
@@ -176,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_oldest_that_has_not_asked_gives_way_and_one_at_a_time() {
-        let options = ServeOptions::new().max_handshakes(NonZeroUsize::new(3));
+        let options = ServeOptions::builder().max_handshakes(3).build().expect("valid");
         let mut crowd = Crowd::default();
         for number in 0..3 {
             assert!(crowd.has_room(&options));
@@ -200,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_refused_are_no_handshakes_and_not_too_many() {
-        let (options, mut crowd) = (ServeOptions::new(), Crowd::default());
+        let (options, mut crowd) = (ServeOptions::default(), Crowd::default());
         for number in 0..=MAX_LINGERING as u64 {
             assert_eq!(crowd.displace_lingering(), None);
             crowd.enter(number, &peer("10.0.0.1"), &options);
@@ -214,7 +213,8 @@ mod tests {
 
     #[test]
     fn an_address_of_ipv6_is_a_network() {
-        let options = ServeOptions::new().max_connections_per_address(NonZeroUsize::new(1));
+        let options = ServeOptions::builder().max_connections_per_address(1);
+        let options = options.build().expect("valid");
         let mut crowd = Crowd::default();
         crowd.enter(0, &peer("2001:db8:1:2::1"), &options);
         assert!(crowd.is_too_many(&peer("2001:db8:1:2:ffff::9"), &options));

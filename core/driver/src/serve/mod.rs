@@ -28,7 +28,7 @@ use shared::Shared;
 pub use decision::{Accept, Arrival, Decision};
 pub use handle::{Counters, ServerHandle};
 pub use listener::{Listener, Remote, Runtime};
-pub use options::ServeOptions;
+pub use options::{ServeOptions, ServeOptionsBuilder};
 pub use origins::Origins;
 pub use outcome::{BoxError, HandlerOutcome};
 #[cfg(feature = "tracing")]

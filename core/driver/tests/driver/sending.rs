@@ -111,7 +111,7 @@ fn an_answer_to_a_ping_does_not_wait() {
 #[test]
 fn a_message_that_the_caller_keeps_waits_for_room() {
     let (net, count) = (Net::new(), Count::new());
-    let marks = Watermarks::new(5, 0).unwrap();
+    let marks = Watermarks::new(5, 0);
     let mut socket = net.server(Config::builder().send_marks(marks).build().unwrap());
     net.set_room(0);
     socket.try_send_ref("first").unwrap();

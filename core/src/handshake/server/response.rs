@@ -62,7 +62,7 @@ impl Acceptance {
     pub fn configured(mut self, config: &Config) -> Self {
         #[cfg(feature = "deflate")]
         if let Some(options) = config.deflate() {
-            self.wishes.deflate.get_or_insert(options.wishes());
+            self.wishes.deflate.get_or_insert(options.params());
         }
         self
     }
