@@ -246,8 +246,9 @@ mod tests {
 
     #[test]
     fn a_server_for_no_connection_is_refused_when_the_options_are_built() {
-        let wrong: [(_, fn(ServeOptionsBuilder) -> ServeOptionsBuilder); 3] = [
-            ("max_connections", |options| options.max_connections(0)),
+        type Wrong = fn(ServeOptionsBuilder) -> ServeOptionsBuilder;
+        let wrong = [
+            ("max_connections", (|options| options.max_connections(0)) as Wrong),
             ("max_handshakes", |options| options.max_handshakes(0)),
             ("max_connections_per_address", |options| options.max_connections_per_address(0)),
         ];
