@@ -50,12 +50,13 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Delivery {
-    /// Each message is one [`Event::Message`], when it is complete. The default.
+    /// Each message is one [`Event::Message`](crate::Event::Message), when it is complete. The
+    /// default.
     #[default]
     Whole,
-    /// Each message is one or more [`Event::Chunk`]s, as its payload arrives: a message of any
-    /// length passes through constant memory. Each chunk counts as a message at the gate. Text is
-    /// cut between characters. A chunk is at most 64 KiB if no read is longer.
+    /// Each message is one or more [`Event::Chunk`](crate::Event::Chunk)s, as its payload arrives: a
+    /// message of any length passes through constant memory. Each chunk counts as a message at the
+    /// gate. Text is cut between characters. A chunk is at most 64 KiB if no read is longer.
     ///
     /// `max_message_size` still limits the whole message: raise it for larger messages.
     Chunks,
