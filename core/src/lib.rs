@@ -107,11 +107,15 @@ pub mod handshake;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use bytes::Bytes;
+pub use bytestring::ByteString;
+
 pub use crate::close::{CloseCode, CloseFrame};
 pub use crate::config::{Config, ConfigBuilder, Delivery, PongPolicy, Watermarks};
 pub use crate::connection::event::{Closed, Event, Failure};
 pub use crate::connection::receive::borrowed::EventRef;
 pub use crate::connection::send::error::{ChunkError, Refusal, SendError};
+pub use crate::connection::send::outgoing::Outgoing;
 pub use crate::connection::send::output::Output;
 pub use crate::connection::send::prepared::Prepared;
 pub use crate::connection::stats::Stats;

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::wildcard_enum_match_arm, reason = "the enums of the core may grow")]
 
+mod adapter;
 mod client;
 mod error;
 mod event_loop;
@@ -32,17 +33,25 @@ mod split;
 mod trace;
 mod websocket;
 
+#[doc(hidden)]
+pub use tidegate_core;
+pub use tidegate_core::{ByteString, Bytes};
+
 pub use crate::client::{
     Backoff, BackoffBuilder, Client, ClientSocket, EnvironmentError, FailedAttempt, Options,
     OptionsBuilder, Proxy, Reconnect, RedirectError, Url,
 };
 pub use crate::error::{ConnectError, ConnectFault, EntropyError, Error, Peer, Stage, UrlError};
 pub use crate::handshake::{Incoming, client};
+#[cfg(feature = "futures-io")]
+pub use crate::io::FuturesStream;
 #[cfg(feature = "rustls")]
 pub use crate::io::tls;
-pub use crate::io::{BoxFuture, ByteStream, Clock, MaybeTls, Network, NoTls, SocketOptions};
-#[cfg(feature = "futures-io")]
-pub use crate::io::{FuturesStream, begin_connecting, end_connecting};
+#[cfg(feature = "async-io")]
+pub use crate::io::{AsyncIoTimer, connect_async_io};
+pub use crate::io::{
+    BoxFuture, ByteStream, Clock, MaybeTls, Network, NoTls, SocketOptions, Timer, TimerClock,
+};
 pub use crate::serve::{
     Accept, Arrival, BoxError, Counters, Decision, HandlerOutcome, Listener, Origins, Remote,
     Runtime, ServeOptions, ServeOptionsBuilder, Server, ServerHandle, serve, serve_any_outcome,

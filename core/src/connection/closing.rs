@@ -1,150 +1,179 @@
-//! The closing handshake as a table (RFC 6455 §7). Knows no bytes, no role, no clock.
+//! How a connection ends: what the steps of the closing handshake do to it.
 
-/// How far the connection is on its way to the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Nobody has begun to close.
-    Open,
-    /// We have sent a Close, or queued it; the peer's is awaited.
-    Closing,
-    /// A time limit cut the stream. What had arrived before is still decoded.
-    Cut,
-    // Up to here input is decoded: one comparison for every message.
-    /// Both have sent a Close: only the end of the stream is awaited.
-    Closed,
-    /// The peer broke the protocol: only the end of the stream is awaited.
-    Failed,
-    /// It is over.
-    Ended,
-}
+use alloc::boxed::Box;
 
-/// What moves the connection on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// The application closes.
-    LocalClose,
-    /// A valid Close of the peer was decoded.
-    PeerClose,
-    /// The peer broke the protocol.
-    Violation,
-    /// The stream has ended, and all that came before its end was decoded.
-    EndOfStream,
-    /// A time limit has passed, or the application gives up.
-    Cut,
-}
+use crate::close::CloseFrame;
+use crate::connection::event::{Closed, Event, Failure};
+use crate::connection::phase::{Phase, Step};
+use crate::connection::receive::pending_input::{Held, Stash};
+use crate::connection::timers::Timer;
+use crate::connection::{Connection, Ending, MAX_TRAILING};
+use crate::deflate::session::Compression;
+use crate::error::ProtocolError;
 
-/// What follows from a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Move {
-    /// Where the connection is now.
-    pub(crate) phase: Phase,
-    /// Whether a Close goes out: our first and only one.
-    pub(crate) send_close: bool,
-    /// Whether the step decides how the connection ends, and how.
-    pub(crate) outcome: Option<Outcome>,
-}
+impl Connection {
+    /// How the connection ended, once that is decided; the event may still be behind messages.
+    pub fn closed(&self) -> Option<&Closed> {
+        match self.ending.as_deref() {
+            Some(Ending::Decided { closed, .. }) => Some(closed),
+            Some(Ending::Undecided { .. }) | None => None,
+        }
+    }
 
-/// How a connection ends. Decided once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Both Closes were exchanged.
-    Clean,
-    /// They were not.
-    Unclean,
-}
-
-impl Phase {
-    /// The table.
-    pub(crate) const fn on(self, step: Step) -> Move {
-        use Outcome::{Clean, Unclean};
-        use Phase::{Closed, Closing, Cut, Ended, Failed, Open};
-
-        let (phase, send_close, outcome) = match (self, step) {
-            (Open, Step::LocalClose) => (Closing, true, None),
-            (Open, Step::PeerClose) => (Closed, true, Some(Clean)),
-            (Open, Step::Violation) => (Failed, true, Some(Unclean)),
-            (Open | Closing, Step::EndOfStream) => (Ended, false, Some(Unclean)),
-            (Open | Closing, Step::Cut) => (Cut, false, Some(Unclean)),
-
-            (Closing, Step::PeerClose) => (Closed, false, Some(Clean)),
-            (Closing, Step::Violation) => (Failed, false, Some(Unclean)),
-
-            (Closed | Failed, Step::EndOfStream | Step::Cut) => (Ended, false, None),
-            // What was cut off goes on only to the first thing that would have ended it.
-            (Cut, Step::PeerClose | Step::Violation | Step::EndOfStream) => (Ended, false, None),
-
-            (phase, _) => (phase, false, None),
+    /// Takes input that does not count: it comes after what ends the connection. That has its turn
+    /// when the next event is asked for, not because more input comes.
+    #[cold]
+    pub(super) fn discard_input(&mut self, length: usize) {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        if let Some(Held::Close { trailing, .. }) = self.stash.held_mut() {
+            *trailing = trailing.saturating_add(length);
+            return;
+        }
+        let most = match self.phase {
+            Phase::Closed => MAX_TRAILING,
+            Phase::Failed => MAX_DISCARDED,
+            Phase::Open | Phase::Closing | Phase::Cut | Phase::Ended => return,
         };
-        Move { phase, send_close, outcome }
-    }
-
-    /// Whether input is decoded.
-    pub(crate) const fn decodes(self) -> bool {
-        matches!(self, Self::Open | Self::Closing | Self::Cut)
-    }
-
-    /// Whether pings are answered: "unless it already received a Close frame" (RFC 6455 §5.5.2).
-    pub(crate) const fn answers_pings(self) -> bool {
-        matches!(self, Self::Open | Self::Closing)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::format;
-    use alloc::string::String;
-
-    /// Every phase and every step: what is not listed changes nothing.
-    #[test]
-    fn the_table() {
-        let phases =
-            [Phase::Open, Phase::Closing, Phase::Closed, Phase::Failed, Phase::Cut, Phase::Ended];
-        let steps =
-            [Step::LocalClose, Step::PeerClose, Step::Violation, Step::EndOfStream, Step::Cut];
-        let mut table = String::new();
-        for phase in phases {
-            for step in steps {
-                let Move { phase: next, send_close, outcome } = phase.on(step);
-                if next == phase {
-                    assert!(!send_close && outcome.is_none(), "{phase:?} {step:?}");
-                    continue;
-                }
-                let close = if send_close { ", sends a Close" } else { "" };
-                let outcome = outcome.map_or(String::new(), |outcome| format!(", {outcome:?}"));
-                table += &format!("{phase:?} + {step:?} = {next:?}{close}{outcome}\n");
+        if let Some(Ending::Decided { trailing, .. }) = self.ending.as_deref_mut() {
+            *trailing = trailing.saturating_add(length);
+            if *trailing >= most {
+                self.step(Step::Cut, CloseFrame::EMPTY, None);
             }
         }
-        assert_eq!(
-            table,
-            "Open + LocalClose = Closing, sends a Close\n\
-             Open + PeerClose = Closed, sends a Close, Clean\n\
-             Open + Violation = Failed, sends a Close, Unclean\n\
-             Open + EndOfStream = Ended, Unclean\n\
-             Open + Cut = Cut, Unclean\n\
-             Closing + PeerClose = Closed, Clean\n\
-             Closing + Violation = Failed, Unclean\n\
-             Closing + EndOfStream = Ended, Unclean\n\
-             Closing + Cut = Cut, Unclean\n\
-             Closed + EndOfStream = Ended\n\
-             Closed + Cut = Ended\n\
-             Failed + EndOfStream = Ended\n\
-             Failed + Cut = Ended\n\
-             Cut + PeerClose = Ended\n\
-             Cut + Violation = Ended\n\
-             Cut + EndOfStream = Ended\n"
-        );
     }
 
-    #[test]
-    fn input_counts_until_both_closes_are_there_and_pings_until_it_is_cut() {
-        let decode = [Phase::Open, Phase::Closing, Phase::Cut];
-        let answer = [Phase::Open, Phase::Closing];
-        for phase in
-            [Phase::Open, Phase::Closing, Phase::Closed, Phase::Failed, Phase::Cut, Phase::Ended]
-        {
-            assert_eq!(phase.decodes(), decode.contains(&phase), "{phase:?}");
-            assert_eq!(phase.answers_pings(), answer.contains(&phase), "{phase:?}");
+    /// A Close or a fault has its turn like everything else: it takes effect when all that came
+    /// before it is taken. Until then answers to that can still be sent, if any can.
+    pub(super) fn hold(&mut self, held: Held) {
+        self.stash.hold(held);
+    }
+
+    /// Everything before the Close or the fault is taken.
+    pub(super) fn release(&mut self) {
+        match self.stash.release() {
+            Some(Held::Close { frame, trailing: so_far }) => {
+                // "It SHOULD echo the status code it received" (RFC 6455 §5.5.1). The reason, too:
+                // browsers show the page the one that they receive.
+                let reply = frame.clone();
+                self.step(Step::PeerClose, reply, Some(Cause::Received(frame)));
+                if let Some(Ending::Decided { trailing, .. }) = self.ending.as_deref_mut() {
+                    *trailing = so_far;
+                }
+            }
+            Some(Held::Violation(error)) => self.fail(error),
+            None => return,
+        }
+        if self.end_of_stream || self.phase == Phase::Cut {
+            self.end();
+        }
+    }
+
+    /// No event waits: what ended the connection has its turn. It is given out once, when nothing
+    /// can come before it any more.
+    pub(super) fn poll_end(&mut self) -> Option<Event> {
+        self.release();
+        let is_all_decoded = self.is_all_decoded();
+        match self.ending.as_deref_mut() {
+            Some(Ending::Decided { closed, reported: reported @ false, .. }) if is_all_decoded => {
+                *reported = true;
+                Some(Event::Closed(closed.clone()))
+            }
+            Some(Ending::Decided { .. } | Ending::Undecided { .. }) | None => None,
+        }
+    }
+
+    /// Whether nothing that was received waits for its turn.
+    pub(super) fn is_all_decoded(&self) -> bool {
+        self.stash.is_empty() && !self.delivering.is_waiting()
+    }
+
+    /// The stream has ended and all of it is decoded.
+    pub(super) fn end(&mut self) {
+        let is_early = self.closed().is_none();
+        self.step(Step::EndOfStream, CloseFrame::EMPTY, Some(Cause::Failure(Failure::EndOfStream)));
+        if is_early {
+            self.output.outbox.clear();
+        }
+    }
+
+    fn fail(&mut self, error: ProtocolError) {
+        let frame = CloseFrame::new(error.close_code(), error.close_reason());
+        self.step(Step::Violation, frame, Some(Cause::Failure(Failure::Protocol(error))));
+    }
+
+    /// Cuts the stream: a time limit has passed, or the application gives up.
+    pub(super) fn cut(&mut self, failure: Failure) {
+        self.step(Step::Cut, CloseFrame::EMPTY, Some(Cause::Failure(failure)));
+        self.output.outbox.clear();
+        if self.is_all_decoded() {
+            self.end();
+        }
+    }
+
+    /// Moves on by the table. `close` goes out if the table says so, behind what was accepted
+    /// before; `cause` is how the connection ends if the table says that this decides it.
+    pub(super) fn step(&mut self, step: Step, close: CloseFrame, cause: Option<Cause>) {
+        let by_peer = self.phase == Phase::Open;
+        let moved = self.phase.on(step);
+        if self.closed().is_none() {
+            if moved.send_close {
+                self.ending = Some(Box::new(Ending::Undecided { sent: close.clone() }));
+                self.output.outbox.push_close(close);
+                // Until the transport has taken it, nothing else ends the connection.
+                self.watch_output();
+            }
+            if let (Some(_), Some(cause)) = (moved.outcome, cause) {
+                let sent = match self.ending.as_deref() {
+                    Some(Ending::Undecided { sent }) => Some(sent.clone()),
+                    Some(Ending::Decided { .. }) | None => None,
+                };
+                let closed = match cause {
+                    Cause::Received(frame) => {
+                        Closed::clean(frame, sent.unwrap_or(CloseFrame::EMPTY), by_peer)
+                    }
+                    Cause::Failure(failure) => Closed::failed(failure, sent, by_peer),
+                };
+                self.ending =
+                    Some(Box::new(Ending::Decided { closed, reported: false, trailing: 0 }));
+            }
+        }
+        self.enter(moved.phase);
+    }
+
+    /// Takes up a phase: its timers, and what it no longer needs.
+    fn enter(&mut self, phase: Phase) {
+        if self.phase == phase {
+            return;
+        }
+        self.phase = phase;
+        self.timers.clear(Timer::Ping);
+        self.timers.clear(Timer::Pong);
+        match phase {
+            // What the peer has to answer has a limit from when our Close has left.
+            Phase::Open | Phase::Closing | Phase::Closed => {}
+            Phase::Cut | Phase::Ended if !self.wants_output() => {
+                self.timers.clear(Timer::Write);
+                self.timers.clear(Timer::Close);
+            }
+            // Who broke the protocol, or is gone, has less patience to expect.
+            Phase::Failed | Phase::Cut | Phase::Ended => self.limit_closing(),
+        }
+        if !phase.decodes() {
+            // Nothing is inflated or compressed any more: the contexts go.
+            self.compression = Compression::default();
+            self.stash = Stash::default();
+            self.delivering.clear();
         }
     }
 }
+
+/// What decides how a connection ends.
+#[derive(Debug)]
+pub(super) enum Cause {
+    Received(CloseFrame),
+    Failure(Failure),
+}
+
+/// How many bytes may come after a fault. A peer in good faith may be in the middle of a message that
+/// is too long: it is read on until the peer has had a chance to see our Close.
+const MAX_DISCARDED: u32 = 64 * 1024 * 1024;

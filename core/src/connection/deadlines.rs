@@ -14,13 +14,26 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::connection::Connection;
-use crate::connection::closing::Phase;
 use crate::connection::event::Failure;
 use crate::connection::keepalive::PingPayload;
+use crate::connection::phase::Phase;
 use crate::connection::send::queue::progress::News;
 use crate::connection::timers::Timer;
+use crate::time::Timestamp;
 
 impl Connection {
+    /// A time has come in. It never runs backwards.
+    #[inline]
+    pub(crate) fn tick(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        if self.output.outbox.has_news() {
+            self.output_moved();
+        }
+        if self.timers.is_pending() {
+            self.begin_pending();
+        }
+    }
+
     /// Does what is due.
     pub(crate) fn expire(&mut self) {
         if self.timers.expire(Timer::Ping, self.now) {
@@ -149,7 +162,7 @@ impl Connection {
         if let Some(limit) = self.config.close_timeout
             && !self.timers.is_set(Timer::Close)
         {
-            self.timers.begin(Timer::Close, limit);
+            self.timers.begin_close(limit);
         }
     }
 }

@@ -6,9 +6,9 @@ use core::time::Duration;
 
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::connection::closing::Phase;
 use crate::connection::event::Event;
 use crate::connection::event::{Closed, Failure};
+use crate::connection::phase::Phase;
 use crate::connection::receive::pending_input::Held;
 use crate::connection::stats::{Counters, Stats};
 use crate::role::Role;

@@ -1,5 +1,6 @@
 //! A connection: owns the parts and routes between them.
 
+mod after_handshake;
 pub(crate) mod closing;
 pub(crate) mod deadlines;
 pub(crate) mod event;
@@ -7,6 +8,7 @@ pub(crate) mod gauge;
 pub(crate) mod getters;
 pub(crate) mod keepalive;
 pub(crate) mod memory_bound;
+pub(crate) mod phase;
 pub(crate) mod receive;
 pub(crate) mod send;
 pub(crate) mod stats;
@@ -21,9 +23,9 @@ use chacha20::rand_core::SeedableRng;
 
 use crate::close::CloseFrame;
 use crate::config::Config;
-use crate::connection::closing::{Phase, Step};
 use crate::connection::event::{Closed, Event};
 use crate::connection::keepalive::Keepalive;
+use crate::connection::phase::Phase;
 use crate::connection::receive::data_frames::Delivering;
 use crate::connection::receive::fast_path::Path;
 use crate::connection::receive::pending_input::{Held, Stash};
@@ -255,28 +257,6 @@ impl Connection {
         self.receive_any(now, input)
     }
 
-    /// Takes input that does not count: it comes after what ends the connection. That has its turn
-    /// when the next event is asked for, not because more input comes.
-    #[cold]
-    fn discard_input(&mut self, length: usize) {
-        let length = u32::try_from(length).unwrap_or(u32::MAX);
-        if let Some(Held::Close { trailing, .. }) = self.stash.held_mut() {
-            *trailing = trailing.saturating_add(length);
-            return;
-        }
-        let most = match self.phase {
-            Phase::Closed => MAX_TRAILING,
-            Phase::Failed => MAX_DISCARDED,
-            Phase::Open | Phase::Closing | Phase::Cut | Phase::Ended => return,
-        };
-        if let Some(Ending::Decided { trailing, .. }) = self.ending.as_deref_mut() {
-            *trailing = trailing.saturating_add(length);
-            if *trailing >= most {
-                self.step(Step::Cut, CloseFrame::EMPTY, None);
-            }
-        }
-    }
-
     /// Takes the end of the stream: the peer has shut its writing side down, or the transport has
     /// failed. What came before it is still decoded and delivered.
     pub fn handle_eof(&mut self, now: Timestamp) {
@@ -363,8 +343,9 @@ impl Connection {
     }
 
     /// Whether [`send`](Self::send) would accept a message.
+    #[inline]
     pub fn can_send(&self) -> bool {
-        self.phase == Phase::Open && !self.output.outbox.is_full() && !self.sending.is_unfinished()
+        (self.phase == Phase::Open) & !self.output.outbox.is_full() & !self.sending.is_unfinished()
     }
 
     /// What to do with the transport. Changes with every call that is not a getter, and with
@@ -385,14 +366,6 @@ impl Connection {
             Phase::Ended => Transport::Close,
         }
     }
-
-    /// How the connection ended, once that is decided; the event may still be behind messages.
-    pub fn closed(&self) -> Option<&Closed> {
-        match self.ending.as_deref() {
-            Some(Ending::Decided { closed, .. }) => Some(closed),
-            Some(Ending::Undecided { .. }) | None => None,
-        }
-    }
 }
 
 /// How many times what has arrived of a message the next read may be: what comes in the first read
@@ -402,7 +375,3 @@ const READ_GROWTH: usize = 16;
 /// How many bytes may come after the peer's Close: none should (RFC 6455 §5.5.1), and whoever goes
 /// on for ever is not read for ever.
 const MAX_TRAILING: u32 = 1024 * 1024;
-
-/// How many bytes may come after a fault. A peer in good faith may be in the middle of a message that
-/// is too long: it is read on until the peer has had a chance to see our Close.
-const MAX_DISCARDED: u32 = 64 * 1024 * 1024;

@@ -1,6 +1,5 @@
-//! Every deadline of a connection, in one table.
+//! The deadlines of a connection: when the next ping is due, and how long the peer may take.
 
-use core::num::NonZeroU64;
 use core::time::Duration;
 
 use crate::last_look::{LOOK_BYTES, last_look};
@@ -9,268 +8,219 @@ use crate::time::Timestamp;
 /// What a deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
-    /// The next ping is due.
+    /// The next keepalive ping is due.
     Ping,
-    /// A sign of life after a ping is overdue.
+    /// The peer has sent nothing since a ping.
     Pong,
-    /// The closing handshake is overdue.
+    /// The closing handshake takes too long.
     Close,
     /// The peer has taken no output for too long.
     Write,
 }
 
-impl Timer {
-    pub(crate) const ALL: [Self; 4] = [Self::Ping, Self::Pong, Self::Close, Self::Write];
-
-    /// Where its deadline stands. Pings end when the closing handshake begins, so these two share a
-    /// place.
-    const fn place(self) -> usize {
-        match self {
-            Self::Ping | Self::Close => 0,
-            Self::Pong => 1,
-            Self::Write => 2,
-        }
-    }
-
-    /// The other one at its place.
-    const fn neighbour(self) -> Option<Self> {
-        match self {
-            Self::Ping => Some(Self::Close),
-            Self::Close => Some(Self::Ping),
-            Self::Pong | Self::Write => None,
-        }
-    }
-}
-
-/// At most one deadline for each timer.
-///
-/// A deadline that begins in a call without a time of its own (an event is taken, a message is
-/// sent) is pending until the next call that has one: until then it counts as due at once, so that
-/// the caller makes that call.
-#[derive(Clone, Copy, Debug, Default)]
+/// One deadline for each [`Timer`], and what may delay its effect.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct TimerTable {
-    /// When each is due; of a pending one, the microseconds until it is.
-    deadlines: [Timestamp; 3],
-    set: Timers,
-    /// Those of `set` that have not begun.
-    pending: Timers,
-    /// Those of `set` that have passed and wait for a last look.
-    looking: Timers,
-    /// Whether input came since a last look began, or was asked for again.
-    has_heard: bool,
-    /// How many bytes came in the last look.
-    heard: u32,
-    /// When the gate closed, if it has.
-    gate_closed: Option<NonZeroU64>,
+    /// When each timer expires; [`NOT_SET`], because an `Option` would make each twice as large.
+    deadlines: [Timestamp; 4],
+    /// The timers that have expired once and give the peer a last look at the socket.
+    in_last_look: [bool; 4],
+    /// How many bytes have come during the last look.
+    last_look_bytes: u32,
+    /// Whether some of them came in its current turn.
+    heard_this_turn: bool,
+    /// Whether the close limit waits for a call that knows the time. Its place in `deadlines`
+    /// holds the length of the wait until then.
+    is_close_pending: bool,
+    gate: Gate,
 }
 
-/// A set of timers, as bits: whether one is pending is asked in every call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Timers(u8);
+/// What the deadlines need to know of the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gate {
+    Open,
+    /// What the peer owes us may be in the input that we do not read.
+    Closed {
+        since: Timestamp,
+    },
+    /// Open again. The next call that knows the time puts the deadlines off.
+    Reopened {
+        since: Timestamp,
+    },
+}
 
-impl Timers {
-    /// No timer: that the gate has opened is pending.
-    const GATE: Self = Self(1 << 7);
-    /// Those whose limits may wait for what is behind a closed gate.
-    const BLAMING: Self =
-        Self(1 << Timer::Pong as u8 | 1 << Timer::Close as u8 | 1 << Timer::Write as u8);
-
-    const fn contains(self, timer: Timer) -> bool {
-        self.0 & 1 << timer as u8 != 0
-    }
-
-    const fn meets(self, others: Self) -> bool {
-        self.0 & others.0 != 0
-    }
-
-    const fn insert(&mut self, timer: Timer) {
-        self.0 |= 1 << timer as u8;
-    }
-
-    const fn remove(&mut self, timer: Timer) {
-        self.0 &= !(1 << timer as u8);
+impl Default for TimerTable {
+    fn default() -> Self {
+        Self {
+            deadlines: [NOT_SET; 4],
+            in_last_look: [false; 4],
+            last_look_bytes: 0,
+            heard_this_turn: false,
+            is_close_pending: false,
+            gate: Gate::Open,
+        }
     }
 }
 
 impl TimerTable {
-    /// Sets a deadline anew. One for pings ends when one for the closing handshake begins.
+    /// Sets a deadline, in place of an earlier one.
     pub(crate) fn set(&mut self, timer: Timer, deadline: Timestamp) {
-        if let Some(neighbour) = timer.neighbour() {
-            self.clear(neighbour);
-        }
-        self.deadlines[timer.place()] = deadline;
-        self.set.insert(timer);
-        self.pending.remove(timer);
-        self.looking.remove(timer);
+        self.clear(timer);
+        self.deadlines[timer as usize] = deadline;
     }
 
-    /// Begins `delay` at the time of the next call that has one.
-    pub(crate) fn begin(&mut self, timer: Timer, delay: Duration) {
-        self.set(timer, Timestamp::from_duration(delay));
-        self.pending.insert(timer);
+    /// Sets the close limit in a call that does not know the time (the application takes an event):
+    /// it begins at the next call that does.
+    pub(crate) fn begin_close(&mut self, limit: Duration) {
+        self.set(Timer::Close, Timestamp::from_duration(limit));
+        self.is_close_pending = true;
     }
 
     #[inline]
     pub(crate) fn clear(&mut self, timer: Timer) {
-        self.set.remove(timer);
-        self.pending.remove(timer);
-        self.looking.remove(timer);
+        self.deadlines[timer as usize] = NOT_SET;
+        self.in_last_look[timer as usize] = false;
+        if timer == Timer::Close {
+            self.is_close_pending = false;
+        }
     }
 
-    /// The same, while none is pending or waits for a last look.
+    /// [`clear`](Self::clear) for the fast path, where nothing [is unsettled](Self::is_unsettled).
     #[inline(always)]
     pub(crate) fn stop(&mut self, timer: Timer) {
-        debug_assert!(!self.is_unsettled(), "what has not begun is to be cleared");
-        self.set.remove(timer);
+        debug_assert!(!self.is_unsettled(), "the fast path is not taken then");
+        self.deadlines[timer as usize] = NOT_SET;
     }
 
     #[inline]
-    pub(crate) const fn is_set(&self, timer: Timer) -> bool {
-        self.set.contains(timer)
+    pub(crate) fn is_set(&self, timer: Timer) -> bool {
+        self.deadlines[timer as usize] != NOT_SET
     }
 
-    /// Whether a deadline is pending.
+    /// Whether something waits for the next call that knows the time.
     #[inline]
-    pub(crate) fn is_pending(&self) -> bool {
-        self.pending != Timers::default()
+    pub(crate) const fn is_pending(&self) -> bool {
+        self.is_close_pending || matches!(self.gate, Gate::Reopened { .. })
     }
 
-    /// Whether a deadline is pending, or waits for a last look.
+    /// Whether something is pending or in its last look.
     #[inline]
-    pub(crate) const fn is_unsettled(&self) -> bool {
-        self.pending.0 | self.looking.0 != 0
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.is_pending() || self.in_last_look != [false; 4]
     }
 
-    /// Input has come: a last look sees it.
-    #[inline]
-    pub(crate) fn hear(&mut self, bytes: usize) {
-        if self.looking != Timers::default() {
-            self.has_heard = true;
-            self.heard = self.heard.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
-        }
-    }
-
-    /// A time has come in: pending deadlines begin now.
+    /// The time is known: a pending close limit begins.
     #[inline]
     pub(crate) fn tick(&mut self, now: Timestamp) {
-        if self.is_pending() {
-            self.begin_pending(now);
+        if self.is_close_pending {
+            let limit =
+                self.deadlines[Timer::Close as usize].saturating_duration_since(Timestamp::ZERO);
+            self.set(Timer::Close, now + limit);
         }
     }
 
-    fn begin_pending(&mut self, now: Timestamp) {
-        for timer in Timer::ALL {
-            if self.pending.contains(timer) {
-                let delay = self.deadlines[timer.place()].as_micros();
-                self.set(timer, now + Duration::from_micros(delay));
-            }
+    /// Bytes have come from the peer.
+    #[inline]
+    pub(crate) fn hear(&mut self, bytes: usize) {
+        if self.in_last_look != [false; 4] {
+            self.heard_this_turn = true;
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            self.last_look_bytes = self.last_look_bytes.saturating_add(bytes);
         }
     }
 
-    /// The gate has closed: what the peer owes us may wait behind it.
     #[inline]
     pub(crate) fn gate_closed(&mut self, now: Timestamp) {
-        self.gate_closed = self.gate_closed.or(NonZeroU64::new(now.as_micros() + 1));
-        self.pending.0 &= !Timers::GATE.0;
+        self.gate = match self.gate {
+            Gate::Open => Gate::Closed { since: now },
+            Gate::Closed { since } | Gate::Reopened { since } => Gate::Closed { since },
+        };
     }
 
-    /// It has opened, which counts from the next time that is told.
     pub(crate) fn gate_opened(&mut self) {
-        if self.set.meets(Timers::BLAMING) {
-            self.pending.0 |= Timers::GATE.0;
-        } else {
-            self.gate_closed = None;
-        }
+        let blames =
+            [Timer::Pong, Timer::Close, Timer::Write].iter().any(|timer| self.is_set(*timer));
+        self.gate = match self.gate {
+            Gate::Closed { since } | Gate::Reopened { since } if blames => Gate::Reopened { since },
+            Gate::Open | Gate::Closed { .. } | Gate::Reopened { .. } => Gate::Open,
+        };
     }
 
-    /// For how long the gate was closed, if it has opened.
+    /// For how long the gate was closed, once after it has opened.
     pub(crate) fn take_gate_closed(&mut self, now: Timestamp) -> Option<Duration> {
-        if self.pending.0 & Timers::GATE.0 == 0 {
-            return None;
-        }
-        self.pending.0 &= !Timers::GATE.0;
-        let since = self.gate_closed.take()?.get() - 1;
-        Some(Duration::from_micros(now.as_micros().saturating_sub(since)))
+        let Gate::Reopened { since } = self.gate else { return None };
+        self.gate = Gate::Open;
+        Some(now.saturating_duration_since(since))
     }
 
-    /// Puts a deadline off to this time, if it is before that. Not within a last look, which reads
-    /// what there is, however often that closes the gate.
+    /// Moves an earlier deadline to `until`. Not during its last look, which reads what has
+    /// arrived, however often the gate closes meanwhile.
     pub(crate) fn put_off(&mut self, timer: Timer, until: Timestamp) {
-        if self.set.contains(timer)
-            && !self.pending.contains(timer)
-            && !self.looking.contains(timer)
-            && self.deadlines[timer.place()] < until
-        {
-            self.deadlines[timer.place()] = until;
+        if self.is_due(timer, until) && !self.in_last_look[timer as usize] {
+            self.deadlines[timer as usize] = until;
         }
     }
 
-    /// Whether a deadline has passed.
+    /// Whether a deadline is `now` or earlier.
     #[inline]
     pub(crate) fn is_due(&self, timer: Timer, now: Timestamp) -> bool {
-        self.set.contains(timer)
-            && !self.pending.contains(timer)
-            && self.deadlines[timer.place()] <= now
+        let is_pending = timer == Timer::Close && self.is_close_pending;
+        self.is_set(timer) && !is_pending && self.deadlines[timer as usize] <= now
     }
 
-    /// Takes a deadline that has passed.
+    /// Clears a deadline that is due, and tells whether it was.
     pub(crate) fn expire(&mut self, timer: Timer, now: Timestamp) -> bool {
-        let expires = self.is_due(timer, now);
-        if expires {
+        let is_due = self.is_due(timer, now);
+        if is_due {
             self.clear(timer);
         }
-        expires
+        is_due
     }
 
-    /// Judges a deadline of `limit` that has passed, and blames the peer: true if it is over. The
-    /// first time it asks for a last look instead, and again as long as that brings something.
+    /// Judges a deadline that is due and blames the peer. The first time this begins the last look,
+    /// and sets the deadline at which that ends; true when the last look is over, too.
     pub(crate) fn judge(&mut self, timer: Timer, now: Timestamp, limit: Duration) -> bool {
-        let deadline = self.deadlines[timer.place()];
-        if !self.looking.contains(timer) {
-            self.looking.insert(timer);
-            self.heard = 0;
-        } else if timer != Timer::Close || !self.has_heard || self.heard > LOOK_BYTES {
-            // Only the peer's Close may be behind other input: a pong is not alone a sign of life,
-            // and what counts for the output is that some of it was taken.
-            self.clear(timer);
-            return true;
+        let deadline = self.deadlines[timer as usize];
+        if !self.in_last_look[timer as usize] {
+            self.in_last_look[timer as usize] = true;
+            self.last_look_bytes = 0;
+        } else {
+            // The peer's Close may come after other input, so this look goes on while input comes.
+            // The other two need no more than one turn: any input clears a pong's deadline, and for
+            // a write only the output counts.
+            let goes_on = timer == Timer::Close && self.heard_this_turn;
+            if !goes_on || self.last_look_bytes > LOOK_BYTES {
+                self.clear(timer);
+                return true;
+            }
         }
-        self.has_heard = false;
-        self.deadlines[timer.place()] = last_look(deadline, now, limit);
+        self.heard_this_turn = false;
+        self.deadlines[timer as usize] = last_look(deadline, now, limit);
         false
     }
 
-    /// The first deadline; `now` if one is pending. A loop over all connections asks nothing else.
+    /// The first deadline; `now` if something is pending, so that the caller tells the time.
     #[inline]
     pub(crate) fn next(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.pending.meets(Timers::GATE) {
+        if self.is_pending() {
             return Some(now);
         }
-        let mut earliest = Timestamp::MAX;
-        for (deadline, timers) in self.deadlines.iter().zip(PLACES) {
-            let begins = if self.pending.meets(timers) { now } else { *deadline };
-            let begins = if self.set.meets(timers) { begins } else { Timestamp::MAX };
-            earliest = earliest.min(begins);
-        }
-        (self.set != Timers::default()).then_some(earliest)
+        let [ping, pong, close, write] = self.deadlines;
+        Some(ping.min(pong).min(close.min(write))).filter(|first| *first != NOT_SET)
     }
 }
 
-/// The timers of each place.
-const PLACES: [Timers; 3] = [
-    Timers(1 << Timer::Ping as u8 | 1 << Timer::Close as u8),
-    Timers(1 << Timer::Pong as u8),
-    Timers(1 << Timer::Write as u8),
-];
+/// The deadline of a timer that is not set. One that long from now would never come either.
+const NOT_SET: Timestamp = Timestamp::MAX;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_pending_deadline_begins_with_the_next_known_time() {
+    fn a_pending_close_limit_begins_at_the_next_call_that_knows_the_time() {
         let mut timers = TimerTable::default();
-        timers.begin(Timer::Close, Duration::from_millis(10));
+        timers.begin_close(Duration::from_millis(10));
         assert_eq!(timers.next(Timestamp::from_millis(1)), Some(Timestamp::from_millis(1)));
         assert!(!timers.expire(Timer::Close, Timestamp::from_secs(9)), "it has not begun");
         timers.tick(Timestamp::from_millis(500));
@@ -285,7 +235,7 @@ mod tests {
         let at = Timestamp::from_millis;
         let mut timers = TimerTable::default();
         assert_eq!(timers.next(at(7)), None);
-        for (index, timer) in (0..).zip(Timer::ALL) {
+        for (index, timer) in (0..).zip([Timer::Ping, Timer::Pong, Timer::Close, Timer::Write]) {
             assert!(!timers.is_set(timer));
             assert!(!timers.expire(timer, Timestamp::from_secs(99)));
             timers.set(timer, at(40 - index * 10));

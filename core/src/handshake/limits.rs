@@ -19,11 +19,11 @@ use crate::error::ConfigError;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    pub(super) max_head_bytes: usize,
-    pub(super) max_headers: usize,
-    pub(super) max_body_bytes: usize,
-    pub(super) timeout: Option<Duration>,
-    pub(super) body_timeout: Option<Duration>,
+    max_head_bytes: usize,
+    max_headers: usize,
+    max_body_bytes: usize,
+    timeout: Option<Duration>,
+    body_timeout: Option<Duration>,
 }
 
 impl Default for Limits {

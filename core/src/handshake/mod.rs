@@ -1,8 +1,9 @@
-//! The opening handshake (RFC 6455 §4): heads of HTTP/1.1 in, a [`Connection`] out.
+//! The opening handshake (RFC 6455 §4): HTTP/1.1 in and out, and a [`Connection`] at the end.
 //!
-//! Two machines of the same shape as [`Connection`]. A server decides about each valid request; a
-//! client offers and checks. Whatever has come behind the head when the handshake is over, and
-//! whatever has not been written, goes on to the connection.
+//! [`ClientHandshake`] sends a request and checks the response. [`ServerHandshake`] receives a
+//! request, lets the application decide, and sends the answer. Both are used like a [`Connection`].
+//! Bytes that arrive after the handshake, and bytes that are not written when it ends, are passed on
+//! to the connection.
 //!
 //! ```
 //! use bytes::Buf;
@@ -11,28 +12,28 @@
 //! };
 //! use tidegate_core::{Config, Event, Message, Timestamp};
 //!
-//! // The network. A real one writes what it can and advances by as much.
+//! // The network. A real one writes what it can, and advances by as much.
 //! fn sent(output: &mut impl Buf) -> bytes::Bytes {
 //!     output.copy_to_bytes(output.remaining())
 //! }
 //!
 //! let now = Timestamp::ZERO;
 //! let request = ClientRequest::builder("example.org", "/chat?room=1").subprotocol("chat").build()?;
-//! let seed = [7; 32]; // from the operating system: it must be unpredictable
+//! let seed = [7; 32]; // must be unpredictable: take it from the operating system
 //! let mut client = ClientHandshake::new(now, request, Limits::default(), seed);
 //! let mut server = ServerHandshake::new(now, Limits::default());
 //!
 //! server.handle_input(now, &sent(client.output()));
-//! let request = server.request().expect("it is complete");
+//! let request = server.request().expect("the request is complete");
 //! assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
-//! let chosen = request.select_subprotocol(&["superchat", "chat"]).expect("it was offered");
+//! let chosen = request.select_subprotocol(&["superchat", "chat"]).expect("the client offered it");
 //! server.accept(Acceptance::new().subprotocol(chosen))?;
 //!
 //! client.handle_input(now, &sent(server.output()));
 //! assert_eq!(client.response().and_then(|response| response.subprotocol()), Some("chat"));
 //!
-//! let mut client = client.into_connection(now, Config::default()).expect("it is open");
-//! let mut server = server.into_connection(now, Config::default()).expect("it was accepted");
+//! let mut client = client.into_connection(now, Config::default()).expect("the server has upgraded");
+//! let mut server = server.into_connection(now, Config::default()).expect("the request was accepted");
 //! client.send("hello")?;
 //! server.handle_input(now, &sent(client.output()));
 //! assert_eq!(server.poll_event(), Some(Event::Message(Message::text("hello"))));
@@ -41,66 +42,48 @@
 //!
 //! # Strictness
 //!
-//! A server reads HTTP/1.1 to the letter: lines end with CRLF, there is no folded line, no blank
-//! before a colon, no control character. What is leniently read is how one request is seen as two
-//! (RFC 9112 §11). A client takes what real servers answer and browsers open: lines that end with
-//! LF alone, folded lines, empty lines before the first, HTTP/1.0. The same bytes have the same
-//! effect in whatever pieces they come.
+//! A server reads HTTP/1.1 to the letter: lines end with CRLF, and there are no folded lines, no
+//! blanks before a colon, and no control characters. Lenient parsing makes request smuggling
+//! possible, where a proxy sees one request and the server two (RFC 9112 §11). A client accepts what
+//! real servers send and browsers accept: lines that end with LF alone, folded lines, empty lines
+//! before the first, and HTTP/1.0. The same bytes have the same effect in whatever pieces they
+//! arrive.
 //!
-//! What is written cannot be broken out of: a name or a value that could end its line is refused
-//! where it is given.
+//! Header injection is not possible: a name or a value that could end its line is refused when it is
+//! set.
 
 mod body;
 mod client;
+mod compression;
 mod credentials;
 mod deadline;
-mod deflate;
 mod error;
+mod excerpt;
+mod exchange;
 mod extensions;
-mod foreign;
 mod head;
 mod headers;
 mod key;
 mod limits;
+mod not_http;
 pub mod proxy;
 mod server;
+mod start_line;
+mod syntax;
 
-use bytes::Bytes;
-
-pub use self::client::ClientHandshake;
-pub use self::client::request::{ClientRequest, ClientRequestBuilder};
-pub use self::client::response::Response;
+pub use self::client::{
+    ClientHandshake, ClientRequest, ClientRequestBuilder, ClientSteps, Response,
+};
 pub use self::credentials::{BasicCredentials, CredentialsError};
 pub use self::error::{AcceptError, HandshakeError, HeaderError, RequestError};
-pub use self::foreign::Excerpt;
+pub use self::excerpt::Excerpt;
+pub use self::exchange::{Handshake, OpeningSteps, Steps};
 pub use self::headers::Headers;
 pub use self::limits::{Limits, LimitsBuilder};
-pub use self::server::ServerHandshake;
+pub use self::server::{Acceptance, Rejection, Request, ServerHandshake, ServerSteps};
 #[cfg(feature = "http")]
-pub use self::server::http_types::{Accepted, Upgrade, refusal_response};
-pub use self::server::request::Request;
-pub use self::server::response::{Acceptance, Rejection};
-use crate::connection::Connection;
+pub use self::server::{Accepted, Upgrade, refusal_response};
 pub use crate::extension::Extension;
-use crate::time::Timestamp;
 
-/// What is left of the handshake goes to the connection: output goes first, and input is decoded
-/// up to the gate.
-fn hand_over(
-    mut connection: Connection,
-    now: Timestamp,
-    output: Bytes,
-    early: &[u8],
-    end_of_stream: bool,
-) -> Connection {
-    if !output.is_empty() {
-        connection.output.outbox.push_raw(output.into());
-        connection.watch_output();
-        connection.watch_output();
-    }
-    connection.handle_input(now, early);
-    if end_of_stream {
-        connection.handle_eof(now);
-    }
-    connection
-}
+#[cfg(doc)]
+use crate::Connection;

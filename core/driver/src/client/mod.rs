@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::happy_eyeballs::{dial_any, within};
+use crate::client::happy_eyeballs::dial_any;
 use crate::client::host::Host;
 use crate::error::Error;
 use crate::error::connect::{ConnectError, ConnectFault, Peer, Stage};
@@ -33,6 +33,7 @@ use crate::error::url::UrlError;
 use crate::io::Clock;
 use crate::io::MaybeTls;
 use crate::io::Network;
+use crate::io::before_deadline;
 use crate::trace::Span;
 use crate::websocket::WebSocket;
 use tidegate_core::Timestamp;
@@ -92,7 +93,7 @@ impl<N: Network> Client<N> {
     pub(crate) async fn connect_to(&self, url: Url) -> Result<ClientSocket<N>, Error> {
         self.check(&url)?;
         let connected = self.follow(url.clone()).await;
-        Span::connected(&url, &connected);
+        Span::connected((url.host(), url.port()), &connected);
         connected
     }
 
@@ -208,11 +209,13 @@ impl<N: Network> Client<N> {
         let fail = |stage, fault| Err(Error::from(ConnectError::new(stage, peer.clone(), fault)));
         let addresses = match host.socket_address(port) {
             Some(address) => vec![address],
-            None => match within(clock, deadline, network.resolve(name.into(), port)).await {
-                Some(Ok(addresses)) => addresses,
-                Some(Err(error)) => return fail(Stage::Resolve, ConnectFault::Resolve(error)),
-                None => return fail(Stage::Resolve, ConnectFault::TimedOut),
-            },
+            None => {
+                match before_deadline(clock, deadline, network.resolve(name.into(), port)).await {
+                    Some(Ok(addresses)) => addresses,
+                    Some(Err(error)) => return fail(Stage::Resolve, ConnectFault::Resolve(error)),
+                    None => return fail(Stage::Resolve, ConnectFault::TimedOut),
+                }
+            }
         };
         if addresses.is_empty() {
             return fail(Stage::Resolve, ConnectFault::NoAddress);
@@ -239,7 +242,7 @@ impl<N: Network> Client<N> {
         let fail = |stage, peer, fault| Err(ConnectError::new(stage, peer, fault).into());
         let stream = if url.is_secure() {
             let securing = self.network.secure(stream, url.host());
-            match within(&mut clock, deadline, securing).await {
+            match before_deadline(&mut clock, deadline, securing).await {
                 Some(Ok(stream)) => MaybeTls::Tls(Box::new(stream)),
                 Some(Err(error)) => return fail(Stage::Tls, peer, ConnectFault::Tls(error)),
                 None => return fail(Stage::Tls, peer, ConnectFault::TimedOut),

@@ -1,8 +1,8 @@
 //! Messages straight from the input to the caller, past the queue.
 
 use crate::connection::Connection;
-use crate::connection::closing::Phase;
 use crate::connection::event::Event;
+use crate::connection::phase::Phase;
 use crate::connection::timers::Timer;
 use crate::time::Timestamp;
 

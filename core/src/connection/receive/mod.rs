@@ -1,4 +1,4 @@
-//! What a connection does inside: frames to their parts, steps to their consequences.
+//! Decodes input: frames to messages, answers to pings, and events.
 
 pub(crate) mod assembler;
 pub(crate) mod borrowed;
@@ -17,31 +17,16 @@ use bytes::Bytes;
 
 use crate::close::CloseFrame;
 use crate::config::PongPolicy;
-use crate::connection::closing::{Phase, Step};
-use crate::connection::event::{Closed, Event, Failure};
+use crate::connection::event::Event;
+use crate::connection::phase::Phase;
 use crate::connection::receive::data_frames::Delivering;
-use crate::connection::receive::pending_input::{Held, Stash};
-use crate::connection::timers::Timer;
-use crate::connection::{Connection, ControlFrame, Ending, Receiving};
-use crate::deflate::session::Compression;
+use crate::connection::receive::pending_input::Held;
+use crate::connection::{Connection, ControlFrame, Receiving};
 use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, OpCode, Part, Payload};
 use crate::message::Message;
-use crate::time::Timestamp;
 
 impl Connection {
-    /// A time has come in. It never runs backwards.
-    #[inline]
-    pub(crate) fn tick(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
-        if self.output.outbox.has_news() {
-            self.output_moved();
-        }
-        if self.timers.is_pending() {
-            self.begin_pending();
-        }
-    }
-
     /// Decodes input as far as the gate allows and keeps the rest.
     pub(crate) fn decode_input(&mut self, input: &[u8]) {
         let mut rest = input;
@@ -194,32 +179,6 @@ impl Connection {
         Ok(())
     }
 
-    /// A Close or a fault has its turn like everything else: it takes effect when all that came
-    /// before it is taken. Until then answers to that can still be sent, if any can.
-    fn hold(&mut self, held: Held) {
-        self.stash.hold(held);
-    }
-
-    /// Everything before the Close or the fault is taken.
-    pub(crate) fn release(&mut self) {
-        match self.stash.release() {
-            Some(Held::Close { frame, trailing: so_far }) => {
-                // "It SHOULD echo the status code it received" (RFC 6455 §5.5.1). The reason, too:
-                // browsers show the page the one that they receive.
-                let reply = frame.clone();
-                self.step(Step::PeerClose, reply, Some(Cause::Received(frame)));
-                if let Some(Ending::Decided { trailing, .. }) = self.ending.as_deref_mut() {
-                    *trailing = so_far;
-                }
-            }
-            Some(Held::Violation(error)) => self.fail(error),
-            None => return,
-        }
-        if self.end_of_stream || self.phase == Phase::Cut {
-            self.end();
-        }
-    }
-
     fn received_ping(&mut self, payload: Bytes) {
         self.counters.pings_in = self.counters.pings_in.saturating_add(1);
         let policy = self.config.pong_policy;
@@ -274,20 +233,6 @@ impl Connection {
         event
     }
 
-    /// No event waits: what ended the connection has its turn. It is given out once, when nothing
-    /// can come before it any more.
-    fn poll_end(&mut self) -> Option<Event> {
-        self.release();
-        let is_all_decoded = self.is_all_decoded();
-        match self.ending.as_deref_mut() {
-            Some(Ending::Decided { closed, reported: reported @ false, .. }) if is_all_decoded => {
-                *reported = true;
-                Some(Event::Closed(closed.clone()))
-            }
-            Some(Ending::Decided { .. } | Ending::Undecided { .. }) | None => None,
-        }
-    }
-
     /// The gate opened: old input goes first.
     fn opened(&mut self) {
         let mut input = self.stash.take_input();
@@ -311,95 +256,4 @@ impl Connection {
             self.end();
         }
     }
-
-    /// Whether nothing that was received waits for its turn.
-    pub(crate) fn is_all_decoded(&self) -> bool {
-        self.stash.is_empty() && !self.delivering.is_waiting()
-    }
-
-    /// The stream has ended and all of it is decoded.
-    pub(crate) fn end(&mut self) {
-        let is_early = self.closed().is_none();
-        self.step(Step::EndOfStream, CloseFrame::EMPTY, Some(Cause::Failure(Failure::EndOfStream)));
-        if is_early {
-            self.output.outbox.clear();
-        }
-    }
-
-    fn fail(&mut self, error: ProtocolError) {
-        let frame = CloseFrame::new(error.close_code(), error.close_reason());
-        self.step(Step::Violation, frame, Some(Cause::Failure(Failure::Protocol(error))));
-    }
-
-    /// Cuts the stream: a time limit has passed, or the application gives up.
-    pub(crate) fn cut(&mut self, failure: Failure) {
-        self.step(Step::Cut, CloseFrame::EMPTY, Some(Cause::Failure(failure)));
-        self.output.outbox.clear();
-        if self.is_all_decoded() {
-            self.end();
-        }
-    }
-
-    /// Moves on by the table. `close` goes out if the table says so, behind what was accepted
-    /// before; `cause` is how the connection ends if the table says that this decides it.
-    pub(crate) fn step(&mut self, step: Step, close: CloseFrame, cause: Option<Cause>) {
-        let by_peer = self.phase == Phase::Open;
-        let moved = self.phase.on(step);
-        if self.closed().is_none() {
-            if moved.send_close {
-                self.ending = Some(Box::new(Ending::Undecided { sent: close.clone() }));
-                self.output.outbox.push_close(close);
-                // Until the transport has taken it, nothing else ends the connection.
-                self.watch_output();
-            }
-            if let (Some(_), Some(cause)) = (moved.outcome, cause) {
-                let sent = match self.ending.as_deref() {
-                    Some(Ending::Undecided { sent }) => Some(sent.clone()),
-                    Some(Ending::Decided { .. }) | None => None,
-                };
-                let closed = match cause {
-                    Cause::Received(frame) => {
-                        Closed::clean(frame, sent.unwrap_or(CloseFrame::EMPTY), by_peer)
-                    }
-                    Cause::Failure(failure) => Closed::failed(failure, sent, by_peer),
-                };
-                self.ending =
-                    Some(Box::new(Ending::Decided { closed, reported: false, trailing: 0 }));
-            }
-        }
-        self.enter(moved.phase);
-    }
-
-    /// Takes up a phase: its timers, and what it no longer needs.
-    fn enter(&mut self, phase: Phase) {
-        if self.phase == phase {
-            return;
-        }
-        self.phase = phase;
-        self.timers.clear(Timer::Ping);
-        self.timers.clear(Timer::Pong);
-        match phase {
-            // What the peer has to answer has a limit from when our Close has left.
-            Phase::Open | Phase::Closing | Phase::Closed => {}
-            Phase::Cut | Phase::Ended if !self.wants_output() => {
-                self.timers.clear(Timer::Write);
-                self.timers.clear(Timer::Close);
-            }
-            // Who broke the protocol, or is gone, has less patience to expect.
-            Phase::Failed | Phase::Cut | Phase::Ended => self.limit_closing(),
-        }
-        if !phase.decodes() {
-            // Nothing is inflated or compressed any more: the contexts go.
-            self.compression = Compression::default();
-            self.stash = Stash::default();
-            self.delivering.clear();
-        }
-    }
-}
-
-/// What decides how a connection ends.
-#[derive(Debug)]
-pub(crate) enum Cause {
-    Received(CloseFrame),
-    Failure(Failure),
 }

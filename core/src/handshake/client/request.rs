@@ -6,10 +6,11 @@ use core::fmt;
 
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflateOffer;
-use crate::handshake::deflate::Offer;
+use crate::handshake::compression::OfferedCompression;
 use crate::handshake::error::{HeaderError, RequestError};
-use crate::handshake::headers::{
-    Headers, check_added, is_authority, is_subprotocol, is_target_byte, path_of, write_field,
+use crate::handshake::headers::Headers;
+use crate::handshake::syntax::{
+    check_added, is_authority, is_subprotocol, is_target_byte, path_of, write_field,
 };
 
 /// A request for a WebSocket, which [`ClientRequestBuilder::build`] has checked.
@@ -38,7 +39,7 @@ pub struct ClientRequest {
     subprotocols: Vec<String>,
     origin: Option<String>,
     headers: Headers,
-    offer: Offer,
+    offer: OfferedCompression,
 }
 
 /// The settings. The setter of the same name in [`ClientRequestBuilder`] says what each one does.
@@ -62,7 +63,7 @@ impl ClientRequest {
             subprotocols: Vec::new(),
             origin: None,
             headers: Headers::default(),
-            offer: Offer::default(),
+            offer: OfferedCompression::default(),
         };
         ClientRequestBuilder { request }
     }
@@ -103,8 +104,8 @@ impl ClientRequest {
         self.offer.deflate
     }
 
-    /// The extensions that are offered.
-    pub(crate) fn offer(&self) -> Offer {
+    /// The compression that is offered.
+    pub(crate) fn offer(&self) -> OfferedCompression {
         self.offer
     }
 
