@@ -38,10 +38,12 @@ pub use tidegate_core;
 pub use tidegate_core::{ByteString, Bytes};
 
 pub use crate::client::{
-    Backoff, Client, ClientSocket, EnvironmentError, FailedAttempt, Options, Proxy, Reconnect,
-    RedirectError, Url,
+    Backoff, Client, ClientSocket, FailedAttempt, Options, Proxy, Reconnect, Url,
 };
-pub use crate::error::{ConnectError, ConnectFault, EntropyError, Error, Peer, Stage, UrlError};
+pub use crate::error::{
+    ConnectError, ConnectFault, EntropyError, EnvironmentError, Error, Peer, RedirectError, Stage,
+    UrlError,
+};
 pub use crate::handshake::{Incoming, client};
 #[cfg(feature = "futures-io")]
 pub use crate::io::FuturesStream;

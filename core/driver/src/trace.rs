@@ -13,8 +13,7 @@ mod on {
     use tracing::Instrument;
     use tracing::{debug, debug_span, error, info, trace, warn};
 
-    use crate::client::reconnect::FailedAttempt;
-    use crate::client::url::Url;
+    use crate::client::{FailedAttempt, Url};
     use crate::error::Error;
     use crate::serve::{BoxError, Remote, in_full, is_of_connection};
     use crate::websocket::close::copy;
@@ -211,8 +210,7 @@ mod on {
 mod off {
     use std::io;
 
-    use crate::client::reconnect::FailedAttempt;
-    use crate::client::url::Url;
+    use crate::client::{FailedAttempt, Url};
     use crate::error::Error;
     use crate::serve::{BoxError, Remote};
     use tidegate_core::Connection;

@@ -1,4 +1,4 @@
-//! How long a client waits between attempts to connect.
+//! How long a client waits between two attempts to connect.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tidegate_core::ConfigError;
 
 /// How long to wait before the next attempt.
 ///
-/// The waits grow from `initial` by `factor` up to `maximum`, and each is shortened at random by up
-/// to `jitter` of itself, so that the clients of a server that restarts do not all come at once.
+/// The waits grow from `initial` by `factor` up to `maximum`. Each is shortened at random, by up to
+/// the fraction `jitter`, so that not all clients of a restarting server come back at the same time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -21,7 +21,7 @@ use tidegate_core::ConfigError;
 ///     .attempts(8);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-#[must_use = "it is used when it is given to `reconnect`"]
+#[must_use = "it has an effect only when it is passed to `reconnect`"]
 pub struct Backoff {
     initial: Duration,
     maximum: Duration,
@@ -35,15 +35,15 @@ pub struct Backoff {
 impl Default for Backoff {
     fn default() -> Self {
         Self {
-            // Longer than a server process takes to be replaced behind a balancer.
+            // Longer than a load balancer takes to replace a server process.
             initial: Duration::from_millis(500),
-            // A user who looks at the screen sees it come back.
+            // A user who watches the screen sees the connection come back.
             maximum: Duration::from_secs(30),
             factor: 2.0,
             jitter: 0.5,
-            // Longer than a server that accepts everybody and then fails.
+            // Longer than the connections of a server that accepts everything and then fails.
             reset_after: Duration::from_secs(10),
-            // A server that asks for more is one for whose return a user would not wait.
+            // A user would not wait for a server that asks for more time than this.
             retry_after: Duration::from_secs(300),
             attempts: None,
         }
@@ -51,100 +51,106 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// 0.5 s, doubled up to 30 s, up to half of it less, without end.
+    /// The defaults: 0.5 s, doubled up to 30 s, each shortened by up to a half, without a limit on
+    /// the number of attempts.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the first wait. Default: 0.5 s; less than 1 µs is refused by [`Client::reconnect`](crate::Client::reconnect).
+    /// Sets the first wait. Default: 0.5 s.
+    /// [`Client::reconnect`](crate::Client::reconnect) refuses less than 1 µs.
     pub fn initial(mut self, wait: Duration) -> Self {
         self.initial = wait;
         self
     }
 
-    /// Sets the longest wait. Default: 30 s; less than 1 µs is refused by [`Client::reconnect`](crate::Client::reconnect).
+    /// Sets the longest wait. Default: 30 s.
+    /// [`Client::reconnect`](crate::Client::reconnect) refuses less than 1 µs.
     pub fn maximum(mut self, wait: Duration) -> Self {
         self.maximum = wait;
         self
     }
 
-    /// Sets by what each wait is longer than the one before. Default: 2; less than 1 counts as 1.
+    /// Sets the factor by which the waits grow. Default: 2. Less than 1 counts as 1.
     pub fn factor(mut self, factor: f64) -> Self {
         self.factor = factor;
         self
     }
 
-    /// Sets which part of a wait is random: from 0 (none) to 1 (all of it). Default: 0.5.
+    /// Sets the random fraction of a wait, from 0 (none) to 1 (all of it). Default: 0.5.
     pub fn jitter(mut self, part: f64) -> Self {
         self.jitter = part;
         self
     }
 
-    /// Sets how long a connection must have lived for the waits to begin anew. Default: 10 s.
+    /// Sets how long a connection must live so that the next waits start from `initial` again.
+    /// Default: 10 s.
     pub fn reset_after(mut self, lifetime: Duration) -> Self {
         self.reset_after = lifetime;
         self
     }
 
-    /// Sets the longest `Retry-After` that is honoured: a server that refuses with it is asked again
-    /// after that time and the usual wait, which keeps its clients from coming all at once. What is
-    /// longer counts as this long; zero: the field is not looked at. It is read in seconds; a date,
-    /// for which the clocks of both would have to agree, is passed over. Default: 5 min.
+    /// Sets the longest `Retry-After` that is honoured. Default: 5 min.
+    ///
+    /// If a server refuses with `Retry-After`, the client waits for that time and then for the usual
+    /// wait, so that not all clients come back at the same time. A longer time counts as `longest`;
+    /// with zero the header is ignored. A date in the header is ignored too, because both clocks
+    /// would have to agree.
     pub fn retry_after(mut self, longest: Duration) -> Self {
         self.retry_after = longest;
         self
     }
 
-    /// Sets how many attempts may be made without a connection that lives long enough. Default:
-    /// `None`, no end.
+    /// Sets how many attempts may be made without a connection that lives for `reset_after`. Default:
+    /// `None`, no limit.
     pub fn attempts(mut self, attempts: impl Into<Option<u32>>) -> Self {
         self.attempts = attempts.into();
         self
     }
 
-    /// Without waits a client would do nothing but connect. That a connection counts as soon as it
-    /// is there, by a `reset_after` of zero, is a choice.
+    /// Refuses waits of zero, with which a client would connect in a busy loop. A `reset_after` of
+    /// zero is allowed: then every connection lives long enough.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         ConfigError::check_duration("initial", self.initial)?;
         ConfigError::check_duration("maximum", self.maximum)
     }
 
     pub(crate) fn is_used_up(&self, attempts: u32) -> bool {
-        self.attempts.is_some_and(|most| attempts >= most)
+        self.attempts.is_some_and(|limit| attempts >= limit)
     }
 
-    pub(crate) fn is_long(&self, lifetime: Duration) -> bool {
+    pub(crate) fn is_long_lived(&self, lifetime: Duration) -> bool {
         lifetime >= self.reset_after
     }
 
-    /// The wait after this error, which ended so many attempts.
+    /// The wait after `error`, which is the result of the last one of `attempts`.
     pub(crate) fn wait_after(&self, error: &Error, attempts: u32, random: f64) -> Duration {
         let asked = retry_after(error).unwrap_or_default().min(self.retry_after);
         asked.saturating_add(self.wait(attempts, random))
     }
 
-    /// The wait after so many attempts in vain. `random` is from 0 to 1.
+    /// The wait after so many failed attempts. `random` is from 0 to 1.
     pub(crate) fn wait(&self, failures: u32, random: f64) -> Duration {
         let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
-        // `max` and `min` give the other one for what is not a number; `clamp` would keep it.
+        // For NaN, `max` and `min` return the other operand; `clamp` would return NaN.
         let grown = self.initial.as_secs_f64() * self.factor.max(1.0).powi(exponent);
         let wait = grown.min(self.maximum.as_secs_f64());
-        #[allow(clippy::manual_clamp, reason = "it keeps what is not a number")]
+        #[allow(clippy::manual_clamp, reason = "it returns NaN for NaN")]
         let part = self.jitter.max(0.0).min(1.0);
         Duration::try_from_secs_f64(wait * (1.0 - part * random)).unwrap_or(self.maximum)
     }
 }
 
-/// What the server asks for, in seconds (RFC 9110 §10.2.3).
+/// The `Retry-After` of a response, in seconds (RFC 9110 §10.2.3).
 fn retry_after(error: &Error) -> Option<Duration> {
     let Error::Handshake { response: Some(response), .. } = error else { return None };
     let value = response.headers().get("Retry-After")?.trim();
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-    // A number that is too large is a long time.
+    // A number that is too large still means a long time.
     is_number.then(|| Duration::from_secs(value.parse().unwrap_or(u64::MAX)))
 }
 
-/// From 0 to 1; the middle if the system has no random bytes.
+/// A random number from 0 to 1. Returns 0.5 if the system has no random bytes.
 pub(crate) fn random() -> f64 {
     let mut bytes = [0; 4];
     match getrandom::fill(&mut bytes) {

@@ -1,50 +1,42 @@
-//! A way through a proxy, on a stream to it.
+//! Opening a tunnel through a proxy: HTTP CONNECT or SOCKS5, on a stream to the proxy.
 
 use std::future::poll_fn;
-use std::io;
 
 use crate::client::proxy::{Proxy, ProxyKind};
+use crate::error::ConnectFault;
 use crate::event_loop::endpoint::Link;
 use crate::event_loop::{Driven, Goal, Machine};
-use crate::io::ByteStream;
-use crate::io::Clock;
+use crate::io::{ByteStream, Clock};
 use tidegate_core::handshake::Limits;
-use tidegate_core::handshake::proxy::{HttpConnect, ProxyError, ProxyRequestError, Socks5};
+use tidegate_core::handshake::proxy::{HttpConnect, ProxyError, Socks5};
 
-/// Why there is no way through.
-#[derive(Debug)]
-pub(crate) enum TunnelFault {
-    Request(ProxyRequestError),
-    Proxy(ProxyError),
-    Io(io::Error),
-}
-
-/// Asks the proxy for a connection to this host and port. The stream leads there then.
-pub(crate) async fn through<S: ByteStream, C: Clock>(
+/// Asks the proxy to connect to this host and port. Returns the stream, which leads to that host from
+/// then on.
+pub(crate) async fn open_tunnel<S: ByteStream, C: Clock>(
     stream: S,
     clock: C,
     proxy: &Proxy,
     (host, port): (&str, u16),
     limits: &Limits,
-) -> Result<(S, C), TunnelFault> {
+) -> Result<(S, C), ConnectFault> {
     let (now, credentials) = (clock.now(), proxy.credentials());
     match proxy.kind() {
         ProxyKind::Http => {
             let machine = HttpConnect::new(now, host, port, credentials, limits);
-            open(stream, clock, machine.map_err(TunnelFault::Request)?).await
+            run(stream, clock, machine.map_err(ConnectFault::ProxyRequest)?).await
         }
         ProxyKind::Socks5 => {
             let machine = Socks5::new(now, host, port, credentials, limits);
-            open(stream, clock, machine.map_err(TunnelFault::Request)?).await
+            run(stream, clock, machine.map_err(ConnectFault::ProxyRequest)?).await
         }
     }
 }
 
-async fn open<S: ByteStream, C: Clock, M: Way>(
+async fn run<S: ByteStream, C: Clock, M: ProxyMachine>(
     stream: S,
     clock: C,
     machine: M,
-) -> Result<(S, C), TunnelFault> {
+) -> Result<(S, C), ConnectFault> {
     let mut tunnel = Tunnel { link: Link::new(stream, clock), machine };
     poll_fn(|cx| {
         tunnel.poll_until(cx, |tunnel| {
@@ -57,18 +49,18 @@ async fn open<S: ByteStream, C: Clock, M: Way>(
     .await;
     let Tunnel { link, machine } = tunnel;
     match (link.stream, machine.failure()) {
-        // In TLS and in HTTP the client speaks first: what has come is nobody's.
-        (Some(_), None) if machine.has_rest() => Err(TunnelFault::Proxy(ProxyError::EarlyData)),
+        // In TLS and in HTTP the client speaks first, so these bytes cannot be from the server.
+        (Some(_), None) if machine.has_rest() => Err(ConnectFault::Proxy(ProxyError::EarlyData)),
         (Some(stream), None) => Ok((stream, link.clock)),
-        (_, Some(error)) if error != ProxyError::EndOfStream => Err(TunnelFault::Proxy(error)),
+        (_, Some(error)) if error != ProxyError::EndOfStream => Err(ConnectFault::Proxy(error)),
         _ => Err(match link.fault {
-            Some(fault) => TunnelFault::Io(fault),
-            None => TunnelFault::Proxy(ProxyError::EndOfStream),
+            Some(fault) => ConnectFault::Io(fault),
+            None => ConnectFault::Proxy(ProxyError::EndOfStream),
         }),
     }
 }
 
-/// A proxy's machine on a link.
+/// The protocol of a proxy on a stream.
 struct Tunnel<S, C, M> {
     link: Link<S, C>,
     machine: M,
@@ -84,16 +76,16 @@ impl<S: ByteStream, C: Clock, M: Machine> Driven for Tunnel<S, C, M> {
     }
 }
 
-/// What both machines tell.
-trait Way: Machine {
+/// What the two proxy protocols have in common.
+trait ProxyMachine: Machine {
     fn is_open(&self) -> bool;
     fn failure(&self) -> Option<ProxyError>;
     fn has_rest(&self) -> bool;
 }
 
-macro_rules! ways {
+macro_rules! proxy_machines {
     ($($machine:ty),+) => {$(
-        impl Way for $machine {
+        impl ProxyMachine for $machine {
             fn is_open(&self) -> bool {
                 self.is_open()
             }
@@ -106,4 +98,4 @@ macro_rules! ways {
         }
     )+};
 }
-ways!(HttpConnect, Socks5);
+proxy_machines!(HttpConnect, Socks5);
