@@ -1,9 +1,9 @@
-//! The server of the README as a program.
+//! The README's echo server as a complete program.
 //!
 //! `cargo run --release --example readme_echo -p tidegate-tokio [address]`
 //!
-//! It is here to be tested with its code as the README shows it. `echo_server` closes its
-//! connections when it ends, and `serve` does more for a server that is deployed.
+//! It exists so that tests can run the code that the README shows. `echo_server` also closes its
+//! connections when it ends, and for a deployed server `serve` does more.
 
 use tokio::net::TcpListener;
 

@@ -1,17 +1,17 @@
-//! The loop of the README as a program: an echo server with nothing but `std`.
+//! The README's event loop as a complete program: an echo server that uses only `std`.
 //!
 //!     cargo run --release -p tidegate-core --example readme_loop -- 127.0.0.1:9001
 //!
-//! `std` has no poller, so this one looks at every connection again and again, with a short rest
-//! when nothing happens. It is here to be tested with its code as the README shows it; to build on,
-//! take `mio_echo.rs`.
+//! `std` has no poller, so this program looks at every connection in turn, and sleeps briefly when
+//! nothing happened. It exists so that tests can run the code that the README shows. As the base for
+//! a server, use `mio_echo.rs`.
 
 #![allow(
     clippy::disallowed_methods,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
     clippy::wildcard_enum_match_arm,
-    reason = "an event loop has a clock and std, and the README's code is for every kind of event"
+    reason = "an event loop reads a clock and uses std, and the README's code ignores most kinds of event"
 )]
 
 use std::io::{self, ErrorKind};
@@ -26,15 +26,15 @@ use tidegate_core::{Config, READ_SIZE};
 use tidegate_core::event_loop::{Duplex, Turn, turn};
 use tidegate_core::{Connection, Event, Timestamp};
 
-/// The socket is ready, the deadline has come, or something was sent from outside.
+/// Call this when the socket is ready, when the deadline has come, and after sending from outside.
 fn echo(
     connection: &mut Connection,
-    socket: &mut impl Duplex, // non-blocking: the sockets of std, or any other by WithShutdown
-    buffer: &mut [u8],        // one for all connections of a thread
+    socket: &mut impl Duplex, // non-blocking: a std socket, or any other in WithShutdown
+    buffer: &mut [u8],        // shared by all connections of a thread
     now: Timestamp,           // from one monotonic clock
 ) -> Turn {
     turn(connection, socket, buffer, now, |connection, event| match event {
-        Event::Message(message) => drop(connection.send(message)), // there is room for an answer
+        Event::Message(message) => drop(connection.send(message)), // there is room for the answer
         Event::Closed(closed) => println!("{closed}"),
         _ => {}
     })
@@ -67,7 +67,7 @@ fn main() -> io::Result<()> {
     }
 }
 
-/// One turn of a peer. `None`: it is over.
+/// Runs one peer once. Returns `None` when its connection has ended.
 fn go_on(peer: Peer, buffer: &mut [u8], now: Timestamp) -> Option<Peer> {
     match peer {
         Peer::Opening(mut handshake, mut stream) => {
@@ -90,5 +90,5 @@ fn go_on(peer: Peer, buffer: &mut [u8], now: Timestamp) -> Option<Peer> {
     }
 }
 
-/// Between two looks.
+/// The pause after a round in which nothing happened.
 const REST: Duration = Duration::from_micros(200);

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::timestamp::Timestamp;
+use crate::time::Timestamp;
 
 /// When a limit may be judged whose `deadline` has passed: after one more turn of the caller's
 /// loop, which reads what has arrived meanwhile and offers output.

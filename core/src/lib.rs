@@ -77,52 +77,22 @@
 
 extern crate alloc;
 
-mod assembler;
-mod chunker;
 mod close;
-mod compression;
 mod config;
 mod connection;
-mod deadlines;
-mod delivery;
 mod error;
-mod event;
 mod extension;
-mod gauge;
-mod inbox;
-mod keepalive;
 mod last_look;
-mod lend;
-mod line;
-mod mask;
-mod memory_bound;
 mod message;
-mod observe;
 mod opcode;
-mod outbox;
-mod output;
-mod phase;
-mod prepared;
-mod refusal;
 mod role;
-mod routing;
-mod sending;
-mod sequence;
-mod settings;
-mod short;
-mod stash;
-mod stats;
-mod straight;
-mod text;
-mod timers;
-mod timestamp;
+mod time;
 mod utf8;
-mod watermarks;
-mod wire;
-mod wishes;
 
 #[cfg(feature = "deflate")]
 pub mod deflate;
+#[cfg(not(feature = "deflate"))]
+mod deflate;
 #[cfg(feature = "std")]
 pub mod event_loop;
 pub mod frame;
@@ -134,22 +104,19 @@ pub use bytes::Bytes;
 pub use bytestring::ByteString;
 
 pub use crate::close::{CloseCode, CloseFrame};
-pub use crate::compression::Compress;
-pub use crate::config::Delivery;
-pub use crate::config::{Config, ConfigBuilder, PongPolicy};
+pub use crate::config::{Config, ConfigBuilder, Delivery, PongPolicy, Watermarks};
+pub use crate::connection::event::{Closed, Event, Failure};
+pub use crate::connection::receive::borrowed::EventRef;
+pub use crate::connection::send::error::{ChunkError, Refusal, SendError};
+pub use crate::connection::send::output::Output;
+pub use crate::connection::send::prepared::Prepared;
+pub use crate::connection::stats::Stats;
 pub use crate::connection::{Connection, Transport};
+pub use crate::deflate::session::Compress;
 pub use crate::error::{ConfigError, ControlError, ProtocolError};
-pub use crate::event::{Closed, Event, Failure};
-pub use crate::lend::EventRef;
-pub use crate::message::MessageRef;
-pub use crate::message::{Chunk, Message, MessageKind};
-pub use crate::output::Output;
-pub use crate::prepared::Prepared;
-pub use crate::refusal::{ChunkError, Refusal, SendError};
+pub use crate::message::{Chunk, Message, MessageKind, MessageRef};
 pub use crate::role::Role;
-pub use crate::stats::Stats;
-pub use crate::timestamp::Timestamp;
-pub use crate::watermarks::Watermarks;
+pub use crate::time::Timestamp;
 
 /// How much to read at a time: the size of the read buffer that serves every connection of a
 /// thread, and that [`Config::memory_bound`] counts on. 64 KiB and room for headers: messages of

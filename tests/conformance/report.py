@@ -109,11 +109,11 @@ def peers(out, results):
             for peer, variant in order]
     return "\n\n".join([
         table(["peer: checks passed"] + list(ADAPTERS), main),
-        "Servers of other people, and proxies in between:",
+        "Our adapters in other HTTP servers, and behind proxies:",
         table(["our side", "peer", "checks passed"], sorted(others)),
-        "Nobody reads, while 128 MiB are offered in messages of 64 KiB: MiB that were taken (the buffers of the "
-        "kernel included), and MiB that were resident in our process at the peak (everything included).",
-        table(["ours", "who does not read", "taken", "resident", ""], sorted(stalls)),
+        "One side does not read while 128 MiB are offered to it in messages of 64 KiB. The columns: MiB that were "
+        "accepted (including the kernel's buffers), and peak resident MiB of our whole process.",
+        table(["ours", "who does not read", "accepted", "resident", ""], sorted(stalls)),
         "Versions: %s." % versions()])
 
 

@@ -7,12 +7,10 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use crate::error::{EntropyError, Error};
-use crate::event_loop::endpoint::Link;
-use crate::event_loop::{Driven, Goal, Machine};
+use crate::error::{EntropyError, Error, copy};
+use crate::event_loop::{Attempt, Endpoint, EventLoop, ProtocolMachine};
 use crate::io::ByteStream;
 use crate::io::Clock;
-use crate::serve::leaving::Leaving;
 use crate::trace::{Span, within};
 use crate::websocket::WebSocket;
 use tidegate_core::Config;
@@ -63,15 +61,17 @@ async fn open<S: ByteStream, C: Clock>(
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| Error::Entropy(EntropyError::new(error)))?;
     let handshake = ClientHandshake::new(clock.now(), request, limits, seed);
-    let mut opening = Opening { link: Link::new(stream, clock), handshake };
+    let mut opening = Opening { endpoint: Endpoint::new(stream, clock), handshake };
     poll_fn(|cx| opening.poll_until(cx, |opening| opening.decided(ClientHandshake::is_open)))
         .await?;
 
-    let Opening { link, handshake } = opening;
+    let Opening { endpoint, handshake } = opening;
     let subprotocol = handshake.response().and_then(Response::subprotocol).map(String::from);
-    match handshake.into_connection(link.clock.now(), config) {
-        Ok(connection) => Ok(WebSocket::from_link(link, connection, subprotocol.as_deref())),
-        Err(handshake) => Err(failed(&link, &handshake)),
+    match handshake.into_connection(endpoint.clock.now(), config) {
+        Ok(connection) => {
+            Ok(WebSocket::from_endpoint(endpoint, connection, subprotocol.as_deref()))
+        }
+        Err(handshake) => Err(failed(&endpoint, &handshake)),
     }
 }
 
@@ -106,7 +106,7 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
                 Ok(incoming) => Ok(incoming),
                 Err(mut opening) => {
                     opening.finish().await;
-                    Err(failed(&opening.link, &opening.handshake))
+                    Err(failed(&opening.endpoint, &opening.handshake))
                 }
             };
             Span::opened(&received);
@@ -122,11 +122,11 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
         limits: Limits,
     ) -> Result<Self, Box<Opening<S, C, ServerHandshake>>> {
         let handshake = ServerHandshake::new(clock.now(), limits);
-        let mut opening = Box::new(Opening { link: Link::new(stream, clock), handshake });
+        let mut opening = Box::new(Opening { endpoint: Endpoint::new(stream, clock), handshake });
         poll_fn(|cx| {
             opening.poll_until(cx, |opening| {
                 let has_request = opening.handshake.request().is_some();
-                if has_request || opening.is_refused() { Goal::Done(()) } else { Goal::Wait }
+                if has_request || opening.is_refused() { Attempt::Done(()) } else { Attempt::Wait }
             })
         })
         .await;
@@ -158,7 +158,7 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
 
     /// The clock, while nobody else needs it.
     pub(crate) fn clock(&mut self) -> &mut C {
-        &mut self.opening.link.clock
+        &mut self.opening.endpoint.clock
     }
 
     /// Adds a header field to the answer.
@@ -188,8 +188,8 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
         let answering = async {
             match self.answer().await {
                 Ok(socket) => Ok(socket),
-                Err((error, leaving)) => {
-                    if let Some(Leaving(mut opening)) = leaving {
+                Err((error, opening)) => {
+                    if let Some(mut opening) = opening {
                         opening.finish().await;
                     }
                     Err(error)
@@ -199,27 +199,29 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
         Box::pin(answering).await
     }
 
-    pub(crate) async fn answer(self) -> Result<WebSocket<S, C>, (Error, Option<Leaving<S, C>>)> {
+    pub(crate) async fn answer(self) -> Result<WebSocket<S, C>, (Error, Option<Refused<S, C>>)> {
         let Self { mut opening, acceptance, subprotocol, config, .. } = self;
         let acceptance = acceptance.configured(&config);
         if let Err(error) = opening.handshake.accept(acceptance) {
             // The client is not left without an answer for a mistake of ours.
             let _ = opening.handshake.reject(Rejection::new(500));
             opening.answered().await;
-            return Err((Error::Accept(error), Some(Leaving(opening))));
+            return Err((Error::Accept(error), Some(opening)));
         }
         poll_fn(|cx| {
             opening.poll_until(cx, |opening| {
-                let is_flushed = opening.link.is_flushed();
+                let is_flushed = opening.endpoint.is_flushed();
                 opening.decided(|handshake| is_flushed && !handshake.wants_output())
             })
         })
         .await
         .map_err(|error| (error, None))?;
-        let Opening { link, handshake } = *opening;
-        match handshake.into_connection(link.clock.now(), config) {
-            Ok(connection) => Ok(WebSocket::from_link(link, connection, subprotocol.as_deref())),
-            Err(handshake) => Err((failed(&link, &handshake), None)),
+        let Opening { endpoint, handshake } = *opening;
+        match handshake.into_connection(endpoint.clock.now(), config) {
+            Ok(connection) => {
+                Ok(WebSocket::from_endpoint(endpoint, connection, subprotocol.as_deref()))
+            }
+            Err(handshake) => Err((failed(&endpoint, &handshake), None)),
         }
     }
 
@@ -251,25 +253,28 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     }
 }
 
-/// A handshake on a link.
+/// The opening handshake with a client that was refused and has its response.
+type Refused<S, C> = Box<Opening<S, C, ServerHandshake>>;
+
+/// An opening handshake on a stream.
 #[derive(Debug)]
 pub(crate) struct Opening<S, C, M> {
-    pub(crate) link: Link<S, C>,
+    pub(crate) endpoint: Endpoint<S, C>,
     pub(crate) handshake: M,
 }
 
 impl<S: ByteStream, C: Clock, M: Handshake> Opening<S, C, M> {
     /// Whether it has come as far as it should, or to its end: with a failure, that is behind the
     /// answer and the end of the stream.
-    fn decided(&self, is_done: impl FnOnce(&M) -> bool) -> Goal<Result<(), Error>> {
+    fn decided(&self, is_done: impl FnOnce(&M) -> bool) -> Attempt<Result<(), Error>> {
         // A server that cannot write has nothing to wait for; a client may have an answer to read.
-        let is_mute = self.link.has_write_failed() && !self.handshake.wants_input();
-        if self.link.stream.is_none() || is_mute {
-            Goal::Done(Err(failed(&self.link, &self.handshake)))
+        let is_mute = self.endpoint.has_write_failed() && !self.handshake.wants_input();
+        if self.endpoint.stream.is_none() || is_mute {
+            Attempt::Done(Err(failed(&self.endpoint, &self.handshake)))
         } else if self.handshake.failure().is_none() && is_done(&self.handshake) {
-            Goal::Done(Ok(()))
+            Attempt::Done(Ok(()))
         } else {
-            Goal::Wait
+            Attempt::Wait
         }
     }
 }
@@ -285,8 +290,8 @@ impl<S: ByteStream, C: Clock> Opening<S, C, ServerHandshake> {
             return Err(Error::Accept(error));
         }
         self.finish().await;
-        match self.link.fault.take() {
-            Some(fault) if self.link.has_write_failed() => Err(Error::Io(fault)),
+        match self.endpoint.fault.take() {
+            Some(fault) if self.endpoint.has_write_failed() => Err(Error::Io(fault)),
             _ => Ok(()),
         }
     }
@@ -294,12 +299,9 @@ impl<S: ByteStream, C: Clock> Opening<S, C, ServerHandshake> {
     /// Waits until the answer is written, or cannot be.
     pub(crate) async fn answered(&mut self) {
         poll_fn(|cx| {
-            self.poll_until(
-                cx,
-                |opening| {
-                    if opening.is_refused() { Goal::Done(()) } else { Goal::Wait }
-                },
-            )
+            self.poll_until(cx, |opening| {
+                if opening.is_refused() { Attempt::Done(()) } else { Attempt::Wait }
+            })
         })
         .await;
     }
@@ -307,9 +309,9 @@ impl<S: ByteStream, C: Clock> Opening<S, C, ServerHandshake> {
     /// Whether all is said to a client that is refused.
     fn is_refused(&self) -> bool {
         let is_written = self.handshake.failure().is_some()
-            && self.link.is_flushed()
+            && self.endpoint.is_flushed()
             && !self.handshake.wants_output();
-        is_written || self.link.stream.is_none() || self.link.has_write_failed()
+        is_written || self.endpoint.stream.is_none() || self.endpoint.has_write_failed()
     }
 
     /// Waits until the answer is written and the client has closed the stream.
@@ -318,25 +320,25 @@ impl<S: ByteStream, C: Clock> Opening<S, C, ServerHandshake> {
     }
 
     pub(crate) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_until(cx, |opening| match opening.link.stream {
-            Some(_) if !opening.link.has_write_failed() => Goal::Wait,
-            _ => Goal::Done(()),
+        self.poll_until(cx, |opening| match opening.endpoint.stream {
+            Some(_) if !opening.endpoint.has_write_failed() => Attempt::Wait,
+            _ => Attempt::Done(()),
         })
     }
 }
 
-impl<S: ByteStream, C: Clock, M: Machine> Driven for Opening<S, C, M> {
+impl<S: ByteStream, C: Clock, M: ProtocolMachine> EventLoop for Opening<S, C, M> {
     type Stream = S;
     type Clock = C;
     type Machine = M;
 
-    fn parts(&mut self) -> (&mut Link<S, C>, &mut M) {
-        (&mut self.link, &mut self.handshake)
+    fn parts(&mut self) -> (&mut Endpoint<S, C>, &mut M) {
+        (&mut self.endpoint, &mut self.handshake)
     }
 }
 
 /// What both handshakes tell about a failure.
-pub(crate) trait Handshake: Machine {
+pub(crate) trait Handshake: ProtocolMachine {
     fn failure(&self) -> Option<&HandshakeError>;
     fn response(&self) -> Option<&Response>;
 }
@@ -362,12 +364,10 @@ impl Handshake for ServerHandshake {
 }
 
 /// Why there is no connection. What the peer said counts for more than how the transport ended.
-pub(crate) fn failed<S, C>(link: &Link<S, C>, handshake: &impl Handshake) -> Error {
+pub(crate) fn failed<S, C>(endpoint: &Endpoint<S, C>, handshake: &impl Handshake) -> Error {
     let error = handshake.failure().copied().unwrap_or(HandshakeError::EndOfStream);
-    match &link.fault {
-        Some(fault) if error == HandshakeError::EndOfStream => {
-            Error::Io(crate::websocket::close::copy(fault))
-        }
+    match &endpoint.fault {
+        Some(fault) if error == HandshakeError::EndOfStream => Error::Io(copy(fault)),
         _ => Error::Handshake {
             error,
             response: handshake.response().cloned().map(Box::new),

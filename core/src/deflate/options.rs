@@ -1,7 +1,7 @@
 //! How a connection compresses, and what it offers or accepts.
 
-use super::negotiation::{ClientWindow, DeflateOffer, DeflateParams};
-use super::pool::DeflatePool;
+use crate::deflate::negotiation::{ClientWindow, DeflateOffer, DeflateParams};
+use crate::deflate::pool::DeflatePool;
 use crate::error::ConfigError;
 
 /// Settings of permessage-deflate, for either role.

@@ -5,13 +5,13 @@ use std::net::Shutdown;
 
 use bytes::{Buf, Bytes};
 
-use super::handler::{Handed, Handler, hand_over, take_input};
-use super::share::Share;
-use super::turn::{hand_over_last, wants_reading};
 use crate::READ_SIZE;
+use crate::connection::event::Closed;
 use crate::connection::{Connection, Transport};
-use crate::event::Closed;
-use crate::timestamp::Timestamp;
+use crate::event_loop::handler::{Handed, Handler, hand_over, take_input};
+use crate::event_loop::share::Share;
+use crate::event_loop::turn::{hand_over_last, wants_reading};
+use crate::time::Timestamp;
 
 /// The operations of a connection that are under way: at most one receive and one send. For
 /// io_uring, IOCP, or a thread that reads and one that writes.

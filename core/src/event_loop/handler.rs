@@ -1,9 +1,9 @@
 //! The application as the loop sees it, and when it is handed an event.
 
-use super::share::Share;
 use crate::connection::Connection;
-use crate::event::Event;
-use crate::timestamp::Timestamp;
+use crate::connection::event::Event;
+use crate::event_loop::share::Share;
+use crate::time::Timestamp;
 
 /// What an application does with events. A closure `FnMut(&mut Connection, Event)` is one that is
 /// always ready.
@@ -46,7 +46,7 @@ pub trait Handler {
     ///
     /// When it becomes true again, call the loop's function: nothing else does. An application that
     /// will never be ready again says that it is, and discards what comes: otherwise
-    /// [`Turn::Over`](super::Turn::Over) waits for it.
+    /// [`Turn::Over`](crate::event_loop::Turn::Over) waits for it.
     fn is_ready(&self) -> bool {
         true
     }
@@ -60,7 +60,7 @@ impl<F: FnMut(&mut Connection, Event)> Handler for F {
 
 /// Why no more events are handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Handed {
+pub(crate) enum Handed {
     /// There are none.
     All,
     /// The next one is a message that cannot be answered, or that the application does not take.
@@ -70,7 +70,7 @@ pub(super) enum Handed {
 }
 
 /// Hands over the events that the connection has.
-pub(super) fn hand_over(
+pub(crate) fn hand_over(
     connection: &mut Connection,
     handler: &mut impl Handler,
     share: &mut Share,
@@ -94,7 +94,7 @@ pub(super) fn hand_over(
 
 /// Takes input, and hands over what it brings. What cannot be handed over is queued, up to the
 /// gate, and what is behind that is kept as bytes.
-pub(super) fn take_input(
+pub(crate) fn take_input(
     connection: &mut Connection,
     handler: &mut impl Handler,
     now: Timestamp,
@@ -116,7 +116,7 @@ pub(super) fn take_input(
 }
 
 /// Whether the next event, if there is one, may be handed over.
-pub(super) fn may_hand_over(connection: &Connection, handler: &impl Handler) -> bool {
+pub(crate) fn may_hand_over(connection: &Connection, handler: &impl Handler) -> bool {
     !connection.is_message_next() || takes_messages(connection, handler)
 }
 

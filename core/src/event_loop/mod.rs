@@ -87,8 +87,8 @@ pub use self::turn::{turn, turn_with};
 
 use std::io;
 
-use crate::event::Closed;
-use crate::timestamp::Timestamp;
+use crate::connection::event::Closed;
+use crate::time::Timestamp;
 
 #[cfg(doc)]
 use crate::{Connection, Event};

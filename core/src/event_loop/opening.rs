@@ -4,14 +4,14 @@ use std::io::{self, ErrorKind};
 
 use bytes::{Buf, Bytes};
 
-use super::duplex::Duplex;
-use super::share::Share;
-use super::turn::{Read, Written, flushed, read_once};
-use super::{Turn, Wait};
 use crate::READ_SIZE;
 use crate::connection::Transport;
+use crate::event_loop::duplex::Duplex;
+use crate::event_loop::share::Share;
+use crate::event_loop::turn::{Read, Written, flushed, read_once};
+use crate::event_loop::{Turn, Wait};
 use crate::handshake::{ClientHandshake, HandshakeError, ServerHandshake};
-use crate::timestamp::Timestamp;
+use crate::time::Timestamp;
 
 /// Does everything that a server's opening handshake can do without waiting. After each call, look:
 ///
@@ -19,7 +19,7 @@ use crate::timestamp::Timestamp;
 ///   [`accept`](ServerHandshake::accept) or [`reject`](ServerHandshake::reject). A rejection is
 ///   written by the next calls.
 /// - [`is_accepted`](ServerHandshake::is_accepted): go on with
-///   [`into_connection`](ServerHandshake::into_connection) and [`turn`](super::turn()), which writes
+///   [`into_connection`](ServerHandshake::into_connection) and [`turn`](crate::event_loop::turn()), which writes
 ///   the answer.
 ///
 /// Otherwise do as [`Turn`] says. It is over when there will be no connection: `how` is
@@ -81,7 +81,7 @@ pub fn accept<S: Duplex + ?Sized>(
 /// Does everything that a client's opening handshake can do without waiting.
 ///
 /// When it [`is_open`](ClientHandshake::is_open), go on with
-/// [`into_connection`](ClientHandshake::into_connection) and [`turn`](super::turn()). Otherwise do
+/// [`into_connection`](ClientHandshake::into_connection) and [`turn`](crate::event_loop::turn()). Otherwise do
 /// as [`Turn`] says. It is over when there will be no connection: `how` is
 /// [`failure`](ClientHandshake::failure), and [`response`](ClientHandshake::response) the server's
 /// answer if it gave one.

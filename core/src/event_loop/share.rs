@@ -2,24 +2,24 @@
 
 /// What is left of a connection's share of a call, in bytes.
 #[derive(Debug)]
-pub(super) struct Share(usize);
+pub(crate) struct Share(usize);
 
 impl Share {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(SHARE)
     }
 
     /// A call of the stream, which moved so many bytes.
-    pub(super) fn take_call(&mut self, bytes: usize) {
+    pub(crate) fn take_call(&mut self, bytes: usize) {
         self.0 = self.0.saturating_sub(bytes.max(CALL));
     }
 
     /// An event with so much payload was handed over.
-    pub(super) fn take_event(&mut self, bytes: usize) {
+    pub(crate) fn take_event(&mut self, bytes: usize) {
         self.0 = self.0.saturating_sub(bytes.saturating_add(EVENT));
     }
 
-    pub(super) const fn is_used_up(&self) -> bool {
+    pub(crate) const fn is_used_up(&self) -> bool {
         self.0 == 0
     }
 }

@@ -4,13 +4,13 @@ use std::io::{self, ErrorKind, IoSlice};
 
 use bytes::Buf;
 
-use super::duplex::Duplex;
-use super::handler::{Handed, Handler, hand_over, may_hand_over, take_input};
-use super::share::Share;
-use super::{Turn, Wait};
+use crate::connection::event::Event;
 use crate::connection::{Connection, Transport};
-use crate::event::Event;
-use crate::timestamp::Timestamp;
+use crate::event_loop::duplex::Duplex;
+use crate::event_loop::handler::{Handed, Handler, hand_over, may_hand_over, take_input};
+use crate::event_loop::share::Share;
+use crate::event_loop::{Turn, Wait};
+use crate::time::Timestamp;
 
 /// Does everything that a connection can do on its stream without waiting: hands over events,
 /// writes, reads, keeps the time, and follows the closing handshake to the end of the stream. To be
@@ -86,7 +86,7 @@ pub fn turn_with<S: Duplex + ?Sized>(
 }
 
 /// Lets deadlines that have passed take effect.
-pub(super) fn expire(connection: &mut Connection, now: Timestamp) -> bool {
+pub(crate) fn expire(connection: &mut Connection, now: Timestamp) -> bool {
     let is_due = connection.poll_timeout().is_some_and(|deadline| deadline <= now);
     if is_due {
         connection.handle_timeout(now);
@@ -95,13 +95,13 @@ pub(super) fn expire(connection: &mut Connection, now: Timestamp) -> bool {
 }
 
 /// Whether the stream is to be read: for the connection, or to its end when all is said.
-pub(super) fn wants_reading(connection: &Connection) -> bool {
+pub(crate) fn wants_reading(connection: &Connection) -> bool {
     connection.wants_input() || connection.transport() == Transport::ShutdownWrite
 }
 
 /// How far writing came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Written {
+pub(crate) enum Written {
     /// Everything has left.
     All,
     /// The stream takes no more now.
@@ -138,7 +138,7 @@ fn write<S: Duplex + ?Sized>(
     flushed(stream, connection.transport())
 }
 
-pub(super) fn flushed<S: Duplex + ?Sized>(
+pub(crate) fn flushed<S: Duplex + ?Sized>(
     stream: &mut S,
     transport: Transport,
 ) -> io::Result<Written> {
@@ -185,7 +185,7 @@ fn read<S: Duplex + ?Sized>(
 }
 
 /// What a read gave.
-pub(super) enum Read<'b> {
+pub(crate) enum Read<'b> {
     Bytes(&'b [u8]),
     End,
     Blocked,
@@ -193,7 +193,7 @@ pub(super) enum Read<'b> {
 }
 
 /// Reads. An empty buffer is a mistake of the caller, and would look like the end of the stream.
-pub(super) fn read_once<'b, S: Duplex + ?Sized>(
+pub(crate) fn read_once<'b, S: Duplex + ?Sized>(
     stream: &mut S,
     buffer: &'b mut [u8],
 ) -> io::Result<Read<'b>> {
@@ -235,7 +235,7 @@ fn fail<S: Duplex + ?Sized>(
 }
 
 /// Nothing can be read or written any more.
-pub(super) fn give_up(
+pub(crate) fn give_up(
     connection: &mut Connection,
     handler: &mut impl Handler,
     now: Timestamp,
@@ -247,7 +247,7 @@ pub(super) fn give_up(
 }
 
 /// Hands over everything that was received. What is said to it goes nowhere.
-pub(super) fn hand_over_last(connection: &mut Connection, handler: &mut impl Handler) {
+pub(crate) fn hand_over_last(connection: &mut Connection, handler: &mut impl Handler) {
     loop {
         let output = connection.output();
         output.advance(output.remaining());

@@ -2,14 +2,14 @@
 
 use alloc::vec::Vec;
 
-use super::headers::Headers;
+use crate::handshake::headers::Headers;
 
 /// What is still to be read of a body, of which only the beginning is kept.
 ///
 /// The framing matters although little is kept: a server that answers and keeps the connection
 /// would otherwise make the client wait for the timeout. Trailers are not read.
 #[derive(Debug)]
-pub(super) struct Body {
+pub(crate) struct Body {
     framing: Framing,
     /// How much more is kept.
     room: usize,
@@ -45,7 +45,7 @@ enum SizeStage {
 
 impl Body {
     /// The body that this head announces (RFC 9112 §6.3), as far as `limit` bytes of it.
-    pub(super) fn of(status: u16, headers: &Headers, limit: usize, framing_limit: usize) -> Self {
+    pub(crate) fn of(status: u16, headers: &Headers, limit: usize, framing_limit: usize) -> Self {
         let framing = if matches!(status, 204 | 304) {
             Framing::Done
         } else if headers.list("Transfer-Encoding").last().is_some_and(is_chunked) {
@@ -62,17 +62,17 @@ impl Body {
     }
 
     /// What is not read.
-    pub(super) const fn none() -> Self {
+    pub(crate) const fn none() -> Self {
         Self { framing: Framing::Done, room: 0, framing_room: 0 }
     }
 
     /// Whether more of it matters.
-    pub(super) fn wants_input(&self) -> bool {
+    pub(crate) fn wants_input(&self) -> bool {
         self.room > 0 && !matches!(self.framing, Framing::Done | Framing::Length(0))
     }
 
     /// Takes input, and appends what is content to `kept`.
-    pub(super) fn read(&mut self, mut input: &[u8], kept: &mut Vec<u8>) {
+    pub(crate) fn read(&mut self, mut input: &[u8], kept: &mut Vec<u8>) {
         while self.wants_input() && !input.is_empty() {
             match self.framing {
                 Framing::Length(left) => {
@@ -106,7 +106,7 @@ impl Body {
     }
 
     /// Nothing more comes.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.framing = Framing::Done;
     }
 

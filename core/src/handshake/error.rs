@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use super::foreign::Excerpt;
+use crate::handshake::foreign::Excerpt;
 
 /// Why the opening handshake failed.
 ///
@@ -27,7 +27,7 @@ pub enum HandshakeError {
     TlsServer,
     /// The head is larger than a limit allows.
     TooLarge {
-        /// The setting in [`Limits`](super::Limits).
+        /// The setting in [`Limits`](crate::handshake::Limits).
         setting: &'static str,
         /// Its value.
         limit: usize,

@@ -5,16 +5,16 @@ use alloc::vec::Vec;
 
 use bytestring::ByteString;
 
-use super::error::HandshakeError;
-use super::headers::{Headers, is_token, is_token_byte};
 use crate::extension::Extension;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::headers::{Headers, is_token, is_token_byte};
 
 /// The extensions in all `Sec-WebSocket-Extensions` fields, in their order.
 ///
 /// Several fields are one list (RFC 6455 §9.1); each is parsed by itself, since no extension and
 /// no quoted string goes on in the next. Empty elements are skipped (RFC 9110 §5.6.1.2); the grammar
 /// asks for one that is not, which is for the caller to insist on.
-pub(super) fn parse(headers: &Headers) -> Result<Vec<Extension>, HandshakeError> {
+pub(crate) fn parse(headers: &Headers) -> Result<Vec<Extension>, HandshakeError> {
     let mut text = String::new();
     let mut ends = Vec::new();
     for value in headers.get_all(NAME) {
@@ -123,7 +123,7 @@ impl Cursor<'_> {
     }
 }
 
-pub(super) const NAME: &str = "Sec-WebSocket-Extensions";
+pub(crate) const NAME: &str = "Sec-WebSocket-Extensions";
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use super::error::HandshakeError;
-use super::headers::is_token;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::headers::is_token;
 
 /// The beginning of what a peer sent, 24 bytes at most. `Display` and `Debug` escape everything
 /// that is not visible ASCII, so it can be shown and logged.
@@ -47,7 +47,7 @@ impl fmt::Debug for Excerpt {
 
 /// What is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// By a server, to the letter.
     Request,
     /// By a client, as leniently as browsers read.
@@ -57,7 +57,7 @@ pub(super) enum Kind {
 impl Kind {
     /// Whether a first line, as far as it has come, looks like one of HTTP, be it a valid one or
     /// not. An empty one says nothing against it.
-    pub(super) fn looks_like_http(self, line: &[u8]) -> bool {
+    pub(crate) fn looks_like_http(self, line: &[u8]) -> bool {
         match self {
             Self::Response => {
                 let known = line.len().min(HTTP.len());
@@ -75,7 +75,7 @@ impl Kind {
     }
 
     /// Whether a whole first line is one of HTTP, be it a valid one or not.
-    pub(super) fn is_http(self, line: &[u8]) -> bool {
+    pub(crate) fn is_http(self, line: &[u8]) -> bool {
         match self {
             Self::Response => line.starts_with(HTTP),
             Self::Request => self.looks_like_http(line),
@@ -83,7 +83,7 @@ impl Kind {
     }
 
     /// The error for a peer whose first line begins like this.
-    pub(super) fn foreign(self, line: &[u8]) -> HandshakeError {
+    pub(crate) fn foreign(self, line: &[u8]) -> HandshakeError {
         match (self, line) {
             (Self::Request, [TLS_FIRST..=TLS_LAST, TLS_MAJOR, ..]) => HandshakeError::TlsClient,
             (Self::Response, [TLS_FIRST..=TLS_LAST, TLS_MAJOR, ..]) => HandshakeError::TlsServer,
@@ -100,7 +100,7 @@ impl Kind {
 
 /// Whether this may be the first byte of a record of TLS (RFC 8446 §5.1), of which the second byte
 /// decides.
-pub(super) const fn may_be_tls(byte: u8) -> bool {
+pub(crate) const fn may_be_tls(byte: u8) -> bool {
     matches!(byte, TLS_FIRST..=TLS_LAST)
 }
 

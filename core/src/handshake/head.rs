@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::Limits;
-use super::error::HandshakeError;
-use super::foreign::{Excerpt, Kind, may_be_tls};
-use super::headers::{Headers, is_value_byte};
+use crate::handshake::Limits;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::foreign::{Excerpt, Kind, may_be_tls};
+use crate::handshake::headers::{Headers, is_value_byte};
 
 /// The head as far as it has come: whole fields, and the line that is arriving.
 ///
@@ -18,7 +18,7 @@ use super::headers::{Headers, is_value_byte};
 /// smuggled). A response is read by the client that asked for it, and by nobody after it, so it may
 /// have what servers are known to send and browsers take: lines that end with LF alone, empty lines
 /// before the first (both RFC 9112 §2.2), and folded fields (§5.2).
-pub(super) struct Head {
+pub(crate) struct Head {
     kind: Kind,
     max_bytes: usize,
     max_headers: usize,
@@ -40,7 +40,7 @@ enum Stage {
 }
 
 /// What a head is made of.
-pub(super) enum Part {
+pub(crate) enum Part {
     /// The first line, without its end.
     StartLine(Vec<u8>),
     /// All fields: the head is complete.
@@ -48,11 +48,11 @@ pub(super) enum Part {
 }
 
 impl Head {
-    pub(super) fn request(limits: &Limits) -> Self {
+    pub(crate) fn request(limits: &Limits) -> Self {
         Self::new(limits, Kind::Request)
     }
 
-    pub(super) fn response(limits: &Limits) -> Self {
+    pub(crate) fn response(limits: &Limits) -> Self {
         Self::new(limits, Kind::Response)
     }
 
@@ -71,7 +71,7 @@ impl Head {
 
     /// Takes input up to the end of the next part. `None`: all is taken, more is needed. Behind
     /// the end comes another head, on the same account of bytes.
-    pub(super) fn read(&mut self, input: &mut &[u8]) -> Result<Option<Part>, HandshakeError> {
+    pub(crate) fn read(&mut self, input: &mut &[u8]) -> Result<Option<Part>, HandshakeError> {
         while let [byte, rest @ ..] = *input {
             *input = rest;
             if self.received == self.max_bytes {
@@ -102,7 +102,7 @@ impl Head {
     }
 
     /// The error if the peer says no more than what has come: `otherwise`, unless that is no HTTP.
-    pub(super) fn cut_short(&self, otherwise: HandshakeError) -> HandshakeError {
+    pub(crate) fn cut_short(&self, otherwise: HandshakeError) -> HandshakeError {
         // A request may begin with any word.
         if self.kind == Kind::Request || self.is_http_so_far() {
             otherwise
@@ -205,7 +205,7 @@ impl fmt::Debug for Head {
 }
 
 /// Whether this is the version of HTTP that can be upgraded.
-pub(super) fn check_version(version: &[u8]) -> Result<(), HandshakeError> {
+pub(crate) fn check_version(version: &[u8]) -> Result<(), HandshakeError> {
     match version {
         b"HTTP/1.1" => Ok(()),
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
@@ -215,7 +215,7 @@ pub(super) fn check_version(version: &[u8]) -> Result<(), HandshakeError> {
     }
 }
 
-pub(super) const fn malformed(what: &'static str) -> HandshakeError {
+pub(crate) const fn malformed(what: &'static str) -> HandshakeError {
     HandshakeError::Malformed { what }
 }
 

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::error::HeaderError;
+use crate::handshake::error::HeaderError;
 
 /// The header fields of a request or of a response, in their order. Names are compared without
 /// regard to case; a value is bytes without the blanks around it.
@@ -60,7 +60,7 @@ impl Headers {
     }
 
     /// Adds a field that is known to be valid.
-    pub(super) fn push(&mut self, name: &str, value: &[u8]) {
+    pub(crate) fn push(&mut self, name: &str, value: &[u8]) {
         self.names.push_str(name);
         self.values.extend_from_slice(trim(value));
         self.ends.push(End { name: self.names.len(), value: self.values.len() });
@@ -68,7 +68,7 @@ impl Headers {
 
     /// Adds the line of a folded field to the value of the last one, after a blank. Gives whether there is
     /// a field to continue.
-    pub(super) fn continue_last(&mut self, line: &[u8]) -> bool {
+    pub(crate) fn continue_last(&mut self, line: &[u8]) -> bool {
         let start = self.ends.iter().rev().nth(1).map_or(0, |end| end.value);
         let Some(last) = self.ends.last_mut() else { return false };
         let line = trim(line);
@@ -83,19 +83,19 @@ impl Headers {
     }
 
     /// The value of the only field of this name.
-    pub(super) fn only<'h>(&'h self, name: &str) -> Option<&'h [u8]> {
+    pub(crate) fn only<'h>(&'h self, name: &str) -> Option<&'h [u8]> {
         let mut values = self.get_all(name);
         values.next().filter(|_| values.next().is_none())
     }
 
     /// Whether there is a field of this name.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.get_all(name).next().is_some()
     }
 
     /// The elements of a list in comma-separated form, over all fields of this name: "a recipient
     /// MUST parse and ignore a reasonable number of empty list elements" (RFC 9110 §5.6.1.2).
-    pub(super) fn list<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+    pub(crate) fn list<'h>(&'h self, name: &str) -> impl Iterator<Item = &'h [u8]> {
         self.get_all(name)
             .flat_map(|value| value.split(|byte| *byte == b','))
             .map(trim)
@@ -103,7 +103,7 @@ impl Headers {
     }
 
     /// Whether this list has this element, in any case.
-    pub(super) fn list_has(&self, name: &str, token: &str) -> bool {
+    pub(crate) fn list_has(&self, name: &str, token: &str) -> bool {
         self.list(name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
     }
 }
@@ -116,7 +116,7 @@ impl fmt::Debug for Headers {
 
 /// A field that the application adds: neither its name nor its value can end the line, and it is
 /// none that the handshake writes or decides by.
-pub(super) fn check_added(name: &str, value: &str, reserved: &[&str]) -> Result<(), HeaderError> {
+pub(crate) fn check_added(name: &str, value: &str, reserved: &[&str]) -> Result<(), HeaderError> {
     if !is_token(name.as_bytes()) {
         return Err(HeaderError::Name);
     }
@@ -131,7 +131,7 @@ pub(super) fn check_added(name: &str, value: &str, reserved: &[&str]) -> Result<
 }
 
 /// Writes a field. Both are known to be valid.
-pub(super) fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
@@ -140,16 +140,16 @@ pub(super) fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
 
 /// Whether this may name a subprotocol: visible ASCII without the comma, which ends a name in a
 /// list. RFC 6455 §4.1 wants a token, but names such as `ogmios.v1:compact` are in production.
-pub(super) fn is_subprotocol(name: &[u8]) -> bool {
+pub(crate) fn is_subprotocol(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic() && *byte != b',')
 }
 
 /// Whether this is a token (RFC 9110 §5.6.2): what names of headers, methods and extensions are.
-pub(super) fn is_token(text: &[u8]) -> bool {
+pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().copied().all(is_token_byte)
 }
 
-pub(super) const fn is_token_byte(byte: u8) -> bool {
+pub(crate) const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
@@ -172,12 +172,12 @@ pub(super) const fn is_token_byte(byte: u8) -> bool {
 
 /// Whether a value may have this byte (RFC 9110 §5.5): no control character but the tab, so no end
 /// of a line either.
-pub(super) const fn is_value_byte(byte: u8) -> bool {
+pub(crate) const fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || !byte.is_ascii_control()
 }
 
 /// Without the optional blanks around it (RFC 9110 §5.6.3: spaces and tabs).
-pub(super) fn trim(mut text: &[u8]) -> &[u8] {
+pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
         text = rest;
     }
@@ -186,7 +186,7 @@ pub(super) fn trim(mut text: &[u8]) -> &[u8] {
 
 /// Whether this is a host, and a port if there is a colon (RFC 3986 §3.2). User information, which
 /// does not belong into a request (RFC 9110 §4.2.4), is none.
-pub(super) fn is_authority(text: &[u8]) -> bool {
+pub(crate) fn is_authority(text: &[u8]) -> bool {
     let (host, port) = match text {
         [b'[', rest @ ..] => {
             let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
@@ -236,13 +236,13 @@ const fn is_host_byte(byte: u8) -> bool {
 }
 
 /// What may be shown of a target: a query often has a token in it.
-pub(super) fn path_of(target: &str) -> &str {
+pub(crate) fn path_of(target: &str) -> &str {
     target.split('?').next().unwrap_or_default()
 }
 
 /// Whether a request target may have this byte: visible ASCII. A fragment never goes over the wire
 /// (RFC 9112 §3.2, RFC 6455 §3).
-pub(super) const fn is_target_byte(byte: u8) -> bool {
+pub(crate) const fn is_target_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'#'
 }
 

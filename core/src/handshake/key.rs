@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, PAD,
 use sha1::{Digest, Sha1};
 
 /// A key of sixteen octets, as the header carries it.
-pub(super) fn encode_key(octets: [u8; KEY_OCTETS]) -> String {
+pub(crate) fn encode_key(octets: [u8; KEY_OCTETS]) -> String {
     STANDARD.encode(octets)
 }
 
@@ -16,14 +16,14 @@ pub(super) fn encode_key(octets: [u8; KEY_OCTETS]) -> String {
 ///
 /// The last character has four bits to spare. A decoder may refuse ones in there (RFC 4648 §3.5),
 /// but keys that people type have them, and nothing depends on what the octets are.
-pub(super) fn is_key(value: &[u8]) -> bool {
+pub(crate) fn is_key(value: &[u8]) -> bool {
     let mut octets = [0; KEY_OCTETS + 2];
     LENIENT.decode_slice(value, &mut octets) == Ok(KEY_OCTETS)
 }
 
 /// What proves that the server read the key and speaks this protocol: the hash of the key as it
 /// was sent (not decoded) and of the protocol's own identifier.
-pub(super) fn accept_value(key: &[u8]) -> String {
+pub(crate) fn accept_value(key: &[u8]) -> String {
     let hash = Sha1::new().chain_update(key).chain_update(GUID).finalize();
     STANDARD.encode(hash)
 }
@@ -31,7 +31,7 @@ pub(super) fn accept_value(key: &[u8]) -> String {
 const LENIENT: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT_BITS);
 const LENIENT_BITS: GeneralPurposeConfig = PAD.with_decode_allow_trailing_bits(true);
 
-pub(super) const KEY_OCTETS: usize = 16;
+pub(crate) const KEY_OCTETS: usize = 16;
 
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 

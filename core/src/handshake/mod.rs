@@ -50,46 +50,40 @@
 //! What is written cannot be broken out of: a name or a value that could end its line is refused
 //! where it is given.
 
-mod answer;
 mod body;
 mod client;
-mod compression;
 mod credentials;
 mod deadline;
+mod deflate;
 mod error;
 mod extensions;
 mod foreign;
 mod head;
 mod headers;
-#[cfg(feature = "http")]
-mod http;
-mod incoming;
 mod key;
 pub mod proxy;
-mod request;
-mod response;
 mod server;
 
 use core::time::Duration;
 
 use bytes::Bytes;
 
-pub use self::answer::{Acceptance, Rejection};
 pub use self::client::ClientHandshake;
+pub use self::client::request::ClientRequest;
+pub use self::client::response::Response;
 pub use self::credentials::{BasicCredentials, CredentialsError};
 pub use self::error::{AcceptError, HandshakeError, HeaderError, RequestError};
 pub use self::foreign::Excerpt;
 pub use self::headers::Headers;
-#[cfg(feature = "http")]
-pub use self::http::{Accepted, Upgrade, refusal_response};
-pub use self::incoming::Request;
-pub use self::request::ClientRequest;
-pub use self::response::Response;
 pub use self::server::ServerHandshake;
+#[cfg(feature = "http")]
+pub use self::server::http_types::{Accepted, Upgrade, refusal_response};
+pub use self::server::request::Request;
+pub use self::server::response::{Acceptance, Rejection};
 use crate::connection::Connection;
 use crate::error::ConfigError;
 pub use crate::extension::Extension;
-use crate::timestamp::Timestamp;
+use crate::time::Timestamp;
 
 /// How much a peer may send, and how long it may take, until the connection is open.
 ///

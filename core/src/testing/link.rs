@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::Timestamp;
 
-use super::random::Random;
+use crate::testing::random::Random;
 
 /// How a link treats what goes over it.
 ///

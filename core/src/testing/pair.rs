@@ -5,7 +5,7 @@ use core::fmt::Debug;
 
 use crate::{Closed, Config, Connection, Event, Message, SendError, Timestamp, Transport};
 
-use super::link::{Link, Weather};
+use crate::testing::link::{Link, Weather};
 
 /// What an application does with its connection in a pair.
 pub trait Application: Debug {

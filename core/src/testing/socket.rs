@@ -4,8 +4,8 @@ use alloc::sync::Arc;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::link::{Link, Weather};
 use crate::Timestamp;
+use crate::testing::link::{Link, Weather};
 
 /// Two sockets that are connected. Both links are treated as `weather` says, each by its own
 /// schedule of the seed.

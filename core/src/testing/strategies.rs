@@ -9,10 +9,10 @@ use proptest::bool::weighted;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::frames::{Frame, opcode};
-use super::link::Weather;
-use super::model::Sent;
 use crate::frame::{FrameHeader, Mask, OpCode};
+use crate::testing::frames::{Frame, opcode};
+use crate::testing::link::Weather;
+use crate::testing::model::Sent;
 use crate::{Config, Message, PongPolicy, Role, Watermarks};
 
 /// What a peer sends in one go: frames, and what they mean.

@@ -63,7 +63,7 @@ impl<N: Network> Client<N> {
     pub(super) async fn connect_to(&self, url: Url) -> Result<ClientSocket<N>, Error> {
         self.check(&url)?;
         let connected = self.follow_redirects(url.clone()).await;
-        Span::connected(&url, &connected);
+        Span::connected((url.host(), url.port()), &connected);
         connected
     }
 

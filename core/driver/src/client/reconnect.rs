@@ -232,8 +232,9 @@ impl<N: Network> Reconnect<N> {
                 None => error.is_temporary(),
             };
         let next_wait = may_retry.then(|| self.backoff.wait_after(&error, self.attempts, random()));
+        let server = (self.url.host(), self.url.port());
+        Span::attempt_failed(server, self.failures, next_wait, &error);
         let attempt = FailedAttempt { error: &error, failures: self.failures, next_wait };
-        Span::attempt_failed(&self.url, &attempt);
         if let Some(tell) = &mut self.tell {
             tell(&attempt);
         }

@@ -4,8 +4,7 @@ use std::future::poll_fn;
 
 use crate::client::proxy::{Proxy, ProxyKind};
 use crate::error::ConnectFault;
-use crate::event_loop::endpoint::Link;
-use crate::event_loop::{Driven, Goal, Machine};
+use crate::event_loop::{Attempt, Endpoint, EventLoop, ProtocolMachine};
 use crate::io::{ByteStream, Clock};
 use tidegate_core::handshake::Limits;
 use tidegate_core::handshake::proxy::{HttpConnect, ProxyError, Socks5};
@@ -37,23 +36,27 @@ async fn run<S: ByteStream, C: Clock, M: ProxyMachine>(
     clock: C,
     machine: M,
 ) -> Result<(S, C), ConnectFault> {
-    let mut tunnel = Tunnel { link: Link::new(stream, clock), machine };
+    let mut tunnel = Tunnel { endpoint: Endpoint::new(stream, clock), machine };
     poll_fn(|cx| {
         tunnel.poll_until(cx, |tunnel| {
-            let Tunnel { link, machine } = tunnel;
-            let is_flushed = link.is_flushed() && !machine.wants_output();
-            let is_over = link.stream.is_none() || machine.failure().is_some();
-            if is_over || machine.is_open() && is_flushed { Goal::Done(()) } else { Goal::Wait }
+            let Tunnel { endpoint, machine } = tunnel;
+            let is_flushed = endpoint.is_flushed() && !machine.wants_output();
+            let is_over = endpoint.stream.is_none() || machine.failure().is_some();
+            if is_over || machine.is_open() && is_flushed {
+                Attempt::Done(())
+            } else {
+                Attempt::Wait
+            }
         })
     })
     .await;
-    let Tunnel { link, machine } = tunnel;
-    match (link.stream, machine.failure()) {
+    let Tunnel { endpoint, machine } = tunnel;
+    match (endpoint.stream, machine.failure()) {
         // In TLS and in HTTP the client speaks first, so these bytes cannot be from the server.
         (Some(_), None) if machine.has_rest() => Err(ConnectFault::Proxy(ProxyError::EarlyData)),
-        (Some(stream), None) => Ok((stream, link.clock)),
+        (Some(stream), None) => Ok((stream, endpoint.clock)),
         (_, Some(error)) if error != ProxyError::EndOfStream => Err(ConnectFault::Proxy(error)),
-        _ => Err(match link.fault {
+        _ => Err(match endpoint.fault {
             Some(fault) => ConnectFault::Io(fault),
             None => ConnectFault::Proxy(ProxyError::EndOfStream),
         }),
@@ -62,22 +65,22 @@ async fn run<S: ByteStream, C: Clock, M: ProxyMachine>(
 
 /// The protocol of a proxy on a stream.
 struct Tunnel<S, C, M> {
-    link: Link<S, C>,
+    endpoint: Endpoint<S, C>,
     machine: M,
 }
 
-impl<S: ByteStream, C: Clock, M: Machine> Driven for Tunnel<S, C, M> {
+impl<S: ByteStream, C: Clock, M: ProtocolMachine> EventLoop for Tunnel<S, C, M> {
     type Stream = S;
     type Clock = C;
     type Machine = M;
 
-    fn parts(&mut self) -> (&mut Link<S, C>, &mut M) {
-        (&mut self.link, &mut self.machine)
+    fn parts(&mut self) -> (&mut Endpoint<S, C>, &mut M) {
+        (&mut self.endpoint, &mut self.machine)
     }
 }
 
 /// What the two proxy protocols have in common.
-trait ProxyMachine: Machine {
+trait ProxyMachine: ProtocolMachine {
     fn is_open(&self) -> bool;
     fn failure(&self) -> Option<ProxyError>;
     fn has_rest(&self) -> bool;

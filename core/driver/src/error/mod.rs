@@ -2,12 +2,14 @@
 
 mod connect;
 mod environment;
+mod io_copy;
 mod redirect;
 mod temporary;
 mod url;
 
 pub use self::connect::{ConnectError, ConnectFault, Peer, Stage};
 pub use self::environment::EnvironmentError;
+pub(crate) use self::io_copy::copy;
 pub use self::redirect::RedirectError;
 pub use self::url::UrlError;
 

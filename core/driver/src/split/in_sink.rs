@@ -8,7 +8,7 @@ use futures_sink::Sink;
 use crate::error::Error;
 use crate::split::room::{Declined, Payload};
 use crate::split::sender::Sender;
-use crate::split::shared::State;
+use crate::split::state::SplitState;
 use tidegate_core::{CloseCode, Compress, Message};
 
 /// What the sender waits for as a sink.
@@ -122,7 +122,7 @@ impl Sink<Message> for Sender {
     }
 }
 
-impl State {
+impl SplitState {
     /// Waits for everything that is accepted now.
     fn begin_flush(&mut self, rounds: u8) -> Flushing {
         let ticket = self.join_waits(self.written_from_here());

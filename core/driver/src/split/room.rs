@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::split::line::Wakes;
-use crate::split::shared::State;
+use crate::split::state::SplitState;
 use tidegate_core::{
     Chunk, ChunkError, Compress, Connection, Message, MessageRef, Prepared, Refusal, SendError,
 };
@@ -30,7 +30,7 @@ pub(crate) enum Declined {
     Failed(Error),
 }
 
-impl State {
+impl SplitState {
     /// Puts a payload into the outbox if its turn has come and there is room.
     pub(crate) fn offer(&mut self, sender: u64, payload: Payload) -> Result<(), Declined> {
         if self.cannot_write() {

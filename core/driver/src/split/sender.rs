@@ -9,10 +9,11 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::error::Error;
-use crate::split::OnDrop;
 use crate::split::in_sink::InSink;
+use crate::split::on_drop::OnDrop;
 use crate::split::room::Payload;
-use crate::split::shared::{Shared, Wait};
+use crate::split::shared::SharedConnection;
+use crate::split::wait_for::WaitFor;
 use crate::split::waiter::Waiter;
 use tidegate_core::{
     Chunk, CloseCode, CloseFrame, Closed, Compress, ControlError, Message, MessageRef, Prepared,
@@ -29,13 +30,13 @@ use tidegate_core::{
 ///
 /// As a [`Sink`](futures_sink::Sink) it holds one message of its own while that waits for room.
 pub struct Sender {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<SharedConnection>,
     pub(crate) id: u64,
     pub(crate) sink: InSink,
 }
 
 impl Sender {
-    pub(crate) const fn first(shared: Arc<Shared>) -> Self {
+    pub(crate) const fn first(shared: Arc<SharedConnection>) -> Self {
         Self { shared, id: 0, sink: InSink::Nothing }
     }
 
@@ -210,7 +211,7 @@ impl Sender {
         poll_fn(|cx| {
             waiter.poll(cx, |state, wakes| {
                 state.notify(wakes);
-                Wait::Ping
+                WaitFor::Ping
             })
         })
         .await
@@ -263,7 +264,7 @@ impl Sender {
             waiter.poll(cx, |state, wakes| {
                 state.begin_close(frame.clone(), wakes);
                 state.discard(wakes);
-                Wait::End
+                WaitFor::End
             })
         })
         .await?;

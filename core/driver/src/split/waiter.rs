@@ -6,18 +6,20 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::split::line::{Line, Wakes};
 use crate::split::room::{Declined, Payload, Waiting};
-use crate::split::shared::{Shared, State, Wait};
+use crate::split::shared::SharedConnection;
+use crate::split::state::SplitState;
+use crate::split::wait_for::WaitFor;
 
 /// A place in a line, for as long as this lives.
 pub(crate) struct Waiter<'a, T> {
-    shared: &'a Shared,
-    line: fn(&mut State) -> &mut Line<T>,
+    shared: &'a SharedConnection,
+    line: fn(&mut SplitState) -> &mut Line<T>,
     ticket: Option<u64>,
 }
 
 impl<'a> Waiter<'a, Waiting> {
     /// One that waits for room.
-    pub(crate) fn for_room(shared: &'a Shared) -> Self {
+    pub(crate) fn for_room(shared: &'a SharedConnection) -> Self {
         Self { shared, line: |state| &mut state.sends, ticket: None }
     }
 
@@ -52,7 +54,7 @@ impl<'a> Waiter<'a, Waiting> {
 
     fn send(
         &mut self,
-        state: &mut State,
+        state: &mut SplitState,
         wakes: &mut Wakes,
         cx: &Context<'_>,
         sender: u64,
@@ -78,9 +80,9 @@ impl<'a> Waiter<'a, Waiting> {
     }
 }
 
-impl<'a> Waiter<'a, Wait> {
+impl<'a> Waiter<'a, WaitFor> {
     /// One that waits for something else.
-    pub(crate) fn new(shared: &'a Shared) -> Self {
+    pub(crate) fn new(shared: &'a SharedConnection) -> Self {
         Self { shared, line: |state| &mut state.waits, ticket: None }
     }
 
@@ -88,7 +90,7 @@ impl<'a> Waiter<'a, Wait> {
     pub(crate) fn poll(
         &mut self,
         cx: &Context<'_>,
-        wait: impl FnOnce(&mut State, &mut Wakes) -> Wait,
+        wait: impl FnOnce(&mut SplitState, &mut Wakes) -> WaitFor,
     ) -> Poll<Result<Option<Duration>, Error>> {
         self.shared.with(|state, wakes| {
             let ticket = self.ticket.unwrap_or_else(|| {
@@ -115,7 +117,7 @@ impl<T> Drop for Waiter<'_, T> {
     }
 }
 
-impl State {
+impl SplitState {
     /// Goes to the end of the line for room, which the driver makes if it knows of the output.
     pub(crate) fn join_sends(
         &mut self,
@@ -132,7 +134,7 @@ impl State {
         ticket
     }
 
-    pub(crate) fn join_waits(&mut self, wait: Wait) -> u64 {
+    pub(crate) fn join_waits(&mut self, wait: WaitFor) -> u64 {
         let ticket = self.next();
         self.waits.join(ticket, wait, None);
         ticket

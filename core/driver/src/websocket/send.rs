@@ -6,11 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::event_loop::{Driven, Goal};
+use crate::event_loop::{Attempt, EventLoop};
 use crate::io::ByteStream;
 use crate::io::Clock;
 use crate::websocket::WebSocket;
-use crate::websocket::close::{is_cause_known, is_said};
+use crate::websocket::end::{is_cause_known, is_output_done};
 use tidegate_core::{
     Chunk, ChunkError, Compress, ControlError, Message, MessageRef, Prepared, Refusal, SendError,
 };
@@ -75,9 +75,9 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         if self.try_send_ref(message).is_err() {
             poll_fn(|cx| {
                 self.poll_until(cx, |socket| match socket.try_send_ref(message) {
-                    Ok(()) => Goal::Done(Ok(())),
+                    Ok(()) => Attempt::Done(Ok(())),
                     Err(Refusal::Full | Refusal::Closed) => socket.wait_for_room(),
-                    Err(refusal) => Goal::Done(Err(socket.refused(refusal))),
+                    Err(refusal) => Attempt::Done(Err(socket.refused(refusal))),
                 })
             })
             .await?;
@@ -149,7 +149,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         message: impl Into<Message>,
         compress: Compress,
     ) -> Result<(), SendError> {
-        if self.link.has_write_failed() {
+        if self.endpoint.has_write_failed() {
             return Err(SendError::Closed(message.into()));
         }
         self.connection.send_with(message, compress)
@@ -161,7 +161,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// [`Refusal`]: there is no room, or nothing can be sent any more.
     pub fn try_send_ref<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Refusal> {
-        if self.link.has_write_failed() {
+        if self.endpoint.has_write_failed() {
             return Err(Refusal::Closed);
         }
         self.connection.send_ref(message)
@@ -179,9 +179,9 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
         poll_fn(|cx| {
             self.poll_until(cx, |socket| match socket.try_send_prepared(message) {
-                Ok(()) => Goal::Done(Ok(())),
+                Ok(()) => Attempt::Done(Ok(())),
                 Err(SendError::Full(_)) => socket.wait_for_room(),
-                Err(error) => Goal::Done(Err(socket.refused(error.refusal()))),
+                Err(error) => Attempt::Done(Err(socket.refused(error.refusal()))),
             })
         })
         .await?;
@@ -194,7 +194,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// As [`try_send`](Self::try_send).
     pub fn try_send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
-        if self.link.has_write_failed() {
+        if self.endpoint.has_write_failed() {
             return Err(SendError::Closed(message.message().clone()));
         }
         self.connection.send_prepared(message)
@@ -214,15 +214,15 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         let mut waiting = Some(chunk);
         poll_fn(|cx| {
             self.poll_until(cx, |socket| {
-                let Some(chunk) = waiting.take() else { return Goal::Done(Ok(())) };
+                let Some(chunk) = waiting.take() else { return Attempt::Done(Ok(())) };
                 match socket.connection.send_chunk(chunk) {
-                    Ok(()) => Goal::Done(Ok(())),
+                    Ok(()) => Attempt::Done(Ok(())),
                     Err(ChunkError::Full(chunk)) => {
                         waiting = Some(chunk);
                         socket.wait_for_room()
                     }
-                    Err(ChunkError::Closed(_)) => Goal::Done(Err(socket.cannot_send())),
-                    Err(error) => Goal::Done(Err(Error::Chunk(error))),
+                    Err(ChunkError::Closed(_)) => Attempt::Done(Err(socket.cannot_send())),
+                    Err(error) => Attempt::Done(Err(Error::Chunk(error))),
                 }
             })
         })
@@ -251,40 +251,40 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         let pong = poll_fn(|cx| {
             self.poll_until(cx, |socket| {
                 let Some((number, limit)) = sent else {
-                    let now = socket.link.clock.now();
+                    let now = socket.endpoint.clock.now();
                     return match socket.connection.ping(now, payload.to_vec()) {
                         Ok(number) => {
                             let limit = socket.connection.config().pong_timeout();
                             let limit = limit.map(|limit| now + limit);
-                            socket.link.alarm = limit;
+                            socket.endpoint.alarm = limit;
                             sent = Some((number, limit));
-                            Goal::Again
+                            Attempt::Again
                         }
                         Err(ControlError::Full) => socket.wait_for_room(),
-                        Err(ControlError::Closed) => Goal::Done(Err(socket.cannot_send())),
-                        Err(error) => Goal::Done(Err(Error::Control(error))),
+                        Err(ControlError::Closed) => Attempt::Done(Err(socket.cannot_send())),
+                        Err(error) => Attempt::Done(Err(Error::Control(error))),
                     };
                 };
                 if socket.connection.is_ping_answered(number) {
-                    Goal::Done(Ok(socket.connection.latency()))
+                    Attempt::Done(Ok(socket.connection.latency()))
                 } else if socket.cannot_write() {
-                    Goal::Done(Err(socket.cannot_send()))
+                    Attempt::Done(Err(socket.cannot_send()))
                 } else if !socket.can_read_on() {
-                    Goal::Done(Ok(None))
-                } else if limit.is_none_or(|limit| limit > socket.link.clock.now()) {
-                    Goal::Wait
+                    Attempt::Done(Ok(None))
+                } else if limit.is_none_or(|limit| limit > socket.endpoint.clock.now()) {
+                    Attempt::Wait
                 } else if has_looked {
-                    Goal::Done(Ok(None))
+                    Attempt::Done(Ok(None))
                 } else {
                     // The pong may be there: a call that comes late reads first.
                     has_looked = true;
-                    socket.link.alarm = limit.map(|limit| limit + Duration::from_millis(1));
-                    Goal::Wait
+                    socket.endpoint.alarm = limit.map(|limit| limit + Duration::from_millis(1));
+                    Attempt::Wait
                 }
             })
         })
         .await;
-        self.link.alarm = None;
+        self.endpoint.alarm = None;
         pong
     }
 
@@ -311,15 +311,15 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         &mut self,
         waiting: &mut Option<Message>,
         compress: Compress,
-    ) -> Goal<Result<(), Error>> {
-        let Some(message) = waiting.take() else { return Goal::Done(Ok(())) };
+    ) -> Attempt<Result<(), Error>> {
+        let Some(message) = waiting.take() else { return Attempt::Done(Ok(())) };
         match self.try_send_with(message, compress) {
-            Ok(()) => Goal::Done(Ok(())),
+            Ok(()) => Attempt::Done(Ok(())),
             Err(SendError::Full(message) | SendError::Closed(message)) => {
                 *waiting = Some(message);
                 self.wait_for_room()
             }
-            Err(error) => Goal::Done(Err(self.refused(error.refusal()))),
+            Err(error) => Attempt::Done(Err(self.refused(error.refusal()))),
         }
     }
 
@@ -334,43 +334,44 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     }
 
     /// The stream takes nothing any more: what it still gives may say why.
-    fn wait_for_cause<T>(&self) -> Goal<Result<T, Error>> {
+    fn wait_for_cause<T>(&self) -> Attempt<Result<T, Error>> {
         if is_cause_known(&self.connection) {
-            Goal::Done(Err(self.cannot_send()))
+            Attempt::Done(Err(self.cannot_send()))
         } else {
-            Goal::Wait
+            Attempt::Wait
         }
     }
 
     /// Waits until there is room, or until it is known that there will be none. Whoever is told
     /// that may drop the socket: what was accepted before is written first, if it can be.
-    pub(crate) fn wait_for_room<T>(&mut self) -> Goal<Result<T, Error>> {
-        let is_over = self.connection.closed().is_none() || is_said(&self.connection, &self.link);
+    pub(crate) fn wait_for_room<T>(&mut self) -> Attempt<Result<T, Error>> {
+        let is_over =
+            self.connection.closed().is_none() || is_output_done(&self.connection, &self.endpoint);
         if self.cannot_write() && is_over {
-            return Goal::Done(Err(self.cannot_send()));
+            return Attempt::Done(Err(self.cannot_send()));
         }
         self.connection.await_output();
-        Goal::Wait
+        Attempt::Wait
     }
 
     /// Whether everything accepted is written.
-    pub(crate) fn flushed(&mut self) -> Goal<Result<(), Error>> {
-        if self.link.has_write_failed() {
+    pub(crate) fn flushed(&mut self) -> Attempt<Result<(), Error>> {
+        if self.endpoint.has_write_failed() {
             return self.wait_for_cause();
         }
-        if self.connection.wants_output() || !self.link.is_flushed() {
-            return match self.link.stream {
+        if self.connection.wants_output() || !self.endpoint.is_flushed() {
+            return match self.endpoint.stream {
                 Some(_) => {
                     self.connection.await_output();
-                    Goal::Wait
+                    Attempt::Wait
                 }
-                None => Goal::Done(Err(self.cannot_send())),
+                None => Attempt::Done(Err(self.cannot_send())),
             };
         }
         // What a failed connection had left was thrown away, not written.
         match self.connection.closed() {
-            Some(closed) if !closed.is_clean() => Goal::Done(Err(self.cannot_send())),
-            _ => Goal::Done(Ok(())),
+            Some(closed) if !closed.is_clean() => Attempt::Done(Err(self.cannot_send())),
+            _ => Attempt::Done(Ok(())),
         }
     }
 }

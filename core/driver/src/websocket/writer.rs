@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::event_loop::{Driven, Goal};
+use crate::event_loop::{Attempt, EventLoop};
 use crate::io::ByteStream;
 use crate::io::Clock;
 use crate::websocket::WebSocket;
@@ -200,12 +200,12 @@ pub trait Target: Unpin {
 
 impl<S: ByteStream, C: Clock> Target for WebSocket<S, C> {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if self.connection.can_send_chunk() && !self.link.has_write_failed() {
+        if self.connection.can_send_chunk() && !self.endpoint.has_write_failed() {
             return Poll::Ready(Ok(()));
         }
         self.poll_until(cx, |socket| {
-            if socket.connection.can_send_chunk() && !socket.link.has_write_failed() {
-                Goal::Done(Ok(()))
+            if socket.connection.can_send_chunk() && !socket.endpoint.has_write_failed() {
+                Attempt::Done(Ok(()))
             } else {
                 socket.wait_for_room()
             }

@@ -7,16 +7,16 @@ use core::net::Ipv6Addr;
 
 use bytes::{Buf, Bytes};
 
-use super::super::Limits;
-use super::super::credentials::BasicCredentials;
-use super::super::deadline::Deadline;
-use super::super::error::HandshakeError;
-use super::super::head::{Head, Part};
-use super::super::headers::{is_authority, write_field};
-use super::super::response::StatusLine;
-use super::{ProxyError, ProxyRequestError};
 use crate::connection::Transport;
-use crate::timestamp::Timestamp;
+use crate::handshake::Limits;
+use crate::handshake::client::response::StatusLine;
+use crate::handshake::credentials::BasicCredentials;
+use crate::handshake::deadline::Deadline;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::head::{Head, Part};
+use crate::handshake::headers::{is_authority, write_field};
+use crate::handshake::proxy::{ProxyError, ProxyRequestError};
+use crate::time::Timestamp;
 
 /// Asks an HTTP proxy for a tunnel to a server.
 ///

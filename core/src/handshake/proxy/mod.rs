@@ -25,8 +25,8 @@ use core::fmt;
 
 pub use self::http_connect::HttpConnect;
 pub use self::socks5::Socks5;
-use super::error::HandshakeError;
-use super::foreign::Excerpt;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::foreign::Excerpt;
 
 /// Why a proxy gives no way to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +46,7 @@ pub enum ProxyError {
     Tls,
     /// The head of the answer is larger than a limit allows.
     TooLarge {
-        /// The setting in [`Limits`](super::Limits).
+        /// The setting in [`Limits`](crate::handshake::Limits).
         setting: &'static str,
         /// Its value.
         limit: usize,

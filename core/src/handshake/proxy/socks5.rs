@@ -6,12 +6,12 @@ use core::net::IpAddr;
 
 use bytes::{Buf, Bytes};
 
-use super::super::Limits;
-use super::super::credentials::BasicCredentials;
-use super::super::deadline::Deadline;
-use super::{ProxyError, ProxyRequestError};
 use crate::connection::Transport;
-use crate::timestamp::Timestamp;
+use crate::handshake::Limits;
+use crate::handshake::credentials::BasicCredentials;
+use crate::handshake::deadline::Deadline;
+use crate::handshake::proxy::{ProxyError, ProxyRequestError};
+use crate::time::Timestamp;
 
 /// Asks a SOCKS proxy for a connection to a server. A name is sent as it is: the proxy looks it up.
 ///
