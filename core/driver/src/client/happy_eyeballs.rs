@@ -104,7 +104,7 @@ impl<S> Race<S> {
                 return Poll::Pending;
             }
             if clock.now() < wake_at {
-                // The timer fired too early: poll again, which sets it again.
+                // The timer fired too early and holds no waker any more: poll it again.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }

@@ -194,7 +194,7 @@ impl<N: Network> Reconnect<N> {
                     let until = *until;
                     ready!(self.clock.poll_deadline(cx, until));
                     if self.clock.now() < until {
-                        // The timer fired too early: poll again, which sets it again.
+                        // The timer fired too early and holds no waker any more: poll it again.
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
