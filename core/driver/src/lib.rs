@@ -1,20 +1,24 @@
-//! The poll loop between the protocol core and a runtime, shared by every runtime adapter.
+//! The asynchronous WebSocket that all runtime adapters share: event loop, client, server, split
+//! connections and errors.
 //!
-//! A runtime brings a [`ByteStream`] and a [`Clock`], both small; everything else is here:
-//! [`WebSocket`], the opening handshakes, errors. It is written against the public interface of the
-//! core alone, so it is also the example for those who write their own.
+//! A runtime only needs to bring a [`ByteStream`] and a [`Clock`], which are small traits. This crate
+//! uses nothing but the public interface of `tidegate-core`, so it is also an example for your own
+//! driver. Applications use one of the adapters: `tidegate-tokio`, `tidegate-smol` or
+//! `tidegate-async-std`.
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! 1. It never waits without having left its waker with every source that could help.
-//! 2. It never wakes itself without progress, and yields after a bounded number of reads.
-//! 3. A blocked write never stops reading while [`Connection::wants_input`] is true, and a closed
-//!    gate never stops writing. While it is false, the stream is not polled for reading at all.
-//! 4. Output is offered to the stream before an event is handed to the application.
-//! 5. The clock decides whether a deadline has passed; the timer only wakes.
-//! 6. The stream is flushed once after output empties; a write of nothing is an error.
-//! 7. Every call can be cancelled: all state is in the connection, messages enter it whole.
-//! 8. Once the connection says [`Transport::Close`], the stream is closed, whatever is left.
+//! 1. A call never returns `Pending` without having registered its waker with every source that
+//!    could change the answer.
+//! 2. A call never wakes itself without progress, and it yields after a bounded number of reads.
+//! 3. A blocked write never stops reading while [`Connection::wants_input`] is true, and a full
+//!    receive queue never stops writing. While `wants_input` is false, the stream is not polled for
+//!    reading at all.
+//! 4. Output is offered to the stream before an event is returned to the application.
+//! 5. The clock decides whether a deadline has passed; the timer only wakes the task.
+//! 6. The stream is flushed once whenever all output is written. A write of zero bytes is an error.
+//! 7. Every call can be cancelled: all state is in the connection, and a message enters it as a whole.
+//! 8. Once the connection answers [`Transport::Close`], the stream is closed, even if output is left.
 //!
 //! [`Connection::wants_input`]: tidegate_core::Connection::wants_input
 //! [`Transport::Close`]: tidegate_core::Transport::Close
