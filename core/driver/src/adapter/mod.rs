@@ -36,21 +36,22 @@ macro_rules! define_adapter {
         pub use $crate::tidegate_core::deflate;
         pub use $crate::tidegate_core::handshake;
         pub use $crate::tidegate_core::handshake::{
-            ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
+            ClientRequest, ClientRequestBuilder, HandshakeError, Limits, LimitsBuilder, Rejection,
+            Request, Response,
         };
         pub use $crate::tidegate_core::{
             ByteString, Bytes, Chunk, ChunkError, CloseCode, CloseFrame, Closed, Compress, Config,
             ConfigBuilder, ConfigError, Connection, ControlError, Delivery, Event, Failure,
-            Message, MessageKind, MessageRef, PongPolicy, Prepared, ProtocolError, Refusal,
+            Message, MessageKind, MessageRef, Outgoing, PongPolicy, Prepared, ProtocolError, Refusal,
             SendError, Stats, Watermarks,
         };
         pub use $crate::{
-            Accept, Arrival, Backoff, BoxError, Closer, ConnectError, ConnectFault, Counters,
-            Decision, Driver, EntropyError, EnvironmentError, Error, FailedAttempt,
+            Accept, Arrival, Backoff, BackoffBuilder, BoxError, Closer, ConnectError, ConnectFault,
+            Counters, Decision, Driver, EntropyError, EnvironmentError, Error, FailedAttempt,
             HandlerOutcome, Listener, MaybeTls, MessageReader, MessageWriter, OnDrop, Options,
-            Origins, Outcome, Peer, Proxy, Receiver, RedirectError, Remote, ReuniteError, Sender,
-            ServeOptions, Server, ServerHandle, Slow, Stage, Url, UrlError, broadcast,
-            broadcast_until,
+            OptionsBuilder, Origins, Outcome, Peer, Proxy, Receiver, RedirectError, Remote,
+            ReuniteError, Sender, ServeOptions, ServeOptionsBuilder, Server, ServerHandle, Slow,
+            Stage, Url, UrlError, broadcast, broadcast_until,
         };
 
         #[doc = concat!("A WebSocket on a stream of ", $runtime, ".")]

@@ -16,8 +16,8 @@ use crate::handshake;
 use crate::io::{Clock, MaybeTls, Network, before_deadline};
 use crate::trace::Span;
 use crate::websocket::WebSocket;
+use tidegate_core::Timestamp;
 use tidegate_core::handshake::{ClientRequest, HandshakeError, Response};
-use tidegate_core::{ConfigError, Timestamp};
 
 /// The WebSocket of a [`Client`].
 pub type ClientSocket<N> =
@@ -45,9 +45,8 @@ impl<N: Network> Client<N> {
     /// # Errors
     ///
     /// [`Error::Url`]: not such an address, or `wss://` without the feature for TLS.
-    /// [`Error::Request`]: the options cannot be sent. [`Error::Config`]: the timeout of the options
-    /// is less than a microsecond. [`Error::Connect`]: which step failed, with which peer, and why.
-    /// [`Error::Handshake`]: the server refused, sent an invalid answer, or answered too late.
+    /// [`Error::Connect`]: which step failed, with which peer, and why. [`Error::Handshake`]: the
+    /// server refused, sent an invalid answer, or answered too late.
     ///
     /// # Cancel safety
     ///
@@ -71,13 +70,12 @@ impl<N: Network> Client<N> {
     async fn follow_redirects(&self, first: Url) -> Result<ClientSocket<N>, Error> {
         let clock = self.network.clock();
         let start = clock.now();
-        let limit = self.options.redirect_limit();
+        let limit = self.options.redirects();
         let mut visited = vec![first.clone()];
         let mut url = first.clone();
         loop {
             let elapsed = clock.now().saturating_duration_since(start);
-            let remaining =
-                self.options.overall_timeout().map(|timeout| timeout.saturating_sub(elapsed));
+            let remaining = self.options.timeout().map(|timeout| timeout.saturating_sub(elapsed));
             let error = match self.attempt(&url, url.has_origin_of(&first), remaining).await {
                 Err(error) if limit > 0 => error,
                 result => return result,
@@ -103,9 +101,8 @@ impl<N: Network> Client<N> {
         }
     }
 
-    /// Checks the address and the options, before anything is sent.
+    /// Checks that the address and the options make a valid request, before anything is sent.
     pub(super) fn check(&self, url: &Url) -> Result<(), Error> {
-        ConfigError::check_duration("timeout", self.options.overall_timeout())?;
         self.options.request(url)?;
         Ok(())
     }
@@ -216,7 +213,7 @@ impl<N: Network> Client<N> {
         let Some(limits) = self.options.limits_within(time_left(&clock, deadline)) else {
             return fail(Stage::Handshake, peer, ConnectFault::TimedOut);
         };
-        let config = self.options.connection_config();
+        let config = self.options.config().clone();
         match handshake::client(stream, clock, request, limits, config).await {
             Err(Error::Handshake { error, response, .. }) => {
                 Err(Error::Handshake { error, response, peer: Some(Box::new(peer)) })

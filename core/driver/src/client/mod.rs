@@ -12,9 +12,9 @@ mod redirect;
 mod tunnel;
 mod url;
 
-pub use self::backoff::Backoff;
+pub use self::backoff::{Backoff, BackoffBuilder};
 pub use self::connect::{Client, ClientSocket};
-pub use self::options::Options;
+pub use self::options::{Options, OptionsBuilder};
 pub use self::proxy::Proxy;
 pub use self::reconnect::{FailedAttempt, Reconnect};
 pub use self::url::Url;

@@ -1,41 +1,39 @@
-//! Opening a tunnel through a proxy: HTTP CONNECT or SOCKS5, on a stream to the proxy.
+//! Connects to a server through a proxy, on a stream to the proxy.
 
 use std::future::poll_fn;
 
 use crate::client::proxy::{Proxy, ProxyKind};
 use crate::error::ConnectFault;
-use crate::event_loop::{Attempt, Endpoint, EventLoop, ProtocolMachine};
+use crate::event_loop::{Attempt, Endpoint, EventLoop};
 use crate::io::{ByteStream, Clock};
-use tidegate_core::handshake::Limits;
-use tidegate_core::handshake::proxy::{HttpConnect, ProxyError, Socks5};
+use tidegate_core::handshake::proxy::{HttpConnectSteps, ProxyError, ProxySteps, Socks5Steps};
+use tidegate_core::handshake::{Handshake, Limits, Steps};
 
-/// Asks the proxy to connect to this host and port. Returns the stream, which leads to that host from
-/// then on.
+/// Asks the proxy for a connection to this host and port. The stream then leads there.
 pub(crate) async fn open_tunnel<S: ByteStream, C: Clock>(
+    stream: S,
+    clock: C,
+    proxy: &Proxy,
+    target: (&str, u16),
+    limits: &Limits,
+) -> Result<(S, C), ConnectFault> {
+    match proxy.kind() {
+        ProxyKind::Http => {
+            open::<S, C, HttpConnectSteps>(stream, clock, proxy, target, limits).await
+        }
+        ProxyKind::Socks5 => open::<S, C, Socks5Steps>(stream, clock, proxy, target, limits).await,
+    }
+}
+
+async fn open<S: ByteStream, C: Clock, P: ProxySteps>(
     stream: S,
     clock: C,
     proxy: &Proxy,
     (host, port): (&str, u16),
     limits: &Limits,
 ) -> Result<(S, C), ConnectFault> {
-    let (now, credentials) = (clock.now(), proxy.credentials());
-    match proxy.kind() {
-        ProxyKind::Http => {
-            let machine = HttpConnect::new(now, host, port, credentials, limits);
-            run(stream, clock, machine.map_err(ConnectFault::ProxyRequest)?).await
-        }
-        ProxyKind::Socks5 => {
-            let machine = Socks5::new(now, host, port, credentials, limits);
-            run(stream, clock, machine.map_err(ConnectFault::ProxyRequest)?).await
-        }
-    }
-}
-
-async fn run<S: ByteStream, C: Clock, M: ProxyMachine>(
-    stream: S,
-    clock: C,
-    machine: M,
-) -> Result<(S, C), ConnectFault> {
+    let machine = Handshake::<P>::new(clock.now(), host, port, proxy.credentials(), limits)
+        .map_err(ConnectFault::ProxyRequest)?;
     let mut tunnel = Tunnel { endpoint: Endpoint::new(stream, clock), machine };
     poll_fn(|cx| {
         tunnel.poll_until(cx, |tunnel| {
@@ -51,9 +49,11 @@ async fn run<S: ByteStream, C: Clock, M: ProxyMachine>(
     })
     .await;
     let Tunnel { endpoint, machine } = tunnel;
-    match (endpoint.stream, machine.failure()) {
-        // In TLS and in HTTP the client speaks first, so these bytes cannot be from the server.
-        (Some(_), None) if machine.has_rest() => Err(ConnectFault::Proxy(ProxyError::EarlyData)),
+    match (endpoint.stream, machine.failure().copied()) {
+        // In TLS and in HTTP the client speaks first, so the server cannot have sent these bytes.
+        (Some(_), None) if !machine.rest().is_empty() => {
+            Err(ConnectFault::Proxy(ProxyError::EarlyData))
+        }
         (Some(stream), None) => Ok((stream, endpoint.clock)),
         (_, Some(error)) if error != ProxyError::EndOfStream => Err(ConnectFault::Proxy(error)),
         _ => Err(match endpoint.fault {
@@ -63,42 +63,18 @@ async fn run<S: ByteStream, C: Clock, M: ProxyMachine>(
     }
 }
 
-/// The protocol of a proxy on a stream.
-struct Tunnel<S, C, M> {
+/// The handshake with a proxy, on a stream to it.
+struct Tunnel<S, C, P> {
     endpoint: Endpoint<S, C>,
-    machine: M,
+    machine: Handshake<P>,
 }
 
-impl<S: ByteStream, C: Clock, M: ProtocolMachine> EventLoop for Tunnel<S, C, M> {
+impl<S: ByteStream, C: Clock, P: Steps> EventLoop for Tunnel<S, C, P> {
     type Stream = S;
     type Clock = C;
-    type Machine = M;
+    type Machine = Handshake<P>;
 
-    fn parts(&mut self) -> (&mut Endpoint<S, C>, &mut M) {
+    fn parts(&mut self) -> (&mut Endpoint<S, C>, &mut Handshake<P>) {
         (&mut self.endpoint, &mut self.machine)
     }
 }
-
-/// What the two proxy protocols have in common.
-trait ProxyMachine: ProtocolMachine {
-    fn is_open(&self) -> bool;
-    fn failure(&self) -> Option<ProxyError>;
-    fn has_rest(&self) -> bool;
-}
-
-macro_rules! proxy_machines {
-    ($($machine:ty),+) => {$(
-        impl ProxyMachine for $machine {
-            fn is_open(&self) -> bool {
-                self.is_open()
-            }
-            fn failure(&self) -> Option<ProxyError> {
-                self.failure().copied()
-            }
-            fn has_rest(&self) -> bool {
-                !self.rest().is_empty()
-            }
-        }
-    )+};
-}
-proxy_machines!(HttpConnect, Socks5);
