@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use futures_util::StreamExt;
 use std::sync::mpsc::channel;
-use tidegate_driver::{ByteStream, Clock, Options, WebSocket};
 use tidegate_core::{CloseCode, Closed, Config, Message};
+use tidegate_driver::{ByteStream, Clock, Options, WebSocket};
 use tidegate_tokio::{Client, Error, ServeOptions, TokioNetwork, serve, split_spawn};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
