@@ -31,7 +31,7 @@ pub(crate) async fn without_end<A: Adapter>(mode: Mode) {
     }
 }
 
-/// They are legal, and cost nothing: there is no limit to their number.
+/// Empty fragments are legal and cost nothing, so their number is not limited.
 pub(crate) async fn empty_for_ever<A: Adapter>(mode: Mode) {
     for (role, op) in [(Role::Server, opcode::TEXT), (Role::Client, opcode::BINARY)] {
         let (mut end, stream) = victim::<A>(role, mode, Config::default()).await;
