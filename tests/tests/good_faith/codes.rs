@@ -1,4 +1,4 @@
-//! How it ended, by its code: 1000, 1001 and an empty Close are an end, all others are an error.
+//! Close codes: 1000, 1001 and an empty Close are a normal end, all others are an error.
 
 use futures_util::StreamExt;
 use tidegate_core::{CloseCode, Config, ControlError, Message, Role};
@@ -10,7 +10,7 @@ use crate::scene::{Scene, s};
 
 type Received = Result<Option<Message>, Error>;
 
-/// What `recv` says when the peer closes like this: whole, split and as a stream.
+/// What `recv` returns when the peer closes like this: on a whole connection, split, and as a stream.
 fn ends(close: impl Fn(&Peer)) -> [Received; 3] {
     [0, 1, 2].map(|way| {
         let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
@@ -64,7 +64,7 @@ fn any_other_code_is_an_error_with_code_and_reason() {
     }
 }
 
-/// We close with a code of our own, and the peer repeats it: nothing went wrong.
+/// We close with our own code, and the peer repeats it: a normal end.
 #[test]
 fn the_echo_of_our_own_code_is_no_error() {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Client, Config::default());
@@ -83,7 +83,7 @@ fn the_echo_of_our_own_code_is_no_error() {
     scene.within(s(2));
 }
 
-/// A code that must not be sent: the error names all that may be.
+/// A code that must not be sent: the error names all allowed codes.
 #[test]
 fn the_text_about_permitted_codes_is_true() {
     let text = ControlError::InvalidCode { code: CloseCode::from(999) }.to_string();
@@ -92,8 +92,8 @@ fn the_text_about_permitted_codes_is_true() {
     }
 }
 
-/// `Closed` can be returned, boxed and found in a chain as an error. (The trait's constant is hidden
-/// by the inherent one, which is there only for errors, so this compiles either way.)
+/// `Closed` can be returned, boxed and found in a chain as an error. (The inherent constant hides the
+/// trait's, and exists only for errors, so this compiles either way.)
 #[test]
 fn closed_is_an_error() {
     use core::marker::PhantomData;
@@ -110,7 +110,7 @@ fn closed_is_an_error() {
     assert_eq!(are_errors, [true, false, true], "an error, a number and `Closed`");
 }
 
-/// An error that is returned from a function of the application's says so with `?`.
+/// An application's function can return the error with `?`.
 #[test]
 fn the_loop_that_everybody_writes_tells_a_kick_from_an_end() {
     async fn session(mut socket: crate::scene::Socket) -> Result<usize, Error> {

@@ -1,4 +1,4 @@
-//! What an error says, and what is behind it.
+//! The texts of errors, and their sources.
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use crate::link::Link;
 use crate::peer::Peer;
 use crate::scene::{Scene, s};
 
-/// Chains print each error and then its source: nothing is said twice.
+/// Printing a chain shows each error and then its source, so no text may repeat its source's.
 fn says_it_once(error: &Error) {
     let mut chain = Vec::new();
     let mut next: Option<&(dyn core::error::Error + 'static)> = Some(error);
@@ -38,7 +38,7 @@ fn connect(address: &str) -> Error {
     smol::block_on(tidegate_smol::connect(address)).map(drop).unwrap_err()
 }
 
-/// A port at which nobody listens: the chain ends in what the system said.
+/// A port where nothing listens: the chain ends with the system's error.
 #[test]
 fn a_refused_connection_says_so_once_and_can_be_asked_for() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -67,7 +67,7 @@ fn a_close_that_must_not_be_sent_says_so_once() {
     scene.within(s(1));
 }
 
-/// A transport that fails by itself: nothing else is known, and the chain ends in its error.
+/// A transport that fails without another known cause: the chain ends with its error.
 #[test]
 fn a_reset_says_so_once_and_can_be_asked_for() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
@@ -84,7 +84,7 @@ fn a_reset_says_so_once_and_can_be_asked_for() {
     scene.within(s(1));
 }
 
-/// An answer that is none, and one that says no.
+/// A response that is not HTTP, and one that refuses.
 #[test]
 fn a_failed_opening_says_so_once() {
     for answer in ["HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "nonsense\r\n\r\n"] {
@@ -103,7 +103,8 @@ fn a_failed_opening_says_so_once() {
     }
 }
 
-/// What was known when the transport failed is told, and the transport's error is its source.
+/// If a cause was known when the transport failed, it is reported with the transport's error as its
+/// source.
 #[test]
 fn the_transports_fault_is_behind_the_cause() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());

@@ -1,4 +1,4 @@
-//! A peer that reads and answers is never taken for dead, whatever the application does meanwhile.
+//! A peer that reads and answers is never considered dead, whatever the application does meanwhile.
 
 use futures_util::{SinkExt, StreamExt};
 use tidegate_core::{Config, ConfigBuilder, Failure, Message, Role, Timestamp};
@@ -37,7 +37,8 @@ fn a_client_that_only_sends_lives_for_an_hour() {
     ticker_for_an_hour(Role::Client);
 }
 
-/// A tick a second to a client that pings every two seconds: each ping is answered within a tick.
+/// Sends a message a second to a client that pings every two seconds: each ping is answered within a
+/// second.
 #[test]
 fn pings_are_answered_by_an_application_that_only_sends() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
@@ -60,7 +61,7 @@ fn pings_are_answered_by_an_application_that_only_sends() {
     scene.within(s(30));
 }
 
-/// The same client closes: that is answered within a tick, and the stream ends in order.
+/// The same client closes: the Close is answered within a second, and the stream ends properly.
 #[test]
 fn a_close_is_answered_by_an_application_that_only_sends() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
@@ -72,7 +73,7 @@ fn a_close_is_answered_by_an_application_that_only_sends() {
             }
             world.sleep(s(1)).await;
         };
-        // Whatever it is called: the peer closed, and nobody lost a connection.
+        // Whatever the error is called, it must say that the peer closed, not that the connection was lost.
         assert!(matches!(ended, Error::Closed(_) | Error::Closing), "{ended:?}");
     });
     let world = scene.world.clone();
@@ -87,8 +88,8 @@ fn a_close_is_answered_by_an_application_that_only_sends() {
     scene.within(s(20));
 }
 
-/// A message and an end in one piece; the application takes the message, and from there on only
-/// sends. Nothing is before the end any more, so it is told of it.
+/// A message and an end arrive together. The application takes the message, and then only sends. No
+/// message is left before the end, so the application is told.
 fn an_end_in_one_piece_with_the_last_message(end: impl Fn(&Peer)) -> Error {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
     let world = scene.world.clone();
@@ -155,7 +156,7 @@ fn the_sink_half_alone_lives() {
     scene.within(s(181));
 }
 
-/// `recv` with a timeout, then work that takes longer than the keepalive has patience, and again.
+/// `recv` with a timeout, then work that takes longer than the keepalive's limit, repeated.
 #[test]
 fn recv_given_up_and_then_busy_lives() {
     let config = half_a_second().build().unwrap();
@@ -172,7 +173,7 @@ fn recv_given_up_and_then_busy_lives() {
     scene.within(s(60));
 }
 
-/// An application that is away for longer than both limits, with a ping under way.
+/// An application that makes no call for longer than both limits, with a ping in flight.
 #[test]
 fn long_away_between_two_calls_lives() {
     let link = Link::FINE.latency(ms(5));
@@ -190,8 +191,8 @@ fn long_away_between_two_calls_lives() {
     scene.within(s(2000));
 }
 
-/// A reader that takes a message every ten minutes, for hours: the peer answers what it is asked,
-/// and its answers lie behind our own closed gate.
+/// A reader that takes a message every ten minutes, for hours. The peer answers pings, but its pongs
+/// are held back by our own closed gate.
 #[test]
 fn a_reader_that_takes_its_time_lives() {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Server, Config::default());
@@ -259,9 +260,9 @@ fn a_process_that_was_stopped_lives_split() {
     });
 }
 
-/// With the window full a send is given up; the peer takes everything while the application is
-/// elsewhere; the next send arrives, and so does what was begun. The peer never stood still for
-/// longer than 1.6 s, and its limit is 2 s.
+/// While the window is full a send is cancelled. The peer reads everything while the application
+/// does something else. The next send arrives, and so does the message that was begun. The peer
+/// never paused for longer than 1.6 s, and the limit is 2 s.
 #[test]
 fn a_send_that_was_given_up_does_not_count_against_the_peer() {
     const LENGTH: usize = 1024 * 1024;
@@ -292,8 +293,9 @@ fn a_send_that_was_given_up_does_not_count_against_the_peer() {
     assert_eq!(peer.messages().iter().map(Vec::len).collect::<Vec<_>>(), [LENGTH; 4]);
 }
 
-/// A peer that takes nothing and says a word now and then does not live for ever: this one is not
-/// in good faith, and is given up one `write_timeout` (30 s by default) after it took the last byte.
+/// A peer that reads nothing, but sends something from time to time, does not live forever. It is
+/// not in good faith, and is given up one `write_timeout` (30 s by default) after it read the last
+/// byte.
 #[test]
 fn a_peer_that_takes_nothing_is_given_up_though_it_talks() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
@@ -323,7 +325,7 @@ fn a_peer_that_takes_nothing_is_given_up_though_it_talks() {
     drop(peer);
 }
 
-/// No good faith either: a peer that answers nothing at all is still found out in time.
+/// Not in good faith either: a peer that answers nothing at all is still detected in time.
 #[test]
 fn a_peer_that_says_nothing_is_given_up() {
     for is_split in [false, true] {
