@@ -1,4 +1,4 @@
-//! Whose turn it is when the peer's last words wait behind a closed gate.
+//! The order of events and the end when a Close or a violation comes while the gate is closed.
 
 use bytes::Buf;
 
@@ -7,7 +7,7 @@ use tidegate_core::{Config, Connection, Event, Failure, Message, Timestamp, Wate
 
 const NOW: Timestamp = Timestamp::ZERO;
 
-/// A server that takes one message at a time, and a last message with something behind it.
+/// A server that takes one message at a time, and a last message with something after it.
 fn server(behind: Frame) -> Connection {
     let config = Config::builder().message_marks(Watermarks::new(1, 0).unwrap()).build().unwrap();
     let mut server = Connection::server(NOW, config);
@@ -50,7 +50,7 @@ fn the_last_message_before_a_violation_behind_the_gate_can_be_answered() {
     assert_eq!(sent[1].opcode, opcode::CLOSE);
 }
 
-/// Nor is the turn taken away by more input, which another task may have read meanwhile.
+/// More input, which another task may have read meanwhile, does not change this order.
 #[test]
 fn more_input_does_not_hurry_what_ends_the_connection() {
     let mut server = server(Frame::close(Some(1000), ""));
@@ -60,7 +60,7 @@ fn more_input_does_not_hurry_what_ends_the_connection() {
     assert!(matches!(server.poll_event(), Some(Event::Closed(closed)) if closed.is_clean()));
 }
 
-/// Who has begun to close has nothing more to answer: it does not wait.
+/// An end that began to close has nothing more to answer, so it does not wait.
 #[test]
 fn who_closes_does_not_wait_for_the_next_event() {
     let mut server = server(Frame::close(Some(1000), ""));

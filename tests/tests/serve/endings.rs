@@ -1,4 +1,4 @@
-//! What the peer sees when a handler returns, whole or in parts, and that nothing is lost.
+//! What the peer sees when a handler returns, with a whole or a split connection. Nothing is lost.
 
 use core::time::Duration;
 use std::thread;
@@ -33,7 +33,7 @@ fn ends<A: Adapter>(behaviour: impl Fn(Returns) -> Behaviour) {
         client.send(0x81, b"go");
         assert_eq!(client.frame(), (0x81, b"fed".to_vec()), "{returns:?}");
         assert_eq!(client.frame(), (0x88, code.to_be_bytes().to_vec()), "{returns:?}");
-        // It is counted until it is over, and closed in order.
+        // The connection is counted until it has ended, and is closed properly.
         assert_eq!(server.handle.counters().open, 1);
         client.send(0x88, &code.to_be_bytes());
         assert!(client.is_at_end());
@@ -94,7 +94,7 @@ fn an_end_in_the_shutdown_says_so<A: Adapter>() {
     let client = server.client().upgraded();
     server.wait(|counters| counters.open == 1);
     server.handle.shutdown(LONG);
-    // The shutdown has closed it, its handler gives "fed" up, and nothing else is said.
+    // The shutdown has closed the connection, the handler's "fed" is discarded, and nothing else is sent.
     client.goes_away();
     assert_eq!(server.join().cut, 0);
 }

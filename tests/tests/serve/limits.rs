@@ -1,4 +1,4 @@
-//! How many, how long, and what a server survives.
+//! Limits on numbers and times, and errors that a server survives.
 
 use core::num::NonZeroUsize;
 use core::time::Duration;
@@ -39,7 +39,7 @@ fn serves_and_counts<A: Adapter>() {
     assert_eq!(first.frame(), (0x88, vec![]));
     assert!(first.is_at_end());
     drop(first);
-    drop(second); // without a closing handshake: that is an error for the handler
+    drop(second); // without a closing handshake, which is an error for the handler
     server.wait(|counters| counters.open == 0 && counters.handshakes == 0);
     let counters = server.stop(LONG);
     assert_eq!((counters.accepted, counters.opened, counters.failed), (3, 2, 1));
@@ -64,7 +64,7 @@ fn more_than_the_limit_wait_in_the_backlog<A: Adapter>() {
 }
 
 fn handshakes_have_a_limit_and_a_deadline<A: Adapter>() {
-    // Those that have asked do not give way: the others wait until they are decided on.
+    // Handshakes with a complete request are not dropped: other clients wait until those are decided.
     let options = ServeOptions::new()
         .max_handshakes(NonZeroUsize::new(1))
         .limits(quick())
@@ -79,7 +79,7 @@ fn handshakes_have_a_limit_and_a_deadline<A: Adapter>() {
     next.ask("/", &[]);
     assert_eq!(first.status(), 503);
     assert!(begin.elapsed() >= Duration::from_millis(300));
-    // Before the first has closed its stream: that it has its answer is enough.
+    // The first need not have closed its stream: it is enough that it has its response.
     assert_eq!(next.status(), 503);
     assert!(begin.elapsed() >= Duration::from_millis(600));
     assert_eq!(server.stop(Duration::ZERO).failed_handshakes, 2);
@@ -126,7 +126,7 @@ fn a_panic_costs_one_connection<A: Adapter>() {
     server.stop(Duration::ZERO);
 }
 
-/// EMFILE and ENFILE: it rests each time, and goes on.
+/// EMFILE and ENFILE: the server pauses each time, and continues.
 fn survives_what_accept_fails_with<A: Adapter>() {
     let begin = Instant::now();
     let server = Running::start_failing::<A>(
@@ -139,7 +139,7 @@ fn survives_what_accept_fails_with<A: Adapter>() {
     assert_eq!(server.stop(Duration::ZERO).accept_errors, 3);
 }
 
-/// ECONNABORTED and ECONNRESET; but for ever, it does not take the processor.
+/// ECONNABORTED and ECONNRESET. Even if they never end, the server does not spin.
 fn goes_on_at_once_where_one_connection_was_reset<A: Adapter>() {
     let failures = [ABORTED, RESET].repeat(8);
     let begin = Instant::now();
@@ -155,10 +155,10 @@ fn goes_on_at_once_where_one_connection_was_reset<A: Adapter>() {
     assert!(server.stop(Duration::ZERO).accept_errors < 25);
 }
 
-/// The same on every Unix.
+/// These numbers are the same on every Unix.
 const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
 
-/// ECONNABORTED and ECONNRESET of Linux, and of the systems that come from BSD.
+/// ECONNABORTED and ECONNRESET on Linux, and on systems derived from BSD.
 const ABORTED: i32 = if cfg!(target_os = "linux") { 103 } else { 53 };
 const RESET: i32 = if cfg!(target_os = "linux") { 104 } else { 54 };

@@ -65,7 +65,7 @@ fn the_shutdown_cuts_parts_in_other_tasks<A: Adapter>() {
         let mut client = server.client().upgraded();
         client.echo();
         let begin = Instant::now();
-        // It does not answer the Close.
+        // The client does not answer the Close.
         let counters = server.stop(Duration::from_millis(300));
         assert!(begin.elapsed() >= Duration::from_millis(300));
         assert!(begin.elapsed() < Duration::from_secs(5));

@@ -1,4 +1,4 @@
-//! The end of a server: everyone is told, those who do not listen are cut.
+//! Graceful shutdown: every connection is closed, and those that do not answer are cut.
 
 use core::time::Duration;
 use std::net::TcpStream;
@@ -51,7 +51,7 @@ fn a_busy_connection_goes_away<A: Adapter>() {
     for _ in 0..10 {
         assert_eq!(client.frame().0, 0x82);
     }
-    // Now it waits for room.
+    // Now the handler waits for room.
     thread::sleep(Duration::from_millis(50));
     server.handle.shutdown(LONG);
     client.goes_away();
@@ -102,7 +102,7 @@ fn who_has_not_asked_is_not_waited_for<A: Adapter>() {
 
 fn who_asks_too_late_is_refused<A: Adapter>() {
     let options = ServeOptions::new().decide(|_| async {
-        // It takes a while, and blocks a thread of the runtime: it is a test.
+        // Blocks a thread of the runtime for a while, which is acceptable in a test.
         thread::sleep(Duration::from_millis(300));
         Accept::new().into()
     });

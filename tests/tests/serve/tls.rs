@@ -1,4 +1,4 @@
-//! Listeners that speak TLS: half a hello is as silent as nothing.
+//! TLS listeners: half a TLS hello counts as a silent client.
 
 use core::num::NonZeroUsize;
 use core::pin::Pin;
@@ -14,7 +14,7 @@ use tidegate_tests::ends::{client_tls, server_tls};
 use crate::crowded::are_served;
 use crate::{Adapter, Behaviour, LONG, Running, handle};
 
-/// A listener whose streams speak TLS.
+/// A listener that accepts TLS streams.
 struct Tls<L>(L);
 
 macro_rules! adapters {
@@ -69,7 +69,7 @@ adapters! {
         |listener| io::Result::Ok(async_std::net::TcpListener::from(listener));
 }
 
-/// The beginning of a record that has the hello of a client.
+/// The start of a record with a client hello.
 const HALF_A_HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01";
 
 fn half_a_hello_gives_way<A: Adapter>() {

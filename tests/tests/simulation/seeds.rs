@@ -1,4 +1,4 @@
-//! Many seeds.
+//! Runs the simulation for many seeds.
 
 use std::env;
 use std::ops::Range;
@@ -18,14 +18,14 @@ fn seeds() -> Range<u64> {
     }
 }
 
-/// Runs a scenario and says which one it was if it fails.
+/// Runs a scenario, and prints its seed if it fails.
 fn run(scenario: Scenario, seed: u64) -> (crate::executor::Effort, Timestamp) {
     let run = std::panic::catch_unwind(|| scenario.run());
     run.unwrap_or_else(|_| panic!("SIMULATION_SEED={seed}: {scenario:?}"))
 }
 
-/// Whatever the weather and the kinds of connection: every message arrives, once, in order, the end
-/// is clean, and polls that come to nothing are rare: of all 200 seeds they are 4 in a hundred.
+/// For any weather and kinds of connection, every message arrives once and in order, the end is
+/// clean, and polls without progress are rare: 4 % over all 200 seeds.
 #[test]
 fn what_is_sent_arrives() {
     let (mut polls, mut idle, mut progress) = (0, 0, 0);
@@ -40,14 +40,14 @@ fn what_is_sent_arrives() {
     println!("{polls} polls, {idle} of them idle, {progress} steps of progress");
 }
 
-/// Whatever fails, and wherever: both ends come to their end, in the time that their limits allow,
-/// and what was received is what was sent, up to where it ends.
+/// Whatever fails, and wherever: both connections end within their time limits, and what was received
+/// is the beginning of what was sent.
 #[test]
 fn what_fails_ends() {
     for seed in seeds() {
         let (effort, now) = run(Scenario::foul(seed), seed);
         assert!(effort.polls <= effort.progress * 3 / 2 + 40, "SIMULATION_SEED={seed}: {effort:?}");
-        // Two thirds of a minute of sleep and as much of weather at most, and then the limits.
+        // At most two thirds of a minute of sleep, as much of network delay, and then the limits.
         assert!(now < Timestamp::from_secs(300), "SIMULATION_SEED={seed}: {now:?}");
     }
 }

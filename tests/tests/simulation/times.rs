@@ -1,5 +1,5 @@
-//! Every limit on time ends a connection at the microsecond at which it should: a last look after its
-//! deadline.
+//! Every time limit ends a connection at exactly the right microsecond: its deadline plus the last
+//! look.
 
 use core::time::Duration;
 use std::io::IoSlice;
@@ -18,10 +18,10 @@ fn config() -> ConfigBuilder {
         .close_timeout(Duration::from_secs(10))
 }
 
-/// How long the last look of a loop is that comes in time.
+/// The length of the last look for a loop that is not late.
 const LAST_LOOK: Duration = Duration::from_millis(1);
 
-/// A peer from whom nothing comes.
+/// A peer that sends nothing.
 fn silence() -> World {
     World::new(Weather::FINE, 1, Some((1, Fault::Silence(0))))
 }
@@ -49,7 +49,7 @@ fn a_silent_peer_is_given_up_one_pong_timeout_after_the_ping() {
     assert_eq!(end, Timestamp::from_secs(35) + LAST_LOOK);
 }
 
-/// The same on a split connection of which nobody waits for anything.
+/// The same on a split connection on which no call waits.
 #[test]
 fn a_driver_finds_a_silent_peer_by_itself() {
     let world = silence();
@@ -62,7 +62,7 @@ fn a_driver_finds_a_silent_peer_by_itself() {
     assert_eq!(end, Timestamp::from_secs(35) + LAST_LOOK);
 }
 
-/// Behind our own closed gate the peer is not blamed: its time begins when the gate opens.
+/// While our own gate is closed the peer is not blamed: its time begins when the gate opens.
 #[test]
 fn a_closed_gate_stops_the_time_of_the_pong() {
     let world = World::new(Weather::FINE, 1, None);
@@ -81,7 +81,7 @@ fn a_closed_gate_stops_the_time_of_the_pong() {
             let written = core::future::poll_fn(|cx| peer.poll_write(cx, &slices)).await.unwrap();
             rest = &rest[written..];
         }
-        // Nothing comes any more.
+        // Nothing more arrives.
         clock.sleep(Duration::from_secs(100)).await;
         assert_eq!(receiver.recv().await.unwrap().unwrap().as_text(), Some("only"));
         assert_failed(&receiver.recv().await, Failure::KeepaliveTimeout);
@@ -121,7 +121,7 @@ fn a_peer_that_does_not_answer_a_close_is_left_in_time() {
     }
 }
 
-/// The peer takes what fits in the buffers, at once, and nothing more.
+/// The peer accepts what fits in the buffers, at once, and nothing more.
 #[test]
 fn a_peer_that_takes_nothing_is_given_up() {
     let weather = Weather { capacity: 100, ..Weather::FINE };
