@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_refers_too_far_back_is_refused() {
+    fn a_reference_beyond_the_window_is_refused() {
         assert!(Inflater::new(15, true).message(HELLO_AGAIN).is_err(), "before the beginning");
         let mut inflater = Inflater::new(15, false);
         assert_eq!(inflater.message(HELLO), Ok(b"Hello".into()));
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_cut_is_refused() {
+    fn a_truncated_message_is_refused() {
         let mut inflater = Inflater::new(15, true);
         assert!(inflater.message(b"\x00\x05\x00\xfa\xff\x48\x65").is_err());
     }

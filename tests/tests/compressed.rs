@@ -147,7 +147,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn what_goes_in_comes_out(
+    fn compressed_messages_round_trip(
         options in options(),
         params in params(),
         is_client: bool,
@@ -178,7 +178,7 @@ proptest! {
     /// Another library's compressor, which ends its DEFLATE streams with BFINAL blocks, even in the
     /// middle of a message (RFC 7692 §7.2.3.5).
     #[test]
-    fn streams_that_end_are_read(
+    fn deflate_streams_with_final_blocks_are_read(
         takeover: bool,
         messages in vec((vec((payload(), 1u8..10), 1..4), any::<bool>(), 1usize..5000), 1..5),
         sizes in sizes(),
@@ -209,7 +209,7 @@ proptest! {
     /// Each violation is detected exactly at the byte that shows it, after any messages and for any
     /// split, with the right error and close code.
     #[test]
-    fn violations_are_seen_when_they_show(
+    fn violations_are_detected_at_the_byte_that_shows_them(
         params in params(),
         is_client: bool,
         messages in vec(sent(), 0..3),

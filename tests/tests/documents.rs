@@ -10,7 +10,7 @@ const DOCUMENTS: [&str; 4] =
 /// A test is cited by its file and function, as `tests/tests/documents.rs::the_name`, and a wire
 /// vector by its file and name, as `tests/vectors/ping.json::the-name`.
 #[test]
-fn every_test_that_is_named_exists() {
+fn every_cited_test_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut named = 0;
     let mut missing = Vec::new();
@@ -40,7 +40,7 @@ fn every_test_that_is_named_exists() {
 
 /// Links between documents, and to files of the repository, have existing targets.
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     for document in DOCUMENTS {
         let path = root.join(document);
@@ -58,7 +58,7 @@ fn every_link_leads_somewhere() {
 /// `tests/examples.sh` runs the README's programs against other implementations. This test checks
 /// that those examples contain the README's blocks, line by line.
 #[test]
-fn the_programs_of_the_readme_are_the_examples_that_are_run() {
+fn the_examples_contain_the_programs_of_the_readme() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
     let trimmed = |text: &str| {

@@ -30,7 +30,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn what_is_encoded_is_decoded_in_any_pieces(
+    fn encoded_frames_are_decoded_for_any_split(
         frames in vec(frames(), 1..5),
         is_client: bool,
         sizes in vec(1usize..3000, 1..20),
@@ -138,7 +138,7 @@ proptest! {
     /// Any legal header, even of a frame larger than memory, is read as it was written, at its last
     /// byte and not before.
     #[test]
-    fn a_header_of_any_length_there_and_back(
+    fn headers_of_any_length_round_trip(
         (sender, header) in strategies::role()
             .prop_flat_map(|role| (Just(role), strategies::header(role))),
     ) {
@@ -153,7 +153,7 @@ proptest! {
 
     /// Each violation, with any configuration, is detected exactly at the byte that shows it.
     #[test]
-    fn violations_are_seen_when_they_show(
+    fn violations_are_detected_at_the_byte_that_shows_them(
         (sender, config, hostile) in (strategies::role(), strategies::config()).prop_flat_map(
             |(sender, config)| (Just(sender), Just(config.clone()), hostile(sender, &config)),
         ),

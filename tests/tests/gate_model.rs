@@ -172,7 +172,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, ..Default::default() })]
 
     #[test]
-    fn the_core_does_what_the_model_does(
+    fn the_core_agrees_with_the_model(
         (role, session) in sessions(),
         actions in actions(),
         config in config(),

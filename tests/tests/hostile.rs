@@ -16,7 +16,7 @@ const SHORT: usize = 32 * 1024;
 /// allocate four times as much for twice the input. Time is not asserted. Copying without an
 /// allocation is not detected here, but by the benchmark.
 #[test]
-fn what_is_allocated_is_linear_in_what_comes() {
+fn allocations_are_linear_in_the_input() {
     for attack in ATTACKS {
         let [short, long] = [SHORT, 4 * SHORT].map(|length| {
             let input = (attack.input)(length);
@@ -43,7 +43,7 @@ fn what_is_allocated_is_linear_in_what_comes() {
 /// The memory after an attack on a connection that stays open depends on the payload that is kept,
 /// not on the number of pieces in which it came.
 #[test]
-fn pieces_cost_no_memory_of_their_own() {
+fn memory_does_not_depend_on_the_number_of_pieces() {
     for attack in ATTACKS {
         let input = (attack.input)(SHORT);
         let peak = measure(|| assert!(input.run() < usize::MAX)).bytes_max;

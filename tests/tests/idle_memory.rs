@@ -56,7 +56,7 @@ fn held(role: Role, kinds: [usize; 3], most: usize, together: bool) -> usize {
 /// whole process. It also counts the test runner's thread, which allocates a buffer for its output
 /// once at the start; memory of a connection would show up each time.
 #[test]
-fn a_connection_that_said_something_holds_256_bytes_at_most() {
+fn after_sending_a_connection_holds_at_most_256_bytes() {
     const KINDS: usize = SIZES.len() + 2;
     for role in [Role::Server, Role::Client] {
         for number in 0..KINDS.pow(3) {

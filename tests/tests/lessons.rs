@@ -60,7 +60,7 @@ fn written(connection: &mut Connection) -> Vec<Frame> {
 /// python-websockets paused the socket, but went on decoding the bytes of one read: a read of 64 KiB
 /// queued 9,362 messages.
 #[test]
-fn decoding_stops_at_the_mark_in_the_middle_of_a_read() {
+fn decoding_stops_at_the_watermark_in_the_middle_of_a_read() {
     let mut connection = client(config().message_marks(marks(16, 4)));
     let input = text("x").repeat(20_000);
     feed(&mut connection, &input);
@@ -77,7 +77,7 @@ fn decoding_stops_at_the_mark_in_the_middle_of_a_read() {
 
 /// The same for bytes: with a count of messages only, one read queued 251 MiB instead of 16 MiB.
 #[test]
-fn the_mark_on_bytes_stops_a_few_large_messages() {
+fn the_byte_watermark_stops_a_few_large_messages() {
     let mut connection = client(config().message_marks(Watermarks::UNLIMITED));
     let large = Frame::new(opcode::BINARY, vec![7; 100_000]).encode();
     feed(&mut connection, &large.repeat(50));
@@ -88,7 +88,7 @@ fn the_mark_on_bytes_stops_a_few_large_messages() {
 
 /// The same for compressed messages: one read of 256 KiB holds more than two hundred of 1 MiB.
 #[test]
-fn the_mark_on_bytes_counts_what_was_inflated() {
+fn the_byte_watermark_counts_inflated_bytes() {
     const LENGTH: usize = 1024 * 1024;
     let message = Message::binary(vec![7; LENGTH]);
     let mut server = Connection::server(Timestamp::ZERO, Config::default())
@@ -124,7 +124,7 @@ fn the_mark_on_bytes_counts_what_was_inflated() {
 /// Endless empty continuation frames made python-websockets grow without limit. `memory_bound`
 /// measures that they take no memory here; this test checks that they have no other effect.
 #[test]
-fn empty_fragments_are_nothing() {
+fn empty_fragments_have_no_effect() {
     let mut connection = client(config());
     feed(&mut connection, &Frame::new(opcode::TEXT, "a").unfinished().encode());
     let empty = Frame::new(opcode::CONTINUATION, "").unfinished().encode();
@@ -169,7 +169,7 @@ fn the_keepalive_does_not_blame_the_peer_for_our_closed_gate() {
 /// In python-websockets, `close()` while paused took the whole close timeout, and ended abnormally
 /// for the peer.
 #[test]
-fn close_behind_a_closed_gate_goes_out_at_once_and_ends_clean() {
+fn close_with_a_closed_gate_is_sent_at_once_and_ends_clean() {
     let mut connection = client(config().close_timeout(Duration::from_secs(10)));
     feed(&mut connection, &text("x").repeat(10));
     assert!(!connection.wants_input());
@@ -193,7 +193,7 @@ fn close_behind_a_closed_gate_goes_out_at_once_and_ends_clean() {
 
 /// aiohttp counted tuples and characters instead of bytes for years, and empty messages as nothing.
 #[test]
-fn bytes_are_bytes_and_an_empty_message_is_a_message() {
+fn sizes_are_bytes_and_empty_messages_count() {
     let mut connection = client(config());
     feed(&mut connection, &text("€€"));
     assert_eq!((connection.queued_messages(), connection.queued_bytes()), (1, 6));
@@ -204,7 +204,7 @@ fn bytes_are_bytes_and_an_empty_message_is_a_message() {
 
 /// After an error aiohttp's detached reader went on accumulating data.
 #[test]
-fn nothing_accumulates_behind_an_error() {
+fn nothing_accumulates_after_an_error() {
     let mut connection = client(config());
     feed(&mut connection, &[&text("before")[..], b"\x83\x00"].concat());
     assert!(!connection.wants_input());
@@ -322,7 +322,7 @@ fn a_flood_of_pings_does_not_grow_the_output() {
 /// disconnected. Here pings before the closed gate are answered although no message is taken, and
 /// pings after it when they are decoded.
 #[test]
-fn pings_are_answered_up_to_the_mark() {
+fn pings_are_answered_up_to_the_watermark() {
     let mut connection = client(config());
     feed(&mut connection, &[text("a"), text("b"), text("c"), ping("below")].concat());
     assert_eq!(written(&mut connection).last().unwrap().payload, b"below");
@@ -336,7 +336,7 @@ fn pings_are_answered_up_to_the_mark() {
 
 /// leptos dropped frames silently when its channel was full.
 #[test]
-fn what_is_handed_over_is_never_dropped() {
+fn input_is_never_dropped() {
     let mut connection = client(config());
     for number in 0..500 {
         feed(&mut connection, &text(&number.to_string()));

@@ -103,7 +103,7 @@ fn by_completions(
 }
 
 #[test]
-fn it_stays_within_the_bound() {
+fn the_event_loop_stays_within_the_memory_bound() {
     let small = Config::builder()
         .max_message_size(20_000)
         .byte_marks(Watermarks::new(50_000, 10_000).unwrap())

@@ -180,7 +180,7 @@ fn assert_clean(pair: &Pair) {
 }
 
 #[test]
-fn an_echo_gives_everything_back() {
+fn an_echo_returns_everything() {
     for weather in WEATHERS {
         for seed in 0..4 {
             let sent = messages(40, 1500, seed);
@@ -273,7 +273,7 @@ fn close_while_the_gate_is_closed() {
 /// still goes out, and when the application takes the queued messages, it gets all of them and the
 /// end.
 #[test]
-fn close_behind_a_gate_that_stays_closed_waits_for_the_application() {
+fn a_close_held_back_by_the_gate_waits_for_the_application() {
     let sent = messages(50, 300, 7);
     let mut client = Talker::sending(&sent);
     let mut server =

@@ -43,7 +43,7 @@ fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
 /// Several implementations accept some of these inputs, and most of the others disconnect without a
 /// close code. Here each is refused, and the peer gets the code that says why.
 #[test]
-fn malformed_input_is_refused_with_the_close_code_that_says_why() {
+fn malformed_input_is_refused_with_the_right_close_code() {
     use ProtocolError as E;
     let text = |bytes: &[u8]| client_frame(0x81, bytes);
     let close = |code: u16| client_frame(0x88, &code.to_be_bytes());
@@ -128,7 +128,7 @@ fn malformed_input_is_refused_with_the_close_code_that_says_why() {
 /// A key that is predictable or reused lets a web page send bytes of its choice to a proxy in between
 /// (RFC 6455 §10.3).
 #[test]
-fn every_frame_of_a_client_has_a_key_of_its_own() {
+fn every_client_frame_has_its_own_masking_key() {
     let config = || quiet().fragment_size(20_000).build().unwrap();
     let keys = |seed: u8| {
         let mut client = Connection::client(NOW, config(), [seed; 32]);
@@ -166,7 +166,7 @@ fn every_frame_of_a_client_has_a_key_of_its_own() {
 /// uWebSockets compared the sum of the characters. Others used an object with inherited names as a
 /// map, or searched for a part of a word.
 #[test]
-fn extensions_and_tokens_are_compared_as_what_they_are() {
+fn extensions_and_tokens_are_compared_exactly() {
     let accept = |lines: &str| {
         let request = format!(
             "GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -199,7 +199,7 @@ fn extensions_and_tokens_are_compared_as_what_they_are() {
 /// Tomcat corrupted objects that were already back in a pool. Data after a Close would also be a
 /// violation.
 #[test]
-fn nothing_is_sent_behind_a_close() {
+fn nothing_is_sent_after_a_close() {
     for by_peer in [false, true] {
         let mut server = Connection::server(NOW, quiet().build().unwrap());
         let peer_close = client_frame(0x88, b"\x03\xE8");
@@ -229,7 +229,7 @@ fn nothing_is_sent_behind_a_close() {
 
 /// A peer that never answers our Close and keeps sending, so that the stream looks alive.
 #[test]
-fn a_peer_that_talks_on_after_our_close_is_cut_in_time() {
+fn a_peer_that_keeps_sending_after_our_close_is_cut_in_time() {
     let seconds = Timestamp::from_secs;
     let config = quiet().close_timeout(Duration::from_secs(10)).build().unwrap();
     let mut server = Connection::server(NOW, config);

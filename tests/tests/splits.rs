@@ -110,7 +110,7 @@ proptest! {
 
     /// `receive` and `receive_ref` return the same events as the queue.
     #[test]
-    fn receive_is_input_and_events_in_one(
+    fn receive_agrees_with_the_queue(
         config in config(),
         is_client: bool,
         params in deflate(),

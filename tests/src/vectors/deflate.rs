@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_match_what_they_say() {
+    fn patterns_match_their_values() {
         let params = read_answer("permessage-deflate; server_max_window_bits=10");
         let params = params.unwrap_or_default();
         assert_eq!((params.server_max_window_bits, params.client_max_window_bits), (10, 15));

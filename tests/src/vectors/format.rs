@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_an_error() {
+    fn unknown_keys_are_errors() {
         let good = r#"{"name":"n","why":"w","role":"server","config":{},"chunking":"any",
             "steps":[{"recv":"00"},{"take_none":true}]}"#;
         assert_eq!(parse(good).map(|file| file.vectors.len()), Ok(1));

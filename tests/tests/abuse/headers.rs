@@ -11,7 +11,7 @@ use crate::peer::{close_code, fails, join, read, take_in, victim, write, write_a
 
 const GIB: usize = 1 << 30;
 
-pub(crate) async fn that_announce_giants<A: Adapter>(mode: Mode) {
+pub(crate) async fn that_declare_huge_lengths<A: Adapter>(mode: Mode) {
     for role in [Role::Server, Role::Client] {
         for length in [Config::default().max_message_size() + 1, GIB, (1 << 63) - 1] {
             over_the_limit::<A>(role, mode, length).await;

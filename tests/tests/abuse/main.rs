@@ -45,10 +45,10 @@ macro_rules! everywhere {
 }
 
 everywhere!(
-    pings::flood_behind_a_blocked_writer,
-    fragments::without_end,
-    fragments::empty_for_ever,
-    headers::that_announce_giants,
+    pings::flood_with_blocked_writes,
+    fragments::one_endless_message,
+    fragments::endless_empty_fragments,
+    headers::that_declare_huge_lengths,
     bombs::one_message,
     bombs::many_messages,
     reads::cancelled_at_every_byte,

@@ -11,7 +11,7 @@ use tidegate_tests::frames::{Frame, opcode};
 use crate::memory::{FLAT, Growth};
 use crate::peer::{join, take_in, to, victim_of, write};
 
-pub(crate) async fn flood_behind_a_blocked_writer<A: Adapter>(mode: Mode) {
+pub(crate) async fn flood_with_blocked_writes<A: Adapter>(mode: Mode) {
     for role in [Role::Server, Role::Client] {
         // 32 MiB of the longest pings, and many of the shortest.
         flood::<A>(role, mode, &[b'p'; 125], 256_000).await;

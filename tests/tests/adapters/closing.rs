@@ -57,7 +57,7 @@ pub(crate) async fn half_closed<A: Adapter>(mode: Mode) {
     assert_eq!(rest, b"");
 }
 
-pub(crate) async fn with_a_lot_on_the_way<A: Adapter>(mode: Mode) {
+pub(crate) async fn with_much_data_in_flight<A: Adapter>(mode: Mode) {
     let (mut server, mut client) = pair::<A>(mode, Config::default(), Config::default()).await;
     let flooding = async {
         // Takes one message for each that it sends, or none, so its own gate is often closed.
@@ -77,7 +77,7 @@ pub(crate) async fn with_a_lot_on_the_way<A: Adapter>(mode: Mode) {
     soon::<A, _>(both(flooding, closing)).await;
 }
 
-pub(crate) async fn in_the_middle_without_notice<A: Adapter>(mode: Mode) {
+pub(crate) async fn in_the_middle_without_close_notify<A: Adapter>(mode: Mode) {
     for rest in [&b""[..], b"\x81\x84\0\0\0\0cu"] {
         let (mut server, mut stream) = raw_client::<A>(mode, Config::default()).await;
         stream.write_all(b"\x81\x84\0\0\0\0text").unwrap();
@@ -95,7 +95,7 @@ pub(crate) async fn in_the_middle_without_notice<A: Adapter>(mode: Mode) {
 }
 
 /// Many peers do this, and both Closes have been exchanged.
-pub(crate) async fn behind_both_closes_without_notice<A: Adapter>(mode: Mode) {
+pub(crate) async fn after_both_closes_without_close_notify<A: Adapter>(mode: Mode) {
     let (mut server, mut stream) = raw_client::<A>(mode, Config::default()).await;
     stream.write_all(b"\x88\x82\0\0\0\0\x03\xE8").unwrap();
     stream.cut_write();

@@ -15,7 +15,7 @@ fn short_close() -> Config {
 /// Sixty answers and the peer's Close are in flight when we begin to close; the reader takes one
 /// every 20 ms. It gets all sixty, and then the end.
 #[test]
-fn a_slow_reader_gets_all_that_was_under_way() {
+fn a_slow_reader_gets_all_messages_in_flight() {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Client, short_close());
     let (sender, mut receiver) = scene.split(socket);
     for number in 0..60 {
@@ -38,7 +38,7 @@ fn a_slow_reader_gets_all_that_was_under_way() {
 
 /// The same with the default limits, and a reader that takes a second for each of forty messages.
 #[test]
-fn a_very_slow_reader_gets_all_that_was_under_way() {
+fn a_very_slow_reader_gets_all_messages_in_flight() {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Server, Config::default());
     let (sender, mut receiver) = scene.split(socket);
     for number in 0..40 {
@@ -61,7 +61,7 @@ fn a_very_slow_reader_gets_all_that_was_under_way() {
 
 /// `send`, `SinkExt::close`, a pause of a second, `next`: data in the kernel is still received.
 #[test]
-fn a_pause_behind_sink_close_loses_nothing() {
+fn a_pause_after_sink_close_loses_nothing() {
     for has_halves in [false, true] {
         let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, short_close());
         let (world, peer) = (scene.world.clone(), scene.peer.clone());
@@ -154,7 +154,7 @@ fn an_empty_close_can_be_sent_by_a_sender() {
 }
 
 #[test]
-fn an_empty_close_can_be_begun_by_a_sender() {
+fn an_empty_close_can_be_started_by_a_sender() {
     an_empty_close(Way::BeginClose);
 }
 
@@ -195,7 +195,7 @@ fn the_answer_repeats_code_and_reason() {
 
 /// We sent Close first, and then the stream ended: the peer did not begin to close.
 #[test]
-fn who_began_is_told_as_it_was() {
+fn the_end_names_the_side_that_closed_first() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
     let peer = scene.peer.clone();
     peer.fall_silent();
@@ -230,7 +230,7 @@ fn both_close_at_once() {
 
 /// `close` is cancelled, and called again.
 #[test]
-fn close_given_up_can_be_asked_for_again() {
+fn a_cancelled_close_can_be_called_again() {
     let link = Link::FINE.latency(ms(400));
     let (mut scene, mut socket) = Scene::new(link, Role::Client, Config::default());
     let world = scene.world.clone();

@@ -40,7 +40,7 @@ fn ends(close: impl Fn(&Peer)) -> [Received; 3] {
 }
 
 #[test]
-fn a_normal_end_is_no_error() {
+fn a_normal_end_is_not_an_error() {
     for code in [1000, 1001] {
         for end in ends(|peer| peer.close(code, "bye")) {
             assert!(matches!(end, Ok(None)), "{code}: {end:?}");
@@ -66,7 +66,7 @@ fn any_other_code_is_an_error_with_code_and_reason() {
 
 /// We close with our own code, and the peer repeats it: a normal end.
 #[test]
-fn the_echo_of_our_own_code_is_no_error() {
+fn the_echo_of_our_own_code_is_not_an_error() {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Client, Config::default());
     let (sender, mut receiver) = scene.split(socket);
     scene.ours("closes", async move {
@@ -85,7 +85,7 @@ fn the_echo_of_our_own_code_is_no_error() {
 
 /// A code that must not be sent: the error names all allowed codes.
 #[test]
-fn the_text_about_permitted_codes_is_true() {
+fn the_error_lists_exactly_the_allowed_codes() {
     let text = ControlError::InvalidCode { code: CloseCode::from(999) }.to_string();
     for bound in ["1003", "1007", "1014", "3000", "4999"] {
         assert!(text.contains(bound), "{bound} is missing: {text}");
@@ -112,7 +112,7 @@ fn closed_is_an_error() {
 
 /// An application's function can return the error with `?`.
 #[test]
-fn the_loop_that_everybody_writes_tells_a_kick_from_an_end() {
+fn the_usual_loop_tells_an_error_from_a_normal_end() {
     async fn session(mut socket: crate::scene::Socket) -> Result<usize, Error> {
         let mut count = 0;
         while socket.recv().await?.is_some() {

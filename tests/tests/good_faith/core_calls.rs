@@ -153,7 +153,7 @@ fn a_dead_peer_is_given_up_in_any_order() {
 
 /// While the ping has not left, output that progresses on a slow link is a sign of life.
 #[test]
-fn output_that_moves_is_a_sign_of_life() {
+fn output_that_progresses_is_a_sign_of_life() {
     for order in orders() {
         let mut turning = Loop::new(Config::default());
         turning.connection.send(vec![0; 1_000_000]).unwrap();
@@ -166,7 +166,7 @@ fn output_that_moves_is_a_sign_of_life() {
 
 /// The same for a Close after a message.
 #[test]
-fn a_close_that_has_not_left_waits_for_nobody() {
+fn a_close_limit_does_not_run_before_the_close_has_left() {
     for order in orders() {
         let mut turning = Loop::new(Config::default());
         turning.connection.send(vec![0; 1_000_000]).unwrap();
@@ -185,7 +185,7 @@ fn a_close_that_has_not_left_waits_for_nobody() {
 
 /// A peer that reads nothing, but sends something from time to time: with the defaults it ends.
 #[test]
-fn a_peer_that_takes_nothing_ends() {
+fn a_peer_that_reads_nothing_ends() {
     for order in orders() {
         let mut turning = Loop::new(Config::default());
         turning.connection.send(vec![0; 1_000_000]).unwrap();

@@ -28,12 +28,12 @@ fn ticker_for_an_hour(role: Role) {
 }
 
 #[test]
-fn a_server_that_only_sends_lives_for_an_hour() {
+fn a_server_that_only_sends_stays_connected_for_an_hour() {
     ticker_for_an_hour(Role::Server);
 }
 
 #[test]
-fn a_client_that_only_sends_lives_for_an_hour() {
+fn a_client_that_only_sends_stays_connected_for_an_hour() {
     ticker_for_an_hour(Role::Client);
 }
 
@@ -114,20 +114,20 @@ fn an_end_in_one_piece_with_the_last_message(end: impl Fn(&Peer)) -> Error {
 }
 
 #[test]
-fn a_close_in_one_piece_with_the_last_message_is_noticed_by_sends() {
+fn a_close_together_with_the_last_message_is_noticed_by_sends() {
     let error = an_end_in_one_piece_with_the_last_message(|peer| peer.close(1000, ""));
     assert!(matches!(error, Error::Closed(_) | Error::Closing), "{error:?}");
 }
 
 #[test]
-fn a_violation_in_one_piece_with_the_last_message_is_noticed_by_sends() {
+fn a_violation_together_with_the_last_message_is_noticed_by_sends() {
     let unmasked = crate::frames::encode(0x81, b"hi", false);
     let error = an_end_in_one_piece_with_the_last_message(|peer| peer.raw(&unmasked));
     assert!(matches!(error, Error::Closed(_) | Error::Closing), "{error:?}");
 }
 
 #[test]
-fn a_client_that_sends_all_the_time_and_never_receives_lives() {
+fn a_client_that_always_sends_and_never_receives_stays_connected() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
     let world = scene.world.clone();
     scene.ours("sends", async move {
@@ -142,7 +142,7 @@ fn a_client_that_sends_all_the_time_and_never_receives_lives() {
 
 /// `StreamExt::split`, of which only the sink is used.
 #[test]
-fn the_sink_half_alone_lives() {
+fn a_connection_survives_the_use_of_its_sink_half_alone() {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Client, Config::default());
     let world = scene.world.clone();
     scene.ours("sends", async move {
@@ -158,7 +158,7 @@ fn the_sink_half_alone_lives() {
 
 /// `recv` with a timeout, then work that takes longer than the keepalive's limit, repeated.
 #[test]
-fn recv_given_up_and_then_busy_lives() {
+fn a_connection_survives_a_cancelled_recv_and_long_work() {
     let config = half_a_second().build().unwrap();
     let link = Link::FINE.latency(ms(5));
     let (mut scene, mut socket) = Scene::new(link, Role::Client, config);
@@ -175,7 +175,7 @@ fn recv_given_up_and_then_busy_lives() {
 
 /// An application that makes no call for longer than both limits, with a ping in flight.
 #[test]
-fn long_away_between_two_calls_lives() {
+fn a_connection_survives_a_long_time_between_calls() {
     let link = Link::FINE.latency(ms(5));
     let (mut scene, mut socket) = Scene::new(link, Role::Server, Config::default());
     let world = scene.world.clone();
@@ -194,7 +194,7 @@ fn long_away_between_two_calls_lives() {
 /// A reader that takes a message every ten minutes, for hours. The peer answers pings, but its pongs
 /// are held back by our own closed gate.
 #[test]
-fn a_reader_that_takes_its_time_lives() {
+fn a_connection_survives_a_very_slow_reader() {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Server, Config::default());
     let (sender, mut receiver) = scene.split(socket);
     for number in 0..40 {
@@ -239,7 +239,7 @@ fn stopped(task: impl Fn(&mut Scene, Socket, World)) {
 }
 
 #[test]
-fn a_process_that_was_stopped_lives() {
+fn a_connection_survives_a_stopped_process() {
     stopped(|scene, mut socket, world| {
         scene.ours("receives", async move {
             let received = timeout(&world, s(25), socket.recv()).await;
@@ -249,7 +249,7 @@ fn a_process_that_was_stopped_lives() {
 }
 
 #[test]
-fn a_process_that_was_stopped_lives_split() {
+fn a_connection_survives_a_stopped_process_split() {
     stopped(|scene, socket, world| {
         let (sender, mut receiver) = scene.split(socket);
         scene.ours("receives", async move {
@@ -264,7 +264,7 @@ fn a_process_that_was_stopped_lives_split() {
 /// does something else. The next send arrives, and so does the message that was begun. The peer
 /// never paused for longer than 1.6 s, and the limit is 2 s.
 #[test]
-fn a_send_that_was_given_up_does_not_count_against_the_peer() {
+fn a_cancelled_send_does_not_count_against_the_peer() {
     const LENGTH: usize = 1024 * 1024;
     let config = Config::builder().write_timeout(s(2)).ping_interval(None).build().unwrap();
     let (mut scene, mut socket) = Scene::new(Link::rate(10_000_000), Role::Client, config);
@@ -297,7 +297,7 @@ fn a_send_that_was_given_up_does_not_count_against_the_peer() {
 /// not in good faith, and is given up one `write_timeout` (30 s by default) after it read the last
 /// byte.
 #[test]
-fn a_peer_that_takes_nothing_is_given_up_though_it_talks() {
+fn a_peer_that_reads_nothing_is_given_up_although_it_sends() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
     let (world, peer) = (scene.world.clone(), scene.peer.clone());
     peer.read(Reading::Stopped);
@@ -327,7 +327,7 @@ fn a_peer_that_takes_nothing_is_given_up_though_it_talks() {
 
 /// Not in good faith either: a peer that answers nothing at all is still detected in time.
 #[test]
-fn a_peer_that_says_nothing_is_given_up() {
+fn a_silent_peer_is_given_up() {
     for is_split in [false, true] {
         let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
         scene.peer.fall_silent();

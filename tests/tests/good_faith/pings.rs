@@ -81,7 +81,7 @@ fn a_ping_has_a_limit_without_a_keepalive_split() {
 
 /// With `PongPolicy::Manual`, a ping that arrives while we close can be answered.
 #[test]
-fn a_ping_can_be_answered_by_hand_while_closing() {
+fn a_ping_can_be_answered_manually_while_closing() {
     let config = Config::builder().pong_policy(PongPolicy::Manual).build().unwrap();
     let now = Timestamp::ZERO;
     let mut connection = Connection::server(now, config);
@@ -98,7 +98,7 @@ fn a_ping_can_be_answered_by_hand_while_closing() {
 }
 
 #[test]
-fn a_ping_can_be_answered_by_hand_while_closing_split() {
+fn a_ping_can_be_answered_manually_while_closing_split() {
     let config = Config::builder().pong_policy(PongPolicy::Manual).build().unwrap();
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Server, config);
     let (sender, mut receiver) = scene.split(socket);
@@ -149,7 +149,7 @@ fn a_split_connection_answers_while_the_application_works() {
 
 /// The peer closes instead of answering: the call that waits for the pong returns at once.
 #[test]
-fn a_ping_is_told_of_the_end() {
+fn a_waiting_ping_returns_at_the_end() {
     for is_split in [false, true] {
         let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
         let (world, peer) = (scene.world.clone(), scene.peer.clone());

@@ -65,7 +65,7 @@ impl Wake for AskElsewhere {
 }
 
 #[test]
-fn a_reunion_does_not_panic_while_a_clone_goes_away() {
+fn reuniting_does_not_panic_while_a_clone_is_dropped() {
     let (sender, receiver, mut driver) = parts();
     let (ask, asked) = channel();
     let (done, answer) = channel();
@@ -88,7 +88,7 @@ fn a_reunion_does_not_panic_while_a_clone_goes_away() {
 
 /// Two threads, a bounded number of times: the race as it occurs in an application.
 #[test]
-fn reunions_race_with_clones() {
+fn reuniting_races_with_clones() {
     for round in 0..2_000 {
         let (sender, receiver, driver) = parts();
         let clone = sender.clone();

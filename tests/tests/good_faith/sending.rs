@@ -53,7 +53,7 @@ fn an_application_that_waits_elsewhere_does_not_hang_its_peer() {
 
 /// A handler that acknowledges and returns: the socket is dropped, and the message still arrives.
 #[test]
-fn what_was_sent_survives_the_socket() {
+fn a_sent_message_survives_the_drop_of_the_socket() {
     let (mut scene, mut socket) = two_at_once();
     scene.ours("returns", async move {
         socket.recv().await.unwrap().unwrap();
@@ -69,7 +69,7 @@ fn what_was_sent_survives_the_socket() {
 
 /// The plain loop with `feed`: fed messages are written at the latest when `recv` has to wait.
 #[test]
-fn what_was_fed_is_written_when_recv_waits() {
+fn fed_messages_are_written_when_recv_waits() {
     let (mut scene, mut socket) = two_at_once();
     scene.run.background(crate::world::Party::Ours, "echo", async move {
         while let Some(message) = socket.recv().await.unwrap() {
@@ -83,7 +83,7 @@ fn what_was_fed_is_written_when_recv_waits() {
 
 /// Fed messages are written with the next `send`, and before its message.
 #[test]
-fn what_was_fed_goes_before_what_is_sent() {
+fn fed_messages_go_before_a_later_send() {
     let (mut scene, mut socket) = two_at_once();
     let world = scene.world.clone();
     scene.ours("feeds", async move {
@@ -126,12 +126,12 @@ fn a_flush_behind_a_flush_that_was_given_up(sends_by_clone: bool) {
 }
 
 #[test]
-fn a_flush_behind_a_flush_that_was_given_up_waits_for_all() {
+fn a_flush_after_a_cancelled_flush_waits_for_all() {
     a_flush_behind_a_flush_that_was_given_up(false);
 }
 
 #[test]
-fn a_flush_behind_a_flush_that_was_given_up_waits_for_what_clones_sent() {
+fn a_flush_after_a_cancelled_flush_waits_for_messages_of_clones() {
     a_flush_behind_a_flush_that_was_given_up(true);
 }
 

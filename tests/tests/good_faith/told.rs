@@ -88,13 +88,13 @@ fn a_violation_is_not_called_a_reset() {
 }
 
 #[test]
-fn a_violation_is_told_though_the_peer_hangs_up() {
+fn a_violation_is_reported_although_the_peer_disconnects() {
     each_violation(Then::HangsUp, |name, error, _| assert!(is_violation(error), "{name}: {error}"));
 }
 
 /// Our Close is written, and there is nothing more to wait for: 100 ms, not 10 s.
 #[test]
-fn a_violation_is_told_at_once() {
+fn a_violation_is_reported_at_once() {
     each_violation(Then::IsSilent, |name, error, time| {
         assert!(is_violation(error), "{name}: {error}");
         assert!(time < ms(400), "{name}: told after {time:?}");
@@ -103,7 +103,7 @@ fn a_violation_is_told_at_once() {
 
 /// The peer said why it closes. The reset after that does not change the cause.
 #[test]
-fn the_code_of_a_close_is_not_lost_to_a_reset() {
+fn a_reset_does_not_hide_the_close_code() {
     for is_split in [false, true] {
         let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
         let (world, peer) = (scene.world.clone(), scene.peer.clone());
@@ -174,7 +174,7 @@ fn close_does_not_wait_for_the_end_of_tcp() {
 
 /// The peer closes and leaves TCP open: the connection has ended when our answer is written.
 #[test]
-fn the_peers_close_is_told_at_once() {
+fn the_peers_close_is_reported_at_once() {
     for (role, is_split) in
         [(Role::Client, false), (Role::Client, true), (Role::Server, false), (Role::Server, true)]
     {
@@ -207,7 +207,7 @@ fn the_peers_close_is_told_at_once() {
 
 /// The peer disconnects while a long message is being sent: the sending call reports it at once.
 #[test]
-fn a_send_is_told_that_the_peer_hung_up() {
+fn a_send_reports_that_the_peer_disconnected() {
     for is_split in [false, true] {
         let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
         let (world, peer) = (scene.world.clone(), scene.peer.clone());
@@ -241,7 +241,7 @@ fn a_send_is_told_that_the_peer_hung_up() {
 /// A violation by a peer that reads nothing, with output queued before our Close: our Close cannot be
 /// sent, and the connection ends after the time for a peer that reads nothing.
 #[test]
-fn a_violation_is_told_though_the_peer_reads_nothing() {
+fn a_violation_is_reported_although_the_peer_reads_nothing() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
     scene.peer.read(Reading::Stopped);
     let (world, peer) = (scene.world.clone(), scene.peer.clone());

@@ -108,7 +108,7 @@ macro_rules! adapters {
             }
 
             #[test]
-            fn a_handler_that_errs_closes_with_1011() {
+            fn a_handler_that_fails_closes_with_1011() {
                 run::<$adapter>(End::Errs);
             }
 
@@ -118,7 +118,7 @@ macro_rules! adapters {
             }
 
             #[test]
-            fn a_client_that_does_not_answer_is_left_in_time() {
+            fn a_client_that_does_not_answer_is_cut_in_time() {
                 run::<$adapter>(End::IsLeft);
             }
         }

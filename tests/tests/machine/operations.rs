@@ -325,7 +325,7 @@ proptest! {
 
     /// After every operation, everything observable of the two must be equal.
     #[test]
-    fn the_connection_does_what_the_reference_does(
+    fn the_connection_agrees_with_the_reference(
         (role, config, times, items, input) in setup(),
         fragment_size in prop::option::weighted(0.3, 1..200usize),
         operations in vec(operation(), 0..80),

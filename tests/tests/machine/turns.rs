@@ -26,7 +26,7 @@ fn output(connection: &mut Connection) -> Vec<Frame> {
 /// "A Close of the peer takes effect when the events before it are taken and the next one is asked
 /// for; until then answers to them can be sent", also when taking the last one opens the gate.
 #[test]
-fn the_last_message_before_a_close_behind_the_gate_can_be_answered() {
+fn the_last_message_before_a_close_held_back_by_the_gate_can_be_answered() {
     let mut server = server(Frame::close(Some(1000), ""));
     assert_eq!(server.poll_event(), Some(Event::Message(Message::text("last"))));
     assert_eq!(server.send("answer"), Ok(()));
@@ -39,7 +39,7 @@ fn the_last_message_before_a_close_behind_the_gate_can_be_answered() {
 
 /// The same for a violation.
 #[test]
-fn the_last_message_before_a_violation_behind_the_gate_can_be_answered() {
+fn the_last_message_before_a_violation_held_back_by_the_gate_can_be_answered() {
     let mut server = server(Frame::new(3, ""));
     assert_eq!(server.poll_event(), Some(Event::Message(Message::text("last"))));
     assert_eq!(server.send("answer"), Ok(()));
@@ -52,7 +52,7 @@ fn the_last_message_before_a_violation_behind_the_gate_can_be_answered() {
 
 /// More input, which another task may have read meanwhile, does not change this order.
 #[test]
-fn more_input_does_not_hurry_what_ends_the_connection() {
+fn more_input_does_not_hasten_the_end() {
     let mut server = server(Frame::close(Some(1000), ""));
     assert_eq!(server.poll_event(), Some(Event::Message(Message::text("last"))));
     server.handle_input(NOW, b"behind the Close nothing counts");
@@ -62,7 +62,7 @@ fn more_input_does_not_hurry_what_ends_the_connection() {
 
 /// An end that began to close has nothing more to answer, so it does not wait.
 #[test]
-fn who_closes_does_not_wait_for_the_next_event() {
+fn a_side_that_closes_does_not_wait_for_the_next_event() {
     let mut server = server(Frame::close(Some(1000), ""));
     server.close(NOW, None).unwrap();
     assert_eq!(server.poll_event(), Some(Event::Message(Message::text("last"))));

@@ -13,10 +13,10 @@ use tidegate_driver::ServeOptions;
 use crate::{Adapter, Behaviour, LONG, Running, for_each_adapter};
 
 for_each_adapter!(
-    silent_clients_give_way_to_newer_ones,
+    silent_clients_are_dropped_for_newer_ones,
     silent_clients_do_not_keep_the_last_places,
-    refused_clients_that_stay_hold_no_place,
-    one_address_has_its_share,
+    refused_clients_that_stay_do_not_count,
+    connections_from_one_address_are_limited,
 );
 
 /// Keeps this many streams open that send these bytes and then nothing, whether they are answered or
@@ -79,7 +79,7 @@ fn is_served(server: &Running) {
     assert_eq!(client.frame().0, 0x88);
 }
 
-fn silent_clients_give_way_to_newer_ones<A: Adapter>() {
+fn silent_clients_are_dropped_for_newer_ones<A: Adapter>() {
     let options = || ServeOptions::new().max_handshakes(NonZeroUsize::new(48));
     are_served::<A>(options(), b"", is_served);
     // Half a request.
@@ -91,12 +91,12 @@ fn silent_clients_do_not_keep_the_last_places<A: Adapter>() {
     are_served::<A>(options, b"", is_served);
 }
 
-fn refused_clients_that_stay_hold_no_place<A: Adapter>() {
+fn refused_clients_that_stay_do_not_count<A: Adapter>() {
     let options = ServeOptions::new().max_handshakes(NonZeroUsize::new(48));
     are_served::<A>(options, b"GET / HTTP/1.1\r\n\r\n", is_served);
 }
 
-fn one_address_has_its_share<A: Adapter>() {
+fn connections_from_one_address_are_limited<A: Adapter>() {
     let options = ServeOptions::new().max_connections_per_address(NonZeroUsize::new(2));
     let server = Running::start::<A>(options, Behaviour::Echo);
     let mut first = server.client().upgraded();

@@ -15,10 +15,10 @@ for_each_adapter!(
     serves_and_counts,
     more_than_the_limit_wait_in_the_backlog,
     handshakes_have_a_limit_and_a_deadline,
-    a_dribbled_handshake_is_cut,
+    a_handshake_sent_byte_by_byte_is_cut,
     a_panic_costs_one_connection,
-    survives_what_accept_fails_with,
-    goes_on_at_once_where_one_connection_was_reset,
+    survives_errors_of_accept,
+    continues_at_once_after_a_reset_connection,
 );
 
 fn quick() -> Limits {
@@ -91,7 +91,7 @@ fn handshakes_have_a_limit_and_a_deadline<A: Adapter>() {
     server.stop(Duration::ZERO);
 }
 
-fn a_dribbled_handshake_is_cut<A: Adapter>() {
+fn a_handshake_sent_byte_by_byte_is_cut<A: Adapter>() {
     let server = Running::start::<A>(ServeOptions::new().limits(quick()), Behaviour::Echo);
     let mut slow = server.client();
     let begin = Instant::now();
@@ -127,7 +127,7 @@ fn a_panic_costs_one_connection<A: Adapter>() {
 }
 
 /// EMFILE and ENFILE: the server pauses each time, and continues.
-fn survives_what_accept_fails_with<A: Adapter>() {
+fn survives_errors_of_accept<A: Adapter>() {
     let begin = Instant::now();
     let server = Running::start_failing::<A>(
         vec![EMFILE, ENFILE, EMFILE],
@@ -140,7 +140,7 @@ fn survives_what_accept_fails_with<A: Adapter>() {
 }
 
 /// ECONNABORTED and ECONNRESET. Even if they never end, the server does not spin.
-fn goes_on_at_once_where_one_connection_was_reset<A: Adapter>() {
+fn continues_at_once_after_a_reset_connection<A: Adapter>() {
     let failures = [ABORTED, RESET].repeat(8);
     let begin = Instant::now();
     let server = Running::start_failing::<A>(failures, ServeOptions::new(), Behaviour::Echo);

@@ -13,7 +13,7 @@ for_each_adapter!(
     the_limit_holds_for_a_socket_in_another_task,
     the_shutdown_waits_for_parts_in_other_tasks,
     the_shutdown_cuts_parts_in_other_tasks,
-    a_part_that_is_kept_after_the_end_takes_no_place,
+    a_part_that_is_kept_after_the_end_does_not_count,
 );
 
 fn two(behaviour: Behaviour) -> impl Fn() -> (ServeOptions, Behaviour) {
@@ -75,7 +75,7 @@ fn the_shutdown_cuts_parts_in_other_tasks<A: Adapter>() {
     }
 }
 
-fn a_part_that_is_kept_after_the_end_takes_no_place<A: Adapter>() {
+fn a_part_that_is_kept_after_the_end_does_not_count<A: Adapter>() {
     for behaviour in [Behaviour::KeepSocket, Behaviour::KeepParts] {
         let server = Running::start::<A>(ServeOptions::new(), behaviour);
         let mut client = server.client().upgraded();

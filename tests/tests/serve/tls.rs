@@ -72,7 +72,7 @@ adapters! {
 /// The start of a record with a client hello.
 const HALF_A_HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01";
 
-fn half_a_hello_gives_way<A: Adapter>() {
+fn half_a_tls_hello_is_dropped<A: Adapter>() {
     let options = ServeOptions::new().max_handshakes(NonZeroUsize::new(96));
     are_served::<A>(options, HALF_A_HELLO, |server: &Running| {
         let stream = TcpStream::connect(server.address).unwrap();
@@ -94,15 +94,15 @@ fn half_a_hello_gives_way<A: Adapter>() {
 
 #[test]
 fn tokio() {
-    half_a_hello_gives_way::<Tokio>();
+    half_a_tls_hello_is_dropped::<Tokio>();
 }
 
 #[test]
 fn smol() {
-    half_a_hello_gives_way::<Smol>();
+    half_a_tls_hello_is_dropped::<Smol>();
 }
 
 #[test]
 fn async_std() {
-    half_a_hello_gives_way::<AsyncStd>();
+    half_a_tls_hello_is_dropped::<AsyncStd>();
 }

@@ -27,7 +27,7 @@ fn run(scenario: Scenario, seed: u64) -> (crate::executor::Effort, Timestamp) {
 /// For any weather and kinds of connection, every message arrives once and in order, the end is
 /// clean, and polls without progress are rare: 4 % over all 200 seeds.
 #[test]
-fn what_is_sent_arrives() {
+fn every_message_arrives() {
     let (mut polls, mut idle, mut progress) = (0, 0, 0);
     for seed in seeds() {
         let (effort, _) = run(Scenario::fair(seed), seed);
@@ -43,7 +43,7 @@ fn what_is_sent_arrives() {
 /// Whatever fails, and wherever: both connections end within their time limits, and what was received
 /// is the beginning of what was sent.
 #[test]
-fn what_fails_ends() {
+fn every_failure_ends_both_connections() {
     for seed in seeds() {
         let (effort, now) = run(Scenario::foul(seed), seed);
         assert!(effort.polls <= effort.progress * 3 / 2 + 40, "SIMULATION_SEED={seed}: {effort:?}");
@@ -54,7 +54,7 @@ fn what_fails_ends() {
 
 /// The same seed is the same run, down to every poll.
 #[test]
-fn a_seed_is_a_run() {
+fn the_same_seed_gives_the_same_run() {
     let mut traces = Vec::new();
     for seed in seeds().take(25) {
         let foul = Scenario::foul(seed);

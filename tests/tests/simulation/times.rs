@@ -51,7 +51,7 @@ fn a_silent_peer_is_given_up_one_pong_timeout_after_the_ping() {
 
 /// The same on a split connection on which no call waits.
 #[test]
-fn a_driver_finds_a_silent_peer_by_itself() {
+fn a_driver_detects_a_silent_peer_by_itself() {
     let world = silence();
     let (socket, peer) = world.client(config().build().unwrap());
     let (sender, receiver, driver) = socket.split();
@@ -64,7 +64,7 @@ fn a_driver_finds_a_silent_peer_by_itself() {
 
 /// While our own gate is closed the peer is not blamed: its time begins when the gate opens.
 #[test]
-fn a_closed_gate_stops_the_time_of_the_pong() {
+fn a_closed_gate_suspends_the_pong_limit() {
     let world = World::new(Weather::FINE, 1, None);
     let marks = Watermarks::new(1, 0).unwrap();
     let (socket, mut peer) = world.client(config().message_marks(marks).build().unwrap());
@@ -92,7 +92,7 @@ fn a_closed_gate_stops_the_time_of_the_pong() {
 }
 
 #[test]
-fn a_peer_that_does_not_answer_a_close_is_left_in_time() {
+fn a_peer_that_does_not_answer_a_close_is_given_up_in_time() {
     for is_split in [false, true] {
         let world = silence();
         let (mut socket, peer) = world.client(config().build().unwrap());
@@ -123,7 +123,7 @@ fn a_peer_that_does_not_answer_a_close_is_left_in_time() {
 
 /// The peer accepts what fits in the buffers, at once, and nothing more.
 #[test]
-fn a_peer_that_takes_nothing_is_given_up() {
+fn a_peer_that_reads_nothing_is_given_up() {
     let weather = Weather { capacity: 100, ..Weather::FINE };
     let world = World::new(weather, 1, Some((1, Fault::Silence(0))));
     let config = config().ping_interval(None).write_timeout(Duration::from_secs(5));

@@ -44,7 +44,7 @@ macro_rules! tests {
             tls_that_is_none,
             plain_to_a_tls_port,
             tls_takes_no_longer_than_the_timeout,
-            truncation_is_no_clean_close,
+            truncation_is_not_a_clean_close,
             a_server_over_tls,
             redirections_are_followed_without_credentials,
             redirections_that_are_not_followed,

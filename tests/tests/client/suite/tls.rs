@@ -153,7 +153,7 @@ pub(crate) fn tls_takes_no_longer_than_the_timeout<A: Adapter>() {
     assert!(begun.elapsed() < SOON);
 }
 
-pub(crate) fn truncation_is_no_clean_close<A: Adapter>() {
+pub(crate) fn truncation_is_not_a_clean_close<A: Adapter>() {
     let (server, trusting) = certificates();
     let (address, serving) = once(move |stream| {
         let mut stream = tls(stream, &server);
