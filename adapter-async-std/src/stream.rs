@@ -1,21 +1,21 @@
-//! The streams of async-std as a `ByteStream`.
+//! Streams of async-std as a `ByteStream`, and outgoing TCP connections.
 
 use core::any::Any;
 use core::task::{Context, Poll};
 use std::io::{ErrorKind, IoSlice, Result};
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown, SocketAddr};
 
 use async_std::net::TcpStream;
 #[cfg(unix)]
 use async_std::os::unix::net::UnixStream;
 use futures_io::{AsyncRead, AsyncWrite};
-use tidegate_driver::{ByteStream, FuturesStream};
+use tidegate_driver::{ByteStream, FuturesStream, connect_async_io};
 
-/// A stream that speaks the traits of `futures-io`, and a socket that can be shut down.
+/// A stream with the traits of `futures-io` whose sockets can be shut down.
 ///
-/// async-std's `TcpStream` and `UnixStream` do nothing in `poll_close`. A peer that waits for the
-/// end of the stream behind its Close, as RFC 6455 §7.1.1 asks of a client, would wait until its
-/// time is up.
+/// async-std's `TcpStream` and `UnixStream` do nothing in `poll_close`, so this type calls their
+/// `shutdown` instead. Otherwise a peer that waits for the end of the stream after the Close frames,
+/// as RFC 6455 §7.1.1 asks of a client, would wait until its own timeout.
 #[derive(Clone, Copy, Debug)]
 pub struct AsyncStdStream<S>(FuturesStream<S>);
 
@@ -25,17 +25,17 @@ impl<S> AsyncStdStream<S> {
         Self(FuturesStream::new(stream))
     }
 
-    /// The stream.
+    /// Borrows the stream.
     pub const fn get_ref(&self) -> &S {
         self.0.get_ref()
     }
 
-    /// The stream, for its settings.
+    /// Borrows the stream mutably, for its settings.
     pub const fn get_mut(&mut self) -> &mut S {
         self.0.get_mut()
     }
 
-    /// Unwraps the stream.
+    /// Returns the stream.
     pub fn into_inner(self) -> S {
         self.0.into_inner()
     }
@@ -67,7 +67,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> ByteStream for AsyncStdStream<
     }
 }
 
-/// The peer may have been faster: there is nothing left to shut down then.
+/// Connects to `address`, from the local address `bind` if there is one.
+pub(crate) async fn connect(address: SocketAddr, bind: Option<IpAddr>) -> Result<TcpStream> {
+    let stream = connect_async_io(address, bind).await?;
+    stream.into_inner().map(TcpStream::from)
+}
+
+/// Accepts `NotConnected` as success: the peer has closed the socket first.
 fn is_shut_down(result: Result<()>) -> Result<()> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),

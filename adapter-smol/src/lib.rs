@@ -1,7 +1,7 @@
 //! WebSocket on [smol], with read-side flow control.
 //!
-//! A connection whose application is slow stops reading its socket, so the kernel's buffer fills,
-//! the TCP window closes, and the *sender* waits: memory stays below
+//! When the application is slow, the connection stops reading its socket. The kernel's buffer
+//! fills, the TCP window closes, and the *sender* has to wait. So memory stays below
 //! [`Config::memory_bound`], whatever the peer sends.
 //!
 //! # A client
@@ -12,7 +12,7 @@
 //! socket.send("hello").await?;
 //! while let Some(message) = socket.recv().await? {
 //!     socket.send(message).await?;
-//! } // `None`: closed with 1000, 1001 or no code; any other end is an error that says why
+//! } // `None`: closed with 1000, 1001 or no code. Any other end is an error that says why.
 //! # Ok(())
 //! # }
 //! ```
@@ -24,7 +24,7 @@
 //! use tidegate_smol::{CloseCode, Error};
 //!
 //! async fn serve(stream: TcpStream) -> Result<(), Error> {
-//!     let incoming = tidegate_smol::accept(stream).await?; // the request, before you decide
+//!     let incoming = tidegate_smol::accept(stream).await?; // the request; nothing is decided yet
 //!     if incoming.request().path() != "/chat" {
 //!         return incoming.reject(404, "not here\n").await;
 //!     }
@@ -55,22 +55,24 @@
 //! # }
 //! ```
 //!
-//! [`serve`] does this for a listener: limits, decisions, graceful shutdown.
+//! [`serve`] does this for a whole listener, with limits, decisions about requests, and graceful
+//! shutdown.
 //!
 //! # Connecting
 //!
-//! A [`Client`] has what people need between them and a server: addresses tried as RFC 8305
-//! says, one limit for everything, a proxy, redirections, TLS, and connections again and again:
+//! A [`Client`] adds what is often needed on the way to a server: one timeout for everything, a
+//! proxy, redirects, TLS settings, and automatic reconnecting. It tries the addresses of a host as
+//! RFC 8305 ("Happy Eyeballs") recommends.
 //!
 //! ```no_run
 //! use tidegate_smol::{Backoff, Client, Options, SmolNetwork};
 //!
 //! # async fn example() -> Result<(), tidegate_smol::Error> {
-//! let options = Options::new().subprotocol("chat").proxy_from_environment();
+//! let options = Options::builder().subprotocol("chat").proxy_from_environment().build()?;
 //! let client = Client::new(SmolNetwork::new(), options);
-//! let mut connections = client.reconnect("ws://example.org/chat", Backoff::new())?;
+//! let mut connections = client.reconnect("ws://example.org/chat", Backoff::default())?;
 //! while let Some(socket) = connections.next().await {
-//!     let mut socket = socket?; // an error: there will be no other attempt
+//!     let mut socket = socket?; // an error here is final: there is no further attempt
 //!     while let Ok(Some(message)) = socket.recv().await {
 //!         println!("{message:?}");
 //!     }
@@ -79,10 +81,11 @@
 //! # }
 //! ```
 //!
-//! # In several tasks
+//! # Several tasks
 //!
-//! [`split_spawn`] gives a [`Sender`] to clone and a [`Receiver`], and leaves the rest to a task of
-//! its own: it answers pings, keeps the connection alive, and reads ahead up to the gate.
+//! [`split_spawn`] returns a [`Sender`], which can be cloned, and a [`Receiver`]. A task in the
+//! background answers pings, keeps the connection alive, and reads ahead until the receive queue is
+//! full.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), tidegate_smol::Error> {
@@ -99,87 +102,62 @@
 //!
 //! # Long messages, and many connections
 //!
-//! [`read_message`](WebSocket::read_message) and [`write_message`](WebSocket::write_message) take a
-//! message as a stream: with [`Delivery::Chunks`] one of any length passes through constant memory.
-//! [`broadcast`] sends one [`Prepared`] message to many connections, and says who was too slow.
+//! [`read_message`](WebSocket::read_message) and [`write_message`](WebSocket::write_message) stream
+//! a message: with [`Delivery::Chunks`], one of any length needs only constant memory.
+//! [`broadcast`] sends one [`Prepared`] message to many connections and reports the ones that were
+//! too slow.
 //!
 //! # TLS
 //!
-//! The feature `rustls` brings `wss://` and `accept_tls`, on rustls with ring. Certificates
-//! are checked by Mozilla's roots, built in (feature `rustls-webpki-roots`), by the platform
-//! (`rustls-platform-verifier`, which comes first), or by a `ClientConfig` of your own:
-//! `SmolNetwork::new().tls(config)`. If it names no protocol (ALPN), `http/1.1` is added. Any other
-//! TLS works too: hand its stream to [`client`] or [`accept`].
+//! The feature `rustls` adds `wss://` and `accept_tls`, on rustls with ring. Certificates are
+//! verified with Mozilla's roots, built in (feature `rustls-webpki-roots`), by the platform
+//! (`rustls-platform-verifier`, which takes precedence), or by your own `ClientConfig`:
+//! `SmolNetwork::new().tls(config)`. If that names no protocol (ALPN), `http/1.1` is added. With any
+//! other TLS library, pass its stream to [`client`] or [`accept`].
 //!
-//! If TCP ends and TLS did not say so, the connection ends with an error of the kind
-//! `UnexpectedEof`: somebody may have cut it. Behind both Closes it does not matter any more.
+//! If TCP ends without the end of TLS (`close_notify`), the connection ends with an error of the
+//! kind `UnexpectedEof`, because somebody may have cut it. After both Close frames it no longer
+//! matters.
 //!
 //! # Features
 //!
-//! `deflate`: permessage-deflate, where the configuration asks for it. `tracing`: spans and events. `idna`: host
-//! names beyond ASCII.
+//! - `deflate`: permessage-deflate, if the configuration enables it.
+//! - `tracing`: spans and events.
+//! - `idna`: host names beyond ASCII.
 //!
 //! # Guarantees
 //!
-//! While the gate is closed the socket is not polled for reading; a blocked write does not stop
-//! reading while it is open. Pings are answered inside every call that waits. Every call can be
-//! cancelled, by a race for example: each says what that does. A closing handshake, and so
-//! [`close`](WebSocket::close), is bounded by `close_timeout`.
+//! - While the receive queue is full, the socket is not polled for reading. A blocked write never
+//!   stops reading otherwise.
+//! - Every call that waits also answers pings.
+//! - Every call can be cancelled, for example by a timeout. Its documentation says what that does.
+//! - `close_timeout` bounds the closing handshake, and so [`close`](WebSocket::close).
 //!
 //! [smol]: https://docs.rs/smol
 
-extern crate alloc;
-
-mod clock;
-mod connect;
-mod network;
-mod serve;
-mod split;
-#[cfg(feature = "rustls")]
-mod tls;
-
-use async_net::TcpStream;
+#[cfg(unix)]
+use async_net::unix::{UnixListener, UnixStream};
 #[cfg(feature = "rustls")]
 pub use futures_rustls::{self, rustls};
-#[cfg(feature = "deflate")]
-pub use tidegate_core::deflate;
-pub use tidegate_core::handshake;
-pub use tidegate_core::handshake::{
-    ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
-};
-pub use tidegate_core::{
-    Chunk, ChunkError, CloseCode, CloseFrame, Closed, Compress, Config, ConfigBuilder, ConfigError,
-    Connection, ControlError, Event, Failure, Message, MessageKind, MessageRef, PongPolicy,
-    ProtocolError, Refusal, SendError, Stats, Watermarks,
-};
-pub use tidegate_core::{Delivery, Prepared};
-pub use tidegate_driver::{
-    Accept, Arrival, Backoff, BoxError, Closer, ConnectError, ConnectFault, Counters, Decision,
-    Driver, EntropyError, EnvironmentError, Error, FailedAttempt, FuturesStream, HandlerOutcome,
-    Listener, MaybeTls, MessageReader, MessageWriter, OnDrop, Options, Origins, Outcome, Peer,
-    Proxy, Receiver, RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server,
-    ServerHandle, Slow, Stage, Url, UrlError, broadcast, broadcast_until,
-};
+pub use tidegate_driver::FuturesStream;
+use tidegate_driver::{AsyncIoTimer, connect_async_io};
 
-pub use crate::clock::SmolClock;
-pub use crate::connect::{accept, accept_with, client, connect, connect_with};
-pub use crate::network::{SmolNetwork, Tls};
-pub use crate::serve::{SmolListener, serve, serve_any_outcome, serve_any_outcome_on, serve_on};
-pub use crate::split::split_spawn;
-#[cfg(feature = "rustls")]
-pub use crate::tls::{accept_tls, accept_tls_with};
-
-/// A WebSocket on a stream of smol.
-pub type WebSocket<S = TcpStream> = tidegate_driver::WebSocket<FuturesStream<S>, SmolClock>;
-
-/// A request on a stream of smol, for the application to accept or reject.
-pub type Incoming<S = TcpStream> = tidegate_driver::Incoming<FuturesStream<S>, SmolClock>;
-
-/// Makes connections with the same options, once or again and again.
-pub type Client = tidegate_driver::Client<SmolNetwork>;
-
-/// What [`connect`] and a [`Client`] give: a WebSocket on a TCP stream or on TLS.
-pub type ClientSocket = tidegate_driver::ClientSocket<SmolNetwork>;
-
-/// Connections to one address, one after the other.
-pub type Reconnect = tidegate_driver::Reconnect<SmolNetwork>;
+tidegate_driver::define_adapter! {
+    crate: "tidegate_smol",
+    runtime: "smol",
+    block_on: "async_io::block_on",
+    stream: FuturesStream<S> where S: (futures_io::AsyncRead + futures_io::AsyncWrite + Unpin),
+    /// The system's monotonic clock and a timer of async-io, on which smol runs.
+    clock: SmolClock(AsyncIoTimer),
+    network: SmolNetwork,
+    resolve: |host, port| async_net::resolve((host, port)).await,
+    connect: |address, bind| connect_async_io(address, bind).await.map(Into::into),
+    listener: SmolListener,
+    tcp: (async_net::TcpListener, async_net::TcpStream),
+    unix: (UnixListener, UnixStream),
+    rustls: futures_rustls,
+    ///
+    /// The task runs on smol's global executor. For another executor, spawn the [`Driver`] that
+    /// [`WebSocket::split`] returns.
+    spawn: |task| smol::spawn(task).detach(),
+}

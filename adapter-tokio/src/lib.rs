@@ -1,7 +1,7 @@
 //! WebSocket on [tokio], with read-side flow control.
 //!
-//! A connection whose application is slow stops reading its socket, so the kernel's buffer fills,
-//! the TCP window closes, and the *sender* waits: memory stays below
+//! When the application is slow, the connection stops reading its socket. The kernel's buffer
+//! fills, the TCP window closes, and the *sender* has to wait. So memory stays below
 //! [`Config::memory_bound`], whatever the peer sends.
 //!
 //! # A client
@@ -12,7 +12,7 @@
 //! socket.send("hello").await?;
 //! while let Some(message) = socket.recv().await? {
 //!     socket.send(message).await?;
-//! } // `None`: closed with 1000, 1001 or no code; any other end is an error that says why
+//! } // `None`: closed with 1000, 1001 or no code. Any other end is an error that says why.
 //! # Ok(())
 //! # }
 //! ```
@@ -24,7 +24,7 @@
 //! use tokio::net::{TcpListener, TcpStream};
 //!
 //! async fn serve(stream: TcpStream) -> Result<(), Error> {
-//!     let incoming = tidegate_tokio::accept(stream).await?; // the request, before you decide
+//!     let incoming = tidegate_tokio::accept(stream).await?; // the request; nothing is decided yet
 //!     if incoming.request().path() != "/chat" {
 //!         return incoming.reject(404, "not here\n").await;
 //!     }
@@ -52,22 +52,24 @@
 //! # }
 //! ```
 //!
-//! [`serve`] does this for a listener: limits, decisions, graceful shutdown.
+//! [`serve`] does this for a whole listener, with limits, decisions about requests, and graceful
+//! shutdown.
 //!
 //! # Connecting
 //!
-//! A [`Client`] has what people need between them and a server: addresses tried as RFC 8305
-//! says, one limit for everything, a proxy, redirections, TLS, and connections again and again:
+//! A [`Client`] adds what is often needed on the way to a server: one timeout for everything, a
+//! proxy, redirects, TLS settings, and automatic reconnecting. It tries the addresses of a host as
+//! RFC 8305 ("Happy Eyeballs") recommends.
 //!
 //! ```no_run
 //! use tidegate_tokio::{Backoff, Client, Options, TokioNetwork};
 //!
 //! # async fn example() -> Result<(), tidegate_tokio::Error> {
-//! let options = Options::new().subprotocol("chat").proxy_from_environment();
+//! let options = Options::builder().subprotocol("chat").proxy_from_environment().build()?;
 //! let client = Client::new(TokioNetwork::new(), options);
-//! let mut connections = client.reconnect("ws://example.org/chat", Backoff::new())?;
+//! let mut connections = client.reconnect("ws://example.org/chat", Backoff::default())?;
 //! while let Some(socket) = connections.next().await {
-//!     let mut socket = socket?; // an error: there will be no other attempt
+//!     let mut socket = socket?; // an error here is final: there is no further attempt
 //!     while let Ok(Some(message)) = socket.recv().await {
 //!         println!("{message:?}");
 //!     }
@@ -76,10 +78,11 @@
 //! # }
 //! ```
 //!
-//! # In several tasks
+//! # Several tasks
 //!
-//! [`split_spawn`] gives a [`Sender`] to clone and a [`Receiver`], and leaves the rest to a task of
-//! its own: it answers pings, keeps the connection alive, and reads ahead up to the gate.
+//! [`split_spawn`] returns a [`Sender`], which can be cloned, and a [`Receiver`]. A task in the
+//! background answers pings, keeps the connection alive, and reads ahead until the receive queue is
+//! full.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), tidegate_tokio::Error> {
@@ -96,33 +99,37 @@
 //!
 //! # Long messages, and many connections
 //!
-//! [`read_message`](WebSocket::read_message) and [`write_message`](WebSocket::write_message) take a
-//! message as a stream: with [`Delivery::Chunks`] one of any length passes through constant memory.
-//! [`broadcast`] sends one [`Prepared`] message to many connections, and says who was too slow.
+//! [`read_message`](WebSocket::read_message) and [`write_message`](WebSocket::write_message) stream
+//! a message: with [`Delivery::Chunks`], one of any length needs only constant memory.
+//! [`broadcast`] sends one [`Prepared`] message to many connections and reports the ones that were
+//! too slow.
 //!
 //! # TLS
 //!
-//! The feature `rustls` brings `wss://` and `accept_tls`, on rustls with ring. Certificates
-//! are checked by Mozilla's roots, built in (feature `rustls-webpki-roots`), by the platform
-//! (`rustls-platform-verifier`, which comes first), or by a `ClientConfig` of your own:
-//! `TokioNetwork::new().tls(config)`. If it names no protocol (ALPN), `http/1.1` is added. Any other
-//! TLS works too: hand its stream to [`client`] or [`accept`].
+//! The feature `rustls` adds `wss://` and `accept_tls`, on rustls with ring. Certificates are
+//! verified with Mozilla's roots, built in (feature `rustls-webpki-roots`), by the platform
+//! (`rustls-platform-verifier`, which takes precedence), or by your own `ClientConfig`:
+//! `TokioNetwork::new().tls(config)`. If that names no protocol (ALPN), `http/1.1` is added. With any
+//! other TLS library, pass its stream to [`client`] or [`accept`].
 //!
-//! If TCP ends and TLS did not say so, the connection ends with an error of the kind
-//! `UnexpectedEof`: somebody may have cut it. Behind both Closes it does not matter any more.
+//! If TCP ends without the end of TLS (`close_notify`), the connection ends with an error of the
+//! kind `UnexpectedEof`, because somebody may have cut it. After both Close frames it no longer
+//! matters.
 //!
 //! # Features
 //!
-//! `deflate`: permessage-deflate, where the configuration asks for it. `tracing`: spans and events.
-//! `hyper` and `axum`: upgrades of requests, see the modules of these names. `idna`: host
-//! names beyond ASCII.
+//! - `deflate`: permessage-deflate, if the configuration enables it.
+//! - `tracing`: spans and events.
+//! - `hyper` and `axum`: upgrades of HTTP requests; see the modules of these names.
+//! - `idna`: host names beyond ASCII.
 //!
 //! # Guarantees
 //!
-//! While the gate is closed the socket is not polled for reading; a blocked write does not stop
-//! reading while it is open. Pings are answered inside every call that waits. Every call can be
-//! cancelled, in `select!` for example: each says what that does. A closing handshake, and so
-//! [`close`](WebSocket::close), is bounded by `close_timeout`.
+//! - While the receive queue is full, the socket is not polled for reading. A blocked write never
+//!   stops reading otherwise.
+//! - Every call that waits also answers pings.
+//! - Every call can be cancelled, for example by `select!`. Its documentation says what that does.
+//! - `close_timeout` bounds the closing handshake, and so [`close`](WebSocket::close).
 //!
 //! [tokio]: https://tokio.rs
 
@@ -130,62 +137,40 @@ extern crate alloc;
 
 #[cfg(feature = "axum")]
 pub mod axum;
-mod clock;
-mod connect;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod message;
-mod network;
-mod serve;
-mod split;
 mod stream;
-#[cfg(feature = "rustls")]
-mod tls;
+mod tcp;
+mod timer;
 
-#[cfg(feature = "deflate")]
-pub use tidegate_core::deflate;
-pub use tidegate_core::handshake;
-pub use tidegate_core::handshake::{
-    ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
-};
-pub use tidegate_core::{
-    Chunk, ChunkError, CloseCode, CloseFrame, Closed, Compress, Config, ConfigBuilder, ConfigError,
-    Connection, ControlError, Event, Failure, Message, MessageKind, MessageRef, PongPolicy,
-    ProtocolError, Refusal, SendError, Stats, Watermarks,
-};
-pub use tidegate_core::{Delivery, Prepared};
-pub use tidegate_driver::{
-    Accept, Arrival, Backoff, BoxError, Closer, ConnectError, ConnectFault, Counters, Decision,
-    Driver, EntropyError, EnvironmentError, Error, FailedAttempt, HandlerOutcome, Listener,
-    MaybeTls, MessageReader, MessageWriter, OnDrop, Options, Origins, Outcome, Peer, Proxy,
-    Receiver, RedirectError, Remote, ReuniteError, Sender, ServeOptions, Server, ServerHandle,
-    Slow, Stage, Url, UrlError, broadcast, broadcast_until,
-};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
 #[cfg(feature = "rustls")]
 pub use tokio_rustls::{self, rustls};
 
-pub use crate::clock::TokioClock;
-pub use crate::connect::{accept, accept_with, client, connect, connect_with};
 pub use crate::message::MessageIo;
-pub use crate::network::{Tls, TokioNetwork};
-pub use crate::serve::{TokioListener, serve, serve_any_outcome, serve_any_outcome_on, serve_on};
-pub use crate::split::split_spawn;
 pub use crate::stream::TokioStream;
-#[cfg(feature = "rustls")]
-pub use crate::tls::{accept_tls, accept_tls_with};
 
-/// A WebSocket on a stream of tokio.
-pub type WebSocket<S = TcpStream> = tidegate_driver::WebSocket<TokioStream<S>, TokioClock>;
-
-/// A request on a stream of tokio, for the application to accept or reject.
-pub type Incoming<S = TcpStream> = tidegate_driver::Incoming<TokioStream<S>, TokioClock>;
-
-/// Makes connections with the same options, once or again and again.
-pub type Client = tidegate_driver::Client<TokioNetwork>;
-
-/// What [`connect`] and a [`Client`] give: a WebSocket on a TCP stream or on TLS.
-pub type ClientSocket = tidegate_driver::ClientSocket<TokioNetwork>;
-
-/// Connections to one address, one after the other.
-pub type Reconnect = tidegate_driver::Reconnect<TokioNetwork>;
+tidegate_driver::define_adapter! {
+    crate: "tidegate_tokio",
+    runtime: "tokio",
+    block_on: "tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on",
+    stream: TokioStream<S> where S: (AsyncRead + AsyncWrite + Unpin),
+    /// The clock and the timer of tokio. In a test, `tokio::time::pause` stops it and
+    /// `tokio::time::advance` moves it.
+    clock: TokioClock(timer::TokioTimer),
+    network: TokioNetwork,
+    resolve: |host, port| tokio::net::lookup_host((host, port)).await.map(Iterator::collect),
+    connect: |address, bind| tcp::connect(address, bind).await,
+    listener: TokioListener,
+    tcp: (tokio::net::TcpListener, tokio::net::TcpStream),
+    unix: (UnixListener, UnixStream),
+    rustls: tokio_rustls,
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime, like `tokio::spawn`.
+    spawn: |task| drop(tokio::spawn(task)),
+}

@@ -1,4 +1,4 @@
-//! Messages as streams of bytes by the traits of tokio.
+//! Reading and writing one message with tokio's `AsyncRead` and `AsyncWrite`.
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -7,8 +7,8 @@ use std::io::Result;
 use tidegate_driver::{MessageReader, MessageSource, MessageTarget, MessageWriter};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A [`MessageReader`] as tokio's `AsyncRead`, or a [`MessageWriter`] as its `AsyncWrite`, whose
-/// shutdown is [`finish`](MessageWriter::finish).
+/// Makes a [`MessageReader`] an `AsyncRead` of tokio, or a [`MessageWriter`] an `AsyncWrite`, whose
+/// `shutdown` calls [`finish`](MessageWriter::finish).
 ///
 /// ```no_run
 /// # async fn example(mut socket: tidegate_tokio::WebSocket) -> std::io::Result<()> {
@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// let mut tide = tokio::fs::File::open("tide.csv").await?;
 /// let mut message = MessageIo::new(socket.write_message(MessageKind::Text));
 /// tokio::io::copy(&mut tide, &mut message).await?;
-/// message.shutdown().await?; // dropped before, it ends the connection
+/// message.shutdown().await?; // dropping it unfinished ends the connection
 /// drop(message);
 ///
 /// if let Some(message) = socket.read_message().await? {
@@ -37,17 +37,17 @@ impl<M> MessageIo<M> {
         Self(message)
     }
 
-    /// The reader or writer.
+    /// Borrows the reader or writer.
     pub const fn get_ref(&self) -> &M {
         &self.0
     }
 
-    /// The reader or writer.
+    /// Borrows the reader or writer mutably.
     pub const fn get_mut(&mut self) -> &mut M {
         &mut self.0
     }
 
-    /// Unwraps the reader or writer.
+    /// Returns the reader or writer.
     pub fn into_inner(self) -> M {
         self.0
     }

@@ -1,4 +1,4 @@
-//! The streams of tokio as a `ByteStream`.
+//! Streams with the traits of tokio as a `ByteStream`.
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -7,8 +7,8 @@ use std::io::{IoSlice, Result};
 use tidegate_driver::ByteStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A stream that speaks tokio's traits: TCP, TLS, a Unix socket, a `DuplexStream` in a test. One
-/// that is not `Unpin` goes in as `Pin<Box<_>>`.
+/// A stream with the traits of tokio: TCP, TLS, a Unix socket, or a `DuplexStream` in a test. Wrap
+/// one that is not `Unpin` in a `Pin<Box<_>>` first.
 #[derive(Clone, Copy, Debug)]
 pub struct TokioStream<S>(S);
 
@@ -18,17 +18,17 @@ impl<S> TokioStream<S> {
         Self(stream)
     }
 
-    /// The stream.
+    /// Borrows the stream.
     pub const fn get_ref(&self) -> &S {
         &self.0
     }
 
-    /// The stream, for its settings.
+    /// Borrows the stream mutably, for its settings.
     pub const fn get_mut(&mut self) -> &mut S {
         &mut self.0
     }
 
-    /// Unwraps the stream.
+    /// Returns the stream.
     pub fn into_inner(self) -> S {
         self.0
     }
@@ -44,7 +44,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteStream for TokioStream<S> {
     fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<Result<usize>> {
         match slices {
             [slice] => Pin::new(&mut self.0).poll_write(cx, slice),
-            // Where it is not overridden, it writes the first slice.
+            // The default implementation writes the first slice only.
             _ => Pin::new(&mut self.0).poll_write_vectored(cx, slices),
         }
     }

@@ -54,6 +54,13 @@
 //! - The state is consistent after every call, in any order of calls. A call that comes late only
 //!   delays.
 //!
+//! # Settings
+//!
+//! [`Config`], [`handshake::Limits`], `DeflateOptions` and [`handshake::ClientRequest`] are built in
+//! the same way, and so are the options of the adapters: `T::builder()`, a setter named as each
+//! setting, and `build()?`, which makes all the checks and names the setting in its error. `T` has a
+//! getter of the same name for each setting.
+//!
 //! # Layers
 //!
 //! | layer | modules |
@@ -77,48 +84,22 @@
 
 extern crate alloc;
 
-mod assembler;
-mod chunker;
 mod close;
-mod compression;
 mod config;
 mod connection;
-mod deadlines;
-mod delivery;
 mod error;
-mod event;
-mod gauge;
-mod inbox;
-mod keepalive;
+mod extension;
 mod last_look;
-mod lend;
-mod line;
-mod mask;
-mod message_ref;
-mod observe;
-mod outbox;
-mod output;
-mod phase;
-mod prepared;
-mod refusal;
+mod message;
+mod opcode;
 mod role;
-mod routing;
-mod sending;
-mod sequence;
-mod settings;
-mod short;
-mod stash;
-mod stats;
-mod straight;
-mod text;
-mod timers;
-mod timestamp;
+mod time;
 mod utf8;
-mod wire;
-mod wishes;
 
 #[cfg(feature = "deflate")]
 pub mod deflate;
+#[cfg(not(feature = "deflate"))]
+mod deflate;
 #[cfg(feature = "std")]
 pub mod event_loop;
 pub mod frame;
@@ -126,29 +107,22 @@ pub mod handshake;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use bytes::Bytes;
+pub use bytestring::ByteString;
+
 pub use crate::close::{CloseCode, CloseFrame};
-pub use crate::compression::Compress;
-pub use crate::config::{Config, ConfigBuilder, PongPolicy};
+pub use crate::config::read_size::{MAX_READ_SIZE, READ_SIZE};
+pub use crate::config::{Config, ConfigBuilder, Delivery, PongPolicy, Watermarks};
+pub use crate::connection::event::{Closed, Event, Failure};
+pub use crate::connection::receive::borrowed::EventRef;
+pub use crate::connection::send::error::{ChunkError, Refusal, SendError};
+pub use crate::connection::send::outgoing::Outgoing;
+pub use crate::connection::send::output::Output;
+pub use crate::connection::send::prepared::Prepared;
+pub use crate::connection::stats::Stats;
 pub use crate::connection::{Connection, Transport};
-pub use crate::delivery::Delivery;
+pub use crate::deflate::session::Compress;
 pub use crate::error::{ConfigError, ControlError, ProtocolError};
-pub use crate::event::{Chunk, Closed, Event, Failure, Message, MessageKind};
-pub use crate::gauge::Watermarks;
-pub use crate::lend::EventRef;
-pub use crate::message_ref::MessageRef;
-pub use crate::output::Output;
-pub use crate::prepared::Prepared;
-pub use crate::refusal::{ChunkError, Refusal, SendError};
+pub use crate::message::{Chunk, Message, MessageKind, MessageRef};
 pub use crate::role::Role;
-pub use crate::stats::Stats;
-pub use crate::timestamp::Timestamp;
-
-/// How much to read at a time: the size of the read buffer that serves every connection of a
-/// thread, and that [`Config::memory_bound`] counts on. 64 KiB and room for headers: messages of
-/// just that length are common, and each comes in one read.
-///
-/// A longer message takes fewer reads where [`Connection::read_size`] is asked before each.
-pub const READ_SIZE: usize = 65 * 1024;
-
-/// The most that [`Connection::read_size`] asks for.
-pub const MAX_READ_SIZE: usize = 16 * READ_SIZE;
+pub use crate::time::Timestamp;

@@ -7,8 +7,8 @@ use core::future::poll_fn;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use tidegate_driver::{Error, WebSocket};
 use tidegate_core::{CloseCode, Event, Message, MessageKind, Prepared};
+use tidegate_driver::{Error, WebSocket};
 use tidegate_fuzz::driving::{Expected, Setup};
 use tidegate_fuzz::script::{Shared, Stopped};
 
@@ -122,7 +122,7 @@ impl Run {
             }
             Call::SendPrepared(length) => {
                 let prepared = Prepared::new(vec![0x50; length.into()]);
-                let sent = world.run(socket.send_prepared(&prepared), patience);
+                let sent = world.run(socket.send(&prepared), patience);
                 self.sent += usize::from(matches!(sent, Some(Ok(()))));
             }
             Call::Write { text, chunks, length, finish } => {

@@ -10,8 +10,8 @@ use core::task::Poll;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use tidegate_driver::{Error, OnDrop, Receiver, Sender, WebSocket};
 use tidegate_core::{CloseCode, Event, MessageKind, Prepared};
+use tidegate_driver::{Error, OnDrop, Receiver, Sender, WebSocket};
 use tidegate_fuzz::driving::{Expected, Setup};
 use tidegate_fuzz::script::Shared;
 
@@ -163,7 +163,7 @@ async fn send(mut sender: Sender, calls: &[(Call, u8)]) {
             Call::Feed(length) => within(patience, sender.feed(payload(*length))).await,
             Call::TrySend(length) => drop(sender.try_send(payload(*length))),
             Call::Prepared(length) => {
-                drop(sender.try_send_prepared(&Prepared::new(payload(*length))));
+                drop(sender.try_send(&Prepared::new(payload(*length))));
             }
             Call::Write(chunks, length, finish) => {
                 let writing = async {

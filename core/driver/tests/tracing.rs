@@ -1,7 +1,7 @@
-//! What is told about a connection, and at which level.
+//! What is logged about a connection, and at which level.
 //!
-//! A program of its own: `tracing` keeps for the whole process who listens to what, and a test that
-//! runs beside this one without a listener can take an event away from it.
+//! This is a test program of its own. `tracing` caches for the whole process which events have a
+//! subscriber, so a test without a subscriber that runs beside this one could make it miss events.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(dead_code, reason = "not all of the mock is needed here")]
 
@@ -26,7 +26,7 @@ use tracing::{Event, Metadata, Subscriber, subscriber};
 use crate::mock::{Count, Net, Read, masked, poll, ready};
 use crate::world::{Fate, World, addresses};
 
-/// Keeps what is told, a line each.
+/// Keeps each event as one line.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>, Arc<AtomicU64>);
 
@@ -71,11 +71,11 @@ impl Subscriber for Lines {
 }
 
 #[test]
-fn tells_gate_fault_and_end_and_nothing_of_a_message() {
+fn logs_gate_transport_error_and_end_and_no_payload() {
     let lines = Lines::default();
     subscriber::with_default(lines.clone(), || {
         let (net, count) = (Net::new(), Count::new());
-        let marks = Watermarks::new(2, 0).unwrap();
+        let marks = Watermarks::new(2, 0);
         let mut socket = net.server(Config::builder().message_marks(marks).build().unwrap());
         assert_eq!(lines.take(), ["DEBUG connection: role=Server"]);
 
@@ -102,18 +102,18 @@ fn tells_gate_fault_and_end_and_nothing_of_a_message() {
     });
 }
 
-/// Also one that did not come as far as the opening handshake.
+/// This includes an attempt that failed before the opening handshake.
 #[test]
-fn tells_each_attempt_to_connect_that_fails_and_no_credentials() {
+fn logs_each_failed_attempt_to_connect_and_no_credentials() {
     let lines = Lines::default();
     subscriber::with_default(lines.clone(), || {
         let refused = Fate::Refused(ErrorKind::ConnectionRefused);
         let unauthorized = "HTTP/1.1 401 Who\r\nContent-Length: 0\r\n\r\n".into();
         let world = World::new(addresses(1), [refused, Fate::Answers(unauthorized)]);
         let second = Duration::from_secs(1);
-        let backoff = Backoff::new().initial(second).jitter(0.0);
+        let backoff = Backoff::builder().initial(second).jitter(0.0).build().unwrap();
         let url = "ws://me:secret@a.test/?token=secret";
-        let mut connections = world.client(Options::new()).reconnect(url, backoff).unwrap();
+        let mut connections = world.client(Options::default()).reconnect(url, backoff).unwrap();
         assert!(world.run(connections.next()).unwrap().is_err());
         let told = lines.take();
         assert!(told.iter().all(|line| !line.contains("secret")), "{told:?}");

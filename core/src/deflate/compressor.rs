@@ -6,9 +6,9 @@ use core::fmt;
 
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Status};
 
-use super::context::{DeflateContext, DeflateSettings, History};
-use super::options::DeflateOptions;
-use super::pool::DeflatePool;
+use crate::deflate::context::{DeflateContext, DeflateSettings, History};
+use crate::deflate::options::DeflateOptions;
+use crate::deflate::pool::DeflatePool;
 
 /// Compresses the messages of one direction.
 pub(crate) struct Compressor {

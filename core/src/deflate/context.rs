@@ -8,38 +8,38 @@ use zlib_rs::{Deflate, Inflate};
 ///
 /// The window must live on over a block with BFINAL set (RFC 7692 §7.2.2), which ends the stream
 /// for zlib: a new stream then gets the history as its dictionary.
-pub(super) struct InflateContext {
-    pub(super) inflate: Inflate,
-    pub(super) history: History,
+pub(crate) struct InflateContext {
+    pub(crate) inflate: Inflate,
+    pub(crate) history: History,
     /// A final block has just ended: the next byte begins a new stream.
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
 }
 
 /// The last bytes of a stream, as many as a window holds: all that the next message may refer to.
 /// `zlib-rs` does not show its own.
 #[derive(Debug)]
-pub(super) struct History {
+pub(crate) struct History {
     bytes: Vec<u8>,
     oldest: usize,
-    pub(super) window: usize,
+    pub(crate) window: usize,
 }
 
 /// A compressor.
-pub(super) struct DeflateContext {
-    pub(super) deflate: Deflate,
-    pub(super) settings: DeflateSettings,
+pub(crate) struct DeflateContext {
+    pub(crate) deflate: Deflate,
+    pub(crate) settings: DeflateSettings,
 }
 
 /// What a compressor was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct DeflateSettings {
-    pub(super) level: u8,
-    pub(super) mem_level: u8,
-    pub(super) window_bits: u8,
+pub(crate) struct DeflateSettings {
+    pub(crate) level: u8,
+    pub(crate) mem_level: u8,
+    pub(crate) window_bits: u8,
 }
 
 impl InflateContext {
-    pub(super) fn new(window_bits: u8) -> Self {
+    pub(crate) fn new(window_bits: u8) -> Self {
         Self {
             inflate: Inflate::new(false, window_bits),
             history: History::new(1 << window_bits),
@@ -48,7 +48,7 @@ impl InflateContext {
     }
 
     /// Goes on behind a final block, with the window as it was.
-    pub(super) fn restart(&mut self) -> Result<(), ()> {
+    pub(crate) fn restart(&mut self) -> Result<(), ()> {
         self.inflate.reset(false);
         self.ended = false;
         match self.history.contiguous() {
@@ -58,13 +58,13 @@ impl InflateContext {
     }
 
     /// Goes on where another one stopped at the end of a message.
-    pub(super) fn resume(&mut self, history: History) -> Result<(), ()> {
+    pub(crate) fn resume(&mut self, history: History) -> Result<(), ()> {
         self.history = history;
         self.restart()
     }
 
     /// The window, for a later [`resume`](Self::resume); this one is empty then.
-    pub(super) fn rest(&mut self) -> History {
+    pub(crate) fn rest(&mut self) -> History {
         let window = self.history.window;
         let mut history = core::mem::replace(&mut self.history, History::new(window));
         history.shrink();
@@ -72,7 +72,7 @@ impl InflateContext {
     }
 
     /// Begins anew with an empty window.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.inflate.reset(false);
         self.history.clear();
         self.ended = false;
@@ -80,11 +80,11 @@ impl InflateContext {
 }
 
 impl History {
-    pub(super) const fn new(window: usize) -> Self {
+    pub(crate) const fn new(window: usize) -> Self {
         Self { bytes: Vec::new(), oldest: 0, window }
     }
 
-    pub(super) fn push(&mut self, output: &[u8]) {
+    pub(crate) fn push(&mut self, output: &[u8]) {
         let skipped = output.len().saturating_sub(self.window);
         let output = output.get(skipped..).unwrap_or_default();
         let room = self.window - self.bytes.len();
@@ -108,18 +108,18 @@ impl History {
     }
 
     /// The bytes, oldest first.
-    pub(super) fn contiguous(&mut self) -> &[u8] {
+    pub(crate) fn contiguous(&mut self) -> &[u8] {
         self.bytes.rotate_left(self.oldest);
         self.oldest = 0;
         &self.bytes
     }
 
-    pub(super) fn shrink(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         self.contiguous();
         self.bytes.shrink_to_fit();
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.oldest = 0;
     }

@@ -5,8 +5,8 @@ use core::fmt;
 
 use zlib_rs::{InflateFlush, Status};
 
-use super::context::{History, InflateContext};
-use super::pool::DeflatePool;
+use crate::deflate::context::{History, InflateContext};
+use crate::deflate::pool::DeflatePool;
 use crate::error::ProtocolError;
 
 /// Inflates the messages of one direction.

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::context::{DeflateContext, DeflateSettings, InflateContext};
+use crate::deflate::context::{DeflateContext, DeflateSettings, InflateContext};
 
 /// Compressors and inflaters that connections without context takeover borrow for one message each:
 /// ten thousand idle connections then hold none. Connections with takeover give theirs back while
@@ -24,7 +24,7 @@ impl DeflatePool {
         Self { shelves: alloc::sync::Arc::default(), capacity }
     }
 
-    pub(super) fn inflater(&self, window_bits: u8) -> Option<Box<InflateContext>> {
+    pub(crate) fn inflater(&self, window_bits: u8) -> Option<Box<InflateContext>> {
         self.with(|shelves| {
             let window = 1 << window_bits;
             let mut inflaters = shelves.inflaters.iter();
@@ -33,7 +33,7 @@ impl DeflatePool {
         })
     }
 
-    pub(super) fn compressor(&self, settings: DeflateSettings) -> Option<Box<DeflateContext>> {
+    pub(crate) fn compressor(&self, settings: DeflateSettings) -> Option<Box<DeflateContext>> {
         self.with(|shelves| {
             let mut compressors = shelves.compressors.iter();
             let index = compressors.position(|context| context.settings == settings)?;
@@ -41,7 +41,7 @@ impl DeflatePool {
         })
     }
 
-    pub(super) fn return_inflater(&self, mut context: Box<InflateContext>) {
+    pub(crate) fn return_inflater(&self, mut context: Box<InflateContext>) {
         context.clear();
         let capacity = self.capacity;
         self.with(|shelves| {
@@ -52,7 +52,7 @@ impl DeflatePool {
         });
     }
 
-    pub(super) fn return_compressor(&self, mut context: Box<DeflateContext>) {
+    pub(crate) fn return_compressor(&self, mut context: Box<DeflateContext>) {
         context.deflate.reset();
         let capacity = self.capacity;
         self.with(|shelves| {

@@ -1,7 +1,7 @@
 //! A resumable decoder: takes input in any pieces, hands out headers and payload in place.
 
-use super::{FrameHeader, HeaderRules, MAX_HEADER, Mask, OpCode, parse_header};
 use crate::error::ProtocolError;
+use crate::frame::{FrameHeader, HeaderRules, MAX_HEADER, Mask, OpCode, parse_header};
 
 /// Decodes frames from a stream that is cut anywhere. Keeps at most one incomplete header.
 ///

@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::header::RSV1;
-use super::{FrameHeader, MAX_HEADER, OpCode};
-use crate::mask::Mask;
+use crate::frame::Mask;
+use crate::frame::header::RSV1;
+use crate::frame::{FrameHeader, MAX_HEADER, OpCode};
 
 /// The bytes of a header.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,8 @@
 //! The header of a frame: parsed in the order of its bytes, so that the same bytes give the same
 //! error in whatever pieces they come, and as early as it can be known.
 
-use super::{Mask, OpCode};
 use crate::error::ProtocolError;
+use crate::frame::{Mask, OpCode};
 use crate::role::Role;
 
 /// The header of a frame, parsed and found legal.
@@ -142,4 +142,7 @@ fn check_top_bit(length: &[u8]) -> Result<(), ProtocolError> {
     }
 }
 
-pub(super) const RSV1: u8 = 0x40;
+pub(crate) const RSV1: u8 = 0x40;
+
+/// The longest header: two bytes, a 64-bit length, a masking key.
+pub const MAX_HEADER: usize = 14;

@@ -3,82 +3,12 @@
 mod decoder;
 mod encoder;
 mod header;
+mod mask;
 
 pub use self::decoder::{Decoder, Part, Payload};
 pub use self::encoder::{EncodedHeader, encode_header};
-pub use self::header::{FrameHeader, HeaderRules, parse_header};
-pub use crate::mask::Mask;
+pub use self::header::{FrameHeader, HeaderRules, MAX_HEADER, parse_header};
+pub use self::mask::Mask;
+pub use crate::opcode::{MAX_CONTROL_PAYLOAD, OpCode};
 
 pub(crate) use self::encoder::{SHORT_HEADER, append_short_header, first_byte};
-
-use core::fmt;
-
-use crate::event::MessageKind;
-
-/// What a frame is (RFC 6455 §5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-#[allow(clippy::exhaustive_enums, reason = "the others are reserved, and refused")]
-pub enum OpCode {
-    /// 0x0: the next fragment of a message.
-    Continuation = 0x0,
-    /// 0x1: a text message, or its first fragment.
-    Text = 0x1,
-    /// 0x2: a binary message, or its first fragment.
-    Binary = 0x2,
-    /// 0x8: the end of what the sender has to say.
-    Close = 0x8,
-    /// 0x9: asks for a pong.
-    Ping = 0x9,
-    /// 0xA: answers a ping, or is a heartbeat that nobody asked for.
-    Pong = 0xA,
-}
-
-impl OpCode {
-    /// The opcode of this number, unless it is reserved.
-    pub const fn from_bits(bits: u8) -> Option<Self> {
-        Some(match bits {
-            0x0 => Self::Continuation,
-            0x1 => Self::Text,
-            0x2 => Self::Binary,
-            0x8 => Self::Close,
-            0x9 => Self::Ping,
-            0xA => Self::Pong,
-            _ => return None,
-        })
-    }
-
-    /// Close, ping or pong: at most 125 bytes, never fragmented, allowed between fragments.
-    pub const fn is_control(self) -> bool {
-        self as u8 & 0x8 != 0
-    }
-}
-
-impl From<MessageKind> for OpCode {
-    /// The opcode of the first frame.
-    fn from(kind: MessageKind) -> Self {
-        match kind {
-            MessageKind::Text => Self::Text,
-            MessageKind::Binary => Self::Binary,
-        }
-    }
-}
-
-impl fmt::Display for OpCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Continuation => "continuation",
-            Self::Text => "text",
-            Self::Binary => "binary",
-            Self::Close => "close",
-            Self::Ping => "ping",
-            Self::Pong => "pong",
-        })
-    }
-}
-
-/// The longest payload of a control frame (RFC 6455 §5.5).
-pub const MAX_CONTROL_PAYLOAD: usize = 125;
-
-/// The longest header: two bytes, a 64-bit length, a masking key.
-pub const MAX_HEADER: usize = 14;

@@ -1,66 +1,70 @@
-//! The seam between the opening handshake and permessage-deflate: what is offered, what is wished,
-//! and what both agree on. Without the feature `deflate` there is nothing of each.
+//! Agreement on permessage-deflate in the opening handshake. Without the feature `deflate` nothing is
+//! offered and nothing is agreed on.
 
 use alloc::string::String;
 
-use super::extensions::Extension;
 use crate::connection::Connection;
 #[cfg(feature = "deflate")]
 use crate::deflate::{DeflateOffer, DeflateParams};
+use crate::extension::Extension;
 
-/// What a client offers.
+/// The compression that a client offers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Offer {
+pub(crate) struct OfferedCompression {
     #[cfg(feature = "deflate")]
-    pub(super) deflate: Option<DeflateOffer>,
+    pub(crate) deflate: Option<DeflateOffer>,
 }
 
-/// What a server wishes.
+/// The compression that a server is ready to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wishes {
+pub(crate) struct AcceptableCompression {
     #[cfg(feature = "deflate")]
-    pub(super) deflate: Option<DeflateParams>,
+    pub(crate) deflate: Option<DeflateParams>,
 }
 
-/// What both agree on.
+/// The compression that client and server have agreed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Agreed {
+#[allow(unnameable_types, reason = "nobody else can implement `OpeningSteps`")]
+pub struct AgreedCompression {
     #[cfg(feature = "deflate")]
-    pub(super) deflate: Option<DeflateParams>,
+    pub(crate) deflate: Option<DeflateParams>,
 }
 
 #[cfg(feature = "deflate")]
-impl Offer {
+impl OfferedCompression {
     /// The value of `Sec-WebSocket-Extensions`, if anything is offered.
-    pub(super) fn header(self) -> Option<String> {
+    pub(crate) fn header(self) -> Option<String> {
         self.deflate.map(DeflateOffer::to_header)
     }
 
-    /// What the answer agrees on, or `None` if it does not fit: the client then fails the
-    /// handshake (RFC 6455 §4.1, RFC 7692 §7.1).
-    pub(super) fn check(self, answer: &[Extension]) -> Option<Agreed> {
+    /// What the server's answer agrees on. `None` if the answer does not fit the offer: the client
+    /// then fails the handshake (RFC 6455 §4.1, RFC 7692 §7.1).
+    pub(crate) fn check(self, answer: &[Extension]) -> Option<AgreedCompression> {
         match (self.deflate, answer) {
-            (_, []) => Some(Agreed::default()),
-            (Some(offer), [answer]) => Some(Agreed { deflate: Some(offer.check(answer)?) }),
+            (_, []) => Some(AgreedCompression::default()),
+            (Some(offer), [answer]) => {
+                Some(AgreedCompression { deflate: Some(offer.check(answer)?) })
+            }
             _ => None,
         }
     }
 }
 
 #[cfg(feature = "deflate")]
-impl Wishes {
-    /// What is agreed on of these offers, and the value of `Sec-WebSocket-Extensions` that says it.
-    pub(super) fn accept(self, offers: &[Extension]) -> (Agreed, Option<String>) {
-        match self.deflate.and_then(|wishes| wishes.accept(offers)) {
-            Some((params, header)) => (Agreed { deflate: Some(params) }, Some(header)),
-            None => (Agreed::default(), None),
+impl AcceptableCompression {
+    /// What the server agrees on of these offers, and the value of `Sec-WebSocket-Extensions` that
+    /// tells the client.
+    pub(crate) fn answer(self, offers: &[Extension]) -> (AgreedCompression, Option<String>) {
+        match self.deflate.and_then(|acceptable| acceptable.accept(offers)) {
+            Some((params, header)) => (AgreedCompression { deflate: Some(params) }, Some(header)),
+            None => (AgreedCompression::default(), None),
         }
     }
 }
 
 #[cfg(feature = "deflate")]
-impl Agreed {
-    pub(super) fn apply(self, connection: Connection) -> Connection {
+impl AgreedCompression {
+    pub(crate) fn apply(self, connection: Connection) -> Connection {
         match self.deflate {
             Some(params) => connection.with_deflate(params),
             None => connection,
@@ -69,26 +73,26 @@ impl Agreed {
 }
 
 #[cfg(not(feature = "deflate"))]
-impl Offer {
-    pub(super) fn header(self) -> Option<String> {
+impl OfferedCompression {
+    pub(crate) fn header(self) -> Option<String> {
         None
     }
 
-    pub(super) fn check(self, answer: &[Extension]) -> Option<Agreed> {
-        answer.is_empty().then(Agreed::default)
+    pub(crate) fn check(self, answer: &[Extension]) -> Option<AgreedCompression> {
+        answer.is_empty().then(AgreedCompression::default)
     }
 }
 
 #[cfg(not(feature = "deflate"))]
-impl Wishes {
-    pub(super) fn accept(self, _offers: &[Extension]) -> (Agreed, Option<String>) {
-        (Agreed::default(), None)
+impl AcceptableCompression {
+    pub(crate) fn answer(self, _offers: &[Extension]) -> (AgreedCompression, Option<String>) {
+        (AgreedCompression::default(), None)
     }
 }
 
 #[cfg(not(feature = "deflate"))]
-impl Agreed {
-    pub(super) fn apply(self, connection: Connection) -> Connection {
+impl AgreedCompression {
+    pub(crate) fn apply(self, connection: Connection) -> Connection {
         connection
     }
 }

@@ -1,53 +1,21 @@
-//! The grammar of `Sec-WebSocket-Extensions` (RFC 6455 §9.1). Knows no extension.
+//! Parses `Sec-WebSocket-Extensions` (RFC 6455 §9.1), whatever the extensions are.
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use bytestring::ByteString;
 
-use super::error::HandshakeError;
-use super::headers::{Headers, is_token, is_token_byte};
-
-/// An extension that a peer offers or agrees to: a name and parameters. `Debug` shows the names of
-/// the parameters, not their values.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Extension {
-    /// `name;parameter=value;parameter`, without blanks and quotes. Names and values are tokens,
-    /// so this is not ambiguous. All extensions of a request share one allocation: a head full of
-    /// commas costs a small multiple of its size.
-    text: ByteString,
-}
-
-impl Extension {
-    /// The name.
-    pub fn name(&self) -> &str {
-        self.text.split(';').next().unwrap_or_default()
-    }
-
-    /// The parameters in their order, each with its value if it has one. A quoted value comes
-    /// without its quotes. A name may come twice: that is for the extension to judge.
-    pub fn parameters(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.text.split(';').skip(1).map(|parameter| match parameter.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (parameter, None),
-        })
-    }
-}
-
-impl fmt::Debug for Extension {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())?;
-        f.debug_list().entries(self.parameters().map(|(name, _)| name)).finish()
-    }
-}
+use crate::extension::Extension;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::headers::Headers;
+use crate::handshake::syntax::{is_token, is_token_byte};
 
 /// The extensions in all `Sec-WebSocket-Extensions` fields, in their order.
 ///
-/// Several fields are one list (RFC 6455 §9.1); each is parsed by itself, since no extension and
-/// no quoted string goes on in the next. Empty elements are skipped (RFC 9110 §5.6.1.2); the grammar
-/// asks for one that is not, which is for the caller to insist on.
-pub(super) fn parse(headers: &Headers) -> Result<Vec<Extension>, HandshakeError> {
+/// Several fields are one list (RFC 6455 §9.1). Each field is parsed by itself, since no extension
+/// and no quoted string continues in the next one. Empty elements are skipped (RFC 9110 §5.6.1.2).
+/// The grammar requires at least one element that is not empty; the caller checks that.
+pub(crate) fn parse(headers: &Headers) -> Result<Vec<Extension>, HandshakeError> {
     let mut text = String::new();
     let mut ends = Vec::new();
     for value in headers.get_all(NAME) {
@@ -59,7 +27,7 @@ pub(super) fn parse(headers: &Headers) -> Result<Vec<Extension>, HandshakeError>
     let mut start = 0;
     for end in ends {
         let extension = text.get(start..end).unwrap_or_default();
-        extensions.push(Extension { text: text.slice_ref(extension) });
+        extensions.push(Extension::new(text.slice_ref(extension)));
         start = end;
     }
     Ok(extensions)
@@ -87,7 +55,8 @@ struct Cursor<'a> {
 }
 
 impl Cursor<'_> {
-    /// `token *( ";" token [ "=" ( token | quoted-string ) ] )`, with blanks between any two.
+    /// `token *( ";" token [ "=" ( token | quoted-string ) ] )`, with optional blanks between all of
+    /// these.
     fn extension(&mut self, text: &mut String) -> Option<()> {
         self.token(text)?;
         while self.skip(b';') {
@@ -115,8 +84,8 @@ impl Cursor<'_> {
         Some(())
     }
 
-    /// The rest of a quoted string: "the value after quoted-string unescaping MUST conform to the
-    /// 'token' ABNF".
+    /// The rest of a quoted string, after the first quote: "the value after quoted-string unescaping
+    /// MUST conform to the 'token' ABNF" (RFC 6455 §9.1).
     fn quoted(&mut self, text: &mut String) -> Option<()> {
         let start = text.len();
         loop {
@@ -137,7 +106,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// Skips this byte if it comes next behind blanks.
+    /// Skips blanks, and this byte if it is next. Returns whether it was.
     fn skip(&mut self, byte: u8) -> bool {
         self.skip_blanks();
         match self.rest.split_first() {
@@ -156,7 +125,7 @@ impl Cursor<'_> {
     }
 }
 
-pub(super) const NAME: &str = "Sec-WebSocket-Extensions";
+pub(crate) const NAME: &str = "Sec-WebSocket-Extensions";
 
 #[cfg(test)]
 mod tests {
@@ -185,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_grammar_allows() {
+    fn valid_headers() {
         for (fields, expected) in [
             (&[][..], ""),
             (&["foo"], "foo / "),
@@ -208,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_does_not() {
+    fn invalid_headers() {
         for value in [
             ";",
             "a;",
@@ -242,7 +211,11 @@ mod tests {
         ] {
             assert_eq!(parsed(&[value]), None, "{value:?}");
         }
-        assert_eq!(parsed(&["a;b=\"1", "2\""]), None, "a string does not go on in the next field");
+        assert_eq!(
+            parsed(&["a;b=\"1", "2\""]),
+            None,
+            "a string does not continue in the next field"
+        );
         assert_eq!(parsed(&["a;", "b"]), None);
     }
 }

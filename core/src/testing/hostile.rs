@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 use proptest::strategy::BoxedStrategy;
 
-use super::frames::{Frame, header, opcode};
 use crate::frame::OpCode;
+use crate::testing::frames::{Frame, header, opcode};
 use crate::{CloseCode, Config, ProtocolError, Role};
 
 /// Bytes that no peer may send, behind whole messages.
@@ -29,7 +29,7 @@ impl Hostile {
 
 /// Any violation that a peer in the role of `sender` can commit against a connection with these
 /// settings, between two messages. Compression is not negotiated: with it, there is
-/// [`hostile_compressed()`](super::hostile_compressed()).
+/// [`hostile_compressed()`](crate::testing::hostile_compressed()).
 ///
 /// ```
 /// use proptest::prelude::*;
@@ -234,7 +234,7 @@ fn mask(sender: Role) -> u8 {
     if sender.masks() { 0x80 } else { 0 }
 }
 
-pub(super) fn key(sender: Role) -> Option<[u8; 4]> {
+pub(crate) fn key(sender: Role) -> Option<[u8; 4]> {
     sender.masks().then_some([0x37, 0xFA, 0x21, 0x3D])
 }
 

@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 use proptest::strategy::{BoxedStrategy, Union};
 
-use super::frames::{header, opcode};
-use super::hostile::{Hostile, key};
 use crate::frame::OpCode;
+use crate::testing::frames::{header, opcode};
+use crate::testing::hostile::{Hostile, key};
 use crate::{Config, ProtocolError, Role};
 
 /// Any violation of RFC 7692 that a peer in the role of `sender` can commit between two messages,

@@ -9,10 +9,10 @@ use proptest::bool::weighted;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::frames::{Frame, opcode};
-use super::link::Weather;
-use super::model::Sent;
 use crate::frame::{FrameHeader, Mask, OpCode};
+use crate::testing::frames::{Frame, opcode};
+use crate::testing::model::Sent;
+use crate::testing::pipe::Conditions;
 use crate::{Config, Message, PongPolicy, Role, Watermarks};
 
 /// What a peer sends in one go: frames, and what they mean.
@@ -249,7 +249,7 @@ pub fn pieces<'a>(bytes: &'a [u8], sizes: &'a [usize]) -> impl Iterator<Item = &
 pub fn marks(high: Range<usize>) -> impl Strategy<Value = Watermarks> {
     assert!(high.start > 0, "a high mark is at least 1");
     high.prop_flat_map(|high| (Just(high), 0..=high))
-        .prop_filter_map("marks that are legal", |(high, low)| Watermarks::new(high, low).ok())
+        .prop_map(|(high, low)| Watermarks::new(high, low))
 }
 
 /// Any configuration, with marks and limits so small that a short session reaches all of them.
@@ -289,12 +289,12 @@ pub fn config() -> impl Strategy<Value = Config> {
         })
 }
 
-/// Any weather in which everything arrives, sooner or later.
-pub fn weather() -> impl Strategy<Value = Weather> {
+/// Any conditions in which everything arrives, sooner or later.
+pub fn conditions() -> impl Strategy<Value = Conditions> {
     let millis = |most: u64| (0..most).prop_map(Duration::from_millis);
     let pieces = prop_oneof![Just(1usize), 1..80usize, 1..70_000usize];
     (pieces, 1..70_000usize, millis(80), prop_oneof![Just(0usize), 2..60usize], millis(500))
-        .prop_map(|(longest_piece, capacity, delay, stall_one_in, stall)| Weather {
+        .prop_map(|(longest_piece, capacity, delay, stall_one_in, stall)| Conditions {
             capacity,
             longest_piece,
             delay,

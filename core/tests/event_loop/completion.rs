@@ -106,12 +106,12 @@ proptest! {
     fn every_message_comes_back_in_order(
         config in strategies::config(),
         messages in prop::collection::vec(strategies::message(3000), 0..30),
-        weather in strategies::weather(),
+        conditions in strategies::conditions(),
         seed: u64,
     ) {
         let config = config.to_builder().max_message_size(5000).max_frame_size(None);
         let config = config.ping_interval(None).close_timeout(None).write_timeout(None).build()?;
-        let (socket, stream) = sockets(weather, seed);
+        let (socket, stream) = sockets(conditions, seed);
         let mut server = Peer::new(Connection::server(NOW, config), stream, seed, echo);
         let (mut rest, mut echoes) = (messages.iter(), Vec::new());
         let patient = Config::builder().ping_interval(None).close_timeout(None).write_timeout(None);
@@ -251,8 +251,8 @@ fn a_send_in_parts_goes_on_where_it_stopped() {
 
 #[test]
 fn while_the_gate_is_closed_nothing_is_received() {
-    let marks = Watermarks::new(10, 0).unwrap();
-    let config = Config::builder().send_marks(marks).message_marks(Watermarks::new(2, 1).unwrap());
+    let marks = Watermarks::new(10, 0);
+    let config = Config::builder().send_marks(marks).message_marks(Watermarks::new(2, 1));
     let mut steps = Steps::new(config.build().unwrap());
     assert!(steps.submit().receive.is_some());
     let messages: Vec<_> = (0..9).flat_map(|_| text("0123456789")).collect();

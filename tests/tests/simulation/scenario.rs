@@ -1,10 +1,10 @@
-//! Derives a run from a seed: settings, kinds of connection, applications, weather and faults.
+//! Derives a run from a seed: settings, kinds of connection, applications, network conditions, faults.
 
 use core::cell::Cell;
 use core::time::Duration;
 use std::rc::Rc;
 
-use tidegate_core::testing::{Random, Weather};
+use tidegate_core::testing::{Conditions, Random};
 use tidegate_core::{Config, Connection, PongPolicy, Timestamp, Watermarks};
 use tidegate_driver::{Driver, WebSocket};
 
@@ -64,7 +64,7 @@ impl Scenario {
     /// Runs it to its end. Returns the counters and the time.
     pub(crate) fn run(self) -> (Effort, Timestamp) {
         let mut random = Random::new(self.seed ^ 0xABCD);
-        let world = World::new(weather(&mut random), self.seed, self.fault);
+        let world = World::new(conditions(&mut random), self.seed, self.fault);
         let longest = random.pick(&[20, 300, 3000]).unwrap();
         let (client, server) = world.streams();
         let (config, other) =
@@ -110,7 +110,7 @@ impl Scenario {
         // A client that sends requests must have room for the answers.
         let high = ASKED + 1 + random.below(8);
         let bytes = (ASKED + 1) * (longest + 20) + random.below(4000);
-        let marks = |high: usize, low: usize| Watermarks::new(high, low).unwrap();
+        let marks = |high: usize, low: usize| Watermarks::new(high, low);
         let send = 1 + random.below(6000);
         Config::builder()
             .message_marks(marks(high, random.below(high)))
@@ -126,11 +126,11 @@ impl Scenario {
     }
 }
 
-/// Weather in which nothing takes longer than the configured limits.
-fn weather(random: &mut Random) -> Weather {
+/// Network conditions in which nothing takes longer than the configured limits.
+fn conditions(random: &mut Random) -> Conditions {
     let capacity = random.pick(&[60, 3000, 60_000]).unwrap();
     let longest_piece = random.pick(&[40, 900, 60_000]).unwrap();
-    Weather {
+    Conditions {
         capacity: 1 + random.below(capacity),
         longest_piece: 1 + random.below(longest_piece),
         delay: Duration::from_micros(random.below(3000) as u64),

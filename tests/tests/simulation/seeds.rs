@@ -24,7 +24,7 @@ fn run(scenario: Scenario, seed: u64) -> (crate::executor::Effort, Timestamp) {
     run.unwrap_or_else(|_| panic!("SIMULATION_SEED={seed}: {scenario:?}"))
 }
 
-/// For any weather and kinds of connection, every message arrives once and in order, the end is
+/// For any conditions and kinds of connection, every message arrives once and in order, the end is
 /// clean, and polls without progress are rare: 4 % over all 200 seeds.
 #[test]
 fn every_message_arrives() {

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -154,31 +153,6 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     order
 }
 
-/// Waits for a future until the deadline; `None` if it has passed.
-pub(crate) async fn within<T>(
-    clock: &mut impl Clock,
-    deadline: Option<Timestamp>,
-    future: impl Future<Output = T>,
-) -> Option<T> {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        if let Poll::Ready(result) = future.as_mut().poll(cx) {
-            return Poll::Ready(Some(result));
-        }
-        let Some(deadline) = deadline else { return Poll::Pending };
-        if clock.poll_deadline(cx, deadline).is_pending() {
-            return Poll::Pending;
-        }
-        if clock.now() >= deadline {
-            return Poll::Ready(None);
-        }
-        // The timer was early, and is asked again.
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await
-}
-
 /// How many addresses are tried. No service needs more: names have a handful of addresses, and one
 /// with thousands would keep a client busy, and every socket of it, for as long as it waits.
 pub(crate) const MAX_ADDRESSES: usize = 32;
@@ -193,28 +167,11 @@ const DELAY: Duration = Duration::from_millis(250);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::ManualClock;
     use std::cell::Cell;
     use std::rc::Rc;
     use std::sync::Mutex;
     use std::task::Waker;
-
-    /// A clock by hand. Its timer may be early: then it fires whatever the time is.
-    #[derive(Clone)]
-    struct Hand {
-        now: Rc<Cell<Timestamp>>,
-        is_early: bool,
-    }
-
-    impl Clock for Hand {
-        fn now(&self) -> Timestamp {
-            self.now.get()
-        }
-
-        fn poll_deadline(&mut self, _: &mut Context<'_>, deadline: Timestamp) -> Poll<()> {
-            let is_due = self.is_early || deadline <= self.now.get();
-            if is_due { Poll::Ready(()) } else { Poll::Pending }
-        }
-    }
 
     fn address(text: &str) -> SocketAddr {
         text.parse().expect(text)
@@ -255,7 +212,7 @@ mod tests {
             SocketAddr::V6(address) => address.ip().octets()[15],
         };
         let now = Rc::new(Cell::new(Timestamp::ZERO));
-        let mut clock = Hand { now: now.clone(), is_early };
+        let mut clock = ManualClock { now: now.clone(), is_early };
         let dialled = Mutex::new(Vec::new());
         let dial = |address: SocketAddr| -> BoxFuture<io::Result<u8>> {
             let kind = last(&address);
@@ -304,19 +261,5 @@ mod tests {
                 Err(vec![refused, (1, ErrorKind::TimedOut), (1, ErrorKind::TimedOut)])
             )
         );
-    }
-
-    #[test]
-    fn a_deadline_is_not_over_before_the_clock_says_so() {
-        for is_early in [false, true] {
-            let now = Rc::new(Cell::new(Timestamp::ZERO));
-            let mut clock = Hand { now: now.clone(), is_early };
-            let deadline = Some(Timestamp::from_millis(10));
-            let mut waiting = Box::pin(within(&mut clock, deadline, std::future::pending::<()>()));
-            let context = &mut Context::from_waker(Waker::noop());
-            assert!(waiting.as_mut().poll(context).is_pending());
-            now.set(Timestamp::from_millis(10));
-            assert_eq!(waiting.as_mut().poll(context), Poll::Ready(None));
-        }
     }
 }

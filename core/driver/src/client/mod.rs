@@ -13,9 +13,9 @@ pub(crate) mod retry;
 pub(crate) mod tunnel;
 pub(crate) mod url;
 
-pub use self::backoff::Backoff;
+pub use self::backoff::{Backoff, BackoffBuilder};
 pub use self::environment::EnvironmentError;
-pub use self::options::Options;
+pub use self::options::{Options, OptionsBuilder};
 pub use self::proxy::Proxy;
 pub use self::reconnect::{FailedAttempt, Reconnect};
 pub use self::redirect::RedirectError;
@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::happy_eyeballs::{dial_any, within};
+use crate::client::happy_eyeballs::dial_any;
 use crate::client::host::Host;
 use crate::error::Error;
 use crate::error::connect::{ConnectError, ConnectFault, Peer, Stage};
@@ -33,10 +33,11 @@ use crate::error::url::UrlError;
 use crate::io::Clock;
 use crate::io::MaybeTls;
 use crate::io::Network;
+use crate::io::before_deadline;
 use crate::trace::Span;
 use crate::websocket::WebSocket;
+use tidegate_core::Timestamp;
 use tidegate_core::handshake::HandshakeError;
-use tidegate_core::{ConfigError, Timestamp};
 
 /// The WebSocket of a [`Client`].
 pub type ClientSocket<N> =
@@ -64,9 +65,8 @@ impl<N: Network> Client<N> {
     /// # Errors
     ///
     /// [`Error::Url`]: it is no such address, or it is `wss://` and TLS is not built.
-    /// [`Error::Request`]: the options cannot be sent. [`Error::Config`]: their timeout is less than
-    /// a microsecond. [`Error::Connect`]: the stage, the peer, and
-    /// what went wrong. [`Error::Handshake`]: the server refused, or answered wrongly or too late.
+    /// [`Error::Connect`]: the stage, the peer, and what went wrong. [`Error::Handshake`]: the server
+    /// refused, or answered wrongly or too late.
     ///
     /// # Cancel safety
     ///
@@ -79,11 +79,10 @@ impl<N: Network> Client<N> {
     ///
     /// # Errors
     ///
-    /// [`Error::Url`], [`Error::Request`] and [`Error::Config`].
+    /// [`Error::Url`]: it is no address for a WebSocket.
     pub fn reconnect(&self, url: &str, backoff: Backoff) -> Result<Reconnect<N>, Error> {
         let url = url.parse()?;
         self.check(&url)?;
-        backoff.check()?;
         Ok(Reconnect::new(self.clone(), url, backoff))
     }
 
@@ -94,7 +93,7 @@ impl<N: Network> Client<N> {
     pub(crate) async fn connect_to(&self, url: Url) -> Result<ClientSocket<N>, Error> {
         self.check(&url)?;
         let connected = self.follow(url.clone()).await;
-        Span::connected(&url, &connected);
+        Span::connected((url.host(), url.port()), &connected);
         connected
     }
 
@@ -102,13 +101,12 @@ impl<N: Network> Client<N> {
     async fn follow(&self, first: Url) -> Result<ClientSocket<N>, Error> {
         let clock = self.network.clock();
         let begin = clock.now();
-        let limit = self.options.redirect_limit();
+        let limit = self.options.redirects();
         let mut asked = vec![first.clone()];
         let mut url = first.clone();
         loop {
             let elapsed = clock.now().saturating_duration_since(begin);
-            let left =
-                self.options.overall_timeout().map(|timeout| timeout.saturating_sub(elapsed));
+            let left = self.options.timeout().map(|timeout| timeout.saturating_sub(elapsed));
             let error = match self.attempt(&url, url.has_origin_of(&first), left).await {
                 Err(error) if limit > 0 => error,
                 result => return result,
@@ -144,9 +142,8 @@ impl<N: Network> Client<N> {
         }
     }
 
-    /// Finds what is wrong with the address and the options before anything is done.
+    /// Checks that the address and the options make a valid request, before anything is sent.
     fn check(&self, url: &Url) -> Result<(), Error> {
-        ConfigError::check_duration("timeout", self.options.overall_timeout())?;
         self.options.request(url)?;
         Ok(())
     }
@@ -212,11 +209,13 @@ impl<N: Network> Client<N> {
         let fail = |stage, fault| Err(Error::from(ConnectError::new(stage, peer.clone(), fault)));
         let addresses = match host.socket_address(port) {
             Some(address) => vec![address],
-            None => match within(clock, deadline, network.resolve(name.into(), port)).await {
-                Some(Ok(addresses)) => addresses,
-                Some(Err(error)) => return fail(Stage::Resolve, ConnectFault::Resolve(error)),
-                None => return fail(Stage::Resolve, ConnectFault::TimedOut),
-            },
+            None => {
+                match before_deadline(clock, deadline, network.resolve(name.into(), port)).await {
+                    Some(Ok(addresses)) => addresses,
+                    Some(Err(error)) => return fail(Stage::Resolve, ConnectFault::Resolve(error)),
+                    None => return fail(Stage::Resolve, ConnectFault::TimedOut),
+                }
+            }
         };
         if addresses.is_empty() {
             return fail(Stage::Resolve, ConnectFault::NoAddress);
@@ -243,7 +242,7 @@ impl<N: Network> Client<N> {
         let fail = |stage, peer, fault| Err(ConnectError::new(stage, peer, fault).into());
         let stream = if url.is_secure() {
             let securing = self.network.secure(stream, url.host());
-            match within(&mut clock, deadline, securing).await {
+            match before_deadline(&mut clock, deadline, securing).await {
                 Some(Ok(stream)) => MaybeTls::Tls(Box::new(stream)),
                 Some(Err(error)) => return fail(Stage::Tls, peer, ConnectFault::Tls(error)),
                 None => return fail(Stage::Tls, peer, ConnectFault::TimedOut),
@@ -254,7 +253,7 @@ impl<N: Network> Client<N> {
         let Some(limits) = self.options.limits_within(left_of(&clock, deadline)) else {
             return fail(Stage::Handshake, peer, ConnectFault::TimedOut);
         };
-        let config = self.options.connection_config();
+        let config = self.options.config().clone();
         match crate::client(stream, clock, request, limits, config).await {
             Err(Error::Handshake { error, response, .. }) => {
                 Err(Error::Handshake { error, response, peer: Some(Box::new(peer)) })

@@ -32,7 +32,7 @@ use tidegate_core::Timestamp;
 /// # use tidegate_driver::{Backoff, Client, Error, Network};
 /// # async fn example<N: Network>(client: Client<N>) -> Result<(), Error> {
 /// let mut connections = client
-///     .reconnect("wss://example.org/feed", Backoff::new())?
+///     .reconnect("wss://example.org/feed", Backoff::default())?
 ///     .on_failure(|attempt| match attempt.next_wait() {
 ///         Some(wait) => eprintln!("{}; again in {wait:?}", attempt.error()),
 ///         None => eprintln!("{}; giving up", attempt.error()),
@@ -232,8 +232,9 @@ impl<N: Network> Reconnect<N> {
                 None => error.is_temporary(),
             };
         let next_wait = goes_on.then(|| self.backoff.wait_after(&error, self.attempts, random()));
+        let server = (self.url.host(), self.url.port());
+        Span::attempt_failed(server, self.failures, next_wait, &error);
         let attempt = FailedAttempt { error: &error, failures: self.failures, next_wait };
-        Span::attempt_failed(&self.url, &attempt);
         if let Some(tell) = &mut self.tell {
             tell(&attempt);
         }

@@ -1,112 +1,49 @@
-//! The loop: output, time, the caller's goal, input, and then to wait.
+//! The loop that every call runs: write output, check the time, try to finish the call, read input,
+//! and only then wait.
 
-pub(crate) mod end_wait;
-pub(crate) mod endpoint;
+mod endpoint;
+mod protocol;
+
+pub(crate) use self::endpoint::{Endpoint, READ_INTERVAL};
+pub(crate) use self::protocol::ProtocolMachine;
 
 use std::task::{Context, Poll};
 
-use bytes::Buf;
+use self::endpoint::StreamPoll;
+use crate::io::{ByteStream, Clock};
 
-use crate::event_loop::endpoint::Link;
-use crate::io::ByteStream;
-use crate::io::Clock;
-use tidegate_core::handshake::proxy::{HttpConnect, Socks5};
-use tidegate_core::handshake::{ClientHandshake, ServerHandshake};
-use tidegate_core::{Connection, READ_SIZE, Timestamp, Transport};
-
-/// A protocol machine: a connection, or an opening handshake or a proxy's on the way to one. All have the shape
-/// of [`Connection`], and so one loop drives them all.
-pub(crate) trait Machine {
-    fn handle_input(&mut self, now: Timestamp, input: &[u8]);
-    fn handle_eof(&mut self, now: Timestamp);
-    fn handle_timeout(&mut self, now: Timestamp);
-    fn output(&mut self) -> &mut impl Buf;
-    fn wants_input(&self) -> bool;
-    fn wants_output(&self) -> bool;
-    fn poll_timeout(&self) -> Option<Timestamp>;
-    fn transport(&self) -> Transport;
-    /// Whether it is decided how this ends: what is read does not matter any more.
-    fn is_decided(&self) -> bool;
-    /// How much to read at a time.
-    fn read_size(&self) -> usize {
-        READ_SIZE
-    }
-}
-
-macro_rules! machines {
-    ($($machine:ty: $is_decided:expr $(, $read_size:expr)?);+) => {$(
-        impl Machine for $machine {
-            fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
-                self.handle_input(now, input);
-            }
-            fn handle_eof(&mut self, now: Timestamp) {
-                self.handle_eof(now);
-            }
-            fn handle_timeout(&mut self, now: Timestamp) {
-                self.handle_timeout(now);
-            }
-            fn output(&mut self) -> &mut impl Buf {
-                self.output()
-            }
-            fn wants_input(&self) -> bool {
-                self.wants_input()
-            }
-            fn wants_output(&self) -> bool {
-                self.wants_output()
-            }
-            fn poll_timeout(&self) -> Option<Timestamp> {
-                self.poll_timeout()
-            }
-            fn transport(&self) -> Transport {
-                self.transport()
-            }
-            fn is_decided(&self) -> bool {
-                $is_decided(self)
-            }
-            $(fn read_size(&self) -> usize {
-                $read_size(self)
-            })?
-        }
-    )+};
-}
-machines!(
-    Connection: |connection: &Self| connection.closed().is_some(), Self::read_size;
-    ServerHandshake: |server: &Self| server.failure().is_some();
-    ClientHandshake: |client: &Self| client.failure().is_some() && !client.wants_input();
-    HttpConnect: |proxy: &Self| proxy.failure().is_some();
-    Socks5: |proxy: &Self| proxy.failure().is_some()
-);
-
-/// A machine on a link, and whatever else its owner keeps beside them.
-pub(crate) trait Driven {
+/// An owner of an [`Endpoint`] and a [`ProtocolMachine`], which gets the loop that drives them.
+pub(crate) trait EventLoop {
     type Stream: ByteStream;
     type Clock: Clock;
-    type Machine: Machine;
+    type Machine: ProtocolMachine;
 
-    fn parts(&mut self) -> (&mut Link<Self::Stream, Self::Clock>, &mut Self::Machine);
+    fn parts(&mut self) -> (&mut Endpoint<Self::Stream, Self::Clock>, &mut Self::Machine);
 
-    /// What comes first in every call: wishes from outside.
-    fn before(&mut self, _cx: &mut Context<'_>) {}
+    /// Runs first in every call: carries out what another task has asked for.
+    fn before_polling(&mut self, _cx: &mut Context<'_>) {}
 
-    /// What comes last in every call: to tell what has changed.
-    fn after(&mut self) {}
+    /// Runs last in every call: logs what has changed.
+    fn after_polling(&mut self) {}
 
-    /// A call that did not wait has looked at the stream now: what that has shown may be due.
-    fn looked(&mut self) {}
+    /// Runs after a call that could finish without reading has read all the same.
+    fn after_extra_read(&mut self) {}
 
-    /// Runs the machine until the goal is reached. Every public call ends here.
+    /// Polls until `attempt` says that the call is done. Every public call ends here.
     ///
-    /// `Pending` is returned only from a round in which nothing moved: output was offered after the
-    /// last change of the machine, the stream was polled for reading if it is to be read, and the
-    /// timer was set.
+    /// Nothing is lost when the call is cancelled: all state is in the machine and the endpoint.
+    ///
+    /// It returns `Pending` without waking itself only after a round without progress. In such a
+    /// round output was offered after the machine's last change, the stream was polled for reading
+    /// if input is wanted, and the timer was set. So each of them holds our waker.
     fn poll_until<T>(
         &mut self,
         cx: &mut Context<'_>,
-        goal: impl FnMut(&mut Self) -> Goal<T>,
+        attempt: impl FnMut(&mut Self) -> Attempt<T>,
     ) -> Poll<T> {
-        self.before(cx);
-        let poll = self.poll_rounds(cx, goal);
-        self.after();
+        self.before_polling(cx);
+        let poll = self.poll_rounds(cx, attempt);
+        self.after_polling();
         poll
     }
 
@@ -114,77 +51,69 @@ pub(crate) trait Driven {
     fn poll_rounds<T>(
         &mut self,
         cx: &mut Context<'_>,
-        mut goal: impl FnMut(&mut Self) -> Goal<T>,
+        mut attempt: impl FnMut(&mut Self) -> Attempt<T>,
     ) -> Poll<T> {
-        // Within a call time passes only while it waits: it is asked for at its beginning, and when
-        // a deadline has come. Input brings its own.
-        let mut is_time = true;
-        for _ in 0..ROUNDS {
-            let (link, machine) = self.parts();
-            // Output comes first: what the peer takes now is not overdue.
-            let mut output = link.poll_output(cx, machine);
-            if is_time {
-                is_time = false;
-                if link.handle_time(cx, machine) {
-                    output = link.poll_output(cx, machine);
+        // Asking the clock costs more than a short message. Within one call the time matters only
+        // at the beginning and when the timer has fired; input is passed on with a time of its own.
+        let mut is_time_due = true;
+        for _ in 0..MAX_ROUNDS {
+            let (endpoint, machine) = self.parts();
+            // Output before time: output that the peer takes now is not overdue.
+            let mut output = endpoint.poll_output(cx, machine);
+            if is_time_due {
+                is_time_due = false;
+                if endpoint.handle_time(cx, machine) {
+                    output = endpoint.poll_output(cx, machine);
                 }
             }
             let before = (machine.wants_output(), machine.transport());
-            match goal(self) {
-                Goal::Done(value) => {
-                    let (link, machine) = self.parts();
-                    if link.look(cx, machine) {
-                        self.looked();
+            match attempt(self) {
+                Attempt::Done(value) => {
+                    let (endpoint, machine) = self.parts();
+                    if endpoint.read_if_due(cx, machine) {
+                        self.after_extra_read();
                     }
-                    let (link, machine) = self.parts();
-                    // Taking an event may have made output, or the look: it does not wait for the
-                    // next call.
-                    let is_left = machine.wants_output() || link.wants_shutdown();
-                    if is_left && output == Flow::Waits {
-                        link.poll_output(cx, machine);
+                    let (endpoint, machine) = self.parts();
+                    // Taking an event or the extra read may have produced output, for example a
+                    // pong. It must not wait for the application's next call.
+                    let is_left = machine.wants_output() || endpoint.wants_shutdown();
+                    if is_left && output == StreamPoll::Waits {
+                        endpoint.poll_output(cx, machine);
                     }
                     return Poll::Ready(value);
                 }
-                Goal::Again => continue,
-                Goal::Wait => {}
+                Attempt::Again => continue,
+                Attempt::Wait => {}
             }
-            let (link, machine) = self.parts();
-            // Looking for an event may have made output too: a Close has its turn then.
+            let (endpoint, machine) = self.parts();
+            // Asking for an event may have produced output too: a peer's Close is answered when the
+            // events before it are taken. The new output is offered before anything waits.
             if before != (machine.wants_output(), machine.transport()) {
                 continue;
             }
-            let input = link.poll_input(cx, machine);
-            if input == Flow::Waits && output == Flow::Waits {
-                if link.poll_deadline(cx, machine).is_pending() {
+            let input = endpoint.poll_input(cx, machine);
+            if input == StreamPoll::Waits && output == StreamPoll::Waits {
+                if endpoint.poll_deadline(cx, machine).is_pending() {
                     return Poll::Pending;
                 }
-                is_time = true;
+                is_time_due = true;
             }
         }
-        // There was progress in each of these rounds, and there is more: others come first.
+        // Every round made progress and there is more to do: let other tasks run first.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 }
 
-/// How far a caller's goal is.
-pub(crate) enum Goal<T> {
-    /// Reached.
+/// The result of one attempt to finish a call.
+pub(crate) enum Attempt<T> {
+    /// The call returns this value.
     Done(T),
-    /// The machine was changed on the way: look again before waiting.
+    /// The attempt has changed the machine: try again before waiting.
     Again,
-    /// More input, output or time is needed.
+    /// The call needs more input, output or time.
     Wait,
 }
 
-/// What polling the stream came to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flow {
-    /// Something has changed: the loop goes round.
-    Moved,
-    /// Nothing to do, or the stream holds our waker.
-    Waits,
-}
-
-/// Rounds, and so reads, in one poll: 1 MiB at most, after which other tasks come first.
-const ROUNDS: usize = 16;
+/// Rounds in one poll, and so reads: at most 1 MiB before other tasks get their turn.
+const MAX_ROUNDS: usize = 16;

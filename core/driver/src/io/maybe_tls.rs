@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io::{IoSlice, Result};
 use std::task::{Context, Poll};
 
-use crate::io::ByteStream;
+use crate::io::stream::ByteStream;
 
 /// A stream that is plain or has TLS on it, as the address said.
 #[derive(Debug)]

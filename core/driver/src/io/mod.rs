@@ -1,20 +1,28 @@
-//! What a runtime brings, as traits of our own: streams, clocks and the network. And TLS, which the
-//! adapters share.
+//! What a runtime brings, as small traits: streams, a clock, the network. Also the read buffer of a
+//! thread, and TLS.
 
-pub(crate) mod clock;
+#[cfg(feature = "async-io")]
+mod async_io;
+mod clock;
+mod deadline;
 #[cfg(feature = "futures-io")]
-pub(crate) mod futures_io;
-pub(crate) mod maybe_tls;
-pub(crate) mod network;
-pub(crate) mod read_buffer;
-pub(crate) mod stream;
+mod futures_io;
+mod maybe_tls;
+mod network;
+mod read_buffer;
+mod stream;
 #[cfg(feature = "rustls")]
 pub mod tls;
-pub(crate) mod waker_slot;
+mod waker_slot;
 
-pub use self::clock::Clock;
+#[cfg(feature = "async-io")]
+pub use self::async_io::{AsyncIoTimer, connect_async_io};
+#[cfg(test)]
+pub(crate) use self::clock::ManualClock;
+pub use self::clock::{Clock, Timer, TimerClock};
+pub(crate) use self::deadline::before_deadline;
 #[cfg(feature = "futures-io")]
-pub use self::futures_io::{FuturesStream, begin_connecting, end_connecting};
+pub use self::futures_io::FuturesStream;
 pub use self::maybe_tls::{MaybeTls, NoTls};
 pub use self::network::{BoxFuture, Network, SocketOptions};
 pub(crate) use self::read_buffer::with_read_buffer;

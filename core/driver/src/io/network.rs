@@ -6,8 +6,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 
-use crate::io::ByteStream;
-use crate::io::Clock;
+use crate::io::clock::Clock;
+use crate::io::stream::ByteStream;
 
 /// What a runtime brings for a [`Client`](crate::Client). Adapters implement it in a few lines.
 ///

@@ -11,9 +11,9 @@ use std::sync::OnceLock;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, InvalidMessage};
 
-use crate::client::happy_eyeballs::within;
 use crate::error::Error;
 use crate::io::Clock;
+use crate::io::deadline::before_deadline;
 use tidegate_core::Role;
 use tidegate_core::handshake::Limits;
 
@@ -118,7 +118,7 @@ pub async fn accept<S>(
     accepting: impl Future<Output = io::Result<S>>,
 ) -> Result<S, Error> {
     let deadline = limits.timeout().map(|timeout| clock.now() + timeout);
-    match within(clock, deadline, accepting).await {
+    match before_deadline(clock, deadline, accepting).await {
         Some(accepted) => accepted.map_err(|error| Error::Tls(NotTls::told(error, Role::Client))),
         None => Err(Error::Tls(ErrorKind::TimedOut.into())),
     }

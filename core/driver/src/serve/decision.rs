@@ -1,4 +1,4 @@
-//! What a server decides about a request.
+//! The decision of a server about a client's request.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use crate::serve::listener::Remote;
 use tidegate_core::Config;
 use tidegate_core::handshake::{Rejection, Request};
 
-/// A client that has arrived: its request, and where it is.
+/// A client's request and address.
 ///
-/// Clones share the request. A handler that drops it saves that memory for the rest of a
-/// connection.
+/// Clones share the request. A handler that does not need it any more should drop it: that frees its
+/// memory for the rest of the connection.
 #[derive(Clone, Debug)]
 pub struct Arrival {
     request: Arc<Request>,
@@ -21,24 +21,24 @@ impl Arrival {
         Self { request: Arc::new(request), peer }
     }
 
-    /// What it asks for.
+    /// Returns the request.
     pub fn request(&self) -> &Request {
         &self.request
     }
 
-    /// Where it is.
+    /// Returns the client's address.
     pub fn remote(&self) -> &Remote {
         &self.peer
     }
 }
 
-/// What becomes of a request: an [`Accept`] or a [`Rejection`] in another type.
+/// The answer to a request: an [`Accept`] or a [`Rejection`], which both convert into it.
 #[derive(Clone, Debug)]
 #[allow(clippy::exhaustive_enums, reason = "there is no third answer")]
 pub enum Decision {
-    /// A WebSocket.
+    /// Accepts the request.
     Accept(Accept),
-    /// An answer that says why not. One that cannot be sent becomes a 500.
+    /// Rejects the request. A rejection that cannot be sent becomes a 500.
     Reject(Rejection),
 }
 
@@ -54,9 +54,9 @@ impl From<Rejection> for Decision {
     }
 }
 
-/// How to accept a request. What it leaves open is as the server's options say.
+/// How to accept a request. For what it leaves out, the server's options apply.
 #[derive(Clone, Debug, Default)]
-#[must_use = "it is an answer only when it is returned"]
+#[must_use = "it has no effect unless it is returned"]
 pub struct Accept {
     pub(crate) subprotocol: Option<String>,
     pub(crate) headers: Vec<(String, String)>,
@@ -64,7 +64,7 @@ pub struct Accept {
 }
 
 impl Accept {
-    /// As the server's options say.
+    /// Accepts as the server's options say.
     pub fn new() -> Self {
         Self::default()
     }
@@ -75,18 +75,19 @@ impl Accept {
         self
     }
 
-    /// Adds a header field to the answer.
+    /// Adds a header field to the response.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Sets up this connection otherwise than the others.
+    /// Sets a configuration for this connection, in place of the server's.
     pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
         self.config = Some(config.into());
         self
     }
 
+    /// Fills in what is left out.
     pub(crate) fn or(mut self, subprotocol: Option<&str>, config: &Arc<Config>) -> Self {
         self.subprotocol = self.subprotocol.or_else(|| subprotocol.map(String::from));
         self.config.get_or_insert_with(|| Arc::clone(config));

@@ -1,57 +1,57 @@
-//! What a server asks of a runtime: new streams, tasks and clocks.
+//! What a server needs from a runtime: a listener, tasks and clocks.
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::io::ByteStream;
-use crate::io::Clock;
+use crate::io::{ByteStream, Clock};
 
-/// Where a server's streams come from.
+/// Accepts the streams of a server.
 pub trait Listener: Send + 'static {
-    /// A stream to a client.
+    /// The stream to a client.
     type Stream: ByteStream + Send + 'static;
 
-    /// What is left to do until a stream can be used: a TLS handshake, or nothing
-    /// ([`std::future::Ready`]). It is done in the connection's own task, within the limits of a
-    /// handshake.
+    /// The future that makes an accepted stream usable: a TLS handshake, or
+    /// [`std::future::Ready`]. It runs in the connection's own task, within the time limit of an
+    /// opening handshake.
     type Opening: Future<Output = io::Result<Self::Stream>> + Send + 'static;
 
     /// Waits for the next client.
     ///
     /// # Cancel safety
     ///
-    /// An implementation must lose no stream when it is cancelled.
+    /// The server cancels it when it shuts down or has to wait for room. An implementation must not
+    /// lose a stream then.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Opening, Remote)>> + Send;
 }
 
-/// Tasks and clocks.
+/// Spawns the tasks of a server and gives them clocks.
 pub trait Runtime: Clone + Send + Sync + 'static {
-    /// Its clock.
+    /// The clock of this runtime.
     type Clock: Clock + Send + 'static;
 
-    /// A clock for one connection.
+    /// Returns a clock for one connection.
     fn clock(&self) -> Self::Clock;
 
-    /// Runs a task to its end, whoever is still interested.
+    /// Spawns a task, which runs to its end without being awaited.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
 }
 
-/// Who is at the other end of a stream.
+/// The address of the other end of a stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Remote {
-    /// An address of TCP: the client's, or a proxy's.
+    /// A TCP address, of the client or of a proxy before it.
     Ip(SocketAddr),
-    /// A Unix socket, which a client seldom gives a name.
+    /// A Unix socket. The client's end seldom has a path.
     Unix(Option<PathBuf>),
-    /// Something else, in words.
+    /// Something else, as text.
     Other(String),
 }
 
 impl Remote {
-    /// The address, if it is one of TCP.
+    /// Returns the address, if it is a TCP address.
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Ip(address) => Some(*address),
@@ -66,7 +66,7 @@ impl fmt::Display for Remote {
             Self::Ip(address) => address.fmt(f),
             Self::Unix(Some(path)) => write!(f, "unix:{}", path.display()),
             Self::Unix(None) => f.write_str("unix"),
-            Self::Other(words) => f.write_str(words),
+            Self::Other(text) => f.write_str(text),
         }
     }
 }

@@ -1,18 +1,28 @@
-//! A server: connections from a listener, each to a handler, within limits, until it is shut down.
+//! A WebSocket server: accepts clients from a listener, runs a handler for each connection within
+//! limits, and shuts down in order.
 
-pub(crate) mod accept;
-pub(crate) mod connection;
-pub(crate) mod crowd;
-pub(crate) mod decision;
-pub(crate) mod guarded;
-pub(crate) mod handle;
-pub(crate) mod leaving;
-pub(crate) mod listener;
-pub(crate) mod opening;
-pub(crate) mod options;
-pub(crate) mod origins;
-pub(crate) mod outcome;
-pub(crate) mod shared;
+mod abortable;
+mod accept_loop;
+mod connection_task;
+mod connections;
+mod counters;
+mod decision;
+mod handle;
+mod handler_outcome;
+mod listener;
+mod opening_handshake;
+mod options;
+mod origins;
+mod refused_client;
+mod server_state;
+
+pub use self::counters::Counters;
+pub use self::decision::{Accept, Arrival, Decision};
+pub use self::handle::ServerHandle;
+pub use self::handler_outcome::{BoxError, HandlerOutcome};
+pub use self::listener::{Listener, Remote, Runtime};
+pub use self::options::{ServeOptions, ServeOptionsBuilder};
+pub use self::origins::Origins;
 
 use std::fmt;
 use std::pin::Pin;
@@ -20,40 +30,33 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use self::accept_loop::AcceptLoop;
+use self::server_state::SharedServer;
 use crate::error::Error;
 use crate::websocket::WebSocket;
-use accept::Accepting;
-use shared::Shared;
 
-pub use decision::{Accept, Arrival, Decision};
-pub use handle::{Counters, ServerHandle};
-pub use listener::{Listener, Remote, Runtime};
-pub use options::ServeOptions;
-pub use origins::Origins;
-pub use outcome::{BoxError, HandlerOutcome};
-#[cfg(feature = "tracing")]
-pub(crate) use outcome::{in_full, is_of_connection};
-
-/// Serves WebSockets: accepts from `listener`, decides by `options`, and runs `handler` for each
-/// connection in a task of its own. The adapters' `serve` bring a runtime and its listeners.
+/// Serves WebSockets: accepts clients from `listener`, decides about their requests by `options`, and
+/// runs `handler` for each connection in a task of its own. The adapters have a `serve` each, which
+/// brings the runtime and its listeners.
 ///
-/// Nothing happens until the [`Server`] is awaited or spawned. It ends only when it is shut down:
-/// no error of the listener ends it. What concerns one connection (reset before it was accepted) is
-/// passed over; for anything else, such as having no file descriptor left, it pauses for 100 ms and
-/// goes on.
+/// Nothing happens until the [`Server`] is awaited or spawned. Only a shutdown ends it; an error of
+/// the listener does not. If the error concerns one connection only, such as one that was reset
+/// before it was accepted, the server accepts the next one at once. After any other error, such as
+/// having no file descriptor left, it pauses for 100 ms first.
 ///
 /// # How a connection ends
 ///
-/// When the handler returns, what it has sent or fed is written and the connection is closed: with
-/// 1000 if it returns `Ok`, with 1011 if it returns an error or panics (if panics unwind), all
-/// within `close_timeout`. That is so for the socket, wherever it is dropped. Of one that was split,
-/// the parts that the handler still has when it returns close it so; if it has given them away,
-/// they do as they always do. A handler that closes the connection itself has nothing more to do.
+/// When the handler returns, the server writes what the handler has sent or fed, and closes the
+/// connection: with 1000 if the handler returns `Ok`, with 1011 if it returns an error or panics (if
+/// panics unwind). All of this is limited by `close_timeout`. It is the same for a socket that the
+/// handler has moved to another task, when that drops the socket. Of a split connection, the server
+/// closes the parts that the handler still has when it returns; parts that the handler has given away
+/// close the connection as they always do, see [`OnDrop`](crate::OnDrop). A handler that closes the
+/// connection itself has nothing more to do.
 ///
-/// A handler that panics costs its own connection only. One that returns an error is counted, and
-/// its error is logged with what it comes from: as a warning, unless it is about how the connection
-/// ended. For a handler that returns nothing, or errors of another type, there is
-/// [`serve_any_outcome`].
+/// A handler that panics ends only its own connection. If it returns an error, the error is counted,
+/// and logged with its sources: as a warning, unless it only reports how the connection ended. For a
+/// handler that returns nothing, or errors of another type, there is [`serve_any_outcome`].
 pub fn serve<R, L, H, F>(runtime: R, listener: L, options: ServeOptions, handler: H) -> Server
 where
     R: Runtime,
@@ -64,9 +67,9 @@ where
     serve_any_outcome(runtime, listener, options, handler)
 }
 
-/// As [`serve`], for a handler that returns nothing, or a `Result` with an error of any type:
-/// `anyhow::Error`, one of the application's own. It is a function of its own since in a handler
-/// that only says `Ok(())` the type of the error would not be known.
+/// As [`serve`], for a handler that returns nothing, or a `Result` with an error of any type, such as
+/// `anyhow::Error` or an error of the application. It is a separate function because the compiler
+/// could not infer the error type of a handler that only returns `Ok(())`.
 pub fn serve_any_outcome<R, L, H, F>(
     runtime: R,
     listener: L,
@@ -79,9 +82,9 @@ where
     H: Fn(WebSocket<L::Stream, R::Clock>, Arrival) -> F + Send + Sync + 'static,
     F: Future<Output: HandlerOutcome> + Send + 'static,
 {
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(SharedServer::default());
     let handle = ServerHandle(Arc::clone(&shared));
-    let accepting = Accepting {
+    let accept_loop = AcceptLoop {
         clock: runtime.clock(),
         runtime,
         listener,
@@ -89,13 +92,13 @@ where
         handler: Arc::new(handler),
         shared,
     };
-    Server { handle, running: Box::pin(accepting.run()) }
+    Server { handle, running: Box::pin(accept_loop.run()) }
 }
 
-/// A server that runs while it is polled: await it, or spawn it. Gives its counters when it was
+/// A server, which runs while it is polled: await it or spawn it. It returns its counters when it was
 /// shut down and all connections are gone.
 ///
-/// Dropping it closes the listener. Connections that are open go on.
+/// Dropping it closes the listener. Open connections go on.
 #[must_use = "it accepts nothing until it is awaited or spawned"]
 pub struct Server {
     handle: ServerHandle,
@@ -103,12 +106,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// What shuts it down and tells how it stands, from anywhere.
+    /// Returns a handle that shuts the server down and reads its counters, from any task.
     pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
     }
 
-    /// Runs until `signal` is ready, then shuts down: see [`ServerHandle::shutdown`].
+    /// Runs until `signal` is ready, and then shuts down. See [`ServerHandle::shutdown`].
     ///
     /// # Cancel safety
     ///

@@ -1,11 +1,12 @@
-//! Which origins may connect (RFC 6455 §10.2).
+//! Which web origins may connect to a server (RFC 6455 §10.2).
 
 use tidegate_core::handshake::Request;
 
-/// A list of origins that may connect, as `https://example.org` or `https://example.org:8443`.
+/// A list of origins that may connect, such as `https://example.org` or `https://example.org:8443`.
 ///
-/// Compared as browsers write them (RFC 6454 §6.2): whole, without regard to case, without a default
-/// port. There are no patterns: a pattern that is a little too wide is how such a check fails.
+/// Write them as browsers do (RFC 6454 §6.2), which is without the default port. The whole origin is
+/// compared, ignoring case. There are no patterns, because a pattern that matches a little too much
+/// is the usual way in which such a check fails.
 ///
 /// ```
 /// use tidegate_driver::Origins;
@@ -22,18 +23,18 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// These origins and no others.
+    /// Allows these origins and no others.
     pub fn new<O: Into<String>>(origins: impl IntoIterator<Item = O>) -> Self {
         Self { list: origins.into_iter().map(Into::into).collect(), none: false }
     }
 
-    /// Lets those connect who say no origin: everyone but browsers.
+    /// Allows requests without an origin too. Browsers always send one; other clients usually do not.
     pub fn or_none(mut self) -> Self {
         self.none = true;
         self
     }
 
-    /// Whether this origin may connect.
+    /// Returns whether this origin may connect.
     pub fn allow(&self, origin: Option<&str>) -> bool {
         match origin {
             Some(origin) => self.list.iter().any(|known| known.eq_ignore_ascii_case(origin)),
@@ -41,11 +42,11 @@ impl Origins {
         }
     }
 
-    /// Whether a request of this origin may be accepted. One that says two origins, or something
+    /// Returns whether the origin of this request may connect. A request with two origins, or with one
     /// that is not text, may not.
     pub fn allow_request(&self, request: &Request) -> bool {
-        let mut said = request.headers().get_all("Origin");
-        match (said.next(), said.next()) {
+        let mut origins = request.headers().get_all("Origin");
+        match (origins.next(), origins.next()) {
             (None, _) => self.allow(None),
             (Some(_), None) => request.origin().is_some_and(|origin| self.allow(Some(origin))),
             (Some(_), Some(_)) => false,

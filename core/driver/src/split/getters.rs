@@ -1,4 +1,4 @@
-//! What both sides of a split connection can see of it.
+//! Getters of both the sender and the receiver of a split connection.
 
 use std::time::Duration;
 
@@ -6,51 +6,52 @@ use crate::split::receiver::Receiver;
 use crate::split::sender::Sender;
 use tidegate_core::{Closed, Connection, Stats};
 
-macro_rules! observers {
+macro_rules! getters {
     ($($part:ty),+) => {$(
         impl $part {
-            /// How the connection ended, once that is decided; messages may still have to be
-            /// received.
+            /// Returns how the connection ended, as soon as that is decided. There may still be
+            /// messages to receive.
             pub fn closed(&self) -> Option<Closed> {
                 self.look(|connection| connection.closed().cloned())
             }
 
-            /// Whether nothing can be sent any more.
+            /// Returns whether nothing can be sent any more.
             pub fn is_closed(&self) -> bool {
                 self.shared.lock().cannot_write()
             }
 
-            /// The subprotocol that was agreed on, if one was.
+            /// Returns the subprotocol that was agreed on, if any.
             pub fn subprotocol(&self) -> Option<String> {
                 self.shared.lock().subprotocol.as_deref().map(String::from)
             }
 
-            /// How long the newest answered ping took.
+            /// Returns the round-trip time of the newest ping that was answered.
             pub fn latency(&self) -> Option<Duration> {
                 self.look(Connection::latency)
             }
 
-            /// Counters so far.
+            /// Returns the counters of this connection.
             pub fn stats(&self) -> Stats {
                 self.look(Connection::stats)
             }
 
-            /// How many messages are read and not received by the application.
+            /// Returns how many messages were read and are not yet received by the application.
             pub fn queued_messages(&self) -> usize {
                 self.look(Connection::queued_messages)
             }
 
-            /// How many bytes of payload are read and not received by the application.
+            /// Returns how many bytes of payload were read and are not yet received by the
+            /// application.
             pub fn queued_bytes(&self) -> usize {
                 self.look(Connection::queued_bytes)
             }
 
-            /// How many bytes of output wait.
+            /// Returns how many bytes wait to be written.
             pub fn queued_output(&self) -> usize {
                 self.look(Connection::queued_output)
             }
 
-            /// Whether messages are read ahead: fewer are queued than the marks allow.
+            /// Returns whether messages are read ahead. While the gate is closed, nothing is read.
             pub fn is_gate_open(&self) -> bool {
                 self.look(Connection::is_gate_open)
             }
@@ -61,4 +62,4 @@ macro_rules! observers {
         }
     )+};
 }
-observers!(Sender, Receiver);
+getters!(Sender, Receiver);

@@ -1,61 +1,79 @@
-//! A connection in parts that live in different tasks: senders, a receiver and a driver.
+//! A connection split into parts for different tasks: senders, a receiver, and a driver that does the
+//! work.
 //!
-//! The connection's own inbox and outbox are the queues between them: there is no channel, and
-//! nothing grows that the marks of the configuration do not bound.
+//! The connection's own inbox and outbox are the queues between the parts. There is no channel, so
+//! the watermarks of the configuration limit everything that grows.
 
-pub(crate) mod broadcast;
-pub(crate) mod ending;
-pub(crate) mod getters;
-pub(crate) mod in_sink;
-pub(crate) mod line;
-pub(crate) mod receiver;
-pub(crate) mod room;
-pub(crate) mod sender;
-pub(crate) mod shared;
-pub(crate) mod streams;
-pub(crate) mod task;
-pub(crate) mod waiter;
+mod acceptance;
+mod answers;
+mod broadcast;
+mod driver;
+mod driver_task;
+mod driver_work;
+mod getters;
+mod message_streams;
+mod on_drop;
+mod queued_call;
+mod receiver;
+mod send_item;
+mod sender;
+mod sender_sink;
+mod shared;
+mod sink_wait;
+mod state;
+mod wait_for;
+mod wait_queue;
+mod wakes;
+
+pub use self::broadcast::{Outcome, Slow, broadcast, broadcast_until};
+pub use self::driver::Driver;
+pub use self::on_drop::OnDrop;
+pub use self::receiver::Receiver;
+pub use self::sender::Sender;
 
 use std::fmt;
 use std::sync::Arc;
 
-pub use self::broadcast::{Outcome, Slow, broadcast, broadcast_until};
-pub use self::receiver::Receiver;
-pub use self::sender::Sender;
-use self::shared::{Alone, Shared};
-pub use self::task::Driver;
-use crate::io::ByteStream;
-use crate::io::Clock;
-use crate::websocket::WebSocket;
-use crate::websocket::sink::Tasks;
+use self::driver::DriverParts;
+use self::shared::SharedConnection;
+use self::state::SplitState;
+use crate::io::{ByteStream, Clock};
+use crate::websocket::{HalfWakers, WebSocket};
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
-    /// Splits the connection: a [`Sender`] to clone, a [`Receiver`], and a [`Driver`], the future that
-    /// does the work. Spawn it; without it nothing moves.
+    /// Splits the connection into a [`Sender`], which can be cloned, a [`Receiver`], and a [`Driver`].
+    /// The driver is the future that does the work: spawn it, because nothing happens without it.
     ///
-    /// While the application is elsewhere, the driver answers pings, keeps the connection alive,
-    /// writes what was sent, and reads ahead up to the gate. Behind a closed gate it does not read.
+    /// Whatever the other tasks do, the driver answers pings, keeps the connection alive, writes what
+    /// was sent, and reads messages ahead until the gate closes.
     ///
-    /// None of the parts leaves the peer hanging when it is dropped: see [`OnDrop`], and
+    /// A part that is dropped does not leave the peer waiting forever: see [`OnDrop`] and
     /// [`Driver`].
-    pub fn split(self) -> (Sender, Receiver, Driver<S, C>) {
-        let (shared, alone) = Shared::new(self);
-        shared.lock().note(&alone.link);
-        let shared = Arc::new(shared);
+    pub fn split(mut self) -> (Sender, Receiver, Driver<S, C>) {
+        // What remains of `self` is dropped: it has neither a stream nor a guard any more.
+        let parts = DriverParts {
+            endpoint: self.endpoint.take_out(),
+            closer: self.closer.clone(),
+            return_guard: self.return_guard.take(),
+            log: self.log.take_out(),
+        };
+        let mut state = SplitState::from_socket(&mut self);
+        state.note_stream(&parts.endpoint);
+        let shared = Arc::new(SharedConnection::new(state));
         (
             Sender::first(Arc::clone(&shared)),
             Receiver::new(Arc::clone(&shared)),
-            Driver::new(alone, shared),
+            Driver::new(parts, shared),
         )
     }
 
-    /// Puts the parts of a connection together again. What was sent and is not written goes out
-    /// with the calls that follow; what is read is received by them.
+    /// Puts the parts of a split connection together again. Later calls write the output that
+    /// waits, and receive the messages that were read.
     ///
     /// # Errors
     ///
-    /// [`ReuniteError`], which gives the parts back: they are not of one connection, the sender has
-    /// clones, or a message waits in it as a sink.
+    /// [`ReuniteError`], which gives the parts back: they belong to different connections, the sender
+    /// has clones, or a message that was given to it as a `Sink` still waits for room.
     pub fn reunite(
         sender: Sender,
         receiver: Receiver,
@@ -66,56 +84,42 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         let taken = {
             let mut state = shared.lock();
             if is_one && state.senders == 1 && state.sends.is_empty() {
-                // The state is taken out, not the lock: a sender that was dropped just now in
-                // another thread may still be on its way out.
-                driver.alone.take().map(|alone| (alone, state.take()))
+                // The state is moved out of the lock. The lock stays: another thread that drops a
+                // clone of the sender may still be about to use it.
+                driver.parts.take().map(|parts| (parts, state.take()))
             } else {
                 None
             }
         };
-        let Some((Alone { link, closer, home, seen }, mut state)) = taken else {
+        let Some((DriverParts { endpoint, closer, return_guard, log }, mut state)) = taken else {
             return Err(ReuniteError(Box::new((sender, receiver, driver))));
         };
         drop((sender, receiver, driver));
         if let Some(frame) = state.close.take() {
-            // It was checked; that the peer was faster is no mistake.
-            let _ = state.connection.close(link.clock.now(), frame);
+            // The frame was checked. It is no error if the peer has closed meanwhile.
+            let _ = state.connection.close(endpoint.clock.now(), frame);
         }
         Ok(Self {
-            link,
+            endpoint,
             connection: state.connection,
             subprotocol: state.subprotocol,
             end: state.end,
-            end_wait: state.end_wait,
-            intake: state.intake,
-            tasks: Tasks::default(),
+            queued_end_timeout: state.queued_end_timeout,
+            assembly: state.assembly,
+            half_wakers: HalfWakers::default(),
             pings: state.pings,
             closer,
-            home,
-            seen,
+            return_guard,
+            log,
         })
     }
 }
 
-/// What becomes of the connection when the [`Receiver`] is dropped, or the last [`Sender`]. When
-/// both are gone, and nothing was chosen that ends it sooner, it is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "it goes on, or it ends with or without a word")]
-pub enum OnDrop {
-    /// It goes on for the other side. Without a [`Receiver`], messages are read and dropped.
-    Continue,
-    /// A closing handshake with [`CloseCode::GOING_AWAY`](tidegate_core::CloseCode::GOING_AWAY), bounded by
-    /// `close_timeout`. Without a [`Receiver`], messages that still arrive are dropped.
-    Close,
-    /// The stream is closed at once.
-    Abort,
-}
-
-/// Parts that do not make one connection. They come back with it.
+/// The error of [`WebSocket::reunite`]: the parts cannot be put together. It gives them back.
 pub struct ReuniteError<S, C>(Box<(Sender, Receiver, Driver<S, C>)>);
 
 impl<S, C> ReuniteError<S, C> {
-    /// The parts.
+    /// Returns the parts.
     pub fn into_parts(self) -> (Sender, Receiver, Driver<S, C>) {
         *self.0
     }

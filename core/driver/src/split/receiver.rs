@@ -9,63 +9,65 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 
 use crate::error::Error;
-use crate::split::OnDrop;
-use crate::split::shared::Shared;
-use crate::websocket::End;
-use crate::websocket::chunks::Intake;
-use crate::websocket::close::received_end;
+use crate::split::on_drop::OnDrop;
+use crate::split::shared::SharedConnection;
+use crate::websocket::{ChunkAssembly, EndProgress, received_end};
 use tidegate_core::{Event, Message};
 
-/// The receiving side of a connection that a [`Driver`](crate::split::Driver) drives. A [`Stream`] too.
+/// Receives the messages of a split connection, which its [`Driver`](crate::split::Driver) reads. It
+/// is also a [`Stream`].
 ///
-/// Messages wait for it in the connection's inbox. When that is full the gate is closed: the driver
-/// does not read until messages are taken, and TCP slows the peer down.
+/// Messages wait in the connection's inbox. When that is full the gate closes: the driver stops
+/// reading until messages are taken, and TCP slows the peer down.
 pub struct Receiver {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<SharedConnection>,
 }
 
 impl Receiver {
-    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) const fn new(shared: Arc<SharedConnection>) -> Self {
         Self { shared }
     }
 
-    /// Receives the next message; `None` at the end of a conversation that ended as such: the
-    /// peer closed with 1000, 1001 or no code, or we closed it and the peer answered.
+    /// Receives the next message. `None` after a normal end: the peer closed with 1000, 1001 or no
+    /// code, or we closed and the peer answered.
     ///
-    /// With [`Delivery::Chunks`](tidegate_core::Delivery::Chunks) it puts the message together: up to
-    /// `max_message_size` bytes, beside [`memory_bound`](tidegate_core::Config::memory_bound). What is left of a message that was begun in chunks, with
-    /// [`read_message`](Self::read_message) for example, is skipped.
+    /// With [`Delivery::Chunks`](tidegate_core::Delivery::Chunks) it puts the message together: up
+    /// to `max_message_size` bytes, beyond those of
+    /// [`memory_bound`](tidegate_core::Config::memory_bound). The unread rest of a message that was
+    /// begun in chunks, with [`read_message`](Self::read_message) for example, is skipped.
     ///
-    /// The end is told when our own Close is written, or cannot be; the driver lingers after that.
-    /// Repeated calls give `None`.
+    /// The end is reported when our own Close is written, or cannot be written. The driver may still
+    /// wait for the peer to close the stream. Later calls return `None`.
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`]: the connection ended otherwise. Says who ended it and why: any other close
-    /// code of the peer with its reason, a violation, a limit. [`Error::Io`]: the transport failed,
-    /// and nothing else is known. Once; all messages that came before are received first.
+    /// [`Error::Closed`]: the connection ended in another way. The error says which side ended it
+    /// and why: another close code of the peer with its reason, a protocol error, a limit.
+    /// [`Error::Io`]: the transport failed, and nothing else is known. The error is returned once,
+    /// after all messages that came before it.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost: the message that would have come next comes with the next call.
+    /// Nothing is lost: the message that this call would have returned is returned by the next one.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// Gives a message that is there already, for taking what came at once in a batch.
+    /// Returns a message that was read already, without waiting. Use it after [`recv`](Self::recv) to
+    /// take all messages that arrived together.
     pub fn try_recv(&mut self) -> Option<Message> {
         self.shared.with(|state, _| {
             loop {
                 let event = state.take_event()?;
-                if let Some(message) = state.intake.message(event) {
+                if let Some(message) = state.assembly.message(event) {
                     return Some(message);
                 }
             }
         })
     }
 
-    /// Receives the next event: a message or a chunk, or a ping or pong if the configuration surfaces
-    /// them; `None` as [`recv`](Self::recv) has it. Never [`Event::Closed`].
+    /// Receives the next event: a message, a chunk, or a ping or pong if the configuration asks for
+    /// those. `None` as for [`recv`](Self::recv). Never returns [`Event::Closed`].
     ///
     /// # Errors
     ///
@@ -75,45 +77,47 @@ impl Receiver {
     ///
     /// As [`recv`](Self::recv).
     pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
-        let assembled = self.shared.lock().intake.take_assembled(Intake::Passing);
+        let assembled = self.shared.lock().assembly.take_assembled(ChunkAssembly::AsEvents);
         if let Some(chunk) = assembled {
             return Ok(Some(Event::Chunk(chunk)));
         }
-        poll_fn(|cx| self.poll_take(cx, Intake::event)).await
+        poll_fn(|cx| self.poll_take(cx, ChunkAssembly::event)).await
     }
 
-    /// Chooses what becomes of the connection when the receiver is dropped. The default is
-    /// [`OnDrop::Close`]: a peer that sends to nobody is told.
+    /// Chooses what happens to the connection when the receiver is dropped. The default is
+    /// [`OnDrop::Close`], so that the peer does not go on sending to nobody.
     pub fn on_drop(&self, choice: OnDrop) {
         self.shared.lock().on_receiver_drop = choice;
     }
 
     fn poll_recv(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Message>, Error>> {
-        self.poll_take(cx, Intake::message)
+        self.poll_take(cx, ChunkAssembly::message)
     }
 
     /// Takes events until one is wanted.
     pub(crate) fn poll_take<T>(
         &mut self,
         cx: &Context<'_>,
-        wanted: impl Fn(&mut Intake, Event) -> Option<T>,
+        wanted: impl Fn(&mut ChunkAssembly, Event) -> Option<T>,
     ) -> Poll<Result<Option<T>, Error>> {
         let mut end = None;
-        // The end comes apart, so that what is wanted is moved as it is.
+        // The end goes through a variable of its own, so that the compiler moves the message straight
+        // to the caller.
         let taken = self.shared.with(|state, wakes| {
             while let Some(event) = state.take_event() {
-                let wanted = wanted(&mut state.intake, event);
+                let wanted = wanted(&mut state.assembly, event);
                 if wanted.is_some() {
                     return wanted;
                 }
             }
-            if state.end == End::Reported {
+            if state.end == EndProgress::Reported {
                 end = Some(Ok(()));
-            } else if let Some(outcome) = state.outcome() {
-                state.end = End::Reported;
-                // As for a whole connection, nothing comes behind the end.
-                state.intake = Intake::default();
-                end = Some(outcome.and_then(received_end));
+            } else if let Some(result) = state.result() {
+                state.end = EndProgress::Reported;
+                // Drops the beginning of a message that was never completed: nothing may be received
+                // after the end.
+                state.assembly = ChunkAssembly::default();
+                end = Some(result.and_then(received_end));
             } else {
                 wakes.leave(&mut state.receiver, cx.waker());
             }

@@ -1,20 +1,20 @@
-//! Closing a connection that someone else holds.
+//! Closing a connection from outside the task that uses it.
 
-use std::sync::Arc;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Waker};
 
+#[cfg(doc)]
+use crate::WebSocket;
+#[cfg(doc)]
 use crate::error::Error;
-use crate::io::ByteStream;
-use crate::io::Clock;
 use crate::io::{lock, look_and_leave};
-use crate::websocket::WebSocket;
 use tidegate_core::{CloseFrame, ControlError};
 
-/// Closes a [`WebSocket`] from outside: from a server that shuts down, from a list of sessions.
+/// Closes a [`WebSocket`] from another task: from a server that shuts down, or from a list of
+/// sessions.
 ///
-/// It reaches the application inside whatever call it waits in. Clones close the same connection.
-/// It does not keep the connection: once that is gone, the calls do nothing.
+/// It takes effect in whatever call the application waits in. Clones close the same connection.
+/// A `Closer` does not keep the connection alive: once that is dropped, the calls do nothing.
 ///
 /// ```
 /// # use tidegate_driver::{ByteStream, Clock, Error, WebSocket};
@@ -22,175 +22,159 @@ use tidegate_core::{CloseFrame, ControlError};
 ///
 /// # async fn example<S: ByteStream, C: Clock>(mut socket: WebSocket<S, C>) -> Result<(), Error> {
 /// let closer = socket.closer();
-/// // elsewhere:
+/// // In another task:
 /// closer.close(CloseCode::GOING_AWAY).map_err(Error::Control)?;
-/// // and the application, wherever it waits:
-/// while let Some(message) = socket.recv().await? {} // goes on to the end of the closing handshake
+/// // In the task of the connection: goes on to the end of the closing handshake.
+/// while let Some(message) = socket.recv().await? {}
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Closer(Arc<Mutex<State>>);
+pub struct Closer(Arc<Mutex<PendingRequests>>);
 
-/// Wishes on their way to the connection, and who is to be woken for them.
+/// What was asked of the connection, and which tasks to wake for that.
 #[derive(Debug, Default)]
-struct State {
+struct PendingRequests {
+    /// Taken by the connection when it carries it out.
     close: Option<CloseFrame>,
-    /// Stays, unlike a Close.
-    is_cut: bool,
-    is_asked: bool,
-    /// It is to go if it has nothing to show for itself.
+    /// Never reset, unlike `close`.
+    is_aborted: bool,
+    /// Whether `close` or `abort` was ever called.
+    was_called: bool,
+    /// The opening handshake should give way to a newer one, unless its request has arrived.
     is_displaced: bool,
-    /// Who polls the socket.
-    socket: Option<Waker>,
-    /// Who runs the handler, perhaps the same.
-    task: Option<Waker>,
-    turn: Turn,
+    /// The task that polls the socket.
+    socket_task: Option<Waker>,
+    /// The task in which a server polls the handler; perhaps the same one.
+    handler_task: Option<Waker>,
+    handler_poll: HandlerPoll,
 }
 
-/// Whether a server polls the connection's handler just now.
+/// Whether a server is polling the connection's handler at this moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Turn {
+enum HandlerPoll {
     #[default]
-    Out,
-    In,
-    /// It does, and parts of the connection were dropped meanwhile.
-    Parted,
+    NotRunning,
+    Running,
+    /// It is running, and has dropped parts of a split connection.
+    RunningAndDropped,
 }
 
 impl Closer {
-    /// Begins the closing handshake, if nobody has: a Close goes out behind what was accepted
-    /// before. Calls that wait for messages go on to its end; calls that send give
-    /// [`Error::Closing`].
+    /// Begins the closing handshake, unless that has begun already: sends a Close after the
+    /// messages that were accepted before. Calls that wait for messages go on to the end of the
+    /// handshake; calls that send return [`Error::Closing`].
     ///
-    /// The application must be in a call on the socket, or come back to one.
+    /// The Close is sent by the call that the application waits in, or else by its next call.
     ///
     /// # Errors
     ///
-    /// [`ControlError`]: the code must not be sent, or the reason is over 123 bytes.
+    /// [`ControlError`]: the code must not be sent, or the reason is longer than 123 bytes.
     pub fn close(&self, frame: impl Into<CloseFrame>) -> Result<(), ControlError> {
         let frame = frame.into();
         frame.check()?;
-        let before = self.ring(|state| {
-            state.is_asked = true;
-            state.close.replace(frame)
+        let before = self.request(|requests| {
+            requests.was_called = true;
+            requests.close.replace(frame)
         });
         drop(before);
         Ok(())
     }
 
-    /// Gives the connection up, as [`WebSocket::abort`] does.
+    /// Closes the stream at once, without a closing handshake, as [`WebSocket::abort`] does.
     pub fn abort(&self) {
-        self.ring(|state| {
-            state.is_cut = true;
-            state.is_asked = true;
+        self.request(|requests| {
+            requests.is_aborted = true;
+            requests.was_called = true;
         });
     }
 
-    /// Lets a handshake go that has nothing to show for itself.
+    /// Ends an opening handshake, unless the client's request has arrived.
     pub(crate) fn displace(&self) {
-        self.ring(|state| state.is_displaced = true);
+        self.request(|requests| requests.is_displaced = true);
     }
 
-    fn ring<T>(&self, wish: impl FnOnce(&mut State) -> T) -> T {
+    fn request<T>(&self, change: impl FnOnce(&mut PendingRequests) -> T) -> T {
         let (done, wakers) = {
-            let mut state = self.state();
-            (wish(&mut state), [state.socket.take(), state.task.take()])
+            let mut requests = self.lock();
+            (change(&mut requests), [requests.socket_task.take(), requests.handler_task.take()])
         };
+        // Woken without the lock: wakers run code of the executor.
         for waker in wakers.into_iter().flatten() {
             waker.wake();
         }
         done
     }
 
-    /// Gives the handler its turn, until [`end_turn`](Self::end_turn), unless the connection is cut:
-    /// then `false`. Leaves the waker of its task.
-    pub(crate) fn begin_turn(&self, cx: &Context<'_>) -> bool {
+    /// Called before each poll of the handler. Returns false if the connection was aborted; the
+    /// handler must not be polled then. Registers the waker of the handler's task.
+    pub(crate) fn begin_handler_poll(&self, cx: &Context<'_>) -> bool {
         look_and_leave(
             &self.0,
             cx,
-            |state| &mut state.task,
-            |state| {
-                if !state.is_cut {
-                    state.turn = Turn::In;
+            |requests| &mut requests.handler_task,
+            |requests| {
+                if !requests.is_aborted {
+                    requests.handler_poll = HandlerPoll::Running;
                 }
-                !state.is_cut
+                !requests.is_aborted
             },
         )
     }
 
-    /// The handler had its turn. Whether parts of its connection that would close it were dropped
-    /// meanwhile: then this is left to be done.
-    pub(crate) fn end_turn(&self) -> bool {
-        std::mem::take(&mut self.state().turn) == Turn::Parted
+    /// Called after each poll of the handler. Returns whether the handler has dropped parts of a
+    /// split connection that would have closed it: the server has to do that now.
+    pub(crate) fn end_handler_poll(&self) -> bool {
+        std::mem::take(&mut self.lock().handler_poll) == HandlerPoll::RunningAndDropped
     }
 
-    /// A part of a split connection is dropped, which is to close it. Whether that is left to the
-    /// server: it knows a moment later whether the handler has returned, and how.
+    /// Called when a part of a split connection is dropped that should close the connection.
+    /// Returns whether the server does it instead: a moment later it knows whether the handler has
+    /// returned, and which close code fits.
     pub(crate) fn is_left_to_server(&self) -> bool {
-        let mut state = self.state();
-        if state.turn != Turn::Out {
-            state.turn = Turn::Parted;
+        let mut requests = self.lock();
+        if requests.handler_poll != HandlerPoll::NotRunning {
+            requests.handler_poll = HandlerPoll::RunningAndDropped;
         }
-        state.turn != Turn::Out
+        requests.handler_poll != HandlerPoll::NotRunning
     }
 
-    /// Whether anything was wished, taken or not. The waker of the task was left when its turn began.
-    pub(crate) fn is_asked(&self) -> bool {
-        self.state().is_asked
+    /// Whether [`close`](Self::close) or [`abort`](Self::abort) was called. Registers no waker:
+    /// [`begin_handler_poll`](Self::begin_handler_poll) has done that.
+    pub(crate) fn was_called(&self) -> bool {
+        self.lock().was_called
     }
 
-    /// Whether it was [displaced](Self::displace).
+    /// Whether [`displace`](Self::displace) was called.
     pub(crate) fn is_displaced(&self) -> bool {
-        self.state().is_displaced
+        self.lock().is_displaced
     }
 
-    /// What is wished: that the connection is cut, or closed. Leaves the waker of who polls the
-    /// socket where a wish finds it.
-    pub(crate) fn take_wish(&self, cx: &Context<'_>) -> Wish {
+    /// Takes what was asked of the connection. Registers the waker of the task that polls it.
+    pub(crate) fn take_request(&self, cx: &Context<'_>) -> CloseRequest {
         look_and_leave(
             &self.0,
             cx,
-            |state| &mut state.socket,
-            |state| {
-                if state.is_cut {
-                    Wish::Cut
+            |requests| &mut requests.socket_task,
+            |requests| {
+                if requests.is_aborted {
+                    CloseRequest::Abort
                 } else {
-                    state.close.take().map_or(Wish::None, Wish::Close)
+                    requests.close.take().map_or(CloseRequest::None, CloseRequest::Close)
                 }
             },
         )
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PendingRequests> {
         lock(&self.0)
     }
 }
 
-impl<S: ByteStream, C: Clock> WebSocket<S, C> {
-    /// What closes this connection from elsewhere.
-    pub fn closer(&mut self) -> Closer {
-        self.closer.get_or_insert_default().clone()
-    }
-
-    /// Leaves the waker where a wish finds it, and does what was wished.
-    pub(crate) fn obey(&mut self, cx: &Context<'_>) {
-        let Some(closer) = &self.closer else { return };
-        match closer.take_wish(cx) {
-            Wish::Cut if self.link.stream.is_some() => self.abort(),
-            Wish::Close(frame) => {
-                // It was checked when it was given.
-                let _: Result<(), Error> = self.begin_close(frame);
-            }
-            Wish::Cut | Wish::None => {}
-        }
-    }
-}
-
-/// What is to become of a connection.
+/// What another task asks of the connection.
 #[derive(Debug)]
-pub(crate) enum Wish {
+pub(crate) enum CloseRequest {
     None,
     Close(CloseFrame),
-    Cut,
+    Abort,
 }

@@ -1,4 +1,4 @@
-//! Messages as streams of bytes by the traits of `futures-io`.
+//! `AsyncRead` and `AsyncWrite` of `futures-io` for messages that are read and written in parts.
 
 use std::io::Result;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ impl<T: MessageSource> AsyncRead for MessageReader<'_, T> {
     }
 }
 
-/// Closing is [`finish`](MessageWriter::finish).
+/// Closing it means [`finish`](MessageWriter::finish).
 impl<T: MessageTarget> AsyncWrite for MessageWriter<'_, T> {
     fn poll_write(
         mut self: Pin<&mut Self>,

@@ -1,4 +1,4 @@
-//! A message that is read as it arrives.
+//! Reading a message while it arrives, in chunks or as a stream of bytes.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -8,33 +8,32 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 
 use crate::error::Error;
-use crate::event_loop::{Driven, Goal};
-use crate::io::ByteStream;
-use crate::io::Clock;
+use crate::event_loop::{Attempt, EventLoop};
+use crate::io::{ByteStream, Clock};
 use crate::websocket::WebSocket;
-use crate::websocket::chunks::Intake;
+use crate::websocket::chunk_assembly::ChunkAssembly;
 use tidegate_core::{Chunk, MessageKind};
 
-/// A message that arrives: chunk by chunk, or as a stream of bytes through the runtime's
+/// Reads one message while it arrives: chunk by chunk, or as a stream of bytes with the runtime's
 /// `AsyncRead`.
 ///
 /// With [`Delivery::Chunks`](tidegate_core::Delivery::Chunks) a message of any length passes through
-/// constant memory; raise `max_message_size` for it. With
-/// [`Delivery::Whole`](tidegate_core::Delivery::Whole) it is one chunk. Pings are answered meanwhile.
+/// constant memory; raise `max_message_size` for long ones. With
+/// [`Delivery::Whole`](tidegate_core::Delivery::Whole) the message is one chunk. Pings are answered
+/// meanwhile.
 ///
-/// Dropped before the end, the rest of its message is skipped, by the calls that follow, and nothing
-/// else.
+/// If it is dropped before the end of its message, later calls skip the rest of that message.
 pub struct MessageReader<'a, T> {
     source: &'a mut T,
     kind: MessageKind,
-    /// What of the last chunk is not read.
+    /// The unread part of the last chunk.
     rest: Bytes,
     has_ended: bool,
 }
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
-    /// Waits for the next message and reads it as it arrives; `None` once the connection was closed
-    /// cleanly. What is left of a message that was begun in chunks is skipped.
+    /// Waits for the next message, to be read while it arrives. `None` as for [`recv`](Self::recv).
+    /// The unread rest of a message that was begun in chunks is skipped.
     ///
     /// # Errors
     ///
@@ -50,7 +49,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
 
 impl<'a, T: MessageSource> MessageReader<'a, T> {
     pub(crate) async fn begin(source: &'a mut T) -> Result<Option<Self>, Error> {
-        let first = poll_fn(|cx| source.poll_chunk(cx, Take::First)).await?;
+        let first = poll_fn(|cx| source.poll_chunk(cx, WantedChunk::First)).await?;
         Ok(first.map(|Chunk { kind, payload, last }| Self {
             source,
             kind,
@@ -59,22 +58,23 @@ impl<'a, T: MessageSource> MessageReader<'a, T> {
         }))
     }
 
-    /// Gives what has arrived of the message next; `None` at its end. Text is cut between
-    /// characters, unless its validation is off or a part of a chunk was read as bytes.
+    /// Returns the next part of the message that has arrived; `None` at the end of the message. Text
+    /// is cut between characters, unless its validation is off or a part of a chunk was read as
+    /// bytes.
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`] and [`Error::Io`]: the connection ended in the middle of the message, by a
-    /// Close too. What came of it is not a message.
+    /// [`Error::Closed`] and [`Error::Io`]: the connection ended in the middle of the message, even
+    /// if it was by a Close. The parts that arrived are not a message.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost: the chunk that would have come next comes with the next call.
+    /// Nothing is lost: the chunk that this call would have returned is returned by the next one.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, Error> {
         poll_fn(|cx| self.poll_next_chunk(cx)).await
     }
 
-    /// As [`next_chunk`](Self::next_chunk), as a poll.
+    /// Polls for the next chunk. See [`next_chunk`](Self::next_chunk).
     ///
     /// # Errors
     ///
@@ -87,12 +87,12 @@ impl<'a, T: MessageSource> MessageReader<'a, T> {
         })
     }
 
-    /// Reads some bytes of the message; 0 at its end: what the `AsyncRead` of a runtime does.
+    /// Reads some bytes of the message; 0 at its end. The `AsyncRead` of each runtime calls this.
     ///
     /// # Errors
     ///
-    /// As [`next_chunk`](Self::next_chunk); that the connection was closed in the middle of the
-    /// message is an [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
+    /// As [`next_chunk`](Self::next_chunk). A connection that was closed in the middle of the message
+    /// gives [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
     pub fn poll_read_slice(
         &mut self,
         cx: &mut Context<'_>,
@@ -115,10 +115,10 @@ impl<'a, T: MessageSource> MessageReader<'a, T> {
         Poll::Ready(Ok(count))
     }
 
-    /// Waits until there is something to read, or the message has ended.
+    /// Waits until there are bytes to read, or the message has ended.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         while self.rest.is_empty() && !self.has_ended {
-            let chunk = ready!(self.source.poll_chunk(cx, Take::Next))?;
+            let chunk = ready!(self.source.poll_chunk(cx, WantedChunk::Next))?;
             let Some(chunk) = chunk else { return Poll::Ready(Err(self.source.ended())) };
             self.rest = chunk.payload;
             self.has_ended = chunk.last;
@@ -128,7 +128,7 @@ impl<'a, T: MessageSource> MessageReader<'a, T> {
 }
 
 impl<T> MessageReader<'_, T> {
-    /// Whether it is text or binary.
+    /// Returns whether the message is text or binary.
     pub const fn kind(&self) -> MessageKind {
         self.kind
     }
@@ -143,52 +143,52 @@ impl<T> fmt::Debug for MessageReader<'_, T> {
     }
 }
 
-/// What messages are read from: a [`WebSocket`], or a [`Receiver`](crate::Receiver). Nothing else
-/// implements it.
-pub trait MessageSource: Source {}
+/// The source of messages of a [`MessageReader`]: a [`WebSocket`] or a [`Receiver`](crate::Receiver).
+/// It cannot be implemented outside of this crate.
+pub trait MessageSource: ChunkSource {}
 
 impl<S: ByteStream, C: Clock> MessageSource for WebSocket<S, C> {}
 
-/// Keeps [`MessageSource`] to this crate.
-#[allow(unnameable_types, reason = "nobody else implements it")]
-pub trait Source: Unpin {
-    /// The next chunk; `None` once the connection was closed cleanly.
+/// The methods of [`MessageSource`], in a trait that other crates cannot name.
+#[allow(unnameable_types, reason = "it seals MessageSource")]
+pub trait ChunkSource: Unpin {
+    /// Gives the next chunk; `None` after a normal end.
     fn poll_chunk(
         &mut self,
         cx: &mut Context<'_>,
-        take: Take,
+        wanted: WantedChunk,
     ) -> Poll<Result<Option<Chunk>, Error>>;
 
-    /// Why there is no more.
+    /// Why there are no more chunks.
     fn ended(&self) -> Error;
 }
 
-/// Which chunk.
+/// Which chunk a reader wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(unnameable_types, clippy::exhaustive_enums, reason = "nobody else uses it")]
-pub enum Take {
-    /// The first of the next message.
+#[allow(unnameable_types, clippy::exhaustive_enums, reason = "it belongs to a sealed trait")]
+pub enum WantedChunk {
+    /// The first chunk of the next message.
     First,
-    /// The next of this one.
+    /// The next chunk of the current message.
     Next,
 }
 
-impl<S: ByteStream, C: Clock> Source for WebSocket<S, C> {
+impl<S: ByteStream, C: Clock> ChunkSource for WebSocket<S, C> {
     fn poll_chunk(
         &mut self,
         cx: &mut Context<'_>,
-        take: Take,
+        wanted: WantedChunk,
     ) -> Poll<Result<Option<Chunk>, Error>> {
-        if take == Take::First {
-            self.intake.begin();
+        if wanted == WantedChunk::First {
+            self.assembly.begin_message();
         }
-        if let Some(chunk) = self.intake.take_assembled(Intake::Reading) {
+        if let Some(chunk) = self.assembly.take_assembled(ChunkAssembly::InReader) {
             return Poll::Ready(Ok(Some(chunk)));
         }
         self.poll_until(cx, |socket| match socket.take_event() {
-            Some(event) => match socket.intake.chunk(event) {
-                Some(chunk) => Goal::Done(Ok(Some(chunk))),
-                None => Goal::Again,
+            Some(event) => match socket.assembly.chunk(event) {
+                Some(chunk) => Attempt::Done(Ok(Some(chunk))),
+                None => Attempt::Again,
             },
             None => socket.end(),
         })

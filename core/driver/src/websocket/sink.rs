@@ -1,77 +1,24 @@
 //! A WebSocket as a `Stream` and a `Sink`, also from two tasks.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::task::Wake;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use futures_sink::Sink;
 
 use crate::error::Error;
-use crate::event_loop::{Driven, Goal};
+use crate::event_loop::EventLoop;
 use crate::io::ByteStream;
 use crate::io::Clock;
-use crate::io::{lock, look_and_leave};
 use crate::websocket::WebSocket;
-use tidegate_core::{CloseCode, CloseFrame, Message, SendError};
-
-/// The two tasks that may hold the halves of a `StreamExt::split`.
-///
-/// Each half runs the whole connection, and a stream keeps one waker for each direction: the half
-/// that was polled last would take the wake-ups of the other one. So the stream gets a waker that
-/// wakes both. There is one only where the traits are used.
-#[derive(Debug, Default)]
-pub(crate) struct Tasks(Option<Arc<Wakers>>);
-
-#[derive(Debug, Default)]
-struct Wakers {
-    stream: Mutex<Option<Waker>>,
-    sink: Mutex<Option<Waker>>,
-}
-
-impl Tasks {
-    fn stream(&mut self, cx: &Context<'_>) -> Waker {
-        let wakers = self.0.get_or_insert_default();
-        wakers.waker(&wakers.stream, cx)
-    }
-
-    fn sink(&mut self, cx: &Context<'_>) -> Waker {
-        let wakers = self.0.get_or_insert_default();
-        wakers.waker(&wakers.sink, cx)
-    }
-}
-
-impl Wakers {
-    /// The task is noted before it polls, so no wake-up in between is lost.
-    fn waker(self: &Arc<Self>, half: &Mutex<Option<Waker>>, cx: &Context<'_>) -> Waker {
-        look_and_leave(half, cx, |task| task, |_| ());
-        Waker::from(Arc::clone(self))
-    }
-}
-
-impl Wake for Wakers {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        for half in [&self.stream, &self.sink] {
-            let task = lock(half).take();
-            if let Some(task) = task {
-                task.wake();
-            }
-        }
-    }
-}
+use tidegate_core::{CloseCode, CloseFrame, Message};
 
 impl<S: ByteStream, C: Clock> Stream for WebSocket<S, C> {
     type Item = Result<Message, Error>;
 
     /// As [`recv`](WebSocket::recv): `None` after a clean close, and after an error.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let waker = self.tasks.stream(cx);
+        let waker = self.half_wakers.stream(cx);
         self.poll_recv(&mut Context::from_waker(&waker)).map(Result::transpose)
     }
 }
@@ -81,33 +28,20 @@ impl<S: ByteStream, C: Clock> Sink<Message> for WebSocket<S, C> {
 
     /// Waits for room in the outbox. [`Error::Unfinished`] within a message in chunks.
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if self.connection.can_send() {
+        if self.has_room() {
             return Poll::Ready(Ok(()));
         }
-        let waker = self.tasks.sink(cx);
-        self.poll_until(&mut Context::from_waker(&waker), |socket| {
-            if socket.connection.can_send() {
-                Goal::Done(Ok(()))
-            } else if socket.connection.is_message_unfinished() && !socket.cannot_write() {
-                // Room will not help, and who waits here is who would have to finish it.
-                Goal::Done(Err(Error::Unfinished))
-            } else {
-                socket.wait_for_room()
-            }
-        })
+        let waker = self.half_wakers.sink(cx);
+        self.poll_until(&mut Context::from_waker(&waker), Self::room)
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        self.try_send(message).map_err(|error| match error {
-            SendError::Full(_) => Error::NotReady,
-            SendError::Unfinished(_) => Error::Unfinished,
-            _ => self.cannot_send(),
-        })
+        self.accept(message)
     }
 
     /// As [`flush`](WebSocket::flush).
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let waker = self.tasks.sink(cx);
+        let waker = self.half_wakers.sink(cx);
         self.poll_until(&mut Context::from_waker(&waker), |socket| socket.flushed())
     }
 

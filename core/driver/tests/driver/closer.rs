@@ -1,4 +1,4 @@
-//! Closing from elsewhere, in whatever call the application waits.
+//! Closing a connection from another task, while the application waits in any call.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn reaches_a_receiver_that_waits() {
     assert!(poll_pinned(&count, &mut receiving).is_pending());
     assert_eq!(net.written(), b"\x88\x05\x03\xe9bye");
 
-    // Again it says nothing new, and what comes meanwhile is received.
+    // A second request changes nothing, and messages that arrive meanwhile are received.
     closer.close(CloseCode::NORMAL).unwrap();
     net.data(masked(0x81, b"last"));
     let message = ready(poll_pinned(&count, &mut receiving)).unwrap();
@@ -49,7 +49,7 @@ fn reaches_a_sender_that_waits_for_room() {
     let (mut socket, sent) = ready(poll_pinned(&count, &mut sending));
     assert!(matches!(sent, Err(Error::Closing)));
 
-    // And a cut ends the rest.
+    // An abort ends what is left.
     assert!(poll(&count, socket.recv()).is_pending());
     closer.abort();
     assert!(count.take() > 0);
@@ -61,7 +61,7 @@ fn reaches_a_sender_that_waits_for_room() {
 }
 
 #[test]
-fn waits_for_an_application_that_is_elsewhere() {
+fn takes_effect_in_the_next_call_of_the_application() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     let closer = socket.closer();
@@ -72,7 +72,7 @@ fn waits_for_an_application_that_is_elsewhere() {
 }
 
 #[test]
-fn takes_only_what_may_be_sent() {
+fn refuses_frames_that_must_not_be_sent() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     let closer = socket.closer();
@@ -110,7 +110,7 @@ fn reaches_a_split_connection() {
     drop(sender);
 }
 
-/// A waker's code that runs when it is dropped is the executor's, or the application's.
+/// Dropping a waker may run code of the executor or of the application.
 #[test]
 fn a_waker_that_is_dropped_may_use_the_closer() {
     struct Closes(Closer);
@@ -130,7 +130,7 @@ fn a_waker_that_is_dropped_may_use_the_closer() {
     let waker = Waker::from(Arc::new(Closes(socket.closer())));
     let mut receiving = Box::pin(socket.recv());
     assert!(receiving.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-    // The last one is with the closer, and gives way to another task's.
+    // The closer holds the last clone, and replaces it by the waker of another task.
     drop(waker);
     {
         let mut state = net.0.borrow_mut();

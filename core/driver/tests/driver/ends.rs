@@ -14,16 +14,16 @@ fn the_peer_closes() {
     let mut socket = net.server(Config::default());
     net.data([masked(0x81, b"last words"), masked(0x88, b"\x03\xe9going")].concat());
     assert_eq!(ready(poll(&count, socket.recv())).unwrap(), Some(Message::text("last words")));
-    // The Close has its turn when the next event is asked for: an answer can still be sent.
+    // The Close takes effect when the next event is asked for. Until then an answer can be sent.
     ready(poll(&count, socket.read_ahead()));
     assert!(ready(poll(&count, socket.ping())).unwrap().is_none(), "its pong would never be read");
     ready(poll(&count, socket.send("answer"))).unwrap();
     assert_eq!(net.written(), b"\x89\x08\0\0\0\0\0\0\0\x01\x81\x06answer");
-    // The end is told when our reply is written, which echoes code and reason.
+    // The end is reported when our reply is written. It echoes the code and the reason.
     assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None);
     assert_eq!(net.written(), b"\x88\x07\x03\xe9going");
     assert_eq!(net.0.borrow().shutdowns, 1);
-    // Until the peer ends the stream, it may not have the reply: whoever wants lingers.
+    // Until the peer ends the stream, it may not have read the reply. `drive` waits for that.
     assert!(poll(&count, socket.drive()).is_pending());
     assert!(!net.0.borrow().is_dropped);
     net.data(masked(0x82, b"more, which nobody wants"));
@@ -38,7 +38,7 @@ fn the_peer_closes() {
 }
 
 #[test]
-fn the_end_of_the_stream_is_not_awaited_for_ever() {
+fn the_wait_for_the_end_of_the_stream_is_limited() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     net.data(masked(0x88, b""));
@@ -49,9 +49,9 @@ fn the_end_of_the_stream_is_not_awaited_for_ever() {
 }
 
 #[test]
-fn we_close_behind_a_closed_gate() {
+fn we_close_while_the_gate_is_closed() {
     let (net, count) = (Net::new(), Count::new());
-    let marks = Watermarks::new(1, 0).unwrap();
+    let marks = Watermarks::new(1, 0);
     let mut socket = net.server(Config::builder().message_marks(marks).build().unwrap());
     for _ in 0..3 {
         net.data(masked(0x81, b"unread"));
@@ -80,7 +80,7 @@ fn a_close_that_must_not_be_sent_changes_nothing() {
 }
 
 #[test]
-fn a_client_that_is_done_says_so_and_may_wait_for_the_server() {
+fn a_client_shuts_its_side_down_after_the_end_and_may_wait_for_the_server() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.client(Config::default());
     let mut closing = Box::pin(socket.close(CloseCode::NORMAL, ""));
@@ -95,7 +95,7 @@ fn a_client_that_is_done_says_so_and_may_wait_for_the_server() {
 }
 
 #[test]
-fn what_came_before_a_fault_is_delivered_first() {
+fn messages_before_a_transport_error_are_delivered_first() {
     for end in [Read::End, Read::Fault(ErrorKind::ConnectionReset)] {
         let is_fault = matches!(end, Read::Fault(_));
         let (net, count) = (Net::new(), Count::new());
@@ -123,9 +123,9 @@ fn what_came_before_a_fault_is_delivered_first() {
 }
 
 #[test]
-fn after_a_write_error_what_is_there_is_read() {
+fn after_a_write_error_what_has_arrived_is_read() {
     let (net, count) = (Net::new(), Count::new());
-    let marks = Watermarks::new(2, 1).unwrap();
+    let marks = Watermarks::new(2, 1);
     let mut socket = net.server(Config::builder().message_marks(marks).build().unwrap());
     net.0.borrow_mut().write_fault = Some(ErrorKind::BrokenPipe);
     for number in 0..10_u8 {
@@ -145,9 +145,9 @@ fn after_a_write_error_what_is_there_is_read() {
     assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None);
 }
 
-/// A flush that fails is a write that failed: nobody knows what of it has arrived.
+/// A failed flush counts as a failed write: nobody knows which bytes have arrived.
 #[test]
-fn after_a_flush_error_what_is_there_is_read() {
+fn after_a_flush_error_what_has_arrived_is_read() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     net.0.borrow_mut().flush_fault = Some(ErrorKind::TimedOut);
@@ -173,7 +173,7 @@ fn a_clean_close_stays_clean_though_the_reply_could_not_be_written() {
 }
 
 #[test]
-fn a_violation_is_told_to_both() {
+fn the_peer_and_the_application_are_told_of_a_protocol_error() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     net.data([masked(0x81, b"good"), b"\x83\x00".to_vec()].concat());
@@ -186,7 +186,7 @@ fn a_violation_is_told_to_both() {
 }
 
 #[test]
-fn abort_closes_at_once_and_leaves_what_was_decoded() {
+fn abort_closes_at_once_and_keeps_decoded_messages() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     net.data([masked(0x81, b"one"), masked(0x81, b"two")].concat());
@@ -212,13 +212,13 @@ fn the_close_reply_needs_no_timer() {
 }
 
 #[test]
-fn a_violation_that_cannot_be_told_is_reported_at_once() {
+fn a_protocol_error_that_the_peer_cannot_be_told_is_reported_at_once() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     net.0.borrow_mut().write_fault = Some(ErrorKind::BrokenPipe);
     net.data(b"\x83\x00");
     let error = ready(poll(&count, socket.recv())).unwrap_err();
-    // The violation is the cause, and what the transport failed with is behind it.
+    // The protocol error is the cause, and the error of the transport is its source.
     assert!(matches!(&error, Error::Closed(closed)
         if matches!(closed.failure(), Some(Failure::Protocol(_)))));
     let mut cause = error.source();
@@ -230,8 +230,8 @@ fn a_violation_that_cannot_be_told_is_reported_at_once() {
     assert!(net.0.borrow().is_dropped);
 }
 
-/// A peer that breaks the protocol, or closes, and resets because it has not read what we sent: the
-/// cause is what is told, to whoever receives and to whoever only sends.
+/// A peer breaks the protocol, or closes, and then resets the stream because it has not read what we
+/// sent. Both a call that receives and a call that sends report the cause, not the reset.
 #[test]
 fn a_reset_does_not_hide_the_cause() {
     for (last, code) in [(&b"\x83\x00"[..], 1006), (b"\x88\x82\0\0\0\0\x0f\xa0", 4000)] {
@@ -255,9 +255,9 @@ fn a_reset_does_not_hide_the_cause() {
     }
 }
 
-/// Codes other than a farewell are errors, and say what the peer said. Once.
+/// Close codes other than those of a normal end are errors, which show what the peer said. Once.
 #[test]
-fn a_close_that_is_no_farewell_is_an_error() {
+fn a_close_with_an_error_code_is_an_error() {
     for (close, reason) in [(&b"\x03\xf0no"[..], Some("no")), (b"\x0f\xa0", Some("")), (b"", None)]
     {
         let (net, count) = (Net::new(), Count::new());
@@ -269,7 +269,7 @@ fn a_close_that_is_no_farewell_is_an_error() {
             (other, _) => panic!("{close:?}: {other:?}"),
         }
         assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None);
-        // Its echo is the end of a conversation that we ended.
+        // If we close with the code, its echo is a normal end.
         let (net, count) = (Net::new(), Count::new());
         let mut socket = net.server(Config::default());
         let error = poll(&count, socket.close(CloseCode::POLICY_VIOLATION, "you"));

@@ -1,4 +1,4 @@
-//! What the driver's errors say, what is behind them, and how they travel as errors of `std::io`.
+//! The texts and sources of the driver's errors, and their conversion to `std::io::Error`.
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
@@ -14,7 +14,7 @@ use tidegate_driver::{
 
 use crate::mock::{Count, Net, Read, poll, ready};
 
-/// Lower case, no full stop, and these words in it.
+/// The text is in lower case, without a full stop, and contains these words.
 fn says(error: impl std::fmt::Display, words: &str) {
     let text = error.to_string();
     assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
@@ -26,7 +26,7 @@ fn broken() -> io::Error {
     io::Error::new(ErrorKind::BrokenPipe, "the pipe is broken")
 }
 
-/// No text has the text of its source in it, along the whole chain.
+/// Along the whole chain, no text repeats the text of its source.
 fn says_each_thing_once(error: &(dyn std::error::Error + 'static)) {
     let mut error = error;
     while let Some(source) = error.source() {
@@ -36,7 +36,7 @@ fn says_each_thing_once(error: &(dyn std::error::Error + 'static)) {
 }
 
 #[test]
-fn an_error_says_what_it_knows_and_leads_to_what_others_said() {
+fn an_error_shows_its_own_cause_and_has_its_source() {
     let chunk =
         tidegate_core::Chunk { kind: MessageKind::Text, payload: b"\xFF"[..].into(), last: true };
     let peer: Option<Box<Peer>> = None;
@@ -77,7 +77,7 @@ fn an_error_says_what_it_knows_and_leads_to_what_others_said() {
 }
 
 #[test]
-fn an_error_of_the_transport_stays_what_it_is_among_errors_of_std() {
+fn a_transport_error_survives_conversion_to_an_io_error() {
     assert_eq!(io::Error::from(Error::Io(broken())).kind(), ErrorKind::BrokenPipe);
     assert!(matches!(Error::from(broken()), Error::Io(_)));
     let other = io::Error::from(Error::Closing);
@@ -132,7 +132,7 @@ fn a_client_that_cannot_connect_says_at_which_stage_and_why() {
 }
 
 #[test]
-fn an_address_that_is_none_says_what_is_wrong_with_it() {
+fn the_error_of_an_invalid_address_says_what_is_wrong() {
     for (error, words) in [
         (UrlError::Scheme, "wss://"),
         (UrlError::TlsNotBuilt, "rustls"),
@@ -147,7 +147,7 @@ fn an_address_that_is_none_says_what_is_wrong_with_it() {
         (UrlError::Fragment, "fragment"),
         (UrlError::ProxyScheme, "http://"),
     ] {
-        // With the feature `idna` the host may be international, and this one is not.
+        // With the feature `idna` a host may be international, but this one is not valid.
         if error == UrlError::HostNotAscii && !cfg!(feature = "idna") {
             says(error, "Punycode");
         } else {
@@ -157,7 +157,7 @@ fn an_address_that_is_none_says_what_is_wrong_with_it() {
 }
 
 #[test]
-fn a_peer_without_an_address_of_the_internet_has_a_name() {
+fn a_peer_without_an_ip_address_is_shown_by_name() {
     assert_eq!(Remote::Ip(([127, 0, 0, 1], 80).into()).to_string(), "127.0.0.1:80");
     assert_eq!(Remote::Unix(Some("/run/a".into())).to_string(), "unix:/run/a");
     assert_eq!(Remote::Unix(None).to_string(), "unix");

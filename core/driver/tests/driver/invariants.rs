@@ -1,4 +1,4 @@
-//! The invariants of the loop, one by one.
+//! The promises of the event loop, one test for each.
 
 use std::io::ErrorKind;
 use std::pin::Pin;
@@ -13,11 +13,11 @@ use tidegate_driver::Error;
 use crate::mock::{Count, Net, masked, poll, poll_pinned, ready};
 
 pub(crate) fn one_at_a_time() -> Config {
-    Config::builder().message_marks(Watermarks::new(1, 0).unwrap()).build().unwrap()
+    Config::builder().message_marks(Watermarks::new(1, 0)).build().unwrap()
 }
 
 #[test]
-fn waits_with_a_waker_at_every_source() {
+fn a_call_that_waits_has_left_its_waker_with_every_source() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     net.set_room(0);
@@ -49,7 +49,7 @@ fn never_wakes_itself_without_progress() {
         assert!(poll(&count, socket.recv()).is_pending());
         assert_eq!((net.reads(), count.take()), (1, 0));
     }
-    // Half a message is progress, and then there is none.
+    // Half a message is progress. After that there is none.
     net.data(masked(0x01, b"half"));
     assert_eq!(count.take(), 1);
     assert!(poll(&count, socket.recv()).is_pending());
@@ -68,7 +68,7 @@ fn yields_after_a_bounded_number_of_reads() {
 }
 
 #[test]
-fn a_message_of_a_mebibyte_is_read_in_two() {
+fn a_message_of_one_mebibyte_takes_two_reads() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     net.data(masked(0x82, &vec![7; 1 << 20]));
@@ -94,7 +94,7 @@ fn a_blocked_write_does_not_stop_reading() {
 }
 
 #[test]
-fn a_closed_gate_is_not_read_through_and_does_not_stop_writing() {
+fn a_closed_gate_stops_reading_but_not_writing() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(one_at_a_time());
     for text in ["one", "two", "three"] {
@@ -104,7 +104,7 @@ fn a_closed_gate_is_not_read_through_and_does_not_stop_writing() {
     assert_eq!(net.reads(), 1);
     assert_eq!(socket.queued_messages(), 1);
 
-    // Writing, waiting, keeping alive: nothing reads.
+    // Writing, waiting and keeping the connection alive do not read.
     ready(poll(&count, socket.send("out"))).unwrap();
     assert_eq!(net.written(), b"\x81\x03out");
     ready(poll(&count, socket.read_ahead()));
@@ -120,7 +120,7 @@ fn a_closed_gate_is_not_read_through_and_does_not_stop_writing() {
     assert!(ready(poll(&count, socket.ping())).unwrap().is_none());
     assert_eq!(net.reads(), 0);
 
-    // Taking the message opens the gate; the next call reads on.
+    // Taking the message opens the gate, and the next call reads on.
     assert_eq!(ready(poll(&count, socket.recv())).unwrap(), Some(Message::text("one")));
     assert_eq!(net.reads(), 0);
     assert_eq!(ready(poll(&count, socket.recv())).unwrap(), Some(Message::text("two")));
@@ -134,7 +134,7 @@ fn output_is_offered_before_an_event_is_handed_over() {
     net.data([masked(0x89, b"1"), masked(0x81, b"one"), masked(0x89, b"2")].concat());
     net.data(masked(0x81, b"two"));
     assert_eq!(ready(poll(&count, socket.recv())).unwrap(), Some(Message::text("one")));
-    // The second ping was behind the gate, which opened when the message was taken.
+    // The second ping waited at the closed gate, which opened when the message was taken.
     assert_eq!(net.written(), b"\x8a\x011\x8a\x012");
 }
 
@@ -194,7 +194,7 @@ fn flushes_once_after_output_empties() {
 }
 
 #[test]
-fn a_write_of_nothing_is_an_error() {
+fn a_write_of_zero_bytes_is_an_error() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     net.0.borrow_mut().takes_nothing = true;
@@ -205,9 +205,9 @@ fn a_write_of_nothing_is_an_error() {
 
 #[test]
 fn recv_and_send_can_be_cancelled_at_every_poll() {
-    // What is cancelled before there is room is dropped; behind that, all arrives once.
+    // A message cancelled before there was room is dropped. All others arrive once.
     let (net, count) = (Net::new(), Count::new());
-    let config = Config::builder().send_marks(Watermarks::new(1, 0).unwrap()).build().unwrap();
+    let config = Config::builder().send_marks(Watermarks::new(1, 0)).build().unwrap();
     let mut socket = net.server(config);
     net.set_room(0);
     assert!(poll(&count, socket.send("first")).is_pending());
@@ -234,7 +234,7 @@ fn the_stream_is_closed_in_time_though_output_could_not_be_written() {
     assert!(poll(&count, socket.send("stuck")).is_pending());
     let mut closing = Box::pin(socket.close(1000.into(), "bye"));
     assert!(poll_pinned(&count, &mut closing).is_pending());
-    // The Close has not left: what limits this is that the peer takes nothing.
+    // The Close has not left, so the limit for a peer that takes nothing applies.
     net.fire(Timestamp::from_millis(29_999));
     assert!(poll_pinned(&count, &mut closing).is_pending());
     assert!(!net.0.borrow().is_dropped);
@@ -257,7 +257,7 @@ fn two_tasks_do_not_take_each_others_wake_ups() {
     net.set_room(0);
     assert!(Pin::new(&mut socket).poll_next(&mut Context::from_waker(&reader)).is_pending());
     Pin::new(&mut socket).start_send(Message::text("out")).unwrap();
-    // The sink is polled last, and its polls read too.
+    // The sink is polled last, and polling it reads too.
     let mut cx = Context::from_waker(&writer);
     assert!(Pin::new(&mut socket).poll_flush(&mut cx).is_pending());
     net.data(masked(0x81, b"in"));
@@ -272,7 +272,7 @@ fn two_tasks_do_not_take_each_others_wake_ups() {
 }
 
 #[test]
-fn a_ping_measures() {
+fn a_ping_measures_the_round_trip_time() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     let mut pinging = Box::pin(socket.ping());
@@ -289,7 +289,7 @@ fn events_that_are_skipped_do_not_stop_the_loop() {
     let (net, count) = (Net::new(), Count::new());
     let config = one_at_a_time().to_builder().surface_control(true).build().unwrap();
     let mut socket = net.server(config);
-    // Each ping closes the gate, and taking it opens the gate for what was kept behind it.
+    // Each ping closes the gate, and taking it opens the gate for the input after it.
     net.data([masked(0x89, b"1"), masked(0x89, b"2"), masked(0x8a, b"3")].concat());
     assert!(poll(&count, socket.recv()).is_pending());
     assert_eq!(net.written(), b"\x8a\x011\x8a\x012");

@@ -1,4 +1,4 @@
-//! The driver on streams and clocks that do what the test says.
+//! Tests of the driver with streams and clocks that each test controls.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod addresses;

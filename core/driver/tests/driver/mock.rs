@@ -1,4 +1,4 @@
-//! A stream and a clock in the test's hand.
+//! A stream and a clock that the test controls.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -16,14 +16,14 @@ use tidegate_driver::{ByteStream, Clock, WebSocket};
 
 pub(crate) type Socket = WebSocket<Stream, Time>;
 
-/// What happened to the stream, and what will.
+/// What the stream will do, and what was done to it.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// What reads give, in order; then they wait.
+    /// The results of reads, in order. After those, reads wait.
     pub(crate) input: VecDeque<Read>,
-    /// Given for ever, if it is not empty.
+    /// If this is not empty, each read returns it.
     pub(crate) endless: Vec<u8>,
-    /// How many bytes writes take before they wait.
+    /// How many bytes writes accept before they wait.
     pub(crate) room: usize,
     pub(crate) write_fault: Option<ErrorKind>,
     pub(crate) takes_nothing: bool,
@@ -41,7 +41,7 @@ pub(crate) struct State {
 
     pub(crate) now: Timestamp,
     pub(crate) alarm: Option<(Timestamp, Waker)>,
-    /// The timer fires at once, whatever the clock says.
+    /// The timer fires at once, although the deadline has not passed.
     pub(crate) is_timer_early: bool,
 }
 
@@ -52,7 +52,7 @@ pub(crate) enum Read {
     Fault(ErrorKind),
 }
 
-/// The test's side.
+/// The test's handle on the stream and the clock.
 #[derive(Clone, Debug)]
 pub(crate) struct Net(pub(crate) Rc<RefCell<State>>);
 
@@ -67,12 +67,12 @@ impl Net {
         Self(Rc::new(RefCell::new(State { room: usize::MAX, ..State::default() })))
     }
 
-    /// A server's socket with these settings.
+    /// A server's socket with this configuration.
     pub(crate) fn server(&self, config: Config) -> Socket {
         self.socket(Connection::server(Timestamp::ZERO, config))
     }
 
-    /// A client's socket with these settings.
+    /// A client's socket with this configuration.
     pub(crate) fn client(&self, config: Config) -> Socket {
         self.socket(Connection::client(Timestamp::ZERO, config, [7; 32]))
     }
@@ -105,7 +105,7 @@ impl Net {
         self.0.borrow_mut().now = now;
     }
 
-    /// Time passes, and the timer fires.
+    /// Lets time pass, and fires the timer.
     pub(crate) fn fire(&self, now: Timestamp) {
         let mut state = self.0.borrow_mut();
         state.now = now;
@@ -114,7 +114,7 @@ impl Net {
         }
     }
 
-    /// A limit passes at this time, and takes effect behind a last look.
+    /// Lets a deadline pass at this time. It takes effect after the stream was read once more.
     pub(crate) fn expire(&self, count: &Count, at: Timestamp, mut is_done: impl FnMut() -> bool) {
         self.fire(at);
         assert!(!is_done(), "without a last look");
@@ -233,7 +233,7 @@ impl Count {
         Arc::new(Self::default())
     }
 
-    /// How often since this was last asked.
+    /// How many wake-ups there were since the last call.
     pub(crate) fn take(&self) -> usize {
         self.0.swap(0, Ordering::Relaxed)
     }
@@ -252,7 +252,7 @@ pub(crate) fn poll<F: Future>(count: &Arc<Count>, future: F) -> Poll<F::Output> 
     future.as_mut().poll(&mut Context::from_waker(&waker))
 }
 
-/// Polls a future once that is kept.
+/// Polls a pinned future once, and keeps it.
 pub(crate) fn poll_pinned<F: Future + ?Sized>(
     count: &Arc<Count>,
     future: &mut Pin<Box<F>>,
@@ -261,7 +261,7 @@ pub(crate) fn poll_pinned<F: Future + ?Sized>(
     future.as_mut().poll(&mut Context::from_waker(&waker))
 }
 
-/// What a poll that does not wait gives.
+/// The value of a poll that must be ready.
 pub(crate) fn ready<T: std::fmt::Debug>(poll: Poll<T>) -> T {
     match poll {
         Poll::Ready(value) => value,
@@ -269,7 +269,7 @@ pub(crate) fn ready<T: std::fmt::Debug>(poll: Poll<T>) -> T {
     }
 }
 
-/// A client's frame with a mask that changes nothing.
+/// A client's frame with a masking key of zeros, which changes nothing.
 pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     let length = payload.len() as u64;

@@ -1,5 +1,5 @@
-//! Two sockets on a pipe that takes and gives a few bytes at a time, each polled only when woken:
-//! a lost wake-up stops the test, and a task that wakes itself in vain runs out of polls.
+//! Two sockets on a pipe that passes a few bytes at a time, each polled only when it was woken. A lost
+//! wake-up stops the test, and a task that wakes itself without progress runs out of polls.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ use tidegate_driver::{ByteStream, Clock, WebSocket};
 
 use crate::mock::{Count, poll_pinned};
 
-/// One direction.
+/// One direction of the pipe.
 #[derive(Debug, Default)]
 struct Pipe {
     bytes: VecDeque<u8>,
@@ -126,8 +126,8 @@ pub(crate) fn pair(seed: u64) -> (WebSocket<End, NoTime>, WebSocket<End, NoTime>
         random: 0x9e37_79b9_7f4a_7c15 ^ (seed + 1) << (outgoing * 16),
     };
     let config = Config::builder()
-        .message_marks(Watermarks::new(1 + usize::try_from(seed % 5).unwrap(), 0).unwrap())
-        .send_marks(Watermarks::new(200, 20).unwrap())
+        .message_marks(Watermarks::new(1 + usize::try_from(seed % 5).unwrap(), 0))
+        .send_marks(Watermarks::new(200, 20))
         .build()
         .unwrap();
     let now = Timestamp::ZERO;
@@ -155,7 +155,7 @@ async fn ask(mut socket: WebSocket<End, NoTime>) {
             socket.flush().await.unwrap();
         }
         if number % 7 == 6 {
-            // What is already on its way comes before the pong; the gate may close first.
+            // Messages that are under way arrive before the pong, and may close the gate.
             socket.ping().await.unwrap();
         }
         if number >= WINDOW {
@@ -168,7 +168,7 @@ async fn ask(mut socket: WebSocket<End, NoTime>) {
     assert!(socket.close(CloseCode::NORMAL, "").await.unwrap().is_clean());
 }
 
-/// Polls each task when it was woken, until all are done. How many polls that took.
+/// Polls each task when it was woken, until all are done. Returns the number of polls.
 pub(crate) fn run<const N: usize>(tasks: [Pin<Box<dyn Future<Output = ()>>>; N]) -> usize {
     let mut tasks = tasks.map(Some);
     let counts = [(); N].map(|()| Count::new());
@@ -198,14 +198,14 @@ pub(crate) fn run<const N: usize>(tasks: [Pin<Box<dyn Future<Output = ()>>>; N])
 }
 
 #[test]
-fn echo_loses_no_wake_up() {
+fn an_echo_loses_no_wake_up() {
     for seed in 0..60 {
         let (server, client) = pair(seed);
         run([Box::pin(echo(server)), Box::pin(ask(client))]);
     }
 }
 
-/// Drops its future after some polls and begins again, until it is done.
+/// Drops its future after some polls and begins anew, until one is done.
 async fn with_cancelling(mut socket: WebSocket<End, NoTime>) {
     let mut polls = 0;
     loop {
@@ -225,7 +225,7 @@ async fn with_cancelling(mut socket: WebSocket<End, NoTime>) {
         match received {
             None => {}
             Some(Ok(Some(message))) => {
-                // Accepted whole; the flush is cancelled at its first wait.
+                // The message is accepted whole. The flush is cancelled where it first waits.
                 socket.feed(message).await.unwrap();
                 let mut flushing = Box::pin(socket.flush());
                 std::future::poll_fn(|cx| {
@@ -250,5 +250,5 @@ fn cancelling_loses_nothing() {
 
 const MESSAGES: usize = 80;
 
-/// Messages on their way: few enough that an echo whose gate is closed can always answer.
+/// Messages under way: few enough that an echo with a closed gate can always answer.
 const WINDOW: usize = 1;

@@ -1,4 +1,5 @@
-//! What cannot be sent, by every way to send, whole and in parts: each says why, and harms nothing.
+//! Messages that cannot be sent, on whole and split connections: every way to send says why, and the
+//! connection is not harmed.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -24,7 +25,7 @@ fn start_send<T: Sink<Message, Error = Error> + Unpin>(sink: &mut T) -> Result<(
     Pin::new(sink).start_send(Message::text("late"))
 }
 
-/// A connection that the peer has closed, to the end.
+/// A connection that the peer has closed, with all events taken.
 fn closed() -> Socket {
     let net = Net::new();
     let mut socket = net.server(Config::default());
@@ -35,14 +36,14 @@ fn closed() -> Socket {
 }
 
 #[test]
-fn on_a_connection_that_is_over_every_way_to_send_says_how_it_ended() {
+fn after_the_end_every_way_to_send_says_how_the_connection_ended() {
     let mut socket = closed();
     let count = Count::new();
     let prepared = Prepared::new("late");
     let refused = [
         ready(poll(&count, socket.send("late"))),
         ready(poll(&count, socket.feed("late"))),
-        ready(poll(&count, socket.send_prepared(&prepared))),
+        ready(poll(&count, socket.send(&prepared))),
         ready(poll(&count, socket.send_chunk(chunk(MessageKind::Text, true)))),
         ready(poll(&count, socket.ping())).map(drop),
         ready(poll(&count, socket.pong("late"))),
@@ -54,11 +55,11 @@ fn on_a_connection_that_is_over_every_way_to_send_says_how_it_ended() {
         let Err(Error::Closed(closed)) = refused else { panic!("{way}: {refused:?}") };
         assert_eq!(closed.code(), CloseCode::GOING_AWAY, "{way}");
     }
-    assert!(matches!(socket.try_send_prepared(&prepared), Err(SendError::Closed(_))));
+    assert!(matches!(socket.try_send(&prepared), Err(SendError::Closed(_))));
 }
 
 #[test]
-fn within_a_message_in_chunks_no_other_one_is_sent_and_nothing_waits_for_ever() {
+fn within_a_message_in_chunks_no_other_message_is_sent_and_no_call_waits_forever() {
     let net = Net::new();
     let mut socket = net.server(Config::default());
     let count = Count::new();
@@ -66,7 +67,7 @@ fn within_a_message_in_chunks_no_other_one_is_sent_and_nothing_waits_for_ever() 
     net.written();
     let refused = [
         ready(poll(&count, socket.send("another"))),
-        ready(poll(&count, socket.send_prepared(&Prepared::new("another")))),
+        ready(poll(&count, socket.send(&Prepared::new("another")))),
         ready(poll_ready(&mut socket)),
         start_send(&mut socket),
     ];
@@ -96,7 +97,7 @@ fn a_chunk_waits_for_room_and_is_not_lost_by_waiting() {
 }
 
 #[test]
-fn a_sink_that_is_not_asked_first_gives_nothing_away() {
+fn a_full_sink_refuses_a_message_without_poll_ready() {
     let net = Net::new();
     let mut socket = net.server(Config::default());
     net.set_room(0);
@@ -125,13 +126,13 @@ fn pongs_of_the_application_go_out_and_are_limited_like_all_control_frames() {
 }
 
 #[test]
-fn in_parts_a_message_of_the_same_sender_waits_for_nobody_within_its_own_chunks() {
+fn a_split_sender_refuses_another_message_within_its_own_chunks() {
     let mut parts = split(Config::default());
     let count = Count::new();
     ready(poll(&count, parts.sender.send_chunk(chunk(MessageKind::Text, false)))).unwrap();
     let refused = [
         ready(poll(&count, parts.sender.send("another"))),
-        ready(poll(&count, parts.sender.send_prepared(&Prepared::new("another")))),
+        ready(poll(&count, parts.sender.send(&Prepared::new("another")))),
         ready(poll_ready(&mut parts.sender)).and_then(|()| start_send(&mut parts.sender)),
     ];
     for refused in refused {
@@ -145,19 +146,19 @@ fn in_parts_a_message_of_the_same_sender_waits_for_nobody_within_its_own_chunks(
 }
 
 #[test]
-fn in_parts_a_prepared_message_waits_in_line() {
+fn on_a_split_connection_a_prepared_message_waits_in_order() {
     let mut parts = split(Config::default());
     let prepared = Prepared::new("prepared");
     parts.net.set_room(0);
     parts.sender.try_send(vec![0; 100_000]).unwrap();
     let count = Count::new();
-    let mut waiting = Box::pin(parts.sender.send_prepared(&prepared));
+    let mut waiting = Box::pin(parts.sender.send(&prepared));
     assert!(crate::mock::poll_pinned(&count, &mut waiting).is_pending());
-    // Behind one that waits there is no way past it.
-    assert!(matches!(parts.sender.try_send_prepared(&prepared), Err(SendError::Full(_))));
+    // While one message waits, no other one overtakes it.
+    assert!(matches!(parts.sender.try_send(&prepared), Err(SendError::Full(_))));
     parts.net.set_room(usize::MAX);
     drop(waiting);
-    let mut waiting = Box::pin(parts.sender.send_prepared(&prepared));
+    let mut waiting = Box::pin(parts.sender.send(&prepared));
     while crate::mock::poll_pinned(&count, &mut waiting).is_pending() {
         assert!(poll(&parts.driving, &mut parts.driver).is_pending());
     }
@@ -167,7 +168,7 @@ fn in_parts_a_prepared_message_waits_in_line() {
 }
 
 #[test]
-fn in_parts_what_waited_learns_that_its_message_does_not_fit() {
+fn on_a_split_connection_a_waiting_send_learns_that_its_chunk_is_invalid() {
     let mut parts = split(Config::default());
     parts.net.set_room(0);
     parts.sender.try_send(vec![0; 100_000]).unwrap();
@@ -182,16 +183,16 @@ fn in_parts_what_waited_learns_that_its_message_does_not_fit() {
     assert!(matches!(refused, Err(Error::Chunk(ChunkError::InvalidUtf8(_)))), "{refused:?}");
 }
 
-/// Before a peer that takes nothing a ping waits for those before it, and then for its pong.
+/// If the peer takes nothing, a ping waits until earlier pings are written, and then for its pong.
 #[test]
-fn a_ping_waits_while_others_wait_to_be_written() {
+fn a_ping_waits_while_earlier_pings_are_not_written() {
     let net = Net::new();
     let mut socket = net.server(Config::default());
     net.set_room(0);
     let count = Count::new();
     let mut waiting = 0;
     while waiting < 100 {
-        // Each is cancelled and stays on its way.
+        // Each call is cancelled; its ping stays queued.
         assert!(poll(&count, socket.ping()).is_pending());
         waiting += 1;
     }

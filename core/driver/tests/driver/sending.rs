@@ -1,8 +1,8 @@
-//! `send` means sent: the stream has taken it. `feed` is the word for "no hurry".
+//! `send` returns when the stream has taken the message. `feed` does not wait for that.
 
 use std::time::Duration;
 
-use tidegate_core::{Config, Refusal, Timestamp, Watermarks};
+use tidegate_core::{Config, Message, SendError, Timestamp, Watermarks};
 use tidegate_driver::Error;
 
 use crate::mock::{Count, Net, masked, poll, ready};
@@ -11,10 +11,10 @@ fn texts(net: &Net, texts: &[&str]) {
     net.data(texts.iter().flat_map(|text| masked(0x81, text.as_bytes())).collect::<Vec<_>>());
 }
 
-/// A handler that acknowledges the first of two messages, and then works or waits for something
-/// else: its peer has the acknowledgement.
+/// A handler that acknowledges the first of two messages and then works or waits for something else:
+/// the acknowledgement has left before that.
 #[test]
-fn an_answer_is_written_when_send_returns_whatever_else_has_arrived() {
+fn send_has_written_the_message_even_if_more_input_has_arrived() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     texts(&net, &["one", "two"]);
@@ -22,11 +22,11 @@ fn an_answer_is_written_when_send_returns_whatever_else_has_arrived() {
     ready(poll(&count, socket.send("ack"))).unwrap();
     assert_eq!(net.written(), b"\x81\x03ack");
     ready(poll(&count, socket.recv())).unwrap().unwrap();
-    ready(poll(&count, socket.send_ref("ref"))).unwrap();
+    ready(poll(&count, socket.send("ref"))).unwrap();
     assert_eq!(net.written(), b"\x81\x03ref");
 }
 
-/// A stream that takes nothing keeps `send` until it does; cancelled, the message is sent whole.
+/// While the stream takes nothing, `send` waits. If that is cancelled, the message is sent whole.
 #[test]
 fn send_waits_for_the_stream() {
     let (net, count) = (Net::new(), Count::new());
@@ -39,9 +39,9 @@ fn send_waits_for_the_stream() {
     assert_eq!(net.written(), b"ello");
 }
 
-/// The fast plain loop: what was fed for the messages of one read is one write.
+/// The fast plain loop: all messages that were fed after one read go out in one write.
 #[test]
-fn what_is_fed_is_written_when_receiving_waits() {
+fn fed_messages_are_written_when_receiving_waits() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     texts(&net, &["one", "two", "three"]);
@@ -56,7 +56,7 @@ fn what_is_fed_is_written_when_receiving_waits() {
 }
 
 #[test]
-fn what_is_fed_is_written_by_flush_and_with_the_next_message_that_is_sent() {
+fn fed_messages_are_written_by_flush_and_by_the_next_send() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     ready(poll(&count, socket.feed("a"))).unwrap();
@@ -68,10 +68,10 @@ fn what_is_fed_is_written_by_flush_and_with_the_next_message_that_is_sent() {
     assert_eq!(net.0.borrow().writes, 2);
 }
 
-/// An application that is long about each message of a batch: the stream is looked at between
-/// them, what was fed goes out and pings are answered.
+/// An application takes long for each message of a batch. Between them the stream is read, fed
+/// messages go out, and pings are answered.
 #[test]
-fn a_batch_that_takes_long_does_not_keep_the_stream_waiting() {
+fn between_slow_messages_of_a_batch_the_stream_is_read_and_written() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     texts(&net, &["one", "two", "three"]);
@@ -97,7 +97,7 @@ fn an_application_that_only_sends_answers_pings() {
 }
 
 #[test]
-fn an_answer_to_a_ping_does_not_wait() {
+fn a_pong_is_written_at_once() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(crate::invariants::one_at_a_time());
     let mut input = masked(0x81, b"one");
@@ -109,24 +109,24 @@ fn an_answer_to_a_ping_does_not_wait() {
 }
 
 #[test]
-fn a_message_that_the_caller_keeps_waits_for_room() {
+fn a_borrowed_message_waits_for_room() {
     let (net, count) = (Net::new(), Count::new());
-    let marks = Watermarks::new(5, 0).unwrap();
+    let marks = Watermarks::new(5, 0);
     let mut socket = net.server(Config::builder().send_marks(marks).build().unwrap());
     net.set_room(0);
-    socket.try_send_ref("first").unwrap();
-    assert_eq!(socket.try_send_ref("second"), Err(Refusal::Full));
+    socket.try_send("first").unwrap();
+    assert_eq!(socket.try_send("second"), Err(SendError::Full(Message::text("second"))));
     let second = String::from("second");
-    assert!(poll(&count, socket.send_ref(&second)).is_pending());
+    assert!(poll(&count, socket.send(&second)).is_pending());
     net.set_room(usize::MAX);
-    ready(poll(&count, socket.send_ref(&second))).unwrap();
+    ready(poll(&count, socket.send(&second))).unwrap();
     assert_eq!(net.written(), b"\x81\x05first\x81\x06second", "cancelled, it was not sent");
 }
 
-/// An application that only sends, and a peer that has said something and closes: it is answered
-/// within half of `close_timeout`, and what it has said can still be taken.
+/// An application only sends, and the peer sends a message and closes. The Close is answered within
+/// half of `close_timeout`, and the message can still be taken.
 #[test]
-fn a_close_behind_messages_that_nobody_takes_is_answered_in_time() {
+fn a_close_after_messages_that_nobody_takes_is_answered_in_time() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     net.data([masked(0x81, b"hello"), masked(0x88, b"\x03\xe8")].concat());
@@ -142,9 +142,10 @@ fn a_close_behind_messages_that_nobody_takes_is_answered_in_time() {
     assert_eq!(ready(poll(&count, socket.recv())).unwrap(), None);
 }
 
-/// Whoever is told that nothing can be sent may drop the socket: what was fed before is written.
+/// A caller that is told that nothing can be sent may drop the socket, so fed messages are written
+/// before.
 #[test]
-fn a_refusal_comes_when_what_was_accepted_before_is_written() {
+fn send_fails_only_after_accepted_messages_are_written() {
     let (net, count) = (Net::new(), Count::new());
     let mut socket = net.server(Config::default());
     net.set_room(0);

@@ -1,4 +1,4 @@
-//! A connection in parts: who is woken when, who waits behind whom.
+//! A split connection: when each part is woken, and the order of senders that wait.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use std::time::Duration;
 use futures_core::Stream as _;
 use futures_sink::Sink as _;
 use tidegate_core::{
-    Chunk, CloseCode, Config, Message, MessageKind, Refusal, SendError, Timestamp, Watermarks,
+    Chunk, CloseCode, Config, Message, MessageKind, SendError, Timestamp, Watermarks,
 };
 use tidegate_driver::{Driver, Error, Receiver, Sender};
 
 use crate::mock::{Count, Net, Stream, Time, masked, poll, poll_pinned, ready};
 
-/// The parts of a server's connection, and who counts the wake-ups of its driver.
+/// The parts of a server's split connection, and a counter of its driver's wake-ups.
 pub(crate) struct Parts {
     pub(crate) net: Net,
     pub(crate) sender: Sender,
@@ -33,12 +33,12 @@ pub(crate) fn split(config: Config) -> Parts {
 }
 
 impl Parts {
-    /// Polls the driver, which goes on waiting.
+    /// Polls the driver once; it must go on waiting.
     pub(crate) fn drive(&mut self) {
         assert!(poll(&self.driving, &mut self.driver).is_pending());
     }
 
-    /// Polls the driver if it was woken, until it is not.
+    /// Polls the driver as long as it was woken.
     pub(crate) fn run(&mut self) {
         let mut polls = 0;
         while self.driving.take() > 0 {
@@ -51,8 +51,8 @@ impl Parts {
 
 pub(crate) fn marks(messages: usize, output: usize) -> Config {
     Config::builder()
-        .message_marks(Watermarks::new(messages, 0).unwrap())
-        .send_marks(Watermarks::new(output, 0).unwrap())
+        .message_marks(Watermarks::new(messages, 0))
+        .send_marks(Watermarks::new(output, 0))
         .build()
         .unwrap()
 }
@@ -70,7 +70,7 @@ fn a_driver_that_has_nothing_to_do_sleeps() {
 }
 
 #[test]
-fn many_messages_make_one_wake_up_and_one_write() {
+fn many_messages_cost_one_wake_up_and_one_write() {
     let (mut parts, count) = (split(Config::default()), Count::new());
     let other = parts.sender.clone();
     for _ in 0..10 {
@@ -84,7 +84,7 @@ fn many_messages_make_one_wake_up_and_one_write() {
     assert_eq!((parts.net.0.borrow().writes, parts.net.0.borrow().flushes), (1, 1));
     assert_eq!(parts.driving.take(), 0);
 
-    // Fed ones wait for company.
+    // Fed messages do not wake the driver: more may follow.
     for _ in 0..10 {
         ready(poll(&count, parts.sender.feed("c"))).unwrap();
     }
@@ -98,7 +98,7 @@ fn many_messages_make_one_wake_up_and_one_write() {
 }
 
 #[test]
-fn what_is_fed_and_fills_the_outbox_goes_out() {
+fn fed_messages_are_written_when_the_outbox_is_full() {
     let (mut parts, count) = (split(marks(16, 10)), Count::new());
     ready(poll(&count, parts.sender.feed("0123456789"))).unwrap();
     assert_eq!(parts.driving.take(), 0);
@@ -155,7 +155,7 @@ fn pings_are_answered_and_the_connection_is_kept_alive_meanwhile() {
 }
 
 #[test]
-fn who_waits_for_room_is_served_in_order() {
+fn senders_that_wait_for_room_are_served_in_order() {
     let (mut parts, count) = (split(marks(16, 1)), Count::new());
     parts.net.set_room(0);
     ready(poll(&count, parts.sender.send("first"))).unwrap();
@@ -170,7 +170,7 @@ fn who_waits_for_room_is_served_in_order() {
     }
     assert!(matches!(parts.sender.try_send("barge in"), Err(SendError::Full(_))));
     parts.run();
-    // One more cancels every time; the ones behind it move up.
+    // Each time one more call is cancelled, and those after it move up.
     let mut expected = b"\x81\x05first".to_vec();
     for index in 0..20 {
         if index % 5 == 3 {
@@ -207,7 +207,7 @@ fn a_call_that_is_not_polled_any_more_does_not_stop_the_others() {
     parts.run();
     assert_eq!(parts.net.written(), b"\x81\x011\x81\x012\x81\x013");
     ready(poll_pinned(&count, &mut waiting)).unwrap();
-    // Its turn has come: dropping it takes nothing back.
+    // Its message was accepted already: dropping the call does not take it back.
     drop(forgotten);
 }
 
@@ -229,7 +229,7 @@ fn flush_waits_for_what_came_before_it_and_not_for_others() {
     assert_eq!(parts.net.written(), b"\x81\x06before\x81");
     drop(flushing);
 
-    // A stream that holds back is flushed too.
+    // A stream that buffers is flushed too.
     parts.net.0.borrow_mut().flush_waits = true;
     parts.net.set_room(usize::MAX);
     parts.run();
@@ -265,7 +265,7 @@ fn a_message_in_chunks_belongs_to_one_sender() {
     assert_eq!(parts.net.written(), b"\x01\x04one \x80\x07message\x81\x07another");
     drop(waiting);
 
-    // Who goes in the middle leaves the message to the others.
+    // A sender that is dropped in the middle leaves its message to the others.
     ready(poll(&count, parts.sender.send_chunk(chunk("left ", false)))).unwrap();
     let mut waiting = Box::pin(other.send_chunk(chunk("alone", true)));
     let third = other.clone();
@@ -282,7 +282,7 @@ fn a_message_in_chunks_belongs_to_one_sender() {
 }
 
 #[test]
-fn pings_measure_and_are_shared() {
+fn pings_measure_the_round_trip_time_and_are_shared() {
     let (mut parts, count) = (split(marks(1, 1000)), Count::new());
     let sender = parts.sender.clone();
     let mut first = Box::pin(sender.ping());
@@ -310,7 +310,7 @@ fn pings_measure_and_are_shared() {
 }
 
 #[test]
-fn as_stream_and_sink() {
+fn works_as_stream_and_sink() {
     let (mut parts, count) = (split(marks(16, 1)), Count::new());
     let waker = Waker::from(count.clone());
     let mut cx = Context::from_waker(&waker);
@@ -326,7 +326,7 @@ fn as_stream_and_sink() {
         ready(Pin::new(&mut parts.sender).poll_ready(&mut cx)).unwrap();
         Pin::new(&mut parts.sender).start_send(text.into()).unwrap();
     }
-    // The outbox is full, and the sink holds one.
+    // The outbox is full, and the sink holds one message.
     assert!(Pin::new(&mut parts.sender).poll_ready(&mut cx).is_pending());
     let error = Pin::new(&mut parts.sender).start_send("three".into()).unwrap_err();
     assert!(matches!(error, Error::NotReady));
@@ -352,7 +352,7 @@ fn as_stream_and_sink() {
 }
 
 #[test]
-fn reunited_it_is_the_connection_it_was() {
+fn a_reunited_connection_goes_on_where_it_was() {
     let (mut parts, count) = (split(marks(2, 1000)), Count::new());
     parts.net.data([masked(0x81, b"one"), masked(0x81, b"two")].concat());
     parts.run();
@@ -370,7 +370,7 @@ fn reunited_it_is_the_connection_it_was() {
     assert_eq!(parts.net.written(), b"\x81\x0bnot written");
     assert_eq!(socket.connection().config().send_marks().high(), 1000);
 
-    // And apart again, with parts of two connections.
+    // Parts of two different connections are refused.
     let (sender, receiver, driver) = socket.split();
     let other = split(Config::default());
     let error = tidegate_driver::WebSocket::reunite(other.sender, receiver, driver);
@@ -382,15 +382,15 @@ fn reunited_it_is_the_connection_it_was() {
 }
 
 #[test]
-fn a_message_that_the_caller_keeps_takes_its_turn() {
+fn a_borrowed_message_waits_its_turn() {
     let mut parts = split(marks(16, 5));
     parts.net.set_room(0);
     let sender = parts.sender.clone();
     let count = Count::new();
-    ready(poll(&count, sender.send_ref("first"))).unwrap();
-    assert_eq!(sender.try_send_ref("late"), Err(Refusal::Full));
+    ready(poll(&count, sender.send("first"))).unwrap();
+    assert_eq!(sender.try_send("late"), Err(SendError::Full(Message::text("late"))));
     let text = String::from("second");
-    let mut waiting = Box::pin(sender.send_ref(&text));
+    let mut waiting = Box::pin(sender.send(&text));
     assert!(poll_pinned(&count, &mut waiting).is_pending());
     parts.net.set_room(usize::MAX);
     parts.run();

@@ -1,4 +1,4 @@
-//! Every way in which a connection in parts ends.
+//! Every way in which a split connection ends.
 
 use std::io::ErrorKind;
 use std::panic::AssertUnwindSafe;
@@ -12,7 +12,7 @@ use crate::split::{Parts, marks, split};
 
 const GOING_AWAY: &[u8] = b"\x88\x02\x03\xe9";
 
-/// The driver's outcome, which is there.
+/// The result of the driver, which must be ready.
 fn outcome(parts: &mut Parts) -> Result<tidegate_core::Closed, Error> {
     ready(poll(&parts.driving, &mut parts.driver))
 }
@@ -30,7 +30,7 @@ fn closed_by_us() {
     ready(poll(&count, parts.sender.send("last words"))).unwrap();
     let mut closing = Box::pin(sender.close(CloseCode::NORMAL, "bye"));
     assert!(poll_pinned(&count, &mut closing).is_pending());
-    // From here on nothing else is accepted.
+    // From here on nothing more is accepted.
     assert!(matches!(ready(poll(&count, parts.sender.send("x"))), Err(Error::Closing)));
     assert!(parts.sender.is_closed());
     parts.run();
@@ -46,7 +46,7 @@ fn closed_by_us() {
     assert_eq!(ready(poll(&count, parts.receiver.recv())).unwrap(), None);
     assert_eq!(ready(poll_pinned(&count, &mut closing)).unwrap(), closed);
     assert!(parts.net.0.borrow().is_dropped);
-    // Once more, with everything over.
+    // Once more, after the end.
     let again = ready(poll(&count, parts.sender.close(CloseCode::NORMAL, "")));
     assert_eq!(again.unwrap(), closed);
     assert!(matches!(ready(poll(&count, parts.sender.send("x"))), Err(Error::Closed(_))));
@@ -67,9 +67,9 @@ fn a_close_that_must_not_be_sent_changes_nothing() {
 }
 
 #[test]
-fn the_time_of_a_close_is_the_time_of_the_driver() {
+fn the_close_timeout_begins_when_the_driver_sends_the_close() {
     let (mut parts, count) = (split(Config::default()), Count::new());
-    // The driver has not looked at the clock for a while when the application closes.
+    // When the application closes, the driver has not asked the clock for a while.
     parts.net.set_now(Timestamp::from_secs(25));
     let sender = parts.sender.clone();
     let mut closing = Box::pin(sender.close(CloseCode::NORMAL, ""));
@@ -87,7 +87,7 @@ fn the_time_of_a_close_is_the_time_of_the_driver() {
 }
 
 #[test]
-fn a_close_does_not_wait_for_its_own_gate() {
+fn a_close_does_not_wait_for_its_own_closed_gate() {
     let (mut parts, count) = (split(marks(1, 10)), Count::new());
     for _ in 0..5 {
         parts.net.data(masked(0x81, b"unread"));
@@ -104,7 +104,7 @@ fn a_close_does_not_wait_for_its_own_gate() {
 }
 
 #[test]
-fn a_close_that_is_only_begun_leaves_the_messages_to_the_receiver() {
+fn begin_close_leaves_the_messages_to_the_receiver() {
     let (mut parts, count) = (split(marks(1, 10)), Count::new());
     parts.net.data(masked(0x81, b"one"));
     parts.run();
@@ -125,7 +125,7 @@ fn a_close_that_is_only_begun_leaves_the_messages_to_the_receiver() {
 }
 
 #[test]
-fn closed_by_the_peer_while_everybody_waits() {
+fn closed_by_the_peer_while_all_parts_wait() {
     let (mut parts, count) = (split(marks(16, 1)), Count::new());
     parts.net.set_room(0);
     ready(poll(&count, parts.sender.send("stuck"))).unwrap();
@@ -141,7 +141,7 @@ fn closed_by_the_peer_while_everybody_waits() {
     assert!(poll(&counts[3], parts.receiver.recv()).is_pending());
     parts.net.data(masked(0x88, b"\x03\xe8"));
     parts.run();
-    // What was accepted is still written, and told.
+    // What was accepted is still written, and `flush` says so.
     let woken = counts.each_ref().map(|count| count.take());
     assert_eq!(woken, [1, 0, 1, 0]);
     assert!(matches!(ready(poll_pinned(&count, &mut sending)), Err(Error::Closed(_))));
@@ -159,7 +159,7 @@ fn closed_by_the_peer_while_everybody_waits() {
 }
 
 #[test]
-fn a_fault_of_the_transport_is_told_to_all() {
+fn all_parts_are_told_of_a_transport_error() {
     let (mut parts, count) = (split(marks(1, 1)), Count::new());
     parts.net.data([masked(0x81, b"one"), masked(0x81, b"two")].concat());
     parts.net.push(Read::Fault(ErrorKind::ConnectionReset));
@@ -187,7 +187,8 @@ fn a_fault_of_the_transport_is_told_to_all() {
 
 #[test]
 fn the_end_is_known_when_the_last_message_is_taken() {
-    // The stream is gone, but a Close is behind messages: only the receiver can tell how it ends.
+    // The stream is closed, but a Close waits behind messages. How the connection ends is known only
+    // when the receiver has taken those.
     let (mut parts, count) = (split(marks(1, 10)), Count::new());
     parts.net.data([masked(0x81, b"one"), masked(0x88, b"\x03\xe8")].concat());
     parts.run();
@@ -236,7 +237,7 @@ fn a_dropped_receiver_discards() {
     ready(poll(&count, parts.sender.send("on it goes"))).unwrap();
     assert!(poll(&parts.driving, &mut parts.driver).is_pending());
     assert_eq!(parts.net.written(), b"\x8a\x04ping\x81\x0aon it goes");
-    // The last one to go closes.
+    // The last part that is dropped closes the connection.
     drop(parts.sender);
     assert!(poll(&parts.driving, &mut parts.driver).is_pending());
     assert_eq!(parts.net.written(), GOING_AWAY);
@@ -256,7 +257,7 @@ fn a_dropped_receiver_aborts() {
 }
 
 #[test]
-fn dropped_senders_leave_the_receiver() {
+fn dropped_senders_leave_the_receiver_open() {
     let (mut parts, count) = (split(Config::default()), Count::new());
     let clone = parts.sender.clone();
     drop((parts.sender, clone));
@@ -322,7 +323,7 @@ fn a_dropped_driver_ends_everything() {
     let closed = ready(poll(&count, parts.sender.close(CloseCode::NORMAL, "")));
     assert_eq!(failure(closed), Some(Failure::Aborted));
 
-    // The one who closes is not forgotten either, nor the one who receives.
+    // The call that closes and the call that receives are answered too.
     let mut parts = split(Config::default());
     let mut closing = Box::pin(parts.sender.close(CloseCode::NORMAL, ""));
     assert!(poll_pinned(&counts[0], &mut closing).is_pending());
@@ -330,7 +331,7 @@ fn a_dropped_driver_ends_everything() {
     drop(parts.driver);
     assert_eq!(counts.each_ref().map(|count| count.take()), [1, 0, 0, 1]);
     assert_eq!(failure(ready(poll_pinned(&count, &mut closing))), Some(Failure::Aborted));
-    // The end was drained by the one who closed, and is told to the other one.
+    // The call that closed has taken all events. The receiver is told of the end all the same.
     assert_eq!(failure(ready(poll(&count, parts.receiver.recv()))), Some(Failure::Aborted));
 }
 
@@ -348,12 +349,12 @@ fn abort_ends_everything_at_once() {
 }
 
 #[test]
-fn a_panic_of_the_stream_poisons_nothing() {
+fn a_panic_of_the_stream_leaves_the_other_parts_usable() {
     let (mut parts, count) = (split(Config::default()), Count::new());
     parts.net.data(masked(0x81, b"one"));
     parts.run();
     assert!(poll(&count, parts.sender.flush()).is_ready());
-    // The stream of the mock is in use: polling it panics, under the lock.
+    // The stream of the mock is borrowed, so polling it panics while the lock is held.
     let net = parts.net.clone();
     let borrowed = net.0.borrow_mut();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
@@ -361,13 +362,13 @@ fn a_panic_of_the_stream_poisons_nothing() {
     }));
     assert!(panicked.is_err());
     drop(borrowed);
-    // What a task that caught it would do: go on.
+    // A task that has caught the panic goes on.
     parts.drive();
     ready(poll(&count, parts.sender.send("still here"))).unwrap();
     parts.run();
     assert_eq!(parts.net.written(), b"\x81\x0astill here");
     assert_eq!(ready(poll(&count, parts.receiver.recv())).unwrap(), Some("one".into()));
-    // And what a runtime does: drop the driver.
+    // A runtime drops the driver.
     drop(parts.driver);
     assert_eq!(failure(ready(poll(&count, parts.receiver.recv()))), Some(Failure::Aborted));
 }

@@ -1,5 +1,5 @@
-//! Two connections in parts on a pipe that takes and gives a few bytes at a time. Every task is
-//! polled only when it is woken, and cancels what it does at any poll.
+//! Two split connections on a pipe that passes a few bytes at a time. Every task is polled only when it
+//! was woken, and may cancel its call at any poll.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -27,7 +27,7 @@ fn message(task: u8, number: u8) -> Message {
     Message::binary([vec![task, number], vec![number; length]].concat())
 }
 
-/// Whether this is one of them, whole; which one.
+/// Checks that this is one of the messages, unchanged, and returns which one.
 fn numbers(message: &Message) -> (usize, u8) {
     let bytes = message.as_bytes();
     assert_eq!(*message, self::message(bytes[0], bytes[1]));
@@ -78,12 +78,12 @@ fn many_senders_lose_no_wake_up() {
         ]);
         most = most.max(polls);
     }
-    // Every few bytes a driver is woken, a pipe being as small as one byte: what counts is that it
-    // is not more.
+    // The pipe may be as small as one byte, so a driver is woken every few bytes. It must not be
+    // woken more often than that.
     assert!(most < 150_000, "{most} polls");
 }
 
-/// Polls a future some times and drops it; `None` if it was not done by then.
+/// Polls a future some times and drops it. `None` if it was not done by then.
 async fn cancel<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut left = polls;
@@ -98,7 +98,7 @@ async fn cancel<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
-/// Cancels after one more poll every time, and begins again, until it is done.
+/// Cancels the call and begins anew, with one more poll each time, until it is done.
 async fn again<T>(mut start: impl AsyncFnMut() -> T) -> T {
     for polls in (0..3).cycle() {
         if let Some(value) = cancel(polls, start()).await {
@@ -122,7 +122,8 @@ fn every_call_can_be_cancelled_at_every_poll() {
                 let (task, number) = numbers(&message);
                 assert!(seen[task].last() < Some(&number), "nothing twice, all in order");
                 seen[task].push(number);
-                // Cancelled before there was room, it would be gone: it is offered until it is in.
+                // A send that is cancelled before there was room drops its message. So this offers
+                // the message until it is accepted.
                 while let Err(SendError::Full(_)) = sender.try_send(message.clone()) {
                     again(async || sender.flush().await).await.unwrap();
                 }
@@ -145,7 +146,7 @@ fn every_call_can_be_cancelled_at_every_poll() {
                         again(async || sender.flush().await).await.unwrap();
                     }
                 }
-                // All is written; whoever goes last closes.
+                // All is written, and the last task closes.
                 again(async || sender.flush().await).await.unwrap();
                 report.send((task, sent)).unwrap();
             })
@@ -188,7 +189,7 @@ fn a_close_can_be_cancelled_and_goes_on() {
         let (sender, mut receiver, driver) = server.split();
         let (own, answers, asking) = client.split();
         let serve = async move {
-            // It sends until it cannot.
+            // Sends until that fails.
             while sender.send(message(0, 9)).await.is_ok() {}
             while receiver.recv().await.unwrap().is_some() {}
         };

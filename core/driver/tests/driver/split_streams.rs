@@ -1,4 +1,4 @@
-//! Messages as streams, and one message to many, on connections in parts.
+//! Messages in parts, and broadcasts, on split connections.
 
 use tidegate_core::{
     CloseCode, Config, Connection, Delivery, Event, Message, MessageKind, Prepared, Timestamp,
@@ -8,7 +8,7 @@ use tidegate_driver::{Error, Outcome, Slow, broadcast, broadcast_until};
 use crate::mock::{Count, Net, Read, masked, poll, poll_pinned, ready};
 use crate::split::{Parts, marks, split};
 
-/// What a peer gets of these bytes of a server.
+/// The events that a peer gets from these bytes of a server.
 fn received(parts: &Parts) -> Vec<Event> {
     let mut client = Connection::client(Timestamp::ZERO, Config::default(), [1; 32]);
     client.handle_input(Timestamp::ZERO, &parts.net.written());
@@ -34,7 +34,7 @@ fn a_reader_of_a_receiver_skips_the_rest_of_its_message() {
     assert_eq!(ready(poll(&count, reader.next_chunk())).unwrap().unwrap(), "a1 ");
     drop(reader);
     assert_eq!(ready(poll(&count, parts.receiver.recv())).unwrap(), Some("b1 b2".into()));
-    // What a reader has begun is skipped also when the parts are one again.
+    // The message that a reader has begun is skipped after `reunite` too.
     parts.net.data(masked(0x01, b"c1 "));
     parts.run();
     drop(ready(poll(&count, parts.receiver.read_message())).unwrap().unwrap());
@@ -46,7 +46,7 @@ fn a_reader_of_a_receiver_skips_the_rest_of_its_message() {
 }
 
 #[test]
-fn others_wait_for_a_writer() {
+fn other_senders_wait_for_a_writer() {
     let mut parts = split(Config::default());
     let count = Count::new();
     let other = parts.sender.clone();
@@ -102,7 +102,7 @@ fn a_writer_dropped_before_its_turn_does_nothing() {
     assert_eq!(messages(&parts).last(), Some(&"whole".into()));
 }
 
-/// Three connections, of which the second one's peer takes nothing, and its outbox is full.
+/// Three connections. The peer of the second one takes nothing, and its outbox is full.
 fn one_is_stuck() -> Vec<Parts> {
     let mut all: Vec<_> = (0..3).map(|_| split(marks(10, 100))).collect();
     all[1].net.set_room(0);
@@ -112,7 +112,7 @@ fn one_is_stuck() -> Vec<Parts> {
 }
 
 #[test]
-fn a_broadcast_says_what_became_of_each() {
+fn a_broadcast_reports_the_result_of_each_connection() {
     let mut all = one_is_stuck();
     let news = Prepared::new("news");
     let send = |all: &[Parts], slow| broadcast(all.iter().map(|parts| &parts.sender), &news, slow);
@@ -133,7 +133,7 @@ fn a_broadcast_says_what_became_of_each() {
 }
 
 #[test]
-fn a_broadcast_waits_for_the_slow_until_the_deadline() {
+fn a_broadcast_waits_for_slow_connections_until_the_deadline() {
     for is_in_time in [false, true] {
         let mut all = one_is_stuck();
         let news = Prepared::new("news");
@@ -166,10 +166,10 @@ fn a_broadcast_waits_for_the_slow_until_the_deadline() {
 }
 
 #[test]
-fn what_a_receiver_puts_together_survives_another_way_to_receive() {
+fn a_receiver_can_change_the_way_to_receive_in_the_middle_of_a_message() {
     let mut parts = split(Config::builder().delivery(Delivery::Chunks).build().unwrap());
     let count = Count::new();
-    // Put together in part by `recv`, and then taken as events.
+    // `recv` puts a part of the message together, and then it is taken as events.
     parts.net.data(masked(0x01, b"a1 "));
     parts.run();
     assert!(poll(&count, parts.receiver.recv()).is_pending());
@@ -180,7 +180,7 @@ fn what_a_receiver_puts_together_survives_another_way_to_receive() {
     parts.run();
     let last = chunk(ready(poll(&count, parts.receiver.next_event())).unwrap().unwrap());
     assert_eq!((&last.payload[..], last.last), (&b"a2"[..], true));
-    // In part by `try_recv`, and then read.
+    // `try_recv` puts a part together, and then a reader reads it.
     parts.net.data(masked(0x01, b"b1 "));
     parts.run();
     assert_eq!(parts.receiver.try_recv(), None);
@@ -193,7 +193,7 @@ fn what_a_receiver_puts_together_survives_another_way_to_receive() {
 }
 
 #[test]
-fn a_message_that_is_cut_off_is_an_error_for_the_reader_of_a_receiver() {
+fn a_receivers_reader_reports_a_message_that_is_cut_off() {
     let mut parts = split(Config::builder().delivery(Delivery::Chunks).build().unwrap());
     let count = Count::new();
     parts.net.data(masked(0x01, b"a1 "));
@@ -212,7 +212,7 @@ fn a_message_that_is_cut_off_is_an_error_for_the_reader_of_a_receiver() {
 }
 
 #[test]
-fn what_a_receiver_put_together_goes_with_the_end() {
+fn after_the_end_a_receiver_drops_an_incomplete_message() {
     for reads in [false, true] {
         let mut parts = split(Config::builder().delivery(Delivery::Chunks).build().unwrap());
         let count = Count::new();
@@ -231,7 +231,7 @@ fn what_a_receiver_put_together_goes_with_the_end() {
 }
 
 #[test]
-fn both_sides_see_the_same_of_the_connection() {
+fn sender_and_receiver_show_the_same_state_of_the_connection() {
     let net = Net::new();
     let socket = net.server(Config::default()).with_subprotocol("chat".to_owned());
     let (sender, receiver, mut driver) = socket.split();

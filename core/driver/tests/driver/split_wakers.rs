@@ -1,4 +1,4 @@
-//! Wakers that do more than wake, and wake-ups that are not needed.
+//! Wakers that run code of the application, and wake-ups that are not needed.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tidegate_driver::Sender;
 use crate::mock::{Count, masked, poll, ready};
 use crate::split::{marks, split};
 
-/// A task whose only owner is its waker, as some executors have it.
+/// A task that is owned only by its waker, as in some executors.
 struct Task(#[expect(dead_code, reason = "it is only owned")] Mutex<Option<Sender>>);
 
 impl Wake for Task {
@@ -29,7 +29,7 @@ fn a_waker_may_own_a_part_of_the_connection() {
         assert!(receiving.poll(&mut Context::from_waker(&waker)).is_pending());
     }
     assert!(poll(&count, parts.receiver.recv()).is_pending());
-    // The same for one who waits for room, and is cancelled.
+    // The same for a call that waits for room and is cancelled.
     parts.net.set_room(0);
     ready(poll(&count, parts.sender.send("full"))).unwrap();
     let waker = Waker::from(Arc::new(Task(Mutex::new(Some(parts.sender.clone())))));
@@ -45,7 +45,7 @@ fn a_waker_may_own_a_part_of_the_connection() {
     parts.drive();
 }
 
-/// An executor that runs a task where it is woken: here one that closes.
+/// An executor that runs a task inside the wake-up. This task closes the connection.
 struct Inline(Mutex<Sender>);
 
 impl Wake for Inline {
@@ -55,7 +55,7 @@ impl Wake for Inline {
 }
 
 #[test]
-fn what_is_wished_inside_a_wake_up_is_done_in_the_same_poll() {
+fn a_request_made_inside_a_wake_up_is_handled_in_the_same_poll() {
     let mut parts = split(Config::default());
     let waker = Waker::from(Arc::new(Inline(Mutex::new(parts.sender.clone()))));
     {
@@ -70,10 +70,10 @@ fn what_is_wished_inside_a_wake_up_is_done_in_the_same_poll() {
 }
 
 #[test]
-fn what_the_driver_knows_does_not_wake_it_again() {
+fn a_driver_that_runs_anyway_is_not_woken_again() {
     let (mut parts, count) = (split(Config::default()), Count::new());
     ready(poll(&count, parts.sender.feed("fed"))).unwrap();
-    // Woken by something else, it writes what it finds.
+    // Woken for another reason, the driver writes the fed messages.
     parts.net.data(masked(0x81, b"text"));
     parts.run();
     assert_eq!(parts.net.written(), b"\x81\x03fed");
@@ -83,7 +83,7 @@ fn what_the_driver_knows_does_not_wake_it_again() {
     drop(parts.sender.clone());
     assert_eq!(parts.driving.take(), 0);
 
-    // Behind a stream that takes nothing there is nothing for it to do either.
+    // While the stream takes nothing, the driver has nothing to do either.
     parts.net.set_room(0);
     ready(poll(&count, parts.sender.send("waits"))).unwrap();
     parts.run();
@@ -94,7 +94,7 @@ fn what_the_driver_knows_does_not_wake_it_again() {
 }
 
 #[test]
-fn a_sink_is_closed_when_its_close_is_written() {
+fn closing_a_sink_waits_until_the_close_is_written() {
     let (mut parts, count) = (split(Config::default()), Count::new());
     let waker = Waker::from(count.clone());
     let mut cx = Context::from_waker(&waker);

@@ -1,4 +1,4 @@
-//! Messages as streams: what a reader leaves, and what a writer leaves.
+//! Messages in parts: what happens when a reader or a writer is dropped in the middle.
 
 use std::io::ErrorKind;
 
@@ -11,7 +11,7 @@ use tidegate_driver::{Error, MessageReader, MessageSource, WebSocket};
 
 use crate::mock::{Count, Net, Read, Socket, masked, poll, ready};
 
-/// A server that hands messages over in chunks.
+/// A server that delivers messages in chunks.
 fn chunks() -> Config {
     Config::builder().delivery(Delivery::Chunks).build().unwrap()
 }
@@ -30,7 +30,7 @@ fn next<T: MessageSource>(reader: &mut MessageReader<'_, T>) -> Option<Bytes> {
     ready(poll(&Count::new(), reader.next_chunk())).unwrap()
 }
 
-/// Everything that is left of a message.
+/// The whole rest of a message.
 fn rest<T: MessageSource>(mut reader: MessageReader<'_, T>) -> Vec<u8> {
     let mut bytes = Vec::new();
     while let Some(chunk) = next(&mut reader) {
@@ -40,7 +40,7 @@ fn rest<T: MessageSource>(mut reader: MessageReader<'_, T>) -> Vec<u8> {
     bytes
 }
 
-/// The next message by one of the three ways to receive one.
+/// Receives the next message in one of the three ways.
 fn receive(socket: &mut Socket, way: usize) -> Vec<u8> {
     let count = Count::new();
     match way {
@@ -68,7 +68,7 @@ fn receive(socket: &mut Socket, way: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_reader_dropped_anywhere_skips_its_message_and_nothing_else() {
+fn a_reader_that_is_dropped_skips_its_message_only() {
     for taken in 0..=3 {
         for is_forgotten in [false, true] {
             for way in 0..3 {
@@ -92,7 +92,7 @@ fn a_reader_dropped_anywhere_skips_its_message_and_nothing_else() {
 }
 
 #[test]
-fn what_is_put_together_survives_another_way_to_receive() {
+fn the_way_to_receive_can_change_in_the_middle_of_a_message() {
     let net = Net::new();
     let mut socket = net.server(chunks());
     net.data(masked(0x01, b"a1 "));
@@ -112,7 +112,7 @@ fn what_is_put_together_survives_another_way_to_receive() {
 }
 
 #[test]
-fn a_close_that_is_cancelled_leaves_no_half_message() {
+fn a_cancelled_close_leaves_no_partial_message() {
     let net = Net::new();
     let mut socket = net.server(chunks());
     net.data(masked(0x01, b"a1 "));
@@ -155,10 +155,9 @@ fn a_message_that_is_cut_off_is_an_error() {
     }
 }
 
-/// The beginning of a message that was put together when the end was told is no message: nobody gets
-/// it behind the end.
+/// A message that was not complete at the end is dropped: nothing is received after the end.
 #[test]
-fn what_was_put_together_goes_with_the_end() {
+fn after_the_end_an_incomplete_message_is_dropped() {
     for ask in 0..4 {
         let (net, count) = (Net::new(), Count::new());
         let mut socket = net.server(chunks());
@@ -180,7 +179,7 @@ fn what_was_put_together_goes_with_the_end() {
     }
 }
 
-/// What a peer gets of these bytes of a server.
+/// The events that a peer gets from these bytes of a server.
 fn received(bytes: &[u8]) -> Vec<Event> {
     let mut client = Connection::client(Timestamp::ZERO, Config::default(), [1; 32]);
     client.handle_input(Timestamp::ZERO, bytes);
@@ -193,7 +192,7 @@ fn a_writer_writes_one_message() {
     let mut socket = net.server(Config::default());
     let count = Count::new();
     let mut writer = socket.write_message(MessageKind::Text);
-    // A character may be cut.
+    // A chunk may end in the middle of a character.
     ready(poll(&count, writer.send_chunk(&b"high ti\xC3"[..]))).unwrap();
     ready(poll(&count, writer.send_chunk(Bytes::new()))).unwrap();
     ready(poll(&count, writer.send_chunk(&b"\xA4de"[..]))).unwrap();
@@ -208,7 +207,7 @@ fn a_writer_dropped_in_the_middle_ends_the_connection() {
     let net = Net::new();
     let mut socket = net.server(Config::default());
     let count = Count::new();
-    // Nothing is written: nothing happens.
+    // If nothing was written, nothing happens.
     drop(socket.write_message(MessageKind::Text));
     let mut writer = socket.write_message(MessageKind::Text);
     ready(poll(&count, writer.send_chunk("half"))).unwrap();
@@ -227,7 +226,7 @@ fn a_writer_dropped_in_the_middle_ends_the_connection() {
 }
 
 #[test]
-fn a_writer_does_not_go_on_with_a_message_of_others() {
+fn a_writer_does_not_continue_a_message_that_it_did_not_begin() {
     let net = Net::new();
     let mut socket = net.server(Config::default());
     let count = Count::new();
@@ -241,7 +240,7 @@ fn a_writer_does_not_go_on_with_a_message_of_others() {
 }
 
 #[test]
-fn a_writer_waits_for_room_and_takes_nothing_meanwhile() {
+fn a_writer_waits_for_room_and_accepts_nothing_meanwhile() {
     let net = Net::new();
     let mut socket = net.server(Config::default());
     net.set_room(0);
@@ -267,18 +266,18 @@ fn a_prepared_message_waits_for_room() {
     let mut socket = net.server(Config::default());
     let message = Prepared::new(vec![1; 100_000]);
     net.set_room(0);
-    socket.try_send_prepared(&message).unwrap();
-    assert!(socket.try_send_prepared(&message).is_err());
-    assert!(poll(&Count::new(), socket.send_prepared(&message)).is_pending());
+    socket.try_send(&message).unwrap();
+    assert!(socket.try_send(&message).is_err());
+    assert!(poll(&Count::new(), socket.send(&message)).is_pending());
     net.set_room(usize::MAX);
-    ready(poll(&Count::new(), socket.send_prepared(&message))).unwrap();
+    ready(poll(&Count::new(), socket.send(&message))).unwrap();
     assert_eq!(received(&net.written()).len(), 2);
 }
 
-/// As `std::io` has it: no room is no end, a Close in the middle is an unexpected end, and the
-/// transport's fault stays what it is.
+/// As in `std::io`: an empty buffer is not the end, a Close in the middle is an unexpected end, and an
+/// error of the transport keeps its kind.
 #[test]
-fn slices_are_read_and_written_as_std_has_it() {
+fn slices_are_read_and_written_as_in_std_io() {
     let close = [vec![0x88, 0x82, 0, 0, 0, 0], 1001_u16.to_be_bytes().to_vec()].concat();
     let context = &mut std::task::Context::from_waker(std::task::Waker::noop());
     for (end, kind) in [
@@ -310,7 +309,7 @@ fn slices_are_read_and_written_as_std_has_it() {
     assert_eq!(late.kind(), ErrorKind::BrokenPipe);
 }
 
-/// What is printed into logs says what it is, and nothing of what it carries.
+/// `Debug` output goes into logs, so it names the type and shows no payload.
 #[test]
 fn debug_output_shows_no_payload() {
     let net = Net::new();
@@ -338,7 +337,7 @@ fn debug_output_shows_no_payload() {
 
 #[cfg(feature = "futures-io")]
 #[test]
-fn by_the_traits_of_futures_io() {
+fn works_with_the_traits_of_futures_io() {
     use futures_io::{AsyncRead, AsyncWrite};
     use std::pin::Pin;
 

@@ -1,0 +1,200 @@
+//! What comes out of a connection: messages, control frames if asked for, and the end.
+
+use alloc::sync::Arc;
+use core::error::Error;
+use core::fmt;
+
+use bytes::Bytes;
+
+use crate::close::{CloseCode, CloseFrame};
+use crate::error::ProtocolError;
+use crate::message::{Chunk, Message};
+
+/// Something that happened, in the order in which it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A whole message.
+    Message(Message),
+    /// The next part of a message. Only in [`Delivery::Chunks`](crate::Delivery::Chunks).
+    Chunk(Chunk),
+    /// The peer pinged. Only if the configuration surfaces control frames or leaves the answer to
+    /// the application.
+    Ping(Bytes),
+    /// The peer sent a pong. Only if the configuration surfaces control frames.
+    Pong(Bytes),
+    /// The connection is over. Exactly one, and the last event.
+    Closed(Closed),
+}
+
+/// How a connection ended. Cheap to clone.
+///
+/// It is an error, too: what a call fails with that needs an open connection. Its source is what
+/// the transport failed with, if that is known.
+#[derive(Clone)]
+pub struct Closed(Arc<Ending>);
+
+#[derive(Clone, Debug)]
+struct Ending {
+    received: Option<CloseFrame>,
+    sent: Option<CloseFrame>,
+    by_peer: bool,
+    failure: Option<Failure>,
+    transport: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl Closed {
+    pub(crate) fn clean(received: CloseFrame, sent: CloseFrame, by_peer: bool) -> Self {
+        Self(Arc::new(Ending {
+            received: Some(received),
+            sent: Some(sent),
+            by_peer,
+            failure: None,
+            transport: None,
+        }))
+    }
+
+    pub(crate) fn failed(failure: Failure, sent: Option<CloseFrame>, by_peer: bool) -> Self {
+        let is_peers = matches!(failure, Failure::EndOfStream | Failure::Protocol(_));
+        Self(Arc::new(Ending {
+            received: None,
+            sent,
+            by_peer: by_peer && is_peers,
+            failure: Some(failure),
+            transport: None,
+        }))
+    }
+
+    /// The same end with what the transport failed with, as [`source`](Error::source): for a loop
+    /// that knows it. It changes nothing else, and two ends that differ in it are equal.
+    #[must_use]
+    pub fn with_transport_error(self, error: Arc<dyn Error + Send + Sync>) -> Self {
+        Self(Arc::new(Ending { transport: Some(error), ..Ending::clone(&self.0) }))
+    }
+
+    /// The close code of the connection (RFC 6455 §7.1.5): the one received;
+    /// [`CloseCode::NO_STATUS`] if the peer's Close had none, [`CloseCode::ABNORMAL`] if no Close
+    /// was received.
+    pub fn code(&self) -> CloseCode {
+        self.0.received.as_ref().map_or(CloseCode::ABNORMAL, |frame| frame.code)
+    }
+
+    /// The reason received; empty if there was none.
+    pub fn reason(&self) -> &str {
+        self.0.received.as_ref().map_or("", |frame| &frame.reason)
+    }
+
+    /// Whether both ends sent a Close and received one, whatever its code was.
+    pub fn is_clean(&self) -> bool {
+        self.0.failure.is_none()
+    }
+
+    /// Whether it ended as a conversation ends: the closing handshake is complete, and it began
+    /// here, or the peer's Close had the code 1000 or 1001 or none. An adapter's `recv` gives `None`
+    /// then. Any other end is an error: the peer refused something, failed or restarts.
+    pub fn is_normal(&self) -> bool {
+        let is_farewell =
+            matches!(self.code(), CloseCode::NORMAL | CloseCode::GOING_AWAY | CloseCode::NO_STATUS);
+        self.is_clean() && (is_farewell || !self.is_by_peer())
+    }
+
+    /// Whether the peer began: by its Close, by ending the stream, or by breaking the protocol,
+    /// before we sent a Close.
+    pub fn is_by_peer(&self) -> bool {
+        self.0.by_peer
+    }
+
+    /// The peer's Close.
+    pub fn received(&self) -> Option<&CloseFrame> {
+        self.0.received.as_ref()
+    }
+
+    /// Our Close, if one was sent or queued.
+    pub fn sent(&self) -> Option<&CloseFrame> {
+        self.0.sent.as_ref()
+    }
+
+    /// What went wrong, unless the connection was closed cleanly.
+    pub fn failure(&self) -> Option<Failure> {
+        self.0.failure
+    }
+}
+
+impl PartialEq for Closed {
+    fn eq(&self, other: &Self) -> bool {
+        let (a, b) = (&*self.0, &*other.0);
+        a.received == b.received
+            && a.sent == b.sent
+            && a.by_peer == b.by_peer
+            && a.failure == b.failure
+    }
+}
+
+impl Eq for Closed {}
+
+impl fmt::Debug for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ending { received, sent, by_peer, failure, transport } = &*self.0;
+        f.debug_struct("Closed")
+            .field("received", received)
+            .field("sent", sent)
+            .field("by_peer", by_peer)
+            .field("failure", failure)
+            .field("transport", transport)
+            .finish()
+    }
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.failure() {
+            Some(failure) => failure.fmt(f),
+            None if self.reason().is_empty() => write!(f, "closed with code {}", self.code()),
+            None => write!(f, "closed with code {}: {}", self.code(), self.reason()),
+        }
+    }
+}
+
+impl Error for Closed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.transport.as_deref().map(|error| error as _)
+    }
+}
+
+/// Why a connection ended without a clean closing handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The peer broke the protocol.
+    Protocol(ProtocolError),
+    /// The stream ended before a Close had come.
+    EndOfStream,
+    /// Nothing came from the peer for `pong_timeout` after a ping.
+    KeepaliveTimeout,
+    /// The peer took nothing for `write_timeout` while output waited.
+    WriteTimeout,
+    /// The closing handshake was not finished within `close_timeout`.
+    CloseTimeout,
+    /// The application gave the connection up.
+    Aborted,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protocol(error) => error.fmt(f),
+            Self::EndOfStream => f.write_str("the stream ended without a closing handshake"),
+            Self::KeepaliveTimeout => {
+                f.write_str("the peer sent nothing within pong_timeout after a ping")
+            }
+            Self::WriteTimeout => f.write_str("the peer took no output within write_timeout"),
+            Self::CloseTimeout => {
+                f.write_str("the closing handshake was not finished within close_timeout")
+            }
+            Self::Aborted => f.write_str("the application aborted the connection"),
+        }
+    }
+}
+
+/// What it displays is all there is: a violation is shown as such, and is not a source beside that.
+impl Error for Failure {}

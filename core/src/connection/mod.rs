@@ -1,0 +1,398 @@
+//! [`Connection`]: an open WebSocket of either role, from the end of the opening handshake on.
+
+mod after_handshake;
+pub(crate) mod closing;
+pub(crate) mod deadlines;
+pub(crate) mod event;
+pub(crate) mod gauge;
+pub(crate) mod getters;
+pub(crate) mod keepalive;
+pub(crate) mod memory_bound;
+pub(crate) mod phase;
+pub(crate) mod receive;
+pub(crate) mod send;
+pub(crate) mod stats;
+pub(crate) mod timers;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use chacha20::ChaCha12Rng;
+use chacha20::rand_core::SeedableRng;
+
+use crate::close::CloseFrame;
+use crate::config::Config;
+use crate::connection::event::{Closed, Event};
+use crate::connection::keepalive::Keepalive;
+use crate::connection::phase::Phase;
+use crate::connection::receive::data_frames::Delivering;
+use crate::connection::receive::fast_path::Path;
+use crate::connection::receive::pending_input::{Held, Stash};
+use crate::connection::receive::queue::Inbox;
+use crate::connection::send::chunks::Sending;
+use crate::connection::send::output::Output;
+use crate::connection::send::queue::Outbox;
+use crate::connection::stats::Counters;
+use crate::connection::timers::{Timer, TimerTable};
+use crate::deflate::session::Compression;
+use crate::frame::{Decoder, HeaderRules, OpCode};
+use crate::role::Role;
+use crate::time::Timestamp;
+use crate::{MAX_READ_SIZE, READ_SIZE};
+
+/// A WebSocket connection after its opening handshake. It does no I/O: the caller passes in the bytes
+/// that were read, the time and the application's requests, and gets back events, bytes to write and
+/// a deadline.
+///
+/// The names of the methods follow a pattern:
+///
+/// - `handle_*` takes what comes from outside: input, the end of the stream, the time.
+/// - Plain verbs ([`send`](Self::send), [`ping`](Self::ping), [`close`](Self::close)) are what the
+///   application asks for.
+/// - `poll_*` returns something, or `None`. After `None`, ask again when another method was called.
+/// - All other methods only read the state.
+///
+/// The methods may be called in any order. The state is consistent after each call, and a call that
+/// comes late only delays things.
+///
+/// ```
+/// use bytes::Buf;
+/// use tidegate_core::{Config, Connection, Event, Message, Timestamp};
+///
+/// let now = Timestamp::ZERO;
+/// let mut server = Connection::server(now, Config::default());
+///
+/// server.handle_input(now, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"); // from the socket
+/// assert_eq!(server.poll_event(), Some(Event::Message(Message::text("Hello"))));
+///
+/// server.send("Hello yourself")?;
+/// assert_eq!(server.output().chunk(), b"\x81\x0eHello yourself"); // to the socket
+/// # Ok::<(), tidegate_core::SendError>(())
+/// ```
+///
+/// # Time
+///
+/// Methods that need the time take it as an argument. A time earlier than the last one counts as the
+/// last one. Some methods start a deadline without knowing the time, for example when the
+/// application takes an event. Such a deadline starts at the next call that passes the time in. Until
+/// then [`poll_timeout`](Self::poll_timeout) returns a time that has passed, so that the caller makes
+/// this call at once.
+pub struct Connection {
+    pub(crate) role: Role,
+    pub(crate) config: Arc<Config>,
+    pub(crate) decoder: Decoder,
+    pub(crate) short: Path,
+    pub(crate) receiving: Receiving,
+    pub(crate) delivering: Delivering,
+    pub(crate) compression: Compression,
+    pub(crate) inbox: Inbox,
+    /// What is not decoded, or what ends the connection, behind events that are not taken.
+    pub(crate) stash: Stash,
+    /// The stream has ended; it counts when the stash is decoded.
+    pub(crate) end_of_stream: bool,
+
+    pub(crate) sending: Sending,
+    pub(crate) output: Output,
+
+    pub(crate) phase: Phase,
+    /// There is none while nothing is known of it.
+    pub(crate) ending: Option<Box<Ending>>,
+    /// Beside the timers: a pass over many connections looks at these two and at nothing else.
+    pub(crate) now: Timestamp,
+    pub(crate) timers: TimerTable,
+    pub(crate) keepalive: Keepalive,
+    pub(crate) counters: Counters,
+}
+
+/// The kind of the frame that is being received.
+#[derive(Debug)]
+pub(crate) enum Receiving {
+    Data,
+    Control(Box<ControlFrame>),
+}
+
+#[derive(Debug)]
+pub(crate) struct ControlFrame {
+    pub(crate) opcode: OpCode,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// How the connection ended, as far as that is known.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// We have sent this Close and wait for the peer's.
+    Undecided { sent: CloseFrame },
+    Decided {
+        closed: Closed,
+        /// Whether the application has taken [`Event::Closed`].
+        reported: bool,
+        /// How many bytes have arrived since.
+        trailing: u32,
+    },
+}
+
+/// What to do with the transport, for example the TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "a caller must handle every one")]
+pub enum Transport {
+    /// Go on reading and writing as [`Connection::wants_input`] and [`Connection::wants_output`]
+    /// say.
+    KeepOpen,
+    /// Everything is written. Shut down the writing side (TCP FIN), then read and discard until the
+    /// stream ends or this becomes `Close`.
+    ///
+    /// Do not close right away: the operating system could reset the connection, and the peer could
+    /// lose the Close frame that we sent last (RFC 6455 §7.1.1). Passing the input to the connection
+    /// is optional here; the end of the stream should be passed to
+    /// [`handle_eof`](Connection::handle_eof).
+    ShutdownWrite,
+    /// Close the transport now, even if output is left. The application may still have messages to
+    /// take, and [`Event::Closed`] after them.
+    Close,
+}
+
+impl Connection {
+    /// Creates the server's end of a connection whose opening handshake was made elsewhere: by
+    /// another library, or by an extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220).
+    ///
+    /// For opening handshakes over HTTP/1.1 see [`handshake`](crate::handshake).
+    pub fn server(now: Timestamp, config: impl Into<Arc<Config>>) -> Self {
+        Self::new(now, Role::Server, config.into(), None)
+    }
+
+    /// Creates the client's end of a connection whose opening handshake was made elsewhere.
+    ///
+    /// The masking keys are generated from `seed`. It must be unpredictable (RFC 6455 §10.3), so take
+    /// it from the random number generator of the operating system.
+    pub fn client(now: Timestamp, config: impl Into<Arc<Config>>, seed: [u8; 32]) -> Self {
+        let keys = Box::new(ChaCha12Rng::from_seed(seed));
+        Self::new(now, Role::Client, config.into(), Some(keys))
+    }
+
+    /// Turns on permessage-deflate with the parameters that were negotiated. Call this before any
+    /// input is passed in. The opening handshakes of this crate call it themselves.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(mut self, params: crate::deflate::DeflateParams) -> Self {
+        let options = self.config.deflate.clone().unwrap_or_default();
+        self.compression = Compression::new(self.role, params, &options);
+        self.decoder = Decoder::new(HeaderRules { sender: self.role.peer(), allow_rsv1: true });
+        self
+    }
+
+    pub(crate) fn new(
+        now: Timestamp,
+        role: Role,
+        config: Arc<Config>,
+        keys: Option<Box<ChaCha12Rng>>,
+    ) -> Self {
+        let rules = HeaderRules { sender: role.peer(), allow_rsv1: false };
+        let mut timers = TimerTable::default();
+        if let Some(interval) = config.ping_interval {
+            timers.set(Timer::Ping, now + interval);
+        }
+        Self {
+            role,
+            now,
+            decoder: Decoder::new(rules),
+            short: Path::new(role.peer(), &config),
+            receiving: Receiving::Data,
+            delivering: Delivering::new(config.delivery),
+            compression: Compression::default(),
+            inbox: Inbox::default(),
+            stash: Stash::default(),
+            end_of_stream: false,
+            sending: Sending::default(),
+            output: Output::new(Outbox::new(Arc::clone(&config), keys)),
+            phase: Phase::Open,
+            ending: None,
+            timers,
+            keepalive: Keepalive::default(),
+            counters: Counters::default(),
+            config,
+        }
+    }
+
+    /// Takes bytes that were read from the transport. They may be split in any way.
+    ///
+    /// Decodes them until the gate closes, and keeps the rest for later. While
+    /// [`wants_input`](Self::wants_input) is false everything is kept, so nothing is lost, but
+    /// [`Config::memory_bound`] does not account for this memory.
+    pub fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
+        self.tick(now);
+        if input.is_empty() || self.end_of_stream || self.phase == Phase::Cut {
+            return;
+        }
+        self.counters.bytes_in += input.len() as u64;
+        // Any byte shows that the peer is alive, not only a pong.
+        self.timers.clear(Timer::Pong);
+        self.timers.hear(input.len());
+        if self.decodes() {
+            self.decode_input(input);
+        } else {
+            self.discard_input(input.len());
+        }
+        self.note_gate();
+        self.timers.tick(self.now);
+    }
+
+    /// Decodes input up to the next event and returns it: [`handle_input`](Self::handle_input) and
+    /// [`poll_event`](Self::poll_event) in one call.
+    ///
+    /// The bytes after the event stay in `input`. Pass them in by the next call, or by
+    /// `handle_input`, before any later input. Returns `None` if there is no event; `input` is empty
+    /// then.
+    ///
+    /// This is the fastest way to receive for a caller that takes each message at once: the message
+    /// skips the queue, so the gate stays open, and input is not copied to be kept.
+    ///
+    /// ```
+    /// use tidegate_core::{Config, Connection, Event, Message, Timestamp};
+    ///
+    /// let mut client = Connection::client(Timestamp::ZERO, Config::default(), [7; 32]);
+    /// let mut input = &b"\x81\x03one\x81\x03two\x81\x05thr"[..]; // one read of the socket
+    /// let mut texts = Vec::new();
+    /// while let Some(event) = client.receive(Timestamp::ZERO, &mut input) {
+    ///     if let Event::Message(Message::Text(text)) = event {
+    ///         texts.push(text);
+    ///     }
+    /// }
+    /// assert_eq!(texts, ["one", "two"]);
+    /// assert!(input.is_empty(), "the beginning of the third message is kept");
+    /// ```
+    #[inline]
+    pub fn receive(&mut self, now: Timestamp, input: &mut &[u8]) -> Option<Event> {
+        if self.takes_straight()
+            && let Some(event) = self.take_straight(input)
+        {
+            self.now = self.now.max(now);
+            return Some(event);
+        }
+        self.receive_any(now, input)
+    }
+
+    /// Takes the end of the stream: the peer has shut down its writing side, or the transport has
+    /// failed. Everything that was received before is still decoded and delivered.
+    pub fn handle_eof(&mut self, now: Timestamp) {
+        self.tick(now);
+        if !self.end_of_stream {
+            self.end_of_stream = true;
+            if self.is_all_decoded() {
+                self.end();
+                self.timers.tick(self.now);
+            }
+        }
+    }
+
+    /// Advances the clock and fires expired timers. Call it at the time that
+    /// [`poll_timeout`](Self::poll_timeout) returned; extra calls are harmless.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.tick(now);
+        self.expire();
+        self.tick(now);
+    }
+
+    /// Returns the next event. After `None` there is no event until the next call of `handle_*`.
+    ///
+    /// Taking an event may open the gate. Then input that was kept is decoded, which may lead to new
+    /// output and a new deadline.
+    ///
+    /// The peer's Close, or a violation of the protocol by the peer, takes effect when the
+    /// application has taken all events before it and asks for the next one. Until then answers to
+    /// those events can be sent.
+    #[inline]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let only = self.inbox.pop_only();
+        if only.is_some() { only } else { self.poll_any() }
+    }
+
+    /// The bytes to write to the transport. See [`Output`].
+    pub fn output(&mut self) -> &mut Output {
+        self.output.outbox.commit();
+        &mut self.output
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) if nothing else happens before. A time
+    /// that has passed means now; `None` means that no timer is running.
+    ///
+    /// May change with every call that is not a getter, and when output is written.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        if self.output.outbox.has_urgent_news() {
+            return Some(self.now);
+        }
+        self.timers.next(self.now)
+    }
+
+    /// Whether to read from the transport. While this is false, do not read and do not poll the
+    /// socket for reading: that slows the peer down (backpressure).
+    ///
+    /// True while the gate is open, all input is decoded, and more bytes could still matter. May
+    /// become false in `handle_*`, and true again when events are taken.
+    pub fn wants_input(&self) -> bool {
+        let matters = match (self.phase, self.stash.held()) {
+            (Phase::Open | Phase::Closing, Some(Held::Violation(_))) => false,
+            // After the peer's Close, reading goes on only to notice the end of the stream.
+            (Phase::Open | Phase::Closing | Phase::Closed, Some(Held::Close { trailing, .. })) => {
+                *trailing < MAX_TRAILING
+            }
+            (Phase::Open | Phase::Closing | Phase::Closed, _) => true,
+            (Phase::Failed | Phase::Cut | Phase::Ended, _) => false,
+        };
+        matters && self.inbox.is_open() && !self.stash.has_input() && !self.end_of_stream
+    }
+
+    /// How many bytes to read at a time. This only affects speed; reads of any other size work too.
+    ///
+    /// Usually [`READ_SIZE`](crate::READ_SIZE). Up to [`MAX_READ_SIZE`](crate::MAX_READ_SIZE) while a
+    /// long frame is being received, unless the message is compressed or delivered in chunks: a
+    /// message of 1 MiB then takes two reads instead of seventeen. May change with every `handle_*`.
+    ///
+    /// Two limits keep [`Config::memory_bound`] valid. It is at most sixteen times what has arrived
+    /// of the message, so that a peer cannot make buffers grow by announcing a length. It ends with
+    /// the frame, so that the whole read becomes part of the message.
+    pub fn read_size(&self) -> usize {
+        let remaining = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
+        let earned = self.delivering.arrived().saturating_mul(READ_GROWTH);
+        remaining.min(earned).clamp(READ_SIZE, MAX_READ_SIZE)
+    }
+
+    /// Whether there is output to write.
+    pub fn wants_output(&self) -> bool {
+        !self.output.outbox.is_empty()
+    }
+
+    /// Whether [`send`](Self::send) would accept a message now.
+    #[inline]
+    pub fn can_send(&self) -> bool {
+        (self.phase == Phase::Open) & !self.output.outbox.is_full() & !self.sending.is_unfinished()
+    }
+
+    /// What to do with the transport. May change with every call that is not a getter, and when
+    /// output is written.
+    pub fn transport(&self) -> Transport {
+        match self.phase {
+            Phase::Cut => Transport::Close,
+            // The peer has ended its side. Its messages wait for the application, but no bytes will
+            // come or go.
+            Phase::Closing if self.end_of_stream && !self.wants_output() => Transport::Close,
+            Phase::Open | Phase::Closing => Transport::KeepOpen,
+            Phase::Closed | Phase::Failed | Phase::Ended if self.wants_output() => {
+                Transport::KeepOpen
+            }
+            // "The server MUST close the underlying TCP connection immediately; the client SHOULD
+            // wait for the server" (RFC 6455 §7.1.1).
+            Phase::Closed if self.role == Role::Client => Transport::KeepOpen,
+            Phase::Closed | Phase::Failed => Transport::ShutdownWrite,
+            Phase::Ended => Transport::Close,
+        }
+    }
+}
+
+/// The next read may be this many times as long as what has arrived of the message. One read of
+/// [`READ_SIZE`] is enough to earn [`MAX_READ_SIZE`].
+const READ_GROWTH: usize = 16;
+
+/// How many bytes are read after the peer's Close. A correct peer sends none (RFC 6455 §5.5.1); the
+/// limit ends the connection to a peer that never stops.
+const MAX_TRAILING: u32 = 1024 * 1024;

@@ -1,0 +1,140 @@
+//! What was not accepted to be sent, and why.
+
+use core::fmt;
+
+use crate::error::CLOSED;
+use crate::message::{Chunk, Message};
+
+/// A message that was not accepted. It comes back with the error, nothing was sent, and the
+/// connection is as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The outbox is at its high mark: try again when
+    /// [`can_send`](crate::Connection::can_send) is true.
+    Full(Message),
+    /// The connection is closing or closed: no data follows a Close (RFC 6455 §5.5.1).
+    Closed(Message),
+    /// A message in chunks is not finished: nothing may come between its fragments but control
+    /// frames (RFC 6455 §5.4).
+    Unfinished(Message),
+}
+
+impl SendError {
+    #[inline]
+    pub(crate) fn new(refusal: Refusal, message: Message) -> Self {
+        match refusal {
+            Refusal::Full => Self::Full(message),
+            Refusal::Closed => Self::Closed(message),
+            Refusal::Unfinished => Self::Unfinished(message),
+        }
+    }
+
+    /// Why it was refused, without the message.
+    pub const fn refusal(&self) -> Refusal {
+        match self {
+            Self::Full(_) => Refusal::Full,
+            Self::Closed(_) => Refusal::Closed,
+            Self::Unfinished(_) => Refusal::Unfinished,
+        }
+    }
+
+    /// Whether the outbox is full, and the message can be accepted later.
+    pub const fn is_full(&self) -> bool {
+        matches!(self, Self::Full(_))
+    }
+
+    /// Whether nothing can be sent any more.
+    pub const fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed(_))
+    }
+
+    /// Whether a message in chunks has to be finished first.
+    pub const fn is_unfinished(&self) -> bool {
+        matches!(self, Self::Unfinished(_))
+    }
+
+    /// The message, to be sent again or elsewhere.
+    pub fn into_message(self) -> Message {
+        match self {
+            Self::Full(message) | Self::Closed(message) | Self::Unfinished(message) => message,
+        }
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.refusal().fmt(f)
+    }
+}
+
+impl core::error::Error for SendError {}
+
+/// Why a message that the caller keeps was not accepted. Nothing was sent, and the connection is as
+/// it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The outbox is at its high mark: try again when
+    /// [`can_send`](crate::Connection::can_send) is true.
+    Full,
+    /// The connection is closing or closed: no data follows a Close (RFC 6455 §5.5.1).
+    Closed,
+    /// A message in chunks is not finished: nothing may come between its fragments but control
+    /// frames (RFC 6455 §5.4).
+    Unfinished,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => FULL,
+            Self::Closed => CLOSED,
+            Self::Unfinished => "a message in chunks is not finished yet",
+        })
+    }
+}
+
+impl core::error::Error for Refusal {}
+
+/// A chunk that was not accepted. Nothing was sent, and the connection is as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChunkError {
+    /// The outbox is at its high mark: try again when
+    /// [`can_send`](crate::Connection::can_send) is true.
+    Full(Chunk),
+    /// The connection is closing or closed.
+    Closed(Chunk),
+    /// The message in progress is of the other kind, text or binary.
+    WrongKind(Chunk),
+    /// The chunk continues a text message into something that is not UTF-8.
+    InvalidUtf8(Chunk),
+}
+
+impl ChunkError {
+    /// The chunk, to be sent again or elsewhere.
+    pub fn into_chunk(self) -> Chunk {
+        match self {
+            Self::Full(chunk)
+            | Self::Closed(chunk)
+            | Self::WrongKind(chunk)
+            | Self::InvalidUtf8(chunk) => chunk,
+        }
+    }
+}
+
+impl fmt::Display for ChunkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => FULL,
+            Self::Closed(_) => CLOSED,
+            Self::WrongKind(_) => "the message in progress is of the other kind",
+            Self::InvalidUtf8(_) => "the chunk makes the text message something else than UTF-8",
+        })
+    }
+}
+
+impl core::error::Error for ChunkError {}
+
+const FULL: &str = "the outbox is full: the peer, or the network, takes less than is sent";

@@ -1,0 +1,125 @@
+//! A message for many connections: encoded once, and compressed once for each size of window.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+
+#[cfg(feature = "deflate")]
+use crate::deflate::DeflateOptions;
+use crate::frame::{FrameHeader, OpCode, encode_header};
+use crate::message::Message;
+
+/// A message that is sent to any number of connections without being encoded or compressed again.
+/// Cheap to clone.
+///
+/// ```
+/// use tidegate_core::{Config, Connection, Prepared, Timestamp};
+///
+/// let mut room: Vec<_> =
+///     (0..1000).map(|_| Connection::server(Timestamp::ZERO, Config::default())).collect();
+/// let news = Prepared::new("tide is high");
+/// for member in &mut room {
+///     // An error means that this one is slow, or gone: skip it, wait for it, or drop it.
+///     member.send_prepared(&news)?;
+/// }
+/// # Ok::<(), tidegate_core::SendError>(())
+/// ```
+///
+/// A server's connections share its bytes. A client's mask them, each with a key of its own.
+#[derive(Clone)]
+pub struct Prepared(Arc<Inner>);
+
+struct Inner {
+    message: Message,
+    plain: Encoded,
+    #[cfg(feature = "deflate")]
+    compressed: Compressed,
+}
+
+/// A frame as a server sends it.
+#[derive(Clone, Debug)]
+pub(crate) struct Encoded {
+    pub(crate) frame: Bytes,
+    pub(crate) payload: Bytes,
+    pub(crate) rsv1: bool,
+}
+
+/// For windows of 9 to 15 bits each, once a connection has asked for it. `None` for a message that
+/// is too short, or does not get shorter.
+#[cfg(feature = "deflate")]
+struct Compressed {
+    options: DeflateOptions,
+    windows: [std::sync::OnceLock<Option<Encoded>>; 7],
+}
+
+impl Prepared {
+    /// Prepares a message; for connections that compress, with the default options.
+    pub fn new(message: impl Into<Message>) -> Self {
+        let message = message.into();
+        Self(Arc::new(Inner {
+            plain: Encoded::new(&message, message.clone().into_bytes(), false),
+            #[cfg(feature = "deflate")]
+            compressed: Compressed {
+                options: DeflateOptions::default(),
+                windows: Default::default(),
+            },
+            message,
+        }))
+    }
+
+    /// Prepares a message; for connections that compress, with this level and least size.
+    #[cfg(feature = "deflate")]
+    pub fn with_options(message: impl Into<Message>, options: DeflateOptions) -> Self {
+        let message = message.into();
+        let plain = Encoded::new(&message, message.clone().into_bytes(), false);
+        let compressed = Compressed { options, windows: Default::default() };
+        Self(Arc::new(Inner { message, plain, compressed }))
+    }
+
+    /// The message.
+    pub fn message(&self) -> &Message {
+        &self.0.message
+    }
+
+    pub(crate) fn plain(&self) -> &Encoded {
+        &self.0.plain
+    }
+
+    /// Compressed for a window of this many bits, 9 to 15, if that makes it shorter. The first one
+    /// who asks compresses it.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn compressed(&self, window_bits: u8) -> Option<&Encoded> {
+        let Inner { message, compressed: Compressed { options, windows }, .. } = &*self.0;
+        let window = windows.get(usize::from(window_bits.checked_sub(9)?))?;
+        let encode = || {
+            let mut compressor = crate::deflate::Compressor::new(window_bits, false, options)?;
+            let is_worth = compressor.is_worth(message.len());
+            let payload = is_worth.then(|| compressor.message(message.as_bytes())).flatten()?;
+            Some(Encoded::new(message, payload.into(), true))
+        };
+        window.get_or_init(encode).as_ref()
+    }
+}
+
+impl Encoded {
+    fn new(message: &Message, payload: Bytes, rsv1: bool) -> Self {
+        let opcode = OpCode::from(message.kind());
+        let length = payload.len() as u64;
+        let header = FrameHeader { fin: true, rsv1, opcode, mask: None, length };
+        let header = encode_header(header);
+        let header = header.as_slice();
+        let mut frame = Vec::with_capacity(header.len() + payload.len());
+        frame.extend_from_slice(header);
+        frame.extend_from_slice(&payload);
+        let frame = Bytes::from(frame);
+        Self { payload: frame.slice(header.len()..), frame, rsv1 }
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Prepared").field(&self.0.message).finish()
+    }
+}
