@@ -180,7 +180,7 @@ impl Fuzz {
         self.connection.handle_eof(self.now);
         self.check()?;
         while let Some(event) = self.connection.poll_event() {
-            prop_assert!(!self.was_told_the_end, "{event:?} behind the end");
+            prop_assert!(!self.was_told_the_end, "{event:?} after the end");
             self.was_told_the_end = matches!(event, Event::Closed(_));
             self.check()?;
         }
@@ -206,7 +206,7 @@ impl Fuzz {
         while let Some((frame, length)) = Frame::parse(rest).unwrap() {
             rest = &rest[length..];
             prop_assert_eq!(frame.key.is_some(), masks);
-            prop_assert!(frame.opcode >= 8 || !is_closed, "data behind a Close");
+            prop_assert!(frame.opcode >= 8 || !is_closed, "data after a Close");
             prop_assert!(frame.opcode != opcode::CLOSE || !is_closed, "a second Close");
             is_closed |= frame.opcode == opcode::CLOSE;
             messages.read(&frame)?;

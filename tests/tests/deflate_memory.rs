@@ -152,7 +152,7 @@ fn bombs(role: Role, unit: &[u8]) -> Vec<(String, Vec<u8>)> {
             }
             queued.extend(&alone);
             bombs.push((format!("{kind} in frames of {size}"), alone));
-            bombs.push((format!("{kind} in frames of {size} behind a queue"), queued));
+            bombs.push((format!("{kind} in frames of {size} after a nearly full queue"), queued));
         }
     }
     bombs
@@ -201,7 +201,7 @@ fn floods_close_the_gate() {
             let seen = run(role, &config, params(takeover), &one.repeat(count));
             assert!(seen.peak <= bound, "{role:?} {longest}: {} of {bound}", seen.peak);
             assert_eq!((seen.messages, seen.bytes), (count, count * longest), "none is lost");
-            assert_eq!(seen.most_queued, longest, "the gate closes behind the first one");
+            assert_eq!(seen.most_queued, longest, "the gate closes after the first one");
             worst = worst.max(seen.peak);
         }
         report("one read of small frames", worst, bound);

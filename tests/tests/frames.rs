@@ -77,7 +77,7 @@ proptest! {
                     }
                     Part::Payload(payload) => {
                         let frame = decoded.last_mut().unwrap();
-                        prop_assert!(!frame.3, "nothing comes behind the last piece");
+                        prop_assert!(!frame.3, "nothing comes after the last piece");
                         match payload.mask {
                             Some(mut mask) => mask.append(payload.bytes, &mut frame.2),
                             None => frame.2.extend_from_slice(payload.bytes),

@@ -140,16 +140,16 @@ proptest! {
                         while let Some(event) = connection.receive(now, &mut piece) {
                             events.push(event);
                         }
-                        assert!(piece.is_empty(), "nothing is left behind the last event");
+                        assert!(piece.is_empty(), "nothing is left after the last event");
                     }
                     Way::Lent => {
                         let mut buffer = piece.to_vec();
                         let mut input = &mut buffer[..];
                         while let Some(event) = connection.receive_ref(now, &mut input) {
                             events.push(event.into_event());
-                            assert!(piece.ends_with(input), "what is behind it is as it was");
+                            assert!(piece.ends_with(input), "the input after it is unchanged");
                         }
-                        assert!(input.is_empty(), "nothing is left behind the last event");
+                        assert!(input.is_empty(), "nothing is left after the last event");
                     }
                 }
                 drain(&mut connection, usize::MAX, &mut output);

@@ -184,7 +184,7 @@ pub(crate) async fn send_alone(way: Way, takes_first: bool) -> String {
         }
         sleep(BUSY / 6).await;
     }
-    "`Ok`, for ever".into()
+    "`Ok`, forever".into()
 }
 
 /// A handler of `serve` that returns the error of `recv`, and the log of the server.

@@ -61,8 +61,8 @@ pub(crate) async fn inputs<A: Adapter>(mode: Mode) {
             let (mut end, mut stream) = victim::<A>(role, mode, Config::default()).await;
             let reading = read(stream.tcp());
             let before = to(role, Frame::new(opcode::TEXT, "before"));
-            let behind = to(role, Frame::new(opcode::TEXT, "behind")).repeat(20);
-            stream.write_all(&[before, bytes, behind].concat()).unwrap();
+            let after = to(role, Frame::new(opcode::TEXT, "after")).repeat(20);
+            stream.write_all(&[before, bytes, after].concat()).unwrap();
             stream.shutdown_write();
             let first = soon::<A, _>(end.recv()).await.unwrap();
             assert_eq!(first, Some(Message::text("before")), "{name}");

@@ -286,7 +286,7 @@ impl State {
         let has_come = self.has(|seen| matches!(seen, Seen::Close(_)));
         // After sending a Close, and until the peer's arrives, a ping may still be answered (RFC 6455
         // section 5.5.2).
-        assert!(!has_come || frame.opcode > 8, "{frame:?} behind a Close");
+        assert!(!has_come || frame.opcode > 8, "{frame:?} after a Close");
         match frame.opcode {
             0x0..=0x2 => self.take_data(frame),
             0x8 => {
@@ -315,7 +315,7 @@ impl State {
         let (compressed, mut payload) = match (self.message.take(), frame.opcode) {
             (None, 0x1 | 0x2) => (frame.rsv == 0x40, Vec::new()),
             (Some(message), 0x0) if frame.rsv == 0 => message,
-            (message, _) => panic!("{frame:?} behind {message:?}"),
+            (message, _) => panic!("{frame:?} after {message:?}"),
         };
         assert!(frame.rsv == 0 || frame.rsv == 0x40 && self.deflate, "{frame:?}");
         payload.extend(frame.payload);

@@ -55,7 +55,7 @@ fn the_last_message_before_a_violation_held_back_by_the_gate_can_be_answered() {
 fn more_input_does_not_hasten_the_end() {
     let mut server = server(Frame::close(Some(1000), ""));
     assert_eq!(server.poll_event(), Some(Event::Message(Message::text("last"))));
-    server.handle_input(NOW, b"behind the Close nothing counts");
+    server.handle_input(NOW, b"nothing after the Close counts");
     assert_eq!(server.send("answer"), Ok(()));
     assert!(matches!(server.poll_event(), Some(Event::Closed(closed)) if closed.is_clean()));
 }

@@ -69,7 +69,7 @@ impl Written {
                 unwritten.pongs.drain(..=index);
             }
             opcode::CLOSE => {
-                assert!(unwritten.data.is_empty(), "the Close comes behind the data");
+                assert!(unwritten.data.is_empty(), "the Close comes after the data");
                 match unwritten.close.take() {
                     Some(Words::Exactly(close)) => {
                         assert_eq!(frame.payload, close_of(&close).payload);

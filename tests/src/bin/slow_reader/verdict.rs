@@ -51,7 +51,7 @@ pub(crate) fn judge<A: Adapter>(options: &Options, measured: &Measured) -> bool 
         ));
         checks.push((
             sender.longest_block >= BLOCKED,
-            format!("the sender waited up to {} ms for its turn", sender.longest_block.as_millis()),
+            format!("the sender waited up to {} ms to send", sender.longest_block.as_millis()),
         ));
         // A ping after unread messages is answered only when they have been read.
         checks.push((

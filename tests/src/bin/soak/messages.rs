@@ -83,7 +83,7 @@ impl Incoming {
              bytes, {begin:?}{}",
             self.peer,
             message.len(),
-            if self.has_ended { ", behind the end" } else { "" },
+            if self.has_ended { ", after the end" } else { "" },
         ))
     }
 }
@@ -148,9 +148,9 @@ pub(crate) fn pieces(random: &mut Random, message: &Message) -> (MessageKind, Ve
     let mut pieces = Vec::new();
     while !rest.is_empty() {
         let count = random.below(40_000).min(rest.len());
-        let (piece, behind) = rest.split_at(count);
+        let (piece, after) = rest.split_at(count);
         pieces.push(piece.to_vec());
-        rest = behind;
+        rest = after;
     }
     (message.kind(), pieces)
 }

@@ -168,7 +168,7 @@ impl Talk {
             Side::Client => drop(sender.close(CloseCode::NORMAL, "").await?),
             Side::Server => {
                 if receiver.recv().await?.is_some() {
-                    return Err(Fault::Wrong("a message behind the end".into()));
+                    return Err(Fault::Wrong("a message after the end".into()));
                 }
             }
         }
