@@ -8,7 +8,7 @@
 use core::time::Duration;
 use std::io;
 
-use tidegate_tokio::{Accept, Arrival, Config, Decision, Error, ServeOptions, WebSocket};
+use tidegate_tokio::{Acceptance, ClientInfo, Config, Decision, Error, ServeOptions, WebSocket};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -32,10 +32,10 @@ async fn main() -> io::Result<()> {
 }
 
 /// An echo speaks any subprotocol.
-async fn whatever_is_asked_for(arrival: Arrival) -> Decision {
-    match arrival.request().subprotocols().next() {
-        Some(subprotocol) => Accept::new().subprotocol(subprotocol).into(),
-        None => Accept::new().into(),
+async fn whatever_is_asked_for(client: ClientInfo) -> Decision {
+    match client.request().subprotocols().next() {
+        Some(subprotocol) => Acceptance::new().subprotocol(subprotocol).into(),
+        None => Acceptance::new().into(),
     }
 }
 

@@ -127,11 +127,11 @@ use hyper::ext::Protocol;
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use tidegate_core::Config;
-use tidegate_core::handshake::{Request, Upgrade as Checked};
+use tidegate_core::handshake::{HttpUpgrade, Request};
 use tidegate_driver::Error;
 
 pub use crate::hyper::Socket;
-use crate::hyper::{Refusal, Upgrade};
+use crate::hyper::{Upgrade, UpgradeError};
 
 /// Extracts a request for a WebSocket. What is none is rejected: 405, 426 or 400.
 ///
@@ -219,8 +219,8 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebSocketRejection> {
         let protocol = parts.extensions.get::<Protocol>().map(Protocol::as_str);
-        let checked = Checked::check_parts(parts, protocol)
-            .map_err(|error| WebSocketRejection(Refusal::request(error, parts.version)))?;
+        let checked = HttpUpgrade::check_parts(parts, protocol)
+            .map_err(|error| WebSocketRejection(UpgradeError::request(error, parts.version)))?;
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
         let upgrade =
             Upgrade::new(checked, on_upgrade, parts.version).map_err(WebSocketRejection)?;
@@ -239,11 +239,11 @@ impl fmt::Debug for WebSocketUpgrade {
 
 /// Why a request is not one for a WebSocket: an answer with the right status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WebSocketRejection(Refusal);
+pub struct WebSocketRejection(UpgradeError);
 
 impl WebSocketRejection {
     /// What is wrong.
-    pub fn refusal(&self) -> &Refusal {
+    pub fn error(&self) -> &UpgradeError {
         &self.0
     }
 }

@@ -10,14 +10,14 @@
 //! fn service<B>(mut request: Request<B>) -> Response<Bytes> {
 //!     let upgrade = match upgrade(&mut request) {
 //!         Ok(upgrade) => upgrade,
-//!         Err(refusal) => return refusal.into_response(),
+//!         Err(error) => return error.into_response(),
 //!     };
 //!     match upgrade.accept() {
 //!         Ok((response, opening)) => {
 //!             tokio::spawn(async move { echo(opening.await?).await });
 //!             response.map(|()| Bytes::new())
 //!         }
-//!         Err(refusal) => refusal.into_response(),
+//!         Err(error) => error.into_response(),
 //!     }
 //! }
 //!
@@ -64,7 +64,7 @@ use hyper::rt::{Read, ReadBuf, Write};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use tidegate_core::Config;
 use tidegate_core::handshake::{
-    AcceptError, Acceptance, HandshakeError, Request, Upgrade as Checked, refusal_response,
+    AcceptError, Acceptance, HandshakeError, HttpUpgrade, Request, error_response,
 };
 use tidegate_driver::{ByteStream, Clock, Error};
 
@@ -80,12 +80,13 @@ pub type Socket = tidegate_driver::WebSocket<HyperStream, TokioClock>;
 ///
 /// # Errors
 ///
-/// [`Refusal`]: the request is not one for a WebSocket, or its connection cannot be upgraded.
-pub fn upgrade<B>(request: &mut HttpRequest<B>) -> Result<Upgrade, Refusal> {
+/// [`UpgradeError`]: the request is not one for a WebSocket, or its connection cannot be upgraded.
+pub fn upgrade<B>(request: &mut HttpRequest<B>) -> Result<Upgrade, UpgradeError> {
     let protocol = request.extensions().get::<Protocol>().map(Protocol::as_str);
-    let checked = Checked::check(request, protocol);
+    let checked = HttpUpgrade::check(request, protocol);
     let version = request.version();
-    let checked = checked.map_err(|error| Refusal { cause: Cause::Request(error), version })?;
+    let checked =
+        checked.map_err(|error| UpgradeError { cause: Cause::Request(error), version })?;
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
     Upgrade::new(checked, on_upgrade, version)
 }
@@ -94,22 +95,20 @@ pub fn upgrade<B>(request: &mut HttpRequest<B>) -> Result<Upgrade, Refusal> {
 #[derive(Debug)]
 #[must_use = "it waits to be accepted"]
 pub struct Upgrade {
-    checked: Checked,
+    checked: HttpUpgrade,
     acceptance: Acceptance,
-    config: Arc<Config>,
     on_upgrade: OnUpgrade,
     version: Version,
 }
 
 impl Upgrade {
     pub(crate) fn new(
-        checked: Checked,
+        checked: HttpUpgrade,
         on_upgrade: Option<OnUpgrade>,
         version: Version,
-    ) -> Result<Self, Refusal> {
-        let on_upgrade = on_upgrade.ok_or(Refusal { cause: Cause::NotUpgradable, version })?;
-        let (acceptance, config) = (Acceptance::new(), Arc::default());
-        Ok(Self { checked, acceptance, config, on_upgrade, version })
+    ) -> Result<Self, UpgradeError> {
+        let on_upgrade = on_upgrade.ok_or(UpgradeError { cause: Cause::NotUpgradable, version })?;
+        Ok(Self { checked, acceptance: Acceptance::new(), on_upgrade, version })
     }
 
     /// What the client asks for.
@@ -132,7 +131,7 @@ impl Upgrade {
 
     /// Sets up the connection. With options for permessage-deflate, that is negotiated.
     pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
-        self.config = config.into();
+        self.acceptance = self.acceptance.config(config);
         self
     }
 
@@ -144,15 +143,18 @@ impl Upgrade {
     ///
     /// # Errors
     ///
-    /// [`Refusal`], a 500: the client did not offer the subprotocol, or a header cannot be added.
+    /// [`UpgradeError`], a 500: the client did not offer the subprotocol, or a header cannot be added.
     pub fn accept(
         self,
-    ) -> Result<(Response<()>, impl Future<Output = Result<Socket, Error>> + Send + 'static), Refusal>
-    {
-        let Self { checked, acceptance, config, on_upgrade, version } = self;
-        let accepted = checked.accept(acceptance.configured(&config));
+    ) -> Result<
+        (Response<()>, impl Future<Output = Result<Socket, Error>> + Send + 'static),
+        UpgradeError,
+    > {
+        let Self { checked, acceptance, on_upgrade, version } = self;
+        let config = acceptance.chosen_config().cloned().unwrap_or_default();
+        let accepted = checked.accept(acceptance);
         let (response, accepted) =
-            accepted.map_err(|error| Refusal { cause: Cause::Answer(error), version })?;
+            accepted.map_err(|error| UpgradeError { cause: Cause::Answer(error), version })?;
         let opening = async move {
             let upgraded = on_upgrade.await.map_err(io::Error::other)?;
             let stream = HyperStream::new(upgraded, version);
@@ -168,7 +170,7 @@ impl Upgrade {
 
 /// Why there is no upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct UpgradeError {
     cause: Cause,
     version: Version,
 }
@@ -180,7 +182,7 @@ enum Cause {
     Answer(AcceptError),
 }
 
-impl Refusal {
+impl UpgradeError {
     #[cfg(feature = "axum")]
     pub(crate) fn request(error: HandshakeError, version: Version) -> Self {
         Self { cause: Cause::Request(error), version }
@@ -198,8 +200,8 @@ impl Refusal {
     /// application.
     pub fn into_response(self) -> Response<Bytes> {
         match self.cause {
-            Cause::Request(error) => refusal_response(error, self.version),
-            Cause::NotUpgradable => refusal_response(HandshakeError::Upgrade, self.version),
+            Cause::Request(error) => error_response(error, self.version),
+            Cause::NotUpgradable => error_response(HandshakeError::Upgrade, self.version),
             Cause::Answer(_) => {
                 let mut response = Response::new(Bytes::new());
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -209,7 +211,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for UpgradeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             Cause::Request(error) => error.fmt(f),
@@ -219,7 +221,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl core::error::Error for Refusal {}
+impl core::error::Error for UpgradeError {}
 
 /// What hyper gives for an upgraded connection, as a stream.
 #[derive(Debug)]

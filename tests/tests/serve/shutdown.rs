@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Instant;
 
-use tidegate_driver::{Accept, ServeOptions};
+use tidegate_core::handshake::Acceptance;
+use tidegate_driver::ServeOptions;
 
 use crate::{Adapter, Behaviour, LONG, Running, for_each_adapter};
 
@@ -104,7 +105,7 @@ fn who_asks_too_late_is_refused<A: Adapter>() {
     let options = ServeOptions::new().decide(|_| async {
         // It takes a while, and blocks a thread of the runtime: it is a test.
         thread::sleep(Duration::from_millis(300));
-        Accept::new().into()
+        Acceptance::new().into()
     });
     let server = Running::start::<A>(options, Behaviour::Echo);
     let mut client = server.client();

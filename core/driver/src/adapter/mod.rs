@@ -36,7 +36,7 @@ macro_rules! define_adapter {
         pub use $crate::tidegate_core::deflate;
         pub use $crate::tidegate_core::handshake;
         pub use $crate::tidegate_core::handshake::{
-            ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
+            Acceptance, ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
         };
         pub use $crate::tidegate_core::{
             ByteString, Bytes, Chunk, ChunkError, CloseCode, CloseFrame, Closed, Compress, Config,
@@ -45,7 +45,7 @@ macro_rules! define_adapter {
             SendError, Stats, Watermarks,
         };
         pub use $crate::{
-            Accept, Arrival, Backoff, BoxError, Closer, ConnectError, ConnectFault, Counters,
+            Backoff, BoxError, ClientInfo, Closer, ConnectError, ConnectFault, Counters,
             Decision, Driver, EntropyError, EnvironmentError, Error, FailedAttempt,
             HandlerOutcome, Listener, MaybeTls, MessageReader, MessageWriter, OnDrop, Options,
             Origins, Outcome, Peer, Proxy, Receiver, RedirectError, Remote, ReuniteError, Sender,

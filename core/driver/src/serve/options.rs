@@ -5,25 +5,25 @@ use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::serve::decision::{Accept, Arrival, Decision};
+use crate::serve::decision::{ClientInfo, Decision};
 use crate::serve::origins::Origins;
 use tidegate_core::Config;
-use tidegate_core::handshake::Limits;
+use tidegate_core::handshake::{Acceptance, Limits, Request};
 
 /// Limits of a server, and what it decides requests by.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
-/// use tidegate_driver::{Accept, Decision, Origins, ServeOptions};
-/// use tidegate_core::handshake::Rejection;
+/// use tidegate_core::handshake::{Acceptance, Rejection};
+/// use tidegate_driver::{Decision, Origins, ServeOptions};
 ///
 /// let options = ServeOptions::new()
 ///     .max_connections(NonZeroUsize::new(10_000))
 ///     .origins(Origins::new(["https://example.org"]))
 ///     .subprotocols(["chat.v2", "chat.v1"])
-///     .decide(|arrival| async move {
-///         match arrival.request().path() {
-///             "/chat" => Decision::from(Accept::new().header("X-Served-By", "tidegate")),
+///     .decide(|client| async move {
+///         match client.request().path() {
+///             "/chat" => Decision::from(Acceptance::new().header("X-Served-By", "tidegate")),
 ///             _ => Rejection::new(404).body("not here\n").into(),
 ///         }
 ///     });
@@ -41,7 +41,8 @@ pub struct ServeOptions {
 }
 
 /// The application's decision, behind a pointer: it is asked once in a connection.
-type Decide = Arc<dyn Fn(Arrival) -> Pin<Box<dyn Future<Output = Decision> + Send>> + Send + Sync>;
+type Decide =
+    Arc<dyn Fn(ClientInfo) -> Pin<Box<dyn Future<Output = Decision> + Send>> + Send + Sync>;
 
 impl Default for ServeOptions {
     fn default() -> Self {
@@ -129,17 +130,25 @@ impl ServeOptions {
     /// takes longer than the timeout of the limits, the client gets a 503.
     pub fn decide<D, F>(mut self, decide: D) -> Self
     where
-        D: Fn(Arrival) -> F + Send + Sync + 'static,
+        D: Fn(ClientInfo) -> F + Send + Sync + 'static,
         F: Future<Output = Decision> + Send + 'static,
     {
-        self.decide = Some(Arc::new(move |arrival| Box::pin(decide(arrival))));
+        self.decide = Some(Arc::new(move |client| Box::pin(decide(client))));
         self
     }
 
-    /// What an acceptance leaves open.
-    pub(crate) fn complete(&self, accept: Accept, arrival: &Arrival) -> Accept {
-        let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
-        accept.or(arrival.request().select_subprotocol(&supported), &self.config)
+    /// Fills in what an acceptance leaves out.
+    pub(crate) fn complete(&self, mut acceptance: Acceptance, request: &Request) -> Acceptance {
+        if acceptance.chosen_subprotocol().is_none() {
+            let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
+            if let Some(name) = request.select_subprotocol(&supported) {
+                acceptance = acceptance.subprotocol(name);
+            }
+        }
+        if acceptance.chosen_config().is_none() {
+            acceptance = acceptance.config(Arc::clone(&self.config));
+        }
+        acceptance
     }
 }
 
