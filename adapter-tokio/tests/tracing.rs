@@ -110,12 +110,15 @@ async fn a_server_tells_of_its_trouble() {
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let options = ServeOptions::new().decide(|client| async move {
-        match client.request().path() {
-            "/no" => Decision::from(Rejection::new(404)),
-            _ => Acceptance::new().into(),
-        }
-    });
+    let options = ServeOptions::builder()
+        .decide(|client| async move {
+            match client.request().path() {
+                "/no" => Decision::from(Rejection::new(404)),
+                _ => Acceptance::new().into(),
+            }
+        })
+        .build()
+        .unwrap();
     let server = serve_any_outcome(listener, options, |mut socket, client| async move {
         match client.request().path() {
             "/panic" => panic!("as it is told to"),

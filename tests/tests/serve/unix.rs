@@ -15,10 +15,10 @@ macro_rules! echoes {
         #[test]
         fn $name() {
             let path = path(stringify!($name));
-            let options = ServeOptions::new().decide(|client| async move {
+            let options = ServeOptions::builder().decide(|client| async move {
                 assert_eq!(client.remote(), &Remote::Unix(None));
                 Acceptance::new().into()
-            });
+            }).build().unwrap();
             let counters = $block_on(async {
                 let listener = $bind(&path).unwrap();
                 let server = $adapter::serve(listener, options, |socket, client| {

@@ -123,7 +123,7 @@ impl Acceptance {
     #[cfg(feature = "deflate")]
     fn compression(&self) -> AcceptableCompression {
         let options = self.config.as_ref().and_then(|config| config.deflate());
-        let configured = options.map(crate::deflate::DeflateOptions::wishes);
+        let configured = options.map(crate::deflate::DeflateOptions::params);
         AcceptableCompression { deflate: self.compression.deflate.or(configured) }
     }
 
