@@ -2,6 +2,7 @@
 
 mod builder;
 mod getters;
+pub(crate) mod read_size;
 mod watermarks;
 
 pub use self::builder::ConfigBuilder;
