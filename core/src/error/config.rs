@@ -1,4 +1,4 @@
-//! Mistakes in a configuration.
+//! Errors in a configuration.
 
 use core::fmt;
 use core::time::Duration;
