@@ -5,7 +5,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use tidegate_core::testing::{Application, End, Pipe, Pair, Random, Rest, Conditions};
+use tidegate_core::testing::{Application, Conditions, End, Pair, Pipe, Random, Rest};
 use tidegate_core::{
     CloseCode, CloseFrame, Config, Event, Failure, Message, SendError, Timestamp, Watermarks,
 };
@@ -187,7 +187,11 @@ fn an_echo_gives_everything_back() {
             let mut client = Talker::sending(&sent).closing(Close::After(40));
             let mut server = Talker::echo();
             let mut pair = Pair::new(tight(), Config::default(), conditions, seed);
-            assert_eq!(pair.run(&mut client, &mut server, BOUND), Rest::Over, "{conditions:?} {seed}");
+            assert_eq!(
+                pair.run(&mut client, &mut server, BOUND),
+                Rest::Over,
+                "{conditions:?} {seed}"
+            );
             assert_eq!(server.received, sent);
             assert_eq!(client.received, sent);
             assert_clean(&pair);
@@ -203,7 +207,11 @@ fn both_directions_full_at_once() {
             let mut client = Talker::sending(&up).closing(Close::After(60));
             let mut server = Talker::sending(&down).closing(Close::After(60));
             let mut pair = Pair::new(tight(), tight(), conditions, seed);
-            assert_eq!(pair.run(&mut client, &mut server, BOUND), Rest::Over, "{conditions:?} {seed}");
+            assert_eq!(
+                pair.run(&mut client, &mut server, BOUND),
+                Rest::Over,
+                "{conditions:?} {seed}"
+            );
             assert_eq!(server.received, up);
             assert_eq!(client.received, down);
             assert_clean(&pair);
@@ -307,7 +315,11 @@ fn pings_are_answered_while_data_flows() {
             let mut server = Talker::sending(&down).slowly(Duration::from_millis(90));
             server.close = Close::After(100);
             let mut pair = Pair::new(keepalive(tight()), keepalive(tight()), conditions, seed);
-            assert_eq!(pair.run(&mut client, &mut server, BOUND), Rest::Over, "{conditions:?} {seed}");
+            assert_eq!(
+                pair.run(&mut client, &mut server, BOUND),
+                Rest::Over,
+                "{conditions:?} {seed}"
+            );
             assert_clean(&pair);
             assert_eq!(server.received, up);
             assert_eq!(client.received, down);

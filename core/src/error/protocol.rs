@@ -59,7 +59,8 @@ pub enum ProtocolError {
     },
     /// A message is longer than `max_message_size`.
     MessageTooLarge {
-        /// The sum of the lengths in its frame headers so far, or what has been inflated of it.
+        /// The sum of the lengths in its frame headers so far. Of a compressed message, one byte more
+        /// than the limit.
         length: u64,
         /// The limit: `ConfigBuilder::max_message_size`.
         limit: usize,

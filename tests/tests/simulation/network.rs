@@ -5,7 +5,7 @@ use core::task::{Context, Poll, Waker};
 use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 
-use tidegate_core::testing::{Pipe, Random, Conditions};
+use tidegate_core::testing::{Conditions, Pipe, Random};
 use tidegate_core::{Config, Connection, Timestamp};
 use tidegate_driver::{ByteStream, Clock, WebSocket};
 

@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::time::Duration;
 use std::rc::Rc;
 
-use tidegate_core::testing::{Random, Conditions};
+use tidegate_core::testing::{Conditions, Random};
 use tidegate_core::{Config, Connection, PongPolicy, Timestamp, Watermarks};
 use tidegate_driver::{Driver, WebSocket};
 

@@ -4,7 +4,7 @@
 use core::time::Duration;
 use std::io::IoSlice;
 
-use tidegate_core::testing::{Frame, Conditions, opcode};
+use tidegate_core::testing::{Conditions, Frame, opcode};
 use tidegate_core::{CloseCode, Config, ConfigBuilder, Failure, Timestamp, Watermarks};
 use tidegate_driver::{ByteStream, Error};
 
