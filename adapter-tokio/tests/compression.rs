@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use tidegate_tokio::deflate::DeflateOptions;
-use tidegate_tokio::{CloseCode, Compress, Config, Options, connect_with, split_spawn};
+use tidegate_tokio::{CloseCode, Compress, Config, Options, Outgoing, connect_with, split_spawn};
 use tokio::net::TcpListener;
 
 /// Each message says whether it is compressed, whole and split; what was not negotiated is not.
@@ -34,16 +34,16 @@ async fn a_message_says_whether_it_is_compressed() {
         socket.send(&*text).await.unwrap();
         let short = socket.stats().bytes_out;
         assert_eq!(short < 1_000, compresses, "{short}");
-        socket.send_with(&*text, Compress::Never).await.unwrap();
+        socket.send(Outgoing::from(&*text).compress(Compress::Never)).await.unwrap();
         assert!(socket.stats().bytes_out > short + 10_000);
 
         let (sender, _receiver) = split_spawn(socket);
         let before = sender.stats().bytes_out;
-        sender.send_with(&*text, Compress::Always).await.unwrap();
+        sender.send(Outgoing::from(&*text).compress(Compress::Always)).await.unwrap();
         sender.flush().await.unwrap();
         let short = sender.stats().bytes_out - before;
         assert_eq!(short < 1_000, compresses, "{short}");
-        sender.send_with(&*text, Compress::Never).await.unwrap();
+        sender.send(Outgoing::from(&*text).compress(Compress::Never)).await.unwrap();
         sender.flush().await.unwrap();
         assert!(sender.stats().bytes_out > before + short + 10_000);
         sender.close(CloseCode::NORMAL, "").await.unwrap();

@@ -1,5 +1,6 @@
 //! [`Connection`]: an open WebSocket of either role, from the end of the opening handshake on.
 
+mod after_handshake;
 pub(crate) mod closing;
 pub(crate) mod deadlines;
 pub(crate) mod event;
@@ -362,8 +363,9 @@ impl Connection {
     }
 
     /// Whether [`send`](Self::send) would accept a message now.
+    #[inline]
     pub fn can_send(&self) -> bool {
-        self.phase == Phase::Open && !self.output.outbox.is_full() && !self.sending.is_unfinished()
+        (self.phase == Phase::Open) & !self.output.outbox.is_full() & !self.sending.is_unfinished()
     }
 
     /// What to do with the transport. May change with every call that is not a getter, and when

@@ -34,7 +34,7 @@ pub(crate) struct Compression {
 
 /// Payload as it goes out.
 #[derive(Debug)]
-pub(crate) struct Outgoing {
+pub(crate) struct MaybeCompressed {
     pub(crate) compressed: bool,
     pub(crate) payload: Bytes,
 }
@@ -131,7 +131,7 @@ impl Compression {
         first: bool,
         last: bool,
         compress: Compress,
-    ) -> Outgoing {
+    ) -> MaybeCompressed {
         if let Some(Negotiated { compressor: Some(compressor), chunks, .. }) =
             self.negotiated.as_deref_mut()
         {
@@ -139,10 +139,10 @@ impl Compression {
                 *chunks = compress != Compress::Never;
             }
             if *chunks && let Some(compressed) = compressor.chunk(&payload, last) {
-                return Outgoing { compressed: first, payload: compressed.into() };
+                return MaybeCompressed { compressed: first, payload: compressed.into() };
             }
         }
-        Outgoing { compressed: false, payload }
+        MaybeCompressed { compressed: false, payload }
     }
 }
 
@@ -207,7 +207,7 @@ impl Compression {
         _first: bool,
         _last: bool,
         _compress: Compress,
-    ) -> Outgoing {
-        Outgoing { compressed: false, payload }
+    ) -> MaybeCompressed {
+        MaybeCompressed { compressed: false, payload }
     }
 }

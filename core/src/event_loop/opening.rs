@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 
 use crate::READ_SIZE;
 use crate::connection::Transport;
@@ -10,7 +10,7 @@ use crate::event_loop::budget::Budget;
 use crate::event_loop::duplex::Duplex;
 use crate::event_loop::stream_io::{Read, Written, flush, read_once};
 use crate::event_loop::turn::{Turn, Wait};
-use crate::handshake::{ClientHandshake, HandshakeError, ServerHandshake};
+use crate::handshake::{ClientHandshake, Handshake, HandshakeError, ServerHandshake, Steps};
 use crate::time::Timestamp;
 
 /// Does everything that a server's opening handshake can do without waiting. After each call, look:
@@ -94,52 +94,8 @@ pub fn connect<S: Duplex + ?Sized>(
     turn(handshake, stream, buffer, now)
 }
 
-/// What both handshakes have.
-trait Opening {
-    fn handle_input(&mut self, now: Timestamp, input: &[u8]);
-    fn handle_eof(&mut self, now: Timestamp);
-    fn handle_timeout(&mut self, now: Timestamp);
-    fn output(&mut self) -> &mut Bytes;
-    fn wants_input(&self) -> bool;
-    fn poll_timeout(&self) -> Option<Timestamp>;
-    fn transport(&self) -> Transport;
-    fn failure(&self) -> Option<&HandshakeError>;
-}
-
-macro_rules! opening {
-    ($($handshake:ty),+) => {$(
-        impl Opening for $handshake {
-            fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
-                self.handle_input(now, input);
-            }
-            fn handle_eof(&mut self, now: Timestamp) {
-                self.handle_eof(now);
-            }
-            fn handle_timeout(&mut self, now: Timestamp) {
-                self.handle_timeout(now);
-            }
-            fn output(&mut self) -> &mut Bytes {
-                self.output()
-            }
-            fn wants_input(&self) -> bool {
-                self.wants_input()
-            }
-            fn poll_timeout(&self) -> Option<Timestamp> {
-                self.poll_timeout()
-            }
-            fn transport(&self) -> Transport {
-                self.transport()
-            }
-            fn failure(&self) -> Option<&HandshakeError> {
-                self.failure()
-            }
-        }
-    )+};
-}
-opening!(ServerHandshake, ClientHandshake);
-
 fn turn<S: Duplex + ?Sized>(
-    handshake: &mut impl Opening,
+    handshake: &mut Handshake<impl Steps<Failure = HandshakeError>>,
     stream: &mut S,
     buffer: &mut [u8],
     now: Timestamp,
@@ -196,7 +152,7 @@ fn turn<S: Duplex + ?Sized>(
 }
 
 fn write<S: Duplex + ?Sized>(
-    handshake: &mut impl Opening,
+    handshake: &mut Handshake<impl Steps>,
     stream: &mut S,
     budget: &mut Budget,
 ) -> io::Result<Written> {
@@ -213,7 +169,7 @@ fn write<S: Duplex + ?Sized>(
 }
 
 fn over(
-    handshake: &mut impl Opening,
+    handshake: &mut Handshake<impl Steps<Failure = HandshakeError>>,
     now: Timestamp,
     error: io::Error,
 ) -> Turn<Option<HandshakeError>> {

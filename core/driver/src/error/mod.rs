@@ -12,7 +12,7 @@ use std::fmt;
 use std::io;
 
 use tidegate_core::handshake::{AcceptError, HandshakeError, RequestError, Response};
-use tidegate_core::{ChunkError, Closed, ConfigError, ControlError};
+use tidegate_core::{ChunkError, Closed, ConfigError, ControlError, SendError};
 
 /// Why a call failed. The text says all that is known here; what the system said, or TLS, is the
 /// [`source`](std::error::Error::source): print the chain.
@@ -28,7 +28,8 @@ pub enum Error {
     Closing,
     /// A message was to be sent, but one in chunks is not finished.
     Unfinished,
-    /// A message was given to the sink, which was not ready.
+    /// There is no room for the message yet: a sink got it before its `poll_ready` was ready, or it
+    /// is what `try_send` gave back.
     NotReady,
     /// The chunk does not continue the message that it is a part of.
     Chunk(ChunkError),
@@ -67,7 +68,9 @@ impl fmt::Display for Error {
             Self::Closed(closed) => write!(f, "the connection is over: {closed}"),
             Self::Closing => f.write_str("the closing handshake has begun"),
             Self::Unfinished => f.write_str("a message in chunks is not finished"),
-            Self::NotReady => f.write_str("the sink was not ready: poll_ready comes first"),
+            Self::NotReady => f.write_str(
+                "the outbox is full: send waits for room, and so does the poll_ready of a sink",
+            ),
             Self::Chunk(error) => error.fmt(f),
             Self::Control(error) => error.fmt(f),
             Self::Url(error) => error.fmt(f),
@@ -105,6 +108,25 @@ impl std::error::Error for Error {
             Self::Closed(closed) => closed.source(),
             Self::Closing | Self::Unfinished | Self::NotReady => None,
         }
+    }
+}
+
+/// Without the message. Of a connection that is closed it says no more than that: why it ended is
+/// what the calls of a `WebSocket` or a `Sender` say.
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Full(_) => Self::NotReady,
+            SendError::Unfinished(_) => Self::Unfinished,
+            // `Closed`, and none that is known to be added.
+            _ => Self::Closing,
+        }
+    }
+}
+
+impl From<ControlError> for Error {
+    fn from(error: ControlError) -> Self {
+        Self::Control(error)
     }
 }
 

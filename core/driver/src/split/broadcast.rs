@@ -5,10 +5,10 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use crate::error::Error;
-use crate::split::room::{Payload, Waiting};
+use crate::split::acceptance::{SendItem, WaitingItem};
+use crate::split::queued_call::QueuedCall;
 use crate::split::sender::Sender;
-use crate::split::waiter::Waiter;
-use tidegate_core::{CloseCode, Prepared, SendError};
+use tidegate_core::{CloseCode, Outgoing, Prepared, SendError};
 
 /// What becomes of a connection that has no room for a message to many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,7 +57,7 @@ pub fn broadcast<'a>(
     message: &Prepared,
     slow: Slow,
 ) -> Vec<Outcome> {
-    let offer = |sender: &Sender| match sender.try_send_prepared(message) {
+    let offer = |sender: &Sender| match sender.try_send(message) {
         Ok(()) => Outcome::Sent,
         Err(SendError::Closed(_)) => Outcome::Closed,
         Err(_) => slow.deal_with(sender),
@@ -111,17 +111,17 @@ pub async fn broadcast_until<'a>(
 /// One of many.
 struct Member<'a> {
     sender: &'a Sender,
-    waiter: Waiter<'a, Waiting>,
-    payload: Option<Payload>,
+    call: QueuedCall<'a, WaitingItem>,
+    item: Option<SendItem<'a>>,
     outcome: Option<Outcome>,
 }
 
 impl<'a> Member<'a> {
-    fn new(sender: &'a Sender, message: &Prepared) -> Self {
+    fn new(sender: &'a Sender, message: &'a Prepared) -> Self {
         Self {
             sender,
-            waiter: Waiter::for_room(&sender.shared),
-            payload: Some(Payload::Prepared(message.clone())),
+            call: QueuedCall::for_room(&sender.shared),
+            item: Some(SendItem::Message(Outgoing::from(message))),
             outcome: None,
         }
     }
@@ -130,7 +130,7 @@ impl<'a> Member<'a> {
         if self.outcome.is_some() {
             return;
         }
-        self.outcome = match self.waiter.poll_send(cx, self.sender.id, &mut self.payload) {
+        self.outcome = match self.call.poll_send(cx, self.sender.id, &mut self.item) {
             Poll::Pending => None,
             Poll::Ready(Ok(())) => Some(Outcome::Sent),
             Poll::Ready(Err(Error::Unfinished)) => Some(slow.deal_with(self.sender)),
@@ -141,7 +141,7 @@ impl<'a> Member<'a> {
     fn give_up(&mut self, slow: Slow) {
         if self.outcome.is_none() {
             // If it is not in the line any more, its turn came at the last moment.
-            let has_waited = self.waiter.leave();
+            let has_waited = self.call.leave();
             self.outcome =
                 Some(if has_waited { slow.deal_with(self.sender) } else { Outcome::Sent });
         }

@@ -11,9 +11,9 @@ use crate::error::Error;
 use crate::event_loop::{Attempt, Endpoint, EventLoop};
 use crate::io::{ByteStream, Clock};
 use crate::split::driver_task::DriverTask;
-use crate::split::line::Wakes;
 use crate::split::shared::SharedConnection;
 use crate::split::state::SplitState;
+use crate::split::wakes::Wakes;
 use crate::trace::{ConnectionLog, LogChanges};
 use crate::websocket::{CloseRequest, Closer, HasDriver, Returned, ServerGuard};
 use tidegate_core::{Closed, Connection};
@@ -143,7 +143,7 @@ impl<S, C> Drop for Driver<S, C> {
         if state.is_discarding {
             state.discard(&mut wakes);
         }
-        state.admit(&mut wakes);
+        state.accept_waiting(&mut wakes);
         state.wake_answered(&mut wakes);
         drop(state);
         wakes.wake();
@@ -188,7 +188,7 @@ impl<S: ByteStream, C: Clock> DriverPoll<'_, S, C> {
         if state.is_discarding {
             has_changed |= state.discard(&mut wakes);
         }
-        has_changed |= state.admit(&mut wakes);
+        has_changed |= state.accept_waiting(&mut wakes);
         state.wake_answered(&mut wakes);
         let result = state.driver_result();
         // Lets the other parts use the connection between two rounds.

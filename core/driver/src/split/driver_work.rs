@@ -3,9 +3,9 @@
 
 use crate::event_loop::Endpoint;
 use crate::io::{ByteStream, Clock};
-use crate::split::line::Wakes;
 use crate::split::state::SplitState;
 use crate::split::wait_for::WaitFor;
+use crate::split::wakes::Wakes;
 use tidegate_core::Timestamp;
 
 impl SplitState {

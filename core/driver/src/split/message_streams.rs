@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 use futures_sink::Sink;
 
 use crate::error::Error;
+use crate::split::acceptance::SendItem;
 use crate::split::receiver::Receiver;
-use crate::split::room::Payload;
 use crate::split::sender::Sender;
 use crate::websocket::{
     ChunkAssembly, ChunkSource, MessageReader, MessageSource, MessageTarget, MessageWriter, Target,
@@ -75,7 +75,7 @@ impl Target for Sender {
     }
 
     fn start_chunk(&mut self, chunk: Chunk, is_first: bool) -> Result<(), Error> {
-        self.start(if is_first { Payload::First(chunk) } else { Payload::Chunk(chunk) })?;
+        self.start(SendItem::Chunk { chunk, begins: is_first })?;
         // Wakes the driver, so that the chunk is written at once even if no other follows soon.
         self.shared.with(|_, _| ());
         Ok(())

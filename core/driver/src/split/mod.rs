@@ -4,23 +4,24 @@
 //! The connection's own inbox and outbox are the queues between the parts. There is no channel, so
 //! the watermarks of the configuration limit everything that grows.
 
+mod acceptance;
 mod answers;
 mod broadcast;
 mod driver;
 mod driver_task;
 mod driver_work;
 mod getters;
-mod in_sink;
-mod line;
 mod message_streams;
 mod on_drop;
+mod queued_call;
 mod receiver;
-mod room;
 mod sender;
+mod sender_sink;
 mod shared;
 mod state;
 mod wait_for;
-mod waiter;
+mod wait_queue;
+mod wakes;
 
 pub use self::broadcast::{Outcome, Slow, broadcast, broadcast_until};
 pub use self::driver::Driver;

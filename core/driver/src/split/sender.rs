@@ -9,16 +9,13 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::error::Error;
-use crate::split::in_sink::InSink;
+use crate::split::acceptance::SendItem;
 use crate::split::on_drop::OnDrop;
-use crate::split::room::Payload;
+use crate::split::queued_call::QueuedCall;
+use crate::split::sender_sink::SinkWait;
 use crate::split::shared::SharedConnection;
 use crate::split::wait_for::WaitFor;
-use crate::split::waiter::Waiter;
-use tidegate_core::{
-    Chunk, CloseCode, CloseFrame, Closed, Compress, ControlError, Message, MessageRef, Prepared,
-    Refusal, SendError,
-};
+use tidegate_core::{Chunk, CloseCode, CloseFrame, Closed, ControlError, Outgoing, SendError};
 
 /// The sending side of a connection that a [`Driver`](crate::split::Driver) drives. Clones send on the
 /// same connection, from any task.
@@ -32,15 +29,19 @@ use tidegate_core::{
 pub struct Sender {
     pub(crate) shared: Arc<SharedConnection>,
     pub(crate) id: u64,
-    pub(crate) sink: InSink,
+    pub(crate) sink: SinkWait,
 }
 
 impl Sender {
     pub(crate) const fn first(shared: Arc<SharedConnection>) -> Self {
-        Self { shared, id: 0, sink: InSink::Nothing }
+        Self { shared, id: 0, sink: SinkWait::Nothing }
     }
 
     /// Sends a message: waits until the outbox has room, and the message is in it, whole.
+    ///
+    /// [`Outgoing`] lists what can be given: text or bytes, owned or borrowed, a
+    /// [`Message`](tidegate_core::Message), or a [`Prepared`](tidegate_core::Prepared) one that
+    /// many connections share. A borrowed one is copied only if it has to wait.
     ///
     /// The driver is woken and writes it as soon as the stream takes it, whatever the application
     /// does next. That the stream has taken it is what [`flush`](Self::flush) waits for, and neither
@@ -56,37 +57,16 @@ impl Sender {
     ///
     /// Cancelled before there was room, the message is dropped and nothing of it is sent. If its
     /// turn has come meanwhile it is sent, whole.
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        match self.try_send(message) {
+    pub async fn send(&self, message: impl Into<Outgoing<'_>>) -> Result<(), Error> {
+        match self.shared.with(|state, _| state.accept_now(message)) {
             Ok(()) => Ok(()),
-            // It has to wait, or is told why not.
-            Err(error) => {
-                self.hand_over(Payload::Message(error.into_message(), Compress::Auto)).await
-            }
-        }
-    }
-
-    /// As [`send`](Self::send), with a message that the caller keeps: from a buffer that is used
-    /// again, say. A short one takes no allocation of its own if there is room for it.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`send`](Self::send).
-    pub async fn send_ref(&self, message: impl Into<MessageRef<'_>>) -> Result<(), Error> {
-        let message = message.into();
-        match self.try_send_ref(message) {
-            Ok(()) => Ok(()),
-            // It says why, and who waits needs a message of his own.
-            Err(_) => self.hand_over(Payload::Message(message.into(), Compress::Auto)).await,
+            // It has to wait, or is told why it can't be sent.
+            Err(message) => self.offer(SendItem::Message(message.into())).await,
         }
     }
 
     /// As [`send`](Self::send), but does not wake the driver while there is room: for many small
-    /// messages that go out together, with [`flush`](Self::flush) or a `send` behind them.
+    /// messages that go out together, with [`flush`](Self::flush) or a `send` after them.
     ///
     /// # Errors
     ///
@@ -95,10 +75,10 @@ impl Sender {
     /// # Cancel safety
     ///
     /// As [`send`](Self::send).
-    pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let mut payload = Some(Payload::Message(message.into(), Compress::Auto));
-        let mut waiter = Waiter::for_room(&self.shared);
-        poll_fn(|cx| waiter.poll_feed(cx, self.id, &mut payload)).await
+    pub async fn feed(&self, message: impl Into<Outgoing<'_>>) -> Result<(), Error> {
+        let mut item = Some(SendItem::Message(message.into()));
+        let mut call = QueuedCall::for_room(&self.shared);
+        poll_fn(|cx| call.poll_feed(cx, self.id, &mut item)).await
     }
 
     /// Sends a part of a message, as [`send`](Self::send) sends a whole one.
@@ -114,67 +94,19 @@ impl Sender {
     ///
     /// As [`send`](Self::send): the message goes on with the next chunk that is accepted.
     pub async fn send_chunk(&self, chunk: Chunk) -> Result<(), Error> {
-        self.hand_over(Payload::Chunk(chunk)).await
-    }
-
-    /// As [`send`](Self::send), with a say in whether the message is compressed: what holds a
-    /// secret beside something that others choose is better not.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`send`](Self::send).
-    pub async fn send_with(
-        &self,
-        message: impl Into<Message>,
-        compress: Compress,
-    ) -> Result<(), Error> {
-        self.hand_over(Payload::Message(message.into(), compress)).await
+        self.offer(SendItem::Chunk { chunk, begins: false }).await
     }
 
     /// Accepts a message if there is room and nobody waits for it, without waiting.
     ///
     /// # Errors
     ///
-    /// [`SendError`], which gives the message back.
-    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        let message = message.into();
-        self.shared.with(|state, _| state.try_send(message))
-    }
-
-    /// As [`try_send`](Self::try_send), with a message that the caller keeps.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`]: there is no room, others wait for it, or nothing can be sent any more.
-    pub fn try_send_ref<'m>(&self, message: impl Into<MessageRef<'m>>) -> Result<(), Refusal> {
-        let message = message.into();
-        self.shared.with(|state, _| state.try_send_ref(message))
-    }
-
-    /// Sends a message that was prepared for many connections, as [`send`](Self::send) sends one.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`send`](Self::send).
-    pub async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {
-        self.hand_over(Payload::Prepared(message.clone())).await
-    }
-
-    /// As [`try_send`](Self::try_send), with a message that was prepared for many connections.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_send`](Self::try_send).
-    pub fn try_send_prepared(&self, message: &Prepared) -> Result<(), SendError> {
-        self.shared.with(|state, _| state.try_send_prepared(message))
+    /// [`SendError`], which gives the message back; a borrowed one is copied for that.
+    pub fn try_send<'m>(&self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
+        self.shared.with(|state, _| match state.accept_now(message) {
+            Ok(()) => Ok(()),
+            Err(message) => Err(state.not_accepted(message.into().into_message())),
+        })
     }
 
     /// Waits until the stream has taken everything that was accepted before, from any sender.
@@ -187,8 +119,8 @@ impl Sender {
     ///
     /// The driver goes on writing.
     pub async fn flush(&self) -> Result<(), Error> {
-        let mut waiter = Waiter::new(&self.shared);
-        poll_fn(|cx| waiter.poll(cx, |state, _| state.written_from_here())).await.map(|_| ())
+        let mut call = QueuedCall::new(&self.shared);
+        poll_fn(|cx| call.poll(cx, |state, _| state.written_from_here())).await.map(|_| ())
     }
 
     /// Pings the peer and waits for the pong to this ping, or to a later one: how long it took.
@@ -207,9 +139,9 @@ impl Sender {
     ///
     /// The ping may be sent; nobody waits for its pong.
     pub async fn ping(&self) -> Result<Option<Duration>, Error> {
-        let mut waiter = Waiter::new(&self.shared);
+        let mut call = QueuedCall::new(&self.shared);
         poll_fn(|cx| {
-            waiter.poll(cx, |state, wakes| {
+            call.poll(cx, |state, wakes| {
                 state.notify(wakes);
                 WaitFor::Ping
             })
@@ -259,9 +191,9 @@ impl Sender {
     ) -> Result<Closed, Error> {
         let frame = CloseFrame::new(code, reason);
         frame.check().map_err(Error::Control)?;
-        let mut waiter = Waiter::new(&self.shared);
+        let mut call = QueuedCall::new(&self.shared);
         poll_fn(|cx| {
-            waiter.poll(cx, |state, wakes| {
+            call.poll(cx, |state, wakes| {
                 state.begin_close(frame.clone(), wakes);
                 state.discard(wakes);
                 WaitFor::End
@@ -301,10 +233,10 @@ impl Sender {
         self.shared.lock().on_senders_drop = choice;
     }
 
-    async fn hand_over(&self, payload: Payload) -> Result<(), Error> {
-        let mut payload = Some(payload);
-        let mut waiter = Waiter::for_room(&self.shared);
-        poll_fn(|cx| waiter.poll_send(cx, self.id, &mut payload)).await
+    async fn offer(&self, item: SendItem<'_>) -> Result<(), Error> {
+        let mut item = Some(item);
+        let mut call = QueuedCall::for_room(&self.shared);
+        poll_fn(|cx| call.poll_send(cx, self.id, &mut item)).await
     }
 }
 
@@ -314,7 +246,7 @@ impl Clone for Sender {
             state.senders += 1;
             state.next()
         });
-        Self { shared: Arc::clone(&self.shared), id, sink: InSink::Nothing }
+        Self { shared: Arc::clone(&self.shared), id, sink: SinkWait::Nothing }
     }
 }
 

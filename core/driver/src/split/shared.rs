@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use crate::io::lock;
 use crate::split::driver_task::DriverNeeds;
-use crate::split::line::Wakes;
 use crate::split::state::SplitState;
+use crate::split::wakes::Wakes;
 
 /// The state under its lock. The lock is held while one call of the core runs, and never while
 /// something is awaited.

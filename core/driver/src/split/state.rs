@@ -7,10 +7,12 @@ use crate::error::{Error, copy};
 use crate::event_loop::Endpoint;
 use crate::io::{ByteStream, Clock};
 use crate::split::driver_task::{DriverNeeds, DriverTask};
-use crate::split::line::{Line, Wakes};
+
+use crate::split::acceptance::WaitingItem;
 use crate::split::on_drop::OnDrop;
-use crate::split::room::Waiting;
 use crate::split::wait_for::WaitFor;
+use crate::split::wait_queue::WaitQueue;
+use crate::split::wakes::Wakes;
 use crate::websocket::{ChunkAssembly, Closer, EndProgress, QueuedEndTimeout, WebSocket};
 use crate::websocket::{is_cause_known, reason};
 use tidegate_core::{CloseCode, CloseFrame, Config, Connection, Event, Timestamp};
@@ -32,9 +34,9 @@ pub(crate) struct SplitState {
     pub(crate) on_senders_drop: OnDrop,
 
     /// The calls that wait for room in the outbox.
-    pub(crate) sends: Line<Waiting>,
+    pub(crate) sends: WaitQueue<WaitingItem>,
     /// The calls that wait for something else.
-    pub(crate) waits: Line<WaitFor>,
+    pub(crate) waits: WaitQueue<WaitFor>,
     /// The Close with which the driver is to begin the closing handshake. The driver does it,
     /// because only the driver has a clock.
     pub(crate) close: Option<CloseFrame>,
@@ -88,8 +90,8 @@ impl SplitState {
             on_receiver_drop: OnDrop::Close,
             senders: 1,
             on_senders_drop: OnDrop::Continue,
-            sends: Line::default(),
-            waits: Line::default(),
+            sends: WaitQueue::default(),
+            waits: WaitQueue::default(),
             close: None,
             queued_end_timeout: QueuedEndTimeout::default(),
             is_discarding: false,

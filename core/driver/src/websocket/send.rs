@@ -11,12 +11,13 @@ use crate::io::ByteStream;
 use crate::io::Clock;
 use crate::websocket::WebSocket;
 use crate::websocket::end::{is_cause_known, is_output_done};
-use tidegate_core::{
-    Chunk, ChunkError, Compress, ControlError, Message, MessageRef, Prepared, Refusal, SendError,
-};
+use tidegate_core::{Chunk, ChunkError, ControlError, Outgoing, SendError};
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Sends a message: waits until the stream has taken it, and all that was fed before.
+    ///
+    /// [`Outgoing`] lists what can be given: text or bytes, owned or borrowed, a [`Message`](tidegate_core::Message), or a
+    /// [`Prepared`](tidegate_core::Prepared) one that many connections share.
     ///
     /// Meanwhile messages are read ahead up to the gate and pings are answered. For many messages
     /// that need not leave one by one, [`feed`](Self::feed) is faster: a plain loop that answers is
@@ -32,55 +33,11 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// Cancelled before there was room, the message is dropped and nothing of it is sent. Cancelled
     /// later, it is sent whole, by the calls that follow.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        if let Err(error) = self.try_send(message) {
-            self.wait_to_feed(error, Compress::Auto).await?;
-        }
-        self.flush().await
-    }
-
-    /// As [`send`](Self::send), with a say in whether the message is compressed: what holds a
-    /// secret beside something that others choose is better not.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`send`](Self::send).
-    pub async fn send_with(
-        &mut self,
-        message: impl Into<Message>,
-        compress: Compress,
-    ) -> Result<(), Error> {
-        if let Err(error) = self.try_send_with(message, compress) {
-            self.wait_to_feed(error, compress).await?;
-        }
-        self.flush().await
-    }
-
-    /// As [`send`](Self::send), with a message that the caller keeps: from a buffer that is used
-    /// again, say. A short one takes no allocation of its own.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`send`](Self::send).
-    pub async fn send_ref<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
-        let message = message.into();
-        if self.try_send_ref(message).is_err() {
-            poll_fn(|cx| {
-                self.poll_until(cx, |socket| match socket.try_send_ref(message) {
-                    Ok(()) => Attempt::Done(Ok(())),
-                    Err(Refusal::Full | Refusal::Closed) => socket.wait_for_room(),
-                    Err(refusal) => Attempt::Done(Err(socket.refused(refusal))),
-                })
-            })
-            .await?;
+    pub async fn send(&mut self, message: impl Into<Outgoing<'_>>) -> Result<(), Error> {
+        if self.has_room() {
+            self.accept(message)?;
+        } else {
+            self.wait_and_accept(message.into()).await?;
         }
         self.flush().await
     }
@@ -99,21 +56,28 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// # Cancel safety
     ///
     /// Cancelled, the message is dropped and nothing of it is sent.
-    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+    pub async fn feed(&mut self, message: impl Into<Outgoing<'_>>) -> Result<(), Error> {
         // With room there is no reason to touch the stream: a batch goes out in one write.
-        match self.try_send(message) {
-            Ok(()) => Ok(()),
-            Err(error) => self.wait_to_feed(error, Compress::Auto).await,
+        if self.has_room() {
+            return self.accept(message);
         }
+        self.wait_and_accept(message.into()).await
     }
 
-    /// Hands over what was given back, when there is room.
-    async fn wait_to_feed(&mut self, given: SendError, compress: Compress) -> Result<(), Error> {
-        let mut waiting = match given {
-            SendError::Full(message) | SendError::Closed(message) => Some(message),
-            refused => return Err(self.refused(refused.refusal())),
-        };
-        poll_fn(|cx| self.poll_until(cx, |socket| socket.accept(&mut waiting, compress))).await
+    /// Accepts a message when there is room, in the same poll: what is read after that may be the
+    /// peer's Close.
+    async fn wait_and_accept(&mut self, message: Outgoing<'_>) -> Result<(), Error> {
+        let mut waiting = Some(message);
+        poll_fn(|cx| {
+            self.poll_until(cx, |socket| match socket.room() {
+                Attempt::Done(Ok(())) => Attempt::Done(match waiting.take() {
+                    Some(message) => socket.accept(message),
+                    None => Ok(()),
+                }),
+                goal => goal,
+            })
+        })
+        .await
     }
 
     /// Waits until the stream has taken everything that was accepted.
@@ -134,70 +98,13 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// # Errors
     ///
-    /// [`SendError`], which gives the message back.
-    pub fn try_send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.try_send_with(message, Compress::Auto)
-    }
-
-    /// As [`try_send`](Self::try_send), with a say in whether the message is compressed.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_send`](Self::try_send).
-    pub fn try_send_with(
-        &mut self,
-        message: impl Into<Message>,
-        compress: Compress,
-    ) -> Result<(), SendError> {
+    /// [`SendError`], which gives the message back; a borrowed one is copied for that.
+    #[inline]
+    pub fn try_send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
         if self.endpoint.has_write_failed() {
-            return Err(SendError::Closed(message.into()));
+            return Err(SendError::Closed(message.into().into_message()));
         }
-        self.connection.send_with(message, compress)
-    }
-
-    /// As [`try_send`](Self::try_send), with a message that the caller keeps.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`]: there is no room, or nothing can be sent any more.
-    pub fn try_send_ref<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Refusal> {
-        if self.endpoint.has_write_failed() {
-            return Err(Refusal::Closed);
-        }
-        self.connection.send_ref(message)
-    }
-
-    /// Sends a message that was prepared for many connections, as [`send`](Self::send) sends one.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`send`](Self::send).
-    pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
-        poll_fn(|cx| {
-            self.poll_until(cx, |socket| match socket.try_send_prepared(message) {
-                Ok(()) => Attempt::Done(Ok(())),
-                Err(SendError::Full(_)) => socket.wait_for_room(),
-                Err(error) => Attempt::Done(Err(socket.refused(error.refusal()))),
-            })
-        })
-        .await?;
-        self.flush().await
-    }
-
-    /// As [`try_send`](Self::try_send), with a message that was prepared for many connections.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_send`](Self::try_send).
-    pub fn try_send_prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
-        if self.endpoint.has_write_failed() {
-            return Err(SendError::Closed(message.message().clone()));
-        }
-        self.connection.send_prepared(message)
+        self.connection.send(message)
     }
 
     /// Sends a part of a message, as [`send`](Self::send) sends a whole one.
@@ -213,17 +120,12 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     pub async fn send_chunk(&mut self, chunk: Chunk) -> Result<(), Error> {
         let mut waiting = Some(chunk);
         poll_fn(|cx| {
-            self.poll_until(cx, |socket| {
-                let Some(chunk) = waiting.take() else { return Attempt::Done(Ok(())) };
-                match socket.connection.send_chunk(chunk) {
-                    Ok(()) => Attempt::Done(Ok(())),
-                    Err(ChunkError::Full(chunk)) => {
-                        waiting = Some(chunk);
-                        socket.wait_for_room()
-                    }
-                    Err(ChunkError::Closed(_)) => Attempt::Done(Err(socket.cannot_send())),
-                    Err(error) => Attempt::Done(Err(Error::Chunk(error))),
-                }
+            self.poll_until(cx, |socket| match socket.room_for_chunk() {
+                Attempt::Done(Ok(())) => Attempt::Done(match waiting.take() {
+                    Some(chunk) => socket.accept_chunk(chunk),
+                    None => Ok(()),
+                }),
+                goal => goal,
             })
         })
         .await?;
@@ -306,31 +208,55 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         }
     }
 
-    /// Hands the message over if there is room.
-    fn accept(
-        &mut self,
-        waiting: &mut Option<Message>,
-        compress: Compress,
-    ) -> Attempt<Result<(), Error>> {
-        let Some(message) = waiting.take() else { return Attempt::Done(Ok(())) };
-        match self.try_send_with(message, compress) {
-            Ok(()) => Attempt::Done(Ok(())),
-            Err(SendError::Full(message) | SendError::Closed(message)) => {
-                *waiting = Some(message);
-                self.wait_for_room()
-            }
-            Err(error) => Attempt::Done(Err(self.refused(error.refusal()))),
-        }
+    /// Takes a message into the outbox when there is room: what `send`, `feed` and the sink end in.
+    ///
+    /// Inlined where the kind of message is known: as a call it costs `feed` a tenth more.
+    #[inline(always)]
+    pub(crate) fn accept<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+        self.try_send(message).map_err(|error| self.not_accepted(error))
     }
 
-    /// Why a message was not accepted, other than for want of room.
+    /// Takes a chunk into the outbox when there is room.
+    pub(crate) fn accept_chunk(&mut self, chunk: Chunk) -> Result<(), Error> {
+        self.connection.send_chunk(chunk).map_err(|error| match error {
+            ChunkError::Full(_) => Error::NotReady,
+            ChunkError::Closed(_) => self.cannot_send(),
+            error => Error::Chunk(error),
+        })
+    }
+
     #[cold]
-    fn refused(&self, refusal: Refusal) -> Error {
-        match refusal {
-            Refusal::Unfinished => Error::Unfinished,
-            // `Closed` and `Full`: the end of the connection is the reason, if it is known.
-            _ => self.cannot_send(),
+    fn not_accepted(&self, error: SendError) -> Error {
+        if error.is_closed() { self.cannot_send() } else { error.into() }
+    }
+
+    /// Whether a message would be accepted now.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        self.connection.can_send() && !self.endpoint.has_write_failed()
+    }
+
+    /// Waits until a message would be accepted. Within a message in chunks it does not wait: room
+    /// would not help, and only this caller could finish that message.
+    pub(crate) fn room(&mut self) -> Attempt<Result<(), Error>> {
+        if self.has_room() {
+            return Attempt::Done(Ok(()));
         }
+        let is_open = !self.connection.is_closing() && !self.endpoint.has_write_failed();
+        if is_open && self.connection.is_message_unfinished() {
+            return Attempt::Done(Err(Error::Unfinished));
+        }
+        self.wait_for_room()
+    }
+
+    /// Whether a chunk would be accepted now.
+    pub(crate) fn has_room_for_chunk(&self) -> bool {
+        self.connection.can_send_chunk() && !self.endpoint.has_write_failed()
+    }
+
+    /// Waits until a chunk would be accepted.
+    pub(crate) fn room_for_chunk(&mut self) -> Attempt<Result<(), Error>> {
+        if self.has_room_for_chunk() { Attempt::Done(Ok(())) } else { self.wait_for_room() }
     }
 
     /// The stream takes nothing any more: what it still gives may say why.

@@ -7,11 +7,11 @@ use futures_core::Stream;
 use futures_sink::Sink;
 
 use crate::error::Error;
-use crate::event_loop::{Attempt, EventLoop};
+use crate::event_loop::EventLoop;
 use crate::io::ByteStream;
 use crate::io::Clock;
 use crate::websocket::WebSocket;
-use tidegate_core::{CloseCode, CloseFrame, Message, SendError};
+use tidegate_core::{CloseCode, CloseFrame, Message};
 
 impl<S: ByteStream, C: Clock> Stream for WebSocket<S, C> {
     type Item = Result<Message, Error>;
@@ -28,28 +28,15 @@ impl<S: ByteStream, C: Clock> Sink<Message> for WebSocket<S, C> {
 
     /// Waits for room in the outbox. [`Error::Unfinished`] within a message in chunks.
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if self.connection.can_send() {
+        if self.has_room() {
             return Poll::Ready(Ok(()));
         }
         let waker = self.half_wakers.sink(cx);
-        self.poll_until(&mut Context::from_waker(&waker), |socket| {
-            if socket.connection.can_send() {
-                Attempt::Done(Ok(()))
-            } else if socket.connection.is_message_unfinished() && !socket.cannot_write() {
-                // Room will not help, and who waits here is who would have to finish it.
-                Attempt::Done(Err(Error::Unfinished))
-            } else {
-                socket.wait_for_room()
-            }
-        })
+        self.poll_until(&mut Context::from_waker(&waker), Self::room)
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        self.try_send(message).map_err(|error| match error {
-            SendError::Full(_) => Error::NotReady,
-            SendError::Unfinished(_) => Error::Unfinished,
-            _ => self.cannot_send(),
-        })
+        self.accept(message)
     }
 
     /// As [`flush`](WebSocket::flush).

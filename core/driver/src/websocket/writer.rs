@@ -8,11 +8,11 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::event_loop::{Attempt, EventLoop};
+use crate::event_loop::EventLoop;
 use crate::io::ByteStream;
 use crate::io::Clock;
 use crate::websocket::WebSocket;
-use tidegate_core::{Chunk, ChunkError, CloseCode, CloseFrame, MessageKind};
+use tidegate_core::{Chunk, CloseCode, CloseFrame, MessageKind};
 
 /// A message on its way out: chunk by chunk, or as a stream of bytes through the runtime's
 /// `AsyncWrite`, whose shutdown is [`finish`](Self::finish).
@@ -200,27 +200,17 @@ pub trait Target: Unpin {
 
 impl<S: ByteStream, C: Clock> Target for WebSocket<S, C> {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if self.connection.can_send_chunk() && !self.endpoint.has_write_failed() {
+        if self.has_room_for_chunk() {
             return Poll::Ready(Ok(()));
         }
-        self.poll_until(cx, |socket| {
-            if socket.connection.can_send_chunk() && !socket.endpoint.has_write_failed() {
-                Attempt::Done(Ok(()))
-            } else {
-                socket.wait_for_room()
-            }
-        })
+        self.poll_until(cx, Self::room_for_chunk)
     }
 
     fn start_chunk(&mut self, chunk: Chunk, is_first: bool) -> Result<(), Error> {
         if is_first && self.connection.is_message_unfinished() {
             return Err(Error::Unfinished);
         }
-        self.connection.send_chunk(chunk).map_err(|error| match error {
-            ChunkError::Full(_) => Error::NotReady,
-            ChunkError::Closed(_) => self.cannot_send(),
-            error => Error::Chunk(error),
-        })
+        self.accept_chunk(chunk)
     }
 
     fn poll_accepted(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

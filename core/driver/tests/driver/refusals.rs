@@ -43,7 +43,7 @@ fn after_the_end_every_way_to_send_says_how_the_connection_ended() {
     let refused = [
         ready(poll(&count, socket.send("late"))),
         ready(poll(&count, socket.feed("late"))),
-        ready(poll(&count, socket.send_prepared(&prepared))),
+        ready(poll(&count, socket.send(&prepared))),
         ready(poll(&count, socket.send_chunk(chunk(MessageKind::Text, true)))),
         ready(poll(&count, socket.ping())).map(drop),
         ready(poll(&count, socket.pong("late"))),
@@ -55,7 +55,7 @@ fn after_the_end_every_way_to_send_says_how_the_connection_ended() {
         let Err(Error::Closed(closed)) = refused else { panic!("{way}: {refused:?}") };
         assert_eq!(closed.code(), CloseCode::GOING_AWAY, "{way}");
     }
-    assert!(matches!(socket.try_send_prepared(&prepared), Err(SendError::Closed(_))));
+    assert!(matches!(socket.try_send(&prepared), Err(SendError::Closed(_))));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn within_a_message_in_chunks_no_other_message_is_sent_and_no_call_waits_forever
     net.written();
     let refused = [
         ready(poll(&count, socket.send("another"))),
-        ready(poll(&count, socket.send_prepared(&Prepared::new("another")))),
+        ready(poll(&count, socket.send(&Prepared::new("another")))),
         ready(poll_ready(&mut socket)),
         start_send(&mut socket),
     ];
@@ -132,7 +132,7 @@ fn a_split_sender_refuses_another_message_within_its_own_chunks() {
     ready(poll(&count, parts.sender.send_chunk(chunk(MessageKind::Text, false)))).unwrap();
     let refused = [
         ready(poll(&count, parts.sender.send("another"))),
-        ready(poll(&count, parts.sender.send_prepared(&Prepared::new("another")))),
+        ready(poll(&count, parts.sender.send(&Prepared::new("another")))),
         ready(poll_ready(&mut parts.sender)).and_then(|()| start_send(&mut parts.sender)),
     ];
     for refused in refused {
@@ -152,13 +152,13 @@ fn on_a_split_connection_a_prepared_message_waits_in_order() {
     parts.net.set_room(0);
     parts.sender.try_send(vec![0; 100_000]).unwrap();
     let count = Count::new();
-    let mut waiting = Box::pin(parts.sender.send_prepared(&prepared));
+    let mut waiting = Box::pin(parts.sender.send(&prepared));
     assert!(crate::mock::poll_pinned(&count, &mut waiting).is_pending());
     // While one message waits, no other one overtakes it.
-    assert!(matches!(parts.sender.try_send_prepared(&prepared), Err(SendError::Full(_))));
+    assert!(matches!(parts.sender.try_send(&prepared), Err(SendError::Full(_))));
     parts.net.set_room(usize::MAX);
     drop(waiting);
-    let mut waiting = Box::pin(parts.sender.send_prepared(&prepared));
+    let mut waiting = Box::pin(parts.sender.send(&prepared));
     while crate::mock::poll_pinned(&count, &mut waiting).is_pending() {
         assert!(poll(&parts.driving, &mut parts.driver).is_pending());
     }

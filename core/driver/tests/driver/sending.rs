@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_core::{Config, Refusal, Timestamp, Watermarks};
+use tidegate_core::{Config, Message, SendError, Timestamp, Watermarks};
 use tidegate_driver::Error;
 
 use crate::mock::{Count, Net, masked, poll, ready};
@@ -22,7 +22,7 @@ fn send_has_written_the_message_even_if_more_input_has_arrived() {
     ready(poll(&count, socket.send("ack"))).unwrap();
     assert_eq!(net.written(), b"\x81\x03ack");
     ready(poll(&count, socket.recv())).unwrap().unwrap();
-    ready(poll(&count, socket.send_ref("ref"))).unwrap();
+    ready(poll(&count, socket.send("ref"))).unwrap();
     assert_eq!(net.written(), b"\x81\x03ref");
 }
 
@@ -114,12 +114,12 @@ fn a_borrowed_message_waits_for_room() {
     let marks = Watermarks::new(5, 0).unwrap();
     let mut socket = net.server(Config::builder().send_marks(marks).build().unwrap());
     net.set_room(0);
-    socket.try_send_ref("first").unwrap();
-    assert_eq!(socket.try_send_ref("second"), Err(Refusal::Full));
+    socket.try_send("first").unwrap();
+    assert_eq!(socket.try_send("second"), Err(SendError::Full(Message::text("second"))));
     let second = String::from("second");
-    assert!(poll(&count, socket.send_ref(&second)).is_pending());
+    assert!(poll(&count, socket.send(&second)).is_pending());
     net.set_room(usize::MAX);
-    ready(poll(&count, socket.send_ref(&second))).unwrap();
+    ready(poll(&count, socket.send(&second))).unwrap();
     assert_eq!(net.written(), b"\x81\x05first\x81\x06second", "cancelled, it was not sent");
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_core::Stream as _;
 use futures_sink::Sink as _;
 use tidegate_core::{
-    Chunk, CloseCode, Config, Message, MessageKind, Refusal, SendError, Timestamp, Watermarks,
+    Chunk, CloseCode, Config, Message, MessageKind, SendError, Timestamp, Watermarks,
 };
 use tidegate_driver::{Driver, Error, Receiver, Sender};
 
@@ -387,10 +387,10 @@ fn a_borrowed_message_waits_its_turn() {
     parts.net.set_room(0);
     let sender = parts.sender.clone();
     let count = Count::new();
-    ready(poll(&count, sender.send_ref("first"))).unwrap();
-    assert_eq!(sender.try_send_ref("late"), Err(Refusal::Full));
+    ready(poll(&count, sender.send("first"))).unwrap();
+    assert_eq!(sender.try_send("late"), Err(SendError::Full(Message::text("late"))));
     let text = String::from("second");
-    let mut waiting = Box::pin(sender.send_ref(&text));
+    let mut waiting = Box::pin(sender.send(&text));
     assert!(poll_pinned(&count, &mut waiting).is_pending());
     parts.net.set_room(usize::MAX);
     parts.run();

@@ -266,11 +266,11 @@ fn a_prepared_message_waits_for_room() {
     let mut socket = net.server(Config::default());
     let message = Prepared::new(vec![1; 100_000]);
     net.set_room(0);
-    socket.try_send_prepared(&message).unwrap();
-    assert!(socket.try_send_prepared(&message).is_err());
-    assert!(poll(&Count::new(), socket.send_prepared(&message)).is_pending());
+    socket.try_send(&message).unwrap();
+    assert!(socket.try_send(&message).is_err());
+    assert!(poll(&Count::new(), socket.send(&message)).is_pending());
     net.set_room(usize::MAX);
-    ready(poll(&Count::new(), socket.send_prepared(&message))).unwrap();
+    ready(poll(&Count::new(), socket.send(&message))).unwrap();
     assert_eq!(received(&net.written()).len(), 2);
 }
 

@@ -39,6 +39,21 @@ impl SendError {
         }
     }
 
+    /// Whether the outbox is full, and the message can be accepted later.
+    pub const fn is_full(&self) -> bool {
+        matches!(self, Self::Full(_))
+    }
+
+    /// Whether nothing can be sent any more.
+    pub const fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed(_))
+    }
+
+    /// Whether a message in chunks has to be finished first.
+    pub const fn is_unfinished(&self) -> bool {
+        matches!(self, Self::Unfinished(_))
+    }
+
     /// The message, to be sent again or elsewhere.
     pub fn into_message(self) -> Message {
         match self {

@@ -4,6 +4,7 @@ pub(crate) mod buffer;
 pub(crate) mod chunks;
 pub(crate) mod error;
 pub(crate) mod fifo;
+pub(crate) mod outgoing;
 pub(crate) mod output;
 pub(crate) mod prepared;
 pub(crate) mod queue;
@@ -17,9 +18,10 @@ use crate::connection::keepalive::PingPayload;
 use crate::connection::phase::{Phase, Step};
 use crate::connection::receive::pending_input::Stash;
 use crate::connection::send::error::{ChunkError, Refusal, SendError};
+use crate::connection::send::outgoing::{Outgoing, OutgoingPayload};
 use crate::connection::send::prepared::{Encoded, Prepared};
 use crate::connection::send::queue::Frame;
-use crate::deflate::session::{Compress, Outgoing};
+use crate::deflate::session::{Compress, MaybeCompressed};
 use crate::error::ControlError;
 use crate::frame::{MAX_CONTROL_PAYLOAD, OpCode, first_byte};
 use crate::message::MessageRef;
@@ -29,34 +31,53 @@ use crate::time::Timestamp;
 impl Connection {
     /// Accepts a message, whole, whatever its size, if the outbox is open.
     ///
+    /// [`Outgoing`] lists what can be given: text, bytes, a [`Message`], owned or borrowed, or a
+    /// [`Prepared`] one. A short message is copied to where it goes out from, without an allocation
+    /// of its own, also from a buffer that is used again:
+    ///
+    /// ```
+    /// use std::fmt::Write;
+    /// use tidegate_core::{Config, Connection, Timestamp};
+    ///
+    /// let mut connection = Connection::server(Timestamp::ZERO, Config::default());
+    /// let mut text = String::new();
+    /// for number in 1..=3 {
+    ///     text.clear();
+    ///     write!(text, "{{\"price\":{number}}}").unwrap();
+    ///     connection.send(&text)?;
+    /// }
+    /// # Ok::<(), tidegate_core::SendError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SendError`], which gives the message back: the outbox is full, the connection is closing,
-    /// or a message in chunks is not finished.
+    /// or a message in chunks is not finished. A borrowed message is copied for that: ask
+    /// [`can_send`](Self::can_send) first to avoid it.
     #[inline]
-    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.send_with(message, Compress::Auto)
-    }
-
-    /// As [`send`](Self::send), with a say in whether the message is compressed.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    pub fn send_with(
-        &mut self,
-        message: impl Into<Message>,
-        compress: Compress,
-    ) -> Result<(), SendError> {
-        let message = message.into();
-        if self.push_plain(message.kind(), message.as_bytes()) {
-            return Ok(());
+    pub fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), SendError> {
+        // Taken apart here and not in a function of its own: where this is inlined the kind of
+        // message is known, so that `Outgoing` costs nothing.
+        let Outgoing { payload, compress } = message.into();
+        match payload {
+            OutgoingPayload::Owned(message) => {
+                if self.push_plain(message.kind(), message.as_bytes()) {
+                    return Ok(());
+                }
+                self.send_owned(message, compress)
+            }
+            OutgoingPayload::Borrowed(message) => {
+                if self.push_plain(message.kind(), message.as_bytes()) {
+                    return Ok(());
+                }
+                self.send_borrowed(message, compress)
+            }
+            OutgoingPayload::Prepared(prepared) => self.send_prepared(&prepared),
+            OutgoingPayload::PreparedRef(prepared) => self.send_prepared(prepared),
         }
-        self.send_any(message, compress)
     }
 
-    /// The way of all messages.
-    fn send_any(&mut self, message: Message, compress: Compress) -> Result<(), SendError> {
+    fn send_owned(&mut self, message: Message, compress: Compress) -> Result<(), SendError> {
         if let Some(refusal) = self.refusal() {
             return Err(SendError::new(refusal, message));
         }
@@ -68,6 +89,41 @@ impl Connection {
         self.counters.messages_out += 1;
         self.watch_output();
         Ok(())
+    }
+
+    fn send_borrowed(
+        &mut self,
+        message: MessageRef<'_>,
+        compress: Compress,
+    ) -> Result<(), SendError> {
+        if let Some(refusal) = self.refusal() {
+            return Err(SendError::new(refusal, message.into()));
+        }
+        let opcode = OpCode::from(message.kind());
+        match self.compression.message(message.as_bytes(), compress) {
+            Some(payload) => {
+                let frame = Frame { fin: true, rsv1: true, opcode, payload };
+                self.output.outbox.push_data(frame);
+            }
+            None => self.output.outbox.push_copy(opcode, message.as_bytes()),
+        }
+        self.counters.messages_out += 1;
+        self.watch_output();
+        Ok(())
+    }
+
+    /// As [`send`](Self::send), with a say in whether the message is compressed.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[doc(hidden)]
+    pub fn send_with(
+        &mut self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), SendError> {
+        self.send(Outgoing::from(message.into()).compress(compress))
     }
 
     /// As [`send`](Self::send), with a message that the caller keeps: from a buffer that is used
@@ -160,7 +216,7 @@ impl Connection {
         let chunk = self.sending.check(chunk, self.config.validate_utf8)?;
         self.counters.messages_out += u64::from(chunk.last);
         let first = chunk.opcode != OpCode::Continuation;
-        let Outgoing { compressed, payload } =
+        let MaybeCompressed { compressed, payload } =
             self.compression.chunk(chunk.payload, first, chunk.last, Compress::Auto);
         let (fin, opcode) = (chunk.last, chunk.opcode);
         self.output.outbox.push_data(Frame { fin, rsv1: compressed, opcode, payload });
@@ -266,10 +322,7 @@ impl Connection {
     #[inline]
     fn push_plain(&mut self, kind: MessageKind, payload: &[u8]) -> bool {
         // All of it together, since hardly ever one of it is not so.
-        let is_plain = (self.phase == Phase::Open)
-            & !self.sending.is_unfinished()
-            & !self.output.outbox.is_full()
-            & !self.compression.is_negotiated();
+        let is_plain = self.can_send() & !self.compression.is_negotiated();
         if !is_plain || !self.output.outbox.is_short(payload.len()) {
             return false;
         }

@@ -1,55 +1,56 @@
-//! A call that waits: its place in a line, which it leaves when it is cancelled.
+//! A call that waits in a queue, and leaves it when it is cancelled.
 
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::split::line::{Line, Wakes};
-use crate::split::room::{Declined, Payload, Waiting};
+use crate::split::acceptance::{NotAccepted, SendItem, WaitingItem};
 use crate::split::shared::SharedConnection;
 use crate::split::state::SplitState;
 use crate::split::wait_for::WaitFor;
+use crate::split::wait_queue::WaitQueue;
+use crate::split::wakes::Wakes;
 
-/// A place in a line, for as long as this lives.
-pub(crate) struct Waiter<'a, T> {
+/// An entry in a queue, which is removed when this is dropped.
+pub(crate) struct QueuedCall<'a, T> {
     shared: &'a SharedConnection,
-    line: fn(&mut SplitState) -> &mut Line<T>,
+    queue: fn(&mut SplitState) -> &mut WaitQueue<T>,
     ticket: Option<u64>,
 }
 
-impl<'a> Waiter<'a, Waiting> {
+impl<'a> QueuedCall<'a, WaitingItem> {
     /// One that waits for room.
     pub(crate) fn for_room(shared: &'a SharedConnection) -> Self {
-        Self { shared, line: |state| &mut state.sends, ticket: None }
+        Self { shared, queue: |state| &mut state.sends, ticket: None }
     }
 
-    /// Sends the payload when its turn has come.
+    /// Sends the item when its turn has come.
     pub(crate) fn poll_send(
         &mut self,
         cx: &Context<'_>,
         sender: u64,
-        payload: &mut Option<Payload>,
+        item: &mut Option<SendItem<'_>>,
     ) -> Poll<Result<(), Error>> {
         let shared = self.shared;
-        shared.with(|state, wakes| self.send(state, wakes, cx, sender, payload))
+        shared.with(|state, wakes| self.send(state, wakes, cx, sender, item))
     }
 
     /// Stops waiting. Whether it did wait.
     pub(crate) fn leave(&mut self) -> bool {
         let Some(ticket) = self.ticket.take() else { return false };
-        let place = self.shared.lock().sends.leave(ticket);
-        place.is_some()
+        let entry = self.shared.lock().sends.leave(ticket);
+        entry.is_some()
     }
 
-    /// The same, without waking the driver unless it has to wait.
+    /// As [`poll_send`](Self::poll_send), without waking the driver unless the item has to wait.
     pub(crate) fn poll_feed(
         &mut self,
         cx: &Context<'_>,
         sender: u64,
-        payload: &mut Option<Payload>,
+        item: &mut Option<SendItem<'_>>,
     ) -> Poll<Result<(), Error>> {
         let shared = self.shared;
-        shared.with_quietly(|state, wakes| self.send(state, wakes, cx, sender, payload))
+        shared.with_quietly(|state, wakes| self.send(state, wakes, cx, sender, item))
     }
 
     fn send(
@@ -58,21 +59,21 @@ impl<'a> Waiter<'a, Waiting> {
         wakes: &mut Wakes,
         cx: &Context<'_>,
         sender: u64,
-        payload: &mut Option<Payload>,
+        item: &mut Option<SendItem<'_>>,
     ) -> Poll<Result<(), Error>> {
-        if let Some(payload) = payload.take() {
-            return match state.offer(sender, payload) {
+        if let Some(item) = item.take() {
+            return match state.offer(sender, item) {
                 Ok(()) => Poll::Ready(Ok(())),
-                Err(Declined::Failed(error)) => Poll::Ready(Err(error)),
-                Err(Declined::Wait(payload)) => {
+                Err(NotAccepted::Failed(error)) => Poll::Ready(Err(error)),
+                Err(NotAccepted::HasToWait(item)) => {
                     let waker = Some(cx.waker().clone());
-                    self.ticket = Some(state.join_sends(sender, payload, waker, wakes));
+                    self.ticket = Some(state.join_sends(sender, item, waker, wakes));
                     Poll::Pending
                 }
             };
         }
         let Some(ticket) = self.ticket else { return Poll::Ready(Ok(())) };
-        let done = state.poll_place(cx, wakes, ticket);
+        let done = state.poll_item(cx, wakes, ticket);
         if done.is_ready() {
             self.ticket = None;
         }
@@ -80,10 +81,10 @@ impl<'a> Waiter<'a, Waiting> {
     }
 }
 
-impl<'a> Waiter<'a, WaitFor> {
+impl<'a> QueuedCall<'a, WaitFor> {
     /// One that waits for something else.
     pub(crate) fn new(shared: &'a SharedConnection) -> Self {
-        Self { shared, line: |state| &mut state.waits, ticket: None }
+        Self { shared, queue: |state| &mut state.waits, ticket: None }
     }
 
     /// Waits for what `wait` says, which is asked once.
@@ -107,22 +108,23 @@ impl<'a> Waiter<'a, WaitFor> {
     }
 }
 
-impl<T> Drop for Waiter<'_, T> {
+impl<T> Drop for QueuedCall<'_, T> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            // What it held is dropped when the lock is released.
-            let place = (self.line)(&mut self.shared.lock()).leave(ticket);
-            drop(place);
+            // The entry is dropped after the lock, since that may run code of the application.
+            let entry = (self.queue)(&mut self.shared.lock()).leave(ticket);
+            drop(entry);
         }
     }
 }
 
 impl SplitState {
-    /// Goes to the end of the line for room, which the driver makes if it knows of the output.
+    /// Adds an item to the end of the queue for room. The driver makes room, so it is told of output
+    /// that it does not know of yet.
     pub(crate) fn join_sends(
         &mut self,
         sender: u64,
-        payload: Payload,
+        item: SendItem<'_>,
         waker: Option<Waker>,
         wakes: &mut Wakes,
     ) -> u64 {
@@ -130,7 +132,7 @@ impl SplitState {
             self.notify(wakes);
         }
         let ticket = self.next();
-        self.sends.join(ticket, Waiting { sender, payload }, waker);
+        self.sends.join(ticket, WaitingItem { sender, item: item.into_owned() }, waker);
         ticket
     }
 
@@ -140,48 +142,48 @@ impl SplitState {
         ticket
     }
 
-    /// How it stands with what waits for room. Once that is told, it has left the line.
-    pub(crate) fn poll_place(
+    /// Asks about an item that waits for room. When this is ready, the entry has left the queue.
+    pub(crate) fn poll_item(
         &mut self,
         cx: &Context<'_>,
         wakes: &mut Wakes,
         ticket: u64,
     ) -> Poll<Result<(), Error>> {
         let cannot_write = self.cannot_write();
-        // Who is not in the line any more was accepted.
-        let Some(place) = self.sends.get_mut(ticket) else { return Poll::Ready(Ok(())) };
-        let is_refused = matches!(place.value.payload, Payload::Refused(_));
-        if !is_refused && !cannot_write {
-            wakes.leave(&mut place.waker, cx.waker());
+        // What is not in the queue any more was accepted.
+        let Some(entry) = self.sends.get_mut(ticket) else { return Poll::Ready(Ok(())) };
+        let has_failed = matches!(entry.value.item, SendItem::Failed(_));
+        if !has_failed && !cannot_write {
+            wakes.leave(&mut entry.waker, cx.waker());
             return Poll::Pending;
         }
-        let place = self.sends.leave(ticket);
-        Poll::Ready(Err(match place.map(|place| (place.waker, place.value.payload)) {
-            Some((waker, Payload::Refused(error))) => {
+        let entry = self.sends.leave(ticket);
+        Poll::Ready(Err(match entry.map(|entry| (entry.waker, entry.value.item)) {
+            Some((waker, SendItem::Failed(error))) => {
                 wakes.discard(waker);
                 error
             }
-            place => {
-                wakes.discard(place.and_then(|(waker, _)| waker));
+            entry => {
+                wakes.discard(entry.and_then(|(waker, _)| waker));
                 self.cannot_send()
             }
         }))
     }
 
-    /// How it stands with what is waited for. Once that is told, it has left the line.
+    /// Asks about what is waited for. When this is ready, the entry has left the queue.
     pub(crate) fn poll_wait(
         &mut self,
         cx: &Context<'_>,
         wakes: &mut Wakes,
         ticket: u64,
     ) -> Poll<Result<Option<Duration>, Error>> {
-        let Some(mut place) = self.waits.leave(ticket) else { return Poll::Ready(Ok(None)) };
-        if let Some(answer) = self.answer(&place.value) {
-            wakes.discard(place.waker);
+        let Some(mut entry) = self.waits.leave(ticket) else { return Poll::Ready(Ok(None)) };
+        if let Some(answer) = self.answer(&entry.value) {
+            wakes.discard(entry.waker);
             return Poll::Ready(answer);
         }
-        wakes.leave(&mut place.waker, cx.waker());
-        self.waits.rejoin(place);
+        wakes.leave(&mut entry.waker, cx.waker());
+        self.waits.rejoin(entry);
         Poll::Pending
     }
 }

@@ -1,0 +1,134 @@
+//! A `Sender` as a `Sink`: what it waits for between two polls.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_sink::Sink;
+
+use crate::error::Error;
+use crate::split::acceptance::{NotAccepted, SendItem};
+use crate::split::sender::Sender;
+use crate::split::state::SplitState;
+use tidegate_core::{CloseCode, Message, Outgoing};
+
+/// What the sender waits for as a sink.
+#[derive(Clone, Copy)]
+pub(crate) enum SinkWait {
+    Nothing,
+    Room(u64),
+    Written(SinkFlush),
+}
+
+/// A flush that waits, or was given up: which of the two is not known when the sink is polled.
+#[derive(Clone, Copy)]
+pub(crate) struct SinkFlush {
+    ticket: u64,
+    /// How many bytes had been accepted, which is what the ticket waits for.
+    accepted: u64,
+    /// How often it has begun anew for what was accepted since.
+    rounds: u8,
+}
+
+impl Sender {
+    pub(crate) fn poll_room(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        let SinkWait::Room(ticket) = self.sink else { return Poll::Ready(Ok(())) };
+        let done = self.shared.with(|state, wakes| state.poll_item(cx, wakes, ticket));
+        if done.is_ready() {
+            self.sink = SinkWait::Nothing;
+        }
+        done
+    }
+
+    /// Takes an item as a sink that is ready: it goes into the outbox, or into the queue for room.
+    pub(crate) fn start(&mut self, item: SendItem<'_>) -> Result<(), Error> {
+        match self.sink {
+            SinkWait::Nothing => {}
+            SinkWait::Room(_) => return Err(Error::NotReady),
+            // The flush that waits was given up.
+            SinkWait::Written(_) => self.leave(),
+        }
+        let id = self.id;
+        let ticket = self.shared.with_quietly(|state, wakes| match state.offer(id, item) {
+            Ok(()) => Ok(None),
+            Err(NotAccepted::Failed(error)) => Err(error),
+            Err(NotAccepted::HasToWait(item)) => Ok(Some(state.join_sends(id, item, None, wakes))),
+        })?;
+        self.sink = ticket.map_or(SinkWait::Nothing, SinkWait::Room);
+        Ok(())
+    }
+
+    /// Leaves the queue in which it waits as a sink.
+    pub(crate) fn leave(&mut self) {
+        let sink = std::mem::replace(&mut self.sink, SinkWait::Nothing);
+        let mut state = self.shared.lock();
+        let entries = match sink {
+            SinkWait::Nothing => (None, None),
+            SinkWait::Room(ticket) => (state.sends.leave(ticket), None),
+            SinkWait::Written(flush) => (None, state.waits.leave(flush.ticket)),
+        };
+        drop(state);
+        drop(entries);
+    }
+}
+
+impl Sink<Message> for Sender {
+    type Error = Error;
+
+    /// Waits until the last message is accepted.
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx))?;
+        let state = self.shared.lock();
+        Poll::Ready(if state.cannot_write() { Err(state.cannot_send()) } else { Ok(()) })
+    }
+
+    /// As [`feed`](Sender::feed): call [`flush`](Sender::flush) after it.
+    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        self.start(SendItem::Message(Outgoing::from(message)))
+    }
+
+    /// As [`flush`](Sender::flush).
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx))?;
+        let before = match self.sink {
+            SinkWait::Written(flush) => Some(flush),
+            SinkWait::Nothing | SinkWait::Room(_) => None,
+        };
+        let (flush, done) = self.shared.with(|state, wakes| {
+            let mut flush = before.unwrap_or_else(|| state.begin_flush(0));
+            let mut done = state.poll_wait(cx, wakes, flush.ticket);
+            // If the flush that this was begun for was given up, the one of now waits for what was
+            // accepted since, too. It begins anew a few times: others may go on sending.
+            if flush.accepted != state.accepted
+                && flush.rounds < ROUNDS
+                && !matches!(done, Poll::Ready(Err(_)))
+            {
+                let entry = state.waits.leave(flush.ticket);
+                wakes.discard(entry.and_then(|entry| entry.waker));
+                flush = state.begin_flush(flush.rounds + u8::from(done.is_ready()));
+                done = state.poll_wait(cx, wakes, flush.ticket);
+            }
+            (flush, done)
+        });
+        self.sink = if done.is_ready() { SinkWait::Nothing } else { SinkWait::Written(flush) };
+        done.map_ok(|_| ())
+    }
+
+    /// As [`begin_close`](Sender::begin_close) with [`CloseCode::NORMAL`], and waits until the Close
+    /// is written.
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx))?;
+        self.begin_close(CloseCode::NORMAL, "")?;
+        self.poll_flush(cx)
+    }
+}
+
+impl SplitState {
+    /// Waits for everything that is accepted now.
+    fn begin_flush(&mut self, rounds: u8) -> SinkFlush {
+        let ticket = self.join_waits(self.written_from_here());
+        SinkFlush { ticket, accepted: self.accepted, rounds }
+    }
+}
+
+/// How often a flush begins anew, so that it ends though others go on sending.
+const ROUNDS: u8 = 4;
