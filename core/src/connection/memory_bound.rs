@@ -30,7 +30,7 @@ impl Config {
     /// [`read_size`](crate::Connection::read_size) allows), input that is passed in while
     /// [`wants_input`](crate::Connection::wants_input) is false, and the message with which the
     /// application crosses the send watermark. `usize::MAX` if a watermark is
-    /// [`Watermarks::UNLIMITED`].
+    /// [`Watermarks::UNLIMITED`](crate::Watermarks::UNLIMITED).
     ///
     /// With the defaults this is about 2.4 MiB. An idle connection has no buffers at all.
     pub fn memory_bound(&self) -> usize {

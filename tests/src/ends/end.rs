@@ -66,7 +66,10 @@ impl<A: Adapter> End<A> {
     /// # Errors
     ///
     /// The connection's own, here and below.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+    pub async fn send(
+        &mut self,
+        message: impl Into<tidegate_core::Outgoing<'static>>,
+    ) -> Result<(), Error> {
         on!(self, socket => socket.send(message).await, sender, _ => sender.send(message).await)
     }
 
@@ -75,7 +78,10 @@ impl<A: Adapter> End<A> {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+    pub async fn feed(
+        &mut self,
+        message: impl Into<tidegate_core::Outgoing<'static>>,
+    ) -> Result<(), Error> {
         on!(self, socket => socket.feed(message).await, sender, _ => sender.feed(message).await)
     }
 
