@@ -75,17 +75,6 @@ impl<N: Network> Client<N> {
         self.connect_to(url.parse()?).await
     }
 
-    /// Connects to an address again and again: see [`Reconnect`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Url`]: it is no address for a WebSocket.
-    pub fn reconnect(&self, url: &str, backoff: Backoff) -> Result<Reconnect<N>, Error> {
-        let url = url.parse()?;
-        self.check(&url)?;
-        Ok(Reconnect::new(self.clone(), url, backoff))
-    }
-
     pub(crate) fn network(&self) -> &N {
         &self.network
     }

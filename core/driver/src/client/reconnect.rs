@@ -85,6 +85,19 @@ pub struct FailedAttempt<'e> {
     next_wait: Option<Duration>,
 }
 
+impl<N: Network> Client<N> {
+    /// Connects to an address again and again: see [`Reconnect`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`]: it is no address for a WebSocket.
+    pub fn reconnect(&self, url: &str, backoff: Backoff) -> Result<Reconnect<N>, Error> {
+        let url = url.parse()?;
+        self.check(&url)?;
+        Ok(Reconnect::new(self.clone(), url, backoff))
+    }
+}
+
 impl<'e> FailedAttempt<'e> {
     /// Why it failed.
     pub const fn error(&self) -> &'e Error {
@@ -103,7 +116,7 @@ impl<'e> FailedAttempt<'e> {
 }
 
 impl<N: Network> Reconnect<N> {
-    pub(crate) fn new(client: Client<N>, url: Url, backoff: Backoff) -> Self {
+    fn new(client: Client<N>, url: Url, backoff: Backoff) -> Self {
         let clock = client.network().clock();
         Self {
             client,
