@@ -7,8 +7,8 @@ use core::future::poll_fn;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use tidegate_driver::{Error, WebSocket};
 use tidegate_core::{CloseCode, Event, Message, MessageKind, Prepared};
+use tidegate_driver::{Error, WebSocket};
 use tidegate_fuzz::driving::{Expected, Setup};
 use tidegate_fuzz::script::{Shared, Stopped};
 

@@ -10,8 +10,8 @@ use core::task::Poll;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use tidegate_driver::{Error, OnDrop, Receiver, Sender, WebSocket};
 use tidegate_core::{CloseCode, Event, MessageKind, Prepared};
+use tidegate_driver::{Error, OnDrop, Receiver, Sender, WebSocket};
 use tidegate_fuzz::driving::{Expected, Setup};
 use tidegate_fuzz::script::Shared;
 

@@ -50,16 +50,6 @@ impl Connection {
         self.output.outbox.level()
     }
 
-    /// Whether [`send_chunk`](Self::send_chunk) has room for a chunk.
-    pub fn can_send_chunk(&self) -> bool {
-        self.phase == Phase::Open && !self.output.outbox.is_full()
-    }
-
-    /// Whether a message in chunks is begun and not finished: no other one can be sent.
-    pub fn is_message_unfinished(&self) -> bool {
-        self.sending.is_unfinished()
-    }
-
     /// Whether the gate is open: fewer messages are queued than the marks allow.
     pub fn is_gate_open(&self) -> bool {
         self.inbox.is_open()

@@ -341,12 +341,6 @@ impl Connection {
         !self.output.outbox.is_empty()
     }
 
-    /// Whether [`send`](Self::send) would accept a message.
-    #[inline]
-    pub fn can_send(&self) -> bool {
-        (self.phase == Phase::Open) & !self.output.outbox.is_full() & !self.sending.is_unfinished()
-    }
-
     /// What to do with the transport. Changes with every call that is not a getter, and with
     /// writing.
     pub fn transport(&self) -> Transport {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
 
-use tidegate_core::{CloseCode, Closed, Config, Message, Stats};
+use tidegate_core::{CloseCode, Closed, Config, Message, Outgoing, Stats};
 use tidegate_driver::{Receiver, Sender};
 
 use super::runtimes::{Adapter, Error, Socket};
@@ -66,7 +66,7 @@ impl<A: Adapter> End<A> {
     /// # Errors
     ///
     /// The connection's own, here and below.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+    pub async fn send(&mut self, message: impl Into<Outgoing<'_>>) -> Result<(), Error> {
         on!(self, socket => socket.send(message).await, sender, _ => sender.send(message).await)
     }
 
@@ -75,7 +75,7 @@ impl<A: Adapter> End<A> {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+    pub async fn feed(&mut self, message: impl Into<Outgoing<'_>>) -> Result<(), Error> {
         on!(self, socket => socket.feed(message).await, sender, _ => sender.feed(message).await)
     }
 

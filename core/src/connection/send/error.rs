@@ -21,24 +21,6 @@ pub enum SendError {
 }
 
 impl SendError {
-    #[inline]
-    pub(crate) fn new(refusal: Refusal, message: Message) -> Self {
-        match refusal {
-            Refusal::Full => Self::Full(message),
-            Refusal::Closed => Self::Closed(message),
-            Refusal::Unfinished => Self::Unfinished(message),
-        }
-    }
-
-    /// Why it was refused, without the message.
-    pub const fn refusal(&self) -> Refusal {
-        match self {
-            Self::Full(_) => Refusal::Full,
-            Self::Closed(_) => Refusal::Closed,
-            Self::Unfinished(_) => Refusal::Unfinished,
-        }
-    }
-
     /// Whether the outbox is full, and the message can be accepted later.
     pub const fn is_full(&self) -> bool {
         matches!(self, Self::Full(_))
@@ -64,38 +46,15 @@ impl SendError {
 
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.refusal().fmt(f)
-    }
-}
-
-impl core::error::Error for SendError {}
-
-/// Why a message that the caller keeps was not accepted. Nothing was sent, and the connection is as
-/// it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// The outbox is at its high mark: try again when
-    /// [`can_send`](crate::Connection::can_send) is true.
-    Full,
-    /// The connection is closing or closed: no data follows a Close (RFC 6455 §5.5.1).
-    Closed,
-    /// A message in chunks is not finished: nothing may come between its fragments but control
-    /// frames (RFC 6455 §5.4).
-    Unfinished,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Full => FULL,
-            Self::Closed => CLOSED,
-            Self::Unfinished => "a message in chunks is not finished yet",
+            Self::Full(_) => FULL,
+            Self::Closed(_) => CLOSED,
+            Self::Unfinished(_) => "a message in chunks is not finished yet",
         })
     }
 }
 
-impl core::error::Error for Refusal {}
+impl core::error::Error for SendError {}
 
 /// A chunk that was not accepted. Nothing was sent, and the connection is as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]

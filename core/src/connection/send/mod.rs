@@ -17,7 +17,7 @@ use crate::connection::event::Failure;
 use crate::connection::keepalive::PingPayload;
 use crate::connection::phase::{Phase, Step};
 use crate::connection::receive::pending_input::Stash;
-use crate::connection::send::error::{ChunkError, Refusal, SendError};
+use crate::connection::send::error::{ChunkError, SendError};
 use crate::connection::send::outgoing::{Outgoing, OutgoingPayload};
 use crate::connection::send::prepared::{Encoded, Prepared};
 use crate::connection::send::queue::Frame;
@@ -29,6 +29,25 @@ use crate::message::{Chunk, Message, MessageKind};
 use crate::time::Timestamp;
 
 impl Connection {
+    /// Whether [`send`](Self::send) would accept a message: the connection is open, the outbox is
+    /// not full, and no message in chunks is unfinished.
+    #[inline]
+    pub fn can_send(&self) -> bool {
+        self.can_send_chunk() & !self.is_message_unfinished()
+    }
+
+    /// Whether [`send_chunk`](Self::send_chunk) has room for a chunk.
+    #[inline]
+    pub fn can_send_chunk(&self) -> bool {
+        (self.phase == Phase::Open) & !self.output.outbox.is_full()
+    }
+
+    /// Whether a message in chunks is begun and not finished: no other one can be sent.
+    #[inline]
+    pub fn is_message_unfinished(&self) -> bool {
+        self.sending.is_unfinished()
+    }
+
     /// Accepts a message, whole, whatever its size, if the outbox is open.
     ///
     /// [`Outgoing`] lists what can be given: text, bytes, a [`Message`], owned or borrowed, or a
@@ -78,16 +97,15 @@ impl Connection {
     }
 
     fn send_owned(&mut self, message: Message, compress: Compress) -> Result<(), SendError> {
-        if let Some(refusal) = self.refusal() {
-            return Err(SendError::new(refusal, message));
+        if !self.can_send() {
+            return Err(self.not_accepted(message));
         }
         let opcode = OpCode::from(message.kind());
         let compressed = self.compression.message(message.as_bytes(), compress);
         let rsv1 = compressed.is_some();
         let payload = compressed.unwrap_or_else(|| message.into_bytes());
         self.output.outbox.push_data(Frame { fin: true, rsv1, opcode, payload });
-        self.counters.messages_out += 1;
-        self.watch_output();
+        self.note_message();
         Ok(())
     }
 
@@ -96,8 +114,8 @@ impl Connection {
         message: MessageRef<'_>,
         compress: Compress,
     ) -> Result<(), SendError> {
-        if let Some(refusal) = self.refusal() {
-            return Err(SendError::new(refusal, message.into()));
+        if !self.can_send() {
+            return Err(self.not_accepted(message.into()));
         }
         let opcode = OpCode::from(message.kind());
         match self.compression.message(message.as_bytes(), compress) {
@@ -107,83 +125,13 @@ impl Connection {
             }
             None => self.output.outbox.push_copy(opcode, message.as_bytes()),
         }
-        self.counters.messages_out += 1;
-        self.watch_output();
+        self.note_message();
         Ok(())
     }
 
-    /// As [`send`](Self::send), with a say in whether the message is compressed.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    #[doc(hidden)]
-    pub fn send_with(
-        &mut self,
-        message: impl Into<Message>,
-        compress: Compress,
-    ) -> Result<(), SendError> {
-        self.send(Outgoing::from(message.into()).compress(compress))
-    }
-
-    /// As [`send`](Self::send), with a message that the caller keeps: from a buffer that is used
-    /// again, say. A message of less than 8 KiB is copied to where it goes out from, without an
-    /// allocation of its own; a longer one to a place of its own.
-    ///
-    /// ```
-    /// use std::fmt::Write;
-    /// use tidegate_core::{Config, Connection, Timestamp};
-    ///
-    /// let mut connection = Connection::server(Timestamp::ZERO, Config::default());
-    /// let mut text = String::new();
-    /// for number in 1..=3 {
-    ///     text.clear();
-    ///     write!(text, "{{\"price\":{number}}}").unwrap();
-    ///     connection.send_ref(&text)?;
-    /// }
-    /// # Ok::<(), tidegate_core::Refusal>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal`], as [`send`](Self::send).
-    #[inline]
-    pub fn send_ref<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Refusal> {
-        let message = message.into();
-        if self.push_plain(message.kind(), message.as_bytes()) {
-            return Ok(());
-        }
-        self.send_any_ref(message)
-    }
-
-    fn send_any_ref(&mut self, message: MessageRef<'_>) -> Result<(), Refusal> {
-        if let Some(refusal) = self.refusal() {
-            return Err(refusal);
-        }
-        let opcode = OpCode::from(message.kind());
-        match self.compression.message(message.as_bytes(), Compress::Auto) {
-            Some(payload) => {
-                self.output.outbox.push_data(Frame { fin: true, rsv1: true, opcode, payload });
-            }
-            None => self.output.outbox.push_copy(opcode, message.as_bytes()),
-        }
-        self.counters.messages_out += 1;
-        self.watch_output();
-        Ok(())
-    }
-
-    /// Accepts a message that was prepared for many connections: it is not encoded or compressed
-    /// again, and a server shares its bytes with all of them.
-    ///
-    /// With context takeover the window begins anew behind a prepared message that is compressed,
-    /// since its peer saw what our compressor did not.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
-        if let Some(refusal) = self.refusal() {
-            return Err(SendError::new(refusal, prepared.message().clone()));
+    fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), SendError> {
+        if !self.can_send() {
+            return Err(self.not_accepted(prepared.message().clone()));
         }
         let Encoded { frame, payload, rsv1 } = self.compression.prepared(prepared);
         let is_fragmented = self.config.fragment_size.is_some_and(|size| payload.len() > size);
@@ -194,8 +142,7 @@ impl Connection {
         } else {
             self.output.outbox.push_encoded(frame);
         }
-        self.counters.messages_out += 1;
-        self.watch_output();
+        self.note_message();
         Ok(())
     }
 
@@ -207,11 +154,9 @@ impl Connection {
     /// [`ChunkError`], which gives the chunk back. Text is checked to be UTF-8 as it comes, and at
     /// the end to be complete.
     pub fn send_chunk(&mut self, chunk: Chunk) -> Result<(), ChunkError> {
-        if self.phase != Phase::Open {
-            return Err(ChunkError::Closed(chunk));
-        }
-        if self.output.outbox.is_full() {
-            return Err(ChunkError::Full(chunk));
+        if !self.can_send_chunk() {
+            let is_open = self.phase == Phase::Open;
+            return Err(if is_open { ChunkError::Full(chunk) } else { ChunkError::Closed(chunk) });
         }
         let chunk = self.sending.check(chunk, self.config.validate_utf8)?;
         self.counters.messages_out += u64::from(chunk.last);
@@ -317,32 +262,36 @@ impl Connection {
         self.cut(Failure::Aborted);
     }
 
-    /// The way of short messages where nothing is in their way, and nothing is to be done but to
-    /// copy them: tells whether this was one.
+    /// Fast path of `send`: copies a short message into the outbox if nothing else is to be done
+    /// with it. Tells whether it did.
     #[inline]
     fn push_plain(&mut self, kind: MessageKind, payload: &[u8]) -> bool {
-        // All of it together, since hardly ever one of it is not so.
+        // `&`, not `&&`: all of these hold nearly always, and one branch is cheaper than four.
         let is_plain = self.can_send() & !self.compression.is_negotiated();
         if !is_plain || !self.output.outbox.is_short(payload.len()) {
             return false;
         }
         self.output.outbox.push_short(first_byte(true, false, OpCode::from(kind)), payload);
-        self.counters.messages_out += 1;
-        self.watch_output();
+        self.note_message();
         true
     }
 
-    /// Why a message can't be sent now, if it can't.
+    /// Counts a message that is in the outbox now, and begins the wait for the transport.
     #[inline]
-    fn refusal(&self) -> Option<Refusal> {
+    fn note_message(&mut self) {
+        self.counters.messages_out += 1;
+        self.watch_output();
+    }
+
+    /// The error for a message while [`can_send`](Self::can_send) is false.
+    #[cold]
+    fn not_accepted(&self, message: Message) -> SendError {
         if self.phase != Phase::Open {
-            Some(Refusal::Closed)
-        } else if self.sending.is_unfinished() {
-            Some(Refusal::Unfinished)
-        } else if self.output.outbox.is_full() {
-            Some(Refusal::Full)
+            SendError::Closed(message)
+        } else if self.is_message_unfinished() {
+            SendError::Unfinished(message)
         } else {
-            None
+            SendError::Full(message)
         }
     }
 

@@ -22,7 +22,7 @@ use crate::message::Message;
 /// let news = Prepared::new("tide is high");
 /// for member in &mut room {
 ///     // An error means that this one is slow, or gone: skip it, wait for it, or drop it.
-///     member.send_prepared(&news)?;
+///     member.send(&news)?;
 /// }
 /// # Ok::<(), tidegate_core::SendError>(())
 /// ```
