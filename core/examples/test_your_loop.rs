@@ -7,7 +7,7 @@
 //! ```
 //!
 //! (or `cargo run`, which asks the same). A failing case is shrunk by proptest to the shortest
-//! session, the fewest pieces and the mildest weather that still fail.
+//! session, the fewest pieces and the mildest conditions that still fail.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "an application does not care for every event")]
 
@@ -209,10 +209,10 @@ proptest! {
     fn the_loop_echoes(
         config in configs(),
         session in closed_session(),
-        weather in strategies::weather(),
+        conditions in strategies::conditions(),
         seed: u64,
     ) {
-        let (client, stream) = sockets(weather, seed);
+        let (client, stream) = sockets(conditions, seed);
         // The time that this network needs is none of the server's business.
         let config = config.to_builder().ping_interval(None).close_timeout(None).build()?;
         let mut server = EventLoop::new(stream, Connection::server(Timestamp::ZERO, config));
@@ -230,10 +230,10 @@ proptest! {
     fn the_loop_refuses(
         session in strategies::session(Role::Client, 5, 300),
         Hostile { bytes, error } in hostile(Role::Client, &Config::default()),
-        weather in strategies::weather(),
+        conditions in strategies::conditions(),
         seed: u64,
     ) {
-        let (client, stream) = sockets(weather, seed);
+        let (client, stream) = sockets(conditions, seed);
         let config = Config::builder().ping_interval(None).close_timeout(None).build()?;
         let mut server = EventLoop::new(stream, Connection::server(Timestamp::ZERO, config));
         let seen = run(&mut server, client, &[session.bytes(), bytes].concat());

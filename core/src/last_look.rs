@@ -1,25 +1,25 @@
-//! The last look: a limit that blames the peer asks for one more turn before it takes effect.
+//! The last look: before a time limit blames the peer, the caller reads the socket once more.
 
 use core::time::Duration;
 
 use crate::time::Timestamp;
 
-/// When a limit may be judged whose `deadline` has passed: after one more turn of the caller's
-/// loop, which reads what has arrived meanwhile and offers output.
+/// When the last look ends for a limit whose `deadline` has passed. Until then the caller's loop has
+/// time for one more turn, in which it reads what has arrived and offers output.
 ///
-/// A loop that came late gets as long as it was late, and the limit itself at most: while nobody
-/// called, nothing could be read, and that is not the peer's fault.
+/// If the loop came late, the last look is as long as the delay, but not longer than the limit: while
+/// the loop was busy nothing could be read, and that is not the peer's fault.
 pub(crate) fn last_look(deadline: Timestamp, now: Timestamp, limit: Duration) -> Timestamp {
     let late = now.saturating_duration_since(deadline);
     now + late.min(limit).max(ONE_TURN)
 }
 
-/// What a turn takes at least. Without it, a caller that tells the time twice in a row would have
-/// no reason to read in between.
+/// The shortest last look. It must not be zero: a caller that calls `handle_timeout` twice in a row
+/// would have no reason to read in between.
 const ONE_TURN: Duration = Duration::from_millis(1);
 
-/// How many bytes one last look reads at most: more than an operating system keeps for a socket, so
-/// all that had arrived is seen. Where more comes after that, it is a peer that goes on for ever.
+/// How many bytes one last look reads at most. Operating systems buffer less than this for a socket,
+/// so everything that had arrived in time is seen. More can only come from a peer that never stops.
 pub(crate) const LOOK_BYTES: u32 = 8 * 1024 * 1024;
 
 #[cfg(test)]
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_loop_that_came_late_has_as_long_again_within_the_limit() {
+    fn a_late_loop_gets_its_delay_again_but_not_more_than_the_limit() {
         let at = Timestamp::from_millis;
         let limit = Duration::from_secs(1);
         for (now, judged) in [(100, 101), (350, 600), (1100, 2100), (9000, 10_000)] {

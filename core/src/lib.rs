@@ -104,6 +104,7 @@ pub use bytes::Bytes;
 pub use bytestring::ByteString;
 
 pub use crate::close::{CloseCode, CloseFrame};
+pub use crate::config::read_size::{MAX_READ_SIZE, READ_SIZE};
 pub use crate::config::{Config, ConfigBuilder, Delivery, PongPolicy, Watermarks};
 pub use crate::connection::event::{Closed, Event, Failure};
 pub use crate::connection::receive::borrowed::EventRef;
@@ -118,13 +119,3 @@ pub use crate::error::{ConfigError, ControlError, ProtocolError};
 pub use crate::message::{Chunk, Message, MessageKind, MessageRef};
 pub use crate::role::Role;
 pub use crate::time::Timestamp;
-
-/// How much to read at a time: the size of the read buffer that serves every connection of a
-/// thread, and that [`Config::memory_bound`] counts on. 64 KiB and room for headers: messages of
-/// just that length are common, and each comes in one read.
-///
-/// A longer message takes fewer reads where [`Connection::read_size`] is asked before each.
-pub const READ_SIZE: usize = 65 * 1024;
-
-/// The most that [`Connection::read_size`] asks for.
-pub const MAX_READ_SIZE: usize = 16 * READ_SIZE;

@@ -5,7 +5,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use tidegate_core::testing::{Application, End, Link, Pair, Random, Rest, Weather};
+use tidegate_core::testing::{Application, Conditions, End, Pair, Pipe, Random, Rest};
 use tidegate_core::{
     CloseCode, CloseFrame, Config, Event, Failure, Message, SendError, Timestamp, Watermarks,
 };
@@ -169,7 +169,7 @@ fn tight() -> Config {
         .unwrap()
 }
 
-const WEATHERS: [Weather; 3] = [Weather::FINE, Weather::ROUGH, Weather::DRIPPING];
+const CONDITIONS: [Conditions; 3] = [Conditions::GOOD, Conditions::POOR, Conditions::BYTE_BY_BYTE];
 const BOUND: usize = 400_000;
 
 fn assert_clean(pair: &Pair) {
@@ -181,13 +181,17 @@ fn assert_clean(pair: &Pair) {
 
 #[test]
 fn an_echo_gives_everything_back() {
-    for weather in WEATHERS {
+    for conditions in CONDITIONS {
         for seed in 0..4 {
             let sent = messages(40, 1500, seed);
             let mut client = Talker::sending(&sent).closing(Close::After(40));
             let mut server = Talker::echo();
-            let mut pair = Pair::new(tight(), Config::default(), weather, seed);
-            assert_eq!(pair.run(&mut client, &mut server, BOUND), Rest::Over, "{weather:?} {seed}");
+            let mut pair = Pair::new(tight(), Config::default(), conditions, seed);
+            assert_eq!(
+                pair.run(&mut client, &mut server, BOUND),
+                Rest::Over,
+                "{conditions:?} {seed}"
+            );
             assert_eq!(server.received, sent);
             assert_eq!(client.received, sent);
             assert_clean(&pair);
@@ -197,13 +201,17 @@ fn an_echo_gives_everything_back() {
 
 #[test]
 fn both_directions_full_at_once() {
-    for weather in WEATHERS {
+    for conditions in CONDITIONS {
         for seed in 10..14 {
             let (up, down) = (messages(60, 1200, seed), messages(60, 1200, !seed));
             let mut client = Talker::sending(&up).closing(Close::After(60));
             let mut server = Talker::sending(&down).closing(Close::After(60));
-            let mut pair = Pair::new(tight(), tight(), weather, seed);
-            assert_eq!(pair.run(&mut client, &mut server, BOUND), Rest::Over, "{weather:?} {seed}");
+            let mut pair = Pair::new(tight(), tight(), conditions, seed);
+            assert_eq!(
+                pair.run(&mut client, &mut server, BOUND),
+                Rest::Over,
+                "{conditions:?} {seed}"
+            );
             assert_eq!(server.received, up);
             assert_eq!(client.received, down);
             assert_clean(&pair);
@@ -215,12 +223,12 @@ fn both_directions_full_at_once() {
 /// sender is the one who waits.
 #[test]
 fn a_slow_reader_slows_its_peer_down() {
-    for weather in [Weather { capacity: 2048, ..Weather::FINE }, Weather::ROUGH] {
+    for conditions in [Conditions { capacity: 2048, ..Conditions::GOOD }, Conditions::POOR] {
         let sent = messages(80, 1000, 3);
         let mut client = Talker::sending(&sent).closing(Close::At(Timestamp::from_secs(1000)));
         let mut server = Talker::default().slowly(Duration::from_secs(1));
-        let mut pair = Pair::new(tight(), tight(), weather, 3);
-        assert_eq!(pair.run(&mut client, &mut server, BOUND), Rest::Over, "{weather:?}");
+        let mut pair = Pair::new(tight(), tight(), conditions, 3);
+        assert_eq!(pair.run(&mut client, &mut server, BOUND), Rest::Over, "{conditions:?}");
         assert_eq!(server.received, sent);
         assert_clean(&pair);
         let stats = pair.server.connection.stats();
@@ -234,15 +242,15 @@ fn a_slow_reader_slows_its_peer_down() {
 fn close_from_either_end_and_from_both() {
     let soon = Close::At(Timestamp::from_millis(500));
     let later = Close::At(Timestamp::from_secs(2));
-    for weather in WEATHERS {
+    for conditions in CONDITIONS {
         for (client, server) in
             [(soon, Close::Never), (Close::Never, soon), (soon, soon), (soon, later), (later, soon)]
         {
             let sent = messages(3, 20, 1);
             let mut client = Talker::sending(&sent).closing(client);
             let mut server = Talker::sending(&sent).closing(server);
-            let mut pair = Pair::new(Config::default(), tight(), weather, 5);
-            assert_eq!(pair.run(&mut client, &mut server, BOUND), Rest::Over, "{weather:?}");
+            let mut pair = Pair::new(Config::default(), tight(), conditions, 5);
+            assert_eq!(pair.run(&mut client, &mut server, BOUND), Rest::Over, "{conditions:?}");
             assert_clean(&pair);
             assert_eq!((&client.received, &server.received), (&sent, &sent));
             // A close timeout would have gone to ten seconds.
@@ -255,13 +263,13 @@ fn close_from_either_end_and_from_both() {
 /// peer has sent, and a clean end.
 #[test]
 fn close_while_the_gate_is_closed() {
-    for weather in WEATHERS {
+    for conditions in CONDITIONS {
         let sent = messages(20, 300, 7);
         let mut client = Talker::sending(&sent);
         let mut server =
             Talker::default().slowly(Duration::from_millis(50)).closing(Close::WhenGateCloses);
-        let mut pair = Pair::new(tight(), tight(), weather, 7);
-        assert_eq!(pair.run(&mut client, &mut server, BOUND), Rest::Over, "{weather:?}");
+        let mut pair = Pair::new(tight(), tight(), conditions, 7);
+        assert_eq!(pair.run(&mut client, &mut server, BOUND), Rest::Over, "{conditions:?}");
         assert_clean(&pair);
         let count = server.received.len();
         assert_eq!(server.received, sent[..count], "in order, and without a gap");
@@ -277,7 +285,7 @@ fn close_behind_a_gate_that_stays_closed_waits_for_the_application() {
     let mut client = Talker::sending(&sent);
     let mut server =
         Talker { takes_nothing: true, ..Talker::default() }.closing(Close::WhenGateCloses);
-    let mut pair = Pair::new(tight(), tight(), Weather::FINE, 7);
+    let mut pair = Pair::new(tight(), tight(), Conditions::GOOD, 7);
     assert_eq!(pair.run(&mut client, &mut server, BOUND), Rest::Exhausted);
     assert!(pair.now >= Timestamp::from_secs(100), "{:?}", pair.now);
     assert_eq!(pair.server.connection.closed(), None);
@@ -299,15 +307,19 @@ fn pings_are_answered_while_data_flows() {
         let config = config.to_builder().ping_interval(Duration::from_millis(200));
         config.pong_timeout(Duration::from_secs(3)).build().unwrap()
     };
-    for weather in [Weather::FINE, Weather::ROUGH] {
+    for conditions in [Conditions::GOOD, Conditions::POOR] {
         for seed in 20..24 {
             let (up, down) = (messages(100, 1500, seed), messages(100, 1500, !seed));
             let mut client = Talker::sending(&up).slowly(Duration::from_millis(80));
             client.ping_every = Some(Duration::from_millis(700));
             let mut server = Talker::sending(&down).slowly(Duration::from_millis(90));
             server.close = Close::After(100);
-            let mut pair = Pair::new(keepalive(tight()), keepalive(tight()), weather, seed);
-            assert_eq!(pair.run(&mut client, &mut server, BOUND), Rest::Over, "{weather:?} {seed}");
+            let mut pair = Pair::new(keepalive(tight()), keepalive(tight()), conditions, seed);
+            assert_eq!(
+                pair.run(&mut client, &mut server, BOUND),
+                Rest::Over,
+                "{conditions:?} {seed}"
+            );
             assert_clean(&pair);
             assert_eq!(server.received, up);
             assert_eq!(client.received, down);
@@ -327,10 +339,10 @@ fn an_abrupt_end_at_every_byte() {
         let mut client = Talker::sending(&sent).closing(Close::After(6));
         client.ping_every = Some(Duration::from_secs(5));
         let mut server = Talker::echo();
-        let mut pair = Pair::new(tight(), tight(), Weather::FINE, 9);
-        let weather = |cut_after| Weather { cut_after, ..Weather::FINE };
-        pair.upstream = Link::new(weather(up), 1);
-        pair.downstream = Link::new(weather(down), 2);
+        let mut pair = Pair::new(tight(), tight(), Conditions::GOOD, 9);
+        let conditions = |cut_after| Conditions { cut_after, ..Conditions::GOOD };
+        pair.upstream = Pipe::new(conditions(up), 1);
+        pair.downstream = Pipe::new(conditions(down), 2);
         let rest = pair.run(&mut client, &mut server, 5_000);
         assert_eq!(rest, Rest::Over, "cut after {up:?} {down:?}");
         (pair, client, server)

@@ -1,20 +1,20 @@
-//! The poll loop between the protocol core and a runtime, shared by every runtime adapter.
+//! The event loop between the protocol core and a runtime, shared by all runtime adapters.
 //!
-//! A runtime brings a [`ByteStream`] and a [`Clock`], both small; everything else is here:
-//! [`WebSocket`], the opening handshakes, errors. It is written against the public interface of the
-//! core alone, so it is also the example for those who write their own.
+//! A runtime provides a [`ByteStream`] and a [`Clock`], which are both small. Everything else is
+//! here: [`WebSocket`], the opening handshakes, the client, the server, the errors. The driver uses
+//! only the public interface of the core, so it also serves as an example for your own driver.
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! 1. It never waits without having left its waker with every source that could help.
-//! 2. It never wakes itself without progress, and yields after a bounded number of reads.
+//! 1. A call that waits has left its waker with every source that can end the wait.
+//! 2. It never wakes itself without progress, and it yields after a bounded number of reads.
 //! 3. A blocked write never stops reading while [`Connection::wants_input`] is true, and a closed
-//!    gate never stops writing. While it is false, the stream is not polled for reading at all.
+//!    gate never stops writing. While the gate is closed, the stream is not polled for reading.
 //! 4. Output is offered to the stream before an event is handed to the application.
 //! 5. The clock decides whether a deadline has passed; the timer only wakes.
-//! 6. The stream is flushed once after output empties; a write of nothing is an error.
-//! 7. Every call can be cancelled: all state is in the connection, messages enter it whole.
-//! 8. Once the connection says [`Transport::Close`], the stream is closed, whatever is left.
+//! 6. The stream is flushed once after all output is written. A write of zero bytes is an error.
+//! 7. Every call can be cancelled: all state is in the connection, which takes messages whole.
+//! 8. Once the connection says [`Transport::Close`], the stream is closed, even if output is left.
 //!
 //! [`Connection::wants_input`]: tidegate_core::Connection::wants_input
 //! [`Transport::Close`]: tidegate_core::Transport::Close

@@ -1,6 +1,7 @@
 //! What a connection is set up with. Each default says why it is what it is.
 
 mod getters;
+pub(crate) mod read_size;
 mod watermarks;
 
 pub use self::watermarks::Watermarks;

@@ -1,4 +1,4 @@
-//! How a connection ends: what the steps of the closing handshake do to it.
+//! Ends a connection: applies the steps of the closing handshake to it.
 
 use alloc::boxed::Box;
 
@@ -12,7 +12,8 @@ use crate::deflate::session::Compression;
 use crate::error::ProtocolError;
 
 impl Connection {
-    /// How the connection ended, once that is decided; the event may still be behind messages.
+    /// How the connection ended, as soon as that is decided. [`Event::Closed`] says the same, but only
+    /// after all messages that were received before.
     pub fn closed(&self) -> Option<&Closed> {
         match self.ending.as_deref() {
             Some(Ending::Decided { closed, .. }) => Some(closed),
@@ -20,8 +21,8 @@ impl Connection {
         }
     }
 
-    /// Takes input that does not count: it comes after what ends the connection. That has its turn
-    /// when the next event is asked for, not because more input comes.
+    /// Counts and drops input that came after the peer's Close or violation. Too much of it cuts the
+    /// stream.
     #[cold]
     pub(super) fn discard_input(&mut self, length: usize) {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
@@ -42,18 +43,18 @@ impl Connection {
         }
     }
 
-    /// A Close or a fault has its turn like everything else: it takes effect when all that came
-    /// before it is taken. Until then answers to that can still be sent, if any can.
+    /// Defers a Close or a violation until the application has taken all earlier events, so that it
+    /// can still answer them.
     pub(super) fn hold(&mut self, held: Held) {
         self.stash.hold(held);
     }
 
-    /// Everything before the Close or the fault is taken.
+    /// Lets a deferred Close or violation take effect.
     pub(super) fn release(&mut self) {
         match self.stash.release() {
             Some(Held::Close { frame, trailing: so_far }) => {
-                // "It SHOULD echo the status code it received" (RFC 6455 §5.5.1). The reason, too:
-                // browsers show the page the one that they receive.
+                // An endpoint "typically echos the status code it received" (RFC 6455 §5.5.1). We
+                // echo the reason too, because browsers show the page the reason they receive.
                 let reply = frame.clone();
                 self.step(Step::PeerClose, reply, Some(Cause::Received(frame)));
                 if let Some(Ending::Decided { trailing, .. }) = self.ending.as_deref_mut() {
@@ -68,8 +69,8 @@ impl Connection {
         }
     }
 
-    /// No event waits: what ended the connection has its turn. It is given out once, when nothing
-    /// can come before it any more.
+    /// Called when no event is queued. Returns [`Event::Closed`] once, when nothing can come before it
+    /// any more.
     pub(super) fn poll_end(&mut self) -> Option<Event> {
         self.release();
         let is_all_decoded = self.is_all_decoded();
@@ -82,12 +83,12 @@ impl Connection {
         }
     }
 
-    /// Whether nothing that was received waits for its turn.
+    /// Whether all input is decoded, and no Close or violation is deferred.
     pub(super) fn is_all_decoded(&self) -> bool {
         self.stash.is_empty() && !self.delivering.is_waiting()
     }
 
-    /// The stream has ended and all of it is decoded.
+    /// Takes the end of the stream, after everything before it was decoded.
     pub(super) fn end(&mut self) {
         let is_early = self.closed().is_none();
         self.step(Step::EndOfStream, CloseFrame::EMPTY, Some(Cause::Failure(Failure::EndOfStream)));
@@ -101,7 +102,7 @@ impl Connection {
         self.step(Step::Violation, frame, Some(Cause::Failure(Failure::Protocol(error))));
     }
 
-    /// Cuts the stream: a time limit has passed, or the application gives up.
+    /// Gives the stream up: a time limit has passed, or the application aborts.
     pub(super) fn cut(&mut self, failure: Failure) {
         self.step(Step::Cut, CloseFrame::EMPTY, Some(Cause::Failure(failure)));
         self.output.outbox.clear();
@@ -110,8 +111,8 @@ impl Connection {
         }
     }
 
-    /// Moves on by the table. `close` goes out if the table says so, behind what was accepted
-    /// before; `cause` is how the connection ends if the table says that this decides it.
+    /// Moves to the next phase by the table. `close` is queued after all accepted output if the table
+    /// says so; `cause` is how the connection ends if the table says that this step decides it.
     pub(super) fn step(&mut self, step: Step, close: CloseFrame, cause: Option<Cause>) {
         let by_peer = self.phase == Phase::Open;
         let moved = self.phase.on(step);
@@ -119,7 +120,8 @@ impl Connection {
             if moved.send_close {
                 self.ending = Some(Box::new(Ending::Undecided { sent: close.clone() }));
                 self.output.outbox.push_close(close);
-                // Until the transport has taken it, nothing else ends the connection.
+                // `close_timeout` starts only when the transport has taken the Close. Until then
+                // `write_timeout` ends a connection whose peer reads nothing.
                 self.watch_output();
             }
             if let (Some(_), Some(cause)) = (moved.outcome, cause) {
@@ -140,7 +142,7 @@ impl Connection {
         self.enter(moved.phase);
     }
 
-    /// Takes up a phase: its timers, and what it no longer needs.
+    /// Enters a phase: stops and starts timers, and frees what is no longer needed.
     fn enter(&mut self, phase: Phase) {
         if self.phase == phase {
             return;
@@ -149,17 +151,17 @@ impl Connection {
         self.timers.clear(Timer::Ping);
         self.timers.clear(Timer::Pong);
         match phase {
-            // What the peer has to answer has a limit from when our Close has left.
+            // `close_timeout` starts when the transport has taken our Close.
             Phase::Open | Phase::Closing | Phase::Closed => {}
             Phase::Cut | Phase::Ended if !self.wants_output() => {
                 self.timers.clear(Timer::Write);
                 self.timers.clear(Timer::Close);
             }
-            // Who broke the protocol, or is gone, has less patience to expect.
+            // A peer that broke the protocol or is gone need not take our Close first.
             Phase::Failed | Phase::Cut | Phase::Ended => self.limit_closing(),
         }
         if !phase.decodes() {
-            // Nothing is inflated or compressed any more: the contexts go.
+            // Nothing is compressed or inflated any more.
             self.compression = Compression::default();
             self.stash = Stash::default();
             self.delivering.clear();
@@ -167,13 +169,13 @@ impl Connection {
     }
 }
 
-/// What decides how a connection ends.
+/// Why a connection ends.
 #[derive(Debug)]
 pub(super) enum Cause {
     Received(CloseFrame),
     Failure(Failure),
 }
 
-/// How many bytes may come after a fault. A peer in good faith may be in the middle of a message that
-/// is too long: it is read on until the peer has had a chance to see our Close.
+/// How many bytes are read after a violation. A well-meaning peer may be sending a message that is
+/// too long; reading on gives it the chance to see our Close.
 const MAX_DISCARDED: u32 = 64 * 1024 * 1024;

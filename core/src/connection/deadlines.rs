@@ -1,13 +1,16 @@
-//! What a connection does when a deadline has come, and whose fault it is.
+//! The clock of a connection: what it does when a deadline expires, and when the peer is to blame.
 //!
-//! The rules for limits that blame the peer (docs/flow-control.md, "Whose fault"):
+//! Four of the rules for time limits that blame the peer are implemented here (docs/flow-control.md,
+//! "Whose fault"):
 //!
-//! - R1: a limit takes effect only after one more turn, in which the socket was looked at:
-//!   [`TimerTable::judge`](crate::connection::timers::TimerTable::judge).
-//! - R2: while our gate is closed, limits that wait for the peer's bytes stand still:
-//!   `stands_still`.
-//! - R3: a wait begins when the words have left: `output_moved`.
-//! - R5: every peer ends: `write_timeout`, on by default.
+//! - R1, look before you judge: a limit takes effect only after the socket was read once more
+//!   ([`TimerTable::judge`](crate::connection::timers::TimerTable::judge)).
+//! - R2, our slowness is nobody's fault: while our gate is closed, the limits are suspended
+//!   (`is_peer_waiting_for_us`).
+//! - R3, a wait begins when the transport has taken what we sent (`output_moved`).
+//! - R5, no peer can hold a connection forever: `write_timeout` is on by default.
+//!
+//! R4, every call reads, is the driver's.
 
 use core::time::Duration;
 
@@ -22,7 +25,7 @@ use crate::connection::timers::Timer;
 use crate::time::Timestamp;
 
 impl Connection {
-    /// A time has come in. It never runs backwards.
+    /// Takes the time that the caller passed in. An earlier time than the last one counts as the last.
     #[inline]
     pub(crate) fn tick(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
@@ -34,61 +37,65 @@ impl Connection {
         }
     }
 
-    /// Does what is due.
+    /// Fires the timers that have expired.
     pub(crate) fn expire(&mut self) {
         if self.timers.expire(Timer::Ping, self.now) {
             self.keepalive_ping();
         }
         if self.timers.is_due(Timer::Pong, self.now) {
             let failure = Failure::KeepaliveTimeout;
-            self.blame(Timer::Pong, self.config.pong_timeout, self.stands_still(), failure);
+            let is_suspended = self.is_peer_waiting_for_us();
+            self.blame(Timer::Pong, self.config.pong_timeout, is_suspended, failure);
         }
         if self.timers.is_due(Timer::Write, self.now) {
-            // A peer that waits for us to read may be kept from reading itself. But where the
-            // application waits for it, it is the peer that keeps us from going on.
-            let stands_still = self.stands_still() && !self.output.outbox.keeps_application();
+            // The peer may not read because it waits until we read. But if our application waits
+            // for the peer to read, it is the peer that blocks both.
+            let is_suspended =
+                self.is_peer_waiting_for_us() && !self.output.outbox.keeps_application();
             let failure = Failure::WriteTimeout;
-            self.blame(Timer::Write, self.config.write_timeout, stands_still, failure);
+            self.blame(Timer::Write, self.config.write_timeout, is_suspended, failure);
         }
         if self.timers.is_due(Timer::Close, self.now) {
-            // Once the peer's Close is there, or a fault, nothing of it waits behind our gate.
-            let stands_still = self.stands_still() && self.phase == Phase::Closing;
-            if stands_still && self.decoder.finds_close(self.stash.bytes()) {
-                // It has said all, and all of it is here: the transport need not wait for the
-                // application, which takes the rest, and a clean end, when it likes.
+            // After the peer's Close or a violation nothing that matters is left to be read.
+            let is_suspended = self.is_peer_waiting_for_us() && self.phase == Phase::Closing;
+            if is_suspended && self.decoder.finds_close(self.stash.bytes()) {
+                // The peer's Close has arrived, but is not decoded because the gate is closed. So
+                // the transport can be closed now, and the application can take the messages, and
+                // then a clean end, whenever it likes.
                 self.timers.clear(Timer::Close);
                 self.end_of_stream = true;
                 return;
             }
             let failure = Failure::CloseTimeout;
-            self.blame(Timer::Close, self.config.close_timeout, stands_still, failure);
+            self.blame(Timer::Close, self.config.close_timeout, is_suspended, failure);
         }
     }
 
-    /// Whether what the peer owes us may be waiting behind our own closed gate, or behind its
-    /// Close, which waits for the application.
-    fn stands_still(&self) -> bool {
+    /// Whether what we expect from the peer may have been sent already, and not be decoded because
+    /// our application has not taken earlier messages.
+    fn is_peer_waiting_for_us(&self) -> bool {
         !self.inbox.is_open() || self.stash.held().is_some()
     }
 
-    /// A limit has passed: it begins afresh, asks for a last look, or cuts the stream.
+    /// A limit that blames the peer has passed. Starts it again if it is suspended. Otherwise asks for
+    /// a last look, or cuts the stream after that.
     fn blame(
         &mut self,
         timer: Timer,
         limit: Option<Duration>,
-        stands_still: bool,
+        is_suspended: bool,
         failure: Failure,
     ) {
         let Some(limit) = limit else { return };
-        if stands_still {
-            // It has as long again, and when the gate opens as long as that was closed.
+        if is_suspended {
+            // When the gate opens, `begin_pending` moves the deadline again.
             self.timers.set(timer, self.now + limit);
         } else if self.timers.judge(timer, self.now, limit) {
             self.cut(failure);
         }
     }
 
-    /// Input was decoded: if that closed the gate, limits that wait for the peer stand still.
+    /// Called after input was decoded, which may have closed the gate.
     #[inline]
     pub(crate) fn note_gate(&mut self) {
         if !self.inbox.is_open() {
@@ -96,8 +103,9 @@ impl Connection {
         }
     }
 
-    /// The time has come for what waited for it: the gate has opened, and limits have at least as
-    /// long again as it was closed, within their own length; deadlines that were pending begin.
+    /// Does what had to wait for a call that knows the time. After the gate has opened, each limit
+    /// lasts at least as long again as the gate was closed, but not longer than its own length. A
+    /// pending close limit begins.
     #[cold]
     pub(crate) fn begin_pending(&mut self) {
         if let Some(closed) = self.timers.take_gate_closed(self.now) {
@@ -114,10 +122,11 @@ impl Connection {
     }
 
     fn keepalive_ping(&mut self) {
-        // A number, so that its pong can be told from others.
+        // The payload is a number, so that its pong can be told from others.
         let number = self.keepalive.next();
         let payload = Bytes::copy_from_slice(&PingPayload::bytes(number));
-        // If sixteen pings wait already, the peer takes nothing: one more would tell nothing.
+        // Refused if sixteen pings wait already. The peer reads nothing then, and one more ping
+        // would tell us nothing new.
         if self.output.outbox.push_ping(payload).is_ok() {
             self.watch_output();
             self.keepalive.sent(PingPayload::Number(number), self.now);
@@ -128,13 +137,14 @@ impl Connection {
         self.compression.rest();
     }
 
-    /// There is output: the peer has `write_timeout` to take some of it.
+    /// Called after output was queued. The peer has `write_timeout` to take some of it.
     #[inline]
     pub(crate) fn watch_output(&mut self) {
         self.output.outbox.begin_wait();
     }
 
-    /// Something has happened to the output since the time was last told.
+    /// Starts and stops timers after output was queued or written. This is done when the time is
+    /// known, because writing does not pass it in.
     #[cold]
     pub(crate) fn output_moved(&mut self) {
         let news = self.output.outbox.take_news();
@@ -156,8 +166,8 @@ impl Connection {
         }
     }
 
-    /// The peer has `close_timeout` for what is left of the closing handshake, the end of the
-    /// stream included.
+    /// Starts `close_timeout`, which limits the rest of the closing handshake and the wait for the end
+    /// of the stream.
     pub(crate) fn limit_closing(&mut self) {
         if let Some(limit) = self.config.close_timeout
             && !self.timers.is_set(Timer::Close)

@@ -1,21 +1,22 @@
-//! Level, high, low and hysteresis: the only place that compares with a watermark.
+//! Gauges: how full a queue is, compared with its high and low watermarks.
 
 use crate::config::Watermarks;
 
-/// A level under two marks. It owns every addition and subtraction, so it cannot drift. The marks
-/// stand in the configuration, once for all connections, and come with the question.
+/// The number of bytes in a queue, and its peak. Only the gauge adds and subtracts, so the level
+/// cannot drift away from the queue. The watermarks are passed in by each call: they are stored once,
+/// in the configuration that many connections share.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Gauge {
     level: usize,
-    /// The highest level from which it fell. A level that rises is its own peak: there is more that
-    /// adds than that takes off.
+    /// The peak before the last decrease. [`peak`](Self::peak) also looks at the current level, so
+    /// that `add`, which is called more often than `subtract`, stays cheap.
     peak: usize,
 }
 
 impl Gauge {
     #[inline]
     pub(crate) fn add(&mut self, amount: usize) {
-        // What is counted is in memory, so it cannot overflow.
+        // Cannot overflow, because the bytes that are counted are in memory.
         self.level += amount;
     }
 
@@ -26,7 +27,7 @@ impl Gauge {
         self.level = self.level.saturating_sub(amount);
     }
 
-    /// Nothing is left of what is counted.
+    /// The queue is empty.
     #[inline]
     pub(crate) const fn clear(&mut self) {
         self.peak = self.peak();
@@ -41,20 +42,20 @@ impl Gauge {
         if self.level > self.peak { self.level } else { self.peak }
     }
 
-    /// At or above the high mark: time to stop.
+    /// Whether the level has reached the high watermark, so that the queue counts as full.
     #[inline]
     pub(crate) const fn is_high(&self, marks: Watermarks) -> bool {
         self.level >= marks.high() && marks.high() != usize::MAX
     }
 
-    /// At or below the low mark: time to go on.
+    /// Whether the level has fallen to the low watermark.
     pub(crate) const fn is_low(&self, marks: Watermarks) -> bool {
         self.level <= marks.low()
     }
 }
 
-/// A level of things that are counted one by one, likewise. There are never more than `u32` counts:
-/// that many count as too many, whatever the marks say.
+/// The number of events in a queue, and its peak. It has half the size of a [`Gauge`]: at `u32::MAX`
+/// the queue counts as full, whatever the watermarks say.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     level: u32,
@@ -64,7 +65,7 @@ pub(crate) struct Tally {
 impl Tally {
     #[inline]
     pub(crate) fn add_one(&mut self) {
-        debug_assert!(self.level < u32::MAX, "that many are too many");
+        debug_assert!(self.level < u32::MAX, "a full tally takes nothing");
         self.level = self.level.saturating_add(1);
         self.peak = self.peak.max(self.level);
     }
@@ -75,7 +76,7 @@ impl Tally {
         self.level = self.level.saturating_sub(1);
     }
 
-    /// Nothing is left of what is counted.
+    /// The queue is empty.
     #[inline]
     pub(crate) const fn clear(&mut self) {
         self.level = 0;
@@ -89,12 +90,12 @@ impl Tally {
         self.peak as usize
     }
 
-    /// At or above the high mark: time to stop.
+    /// Whether the level has reached the high watermark.
     pub(crate) const fn is_high(&self, marks: Watermarks) -> bool {
         self.level() >= marks.high() || self.level == u32::MAX
     }
 
-    /// At or below the low mark: time to go on.
+    /// Whether the level has fallen to the low watermark.
     pub(crate) const fn is_low(&self, marks: Watermarks) -> bool {
         self.level() <= marks.low()
     }
@@ -107,7 +108,7 @@ mod tests {
     use crate::error::ConfigError;
 
     #[test]
-    fn stops_exactly_at_high_and_goes_on_exactly_at_low() {
+    fn a_gauge_is_high_exactly_at_the_high_mark_and_low_exactly_at_the_low_mark() {
         let marks = Watermarks::literal(90, 60);
         let mut gauge = Gauge::default();
         gauge.add(89);
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tally_stops_exactly_at_high_and_goes_on_exactly_at_low() {
+    fn a_tally_is_high_exactly_at_the_high_mark_and_low_exactly_at_the_low_mark() {
         let marks = Watermarks::literal(3, 1);
         let mut tally = Tally::default();
         for is_high in [false, false, true] {
@@ -136,15 +137,15 @@ mod tests {
         assert_eq!((tally.level(), tally.peak()), (1, 3));
         assert!(!tally.is_high(Watermarks::UNLIMITED) && tally.is_low(Watermarks::UNLIMITED));
         let full = Tally { level: u32::MAX, peak: u32::MAX };
-        assert!(full.is_high(Watermarks::UNLIMITED), "there is no room for one more");
+        assert!(full.is_high(Watermarks::UNLIMITED), "at the limit of its type it is full");
     }
 
     #[test]
-    fn marks_are_what_they_were_made_of_and_in_order() {
+    fn marks_keep_their_values_and_are_in_order() {
         let marks = Watermarks::new(16, 4).unwrap();
         assert_eq!((marks.high(), marks.low()), (16, 4));
         assert_eq!(Watermarks::literal(16, 4), marks);
-        assert_eq!(Watermarks::new(3, 3), Ok(Watermarks::literal(3, 3)), "one mark is two");
+        assert_eq!(Watermarks::new(3, 3), Ok(Watermarks::literal(3, 3)), "both marks may be equal");
         assert_eq!(Watermarks::new(3, 4), Err(ConfigError::LowAboveHigh { high: 3, low: 4 }));
         assert_eq!(Watermarks::new(0, 0), Err(ConfigError::HighIsZero));
         assert_eq!(Watermarks::literal(1, 0).low(), 0);
@@ -158,13 +159,13 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "valid marks")]
-    fn a_literal_low_mark_is_not_above_the_high_one() {
+    fn a_literal_low_mark_is_not_above_the_high_mark() {
         Watermarks::literal(1, 2);
     }
 
     #[test]
     #[cfg_attr(debug_assertions, should_panic(expected = "gives back only what it took"))]
-    fn a_gauge_does_not_go_below_nothing() {
+    fn a_gauge_does_not_go_below_zero() {
         let mut gauge = Gauge::default();
         gauge.add(1);
         gauge.subtract(2);
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn unlimited_never_stops() {
+    fn an_unlimited_gauge_is_never_high() {
         let mut gauge = Gauge::default();
         gauge.add(usize::MAX);
         assert!(!gauge.is_high(Watermarks::UNLIMITED));

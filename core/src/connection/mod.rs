@@ -1,5 +1,6 @@
-//! A connection: owns the parts and routes between them.
+//! [`Connection`]: an open WebSocket of either role, from the end of the opening handshake on.
 
+mod after_handshake;
 pub(crate) mod closing;
 pub(crate) mod deadlines;
 pub(crate) mod event;
@@ -40,13 +41,20 @@ use crate::role::Role;
 use crate::time::Timestamp;
 use crate::{MAX_READ_SIZE, READ_SIZE};
 
-/// A WebSocket connection behind its opening handshake: bytes, time and wishes in; events, bytes
-/// and a deadline out.
+/// A WebSocket connection after its opening handshake. It does no I/O: the caller passes in the bytes
+/// that were read, the time and the application's requests, and gets back events, bytes to write and
+/// a deadline.
 ///
-/// The names tell the direction. `handle_*` takes the outside in. Plain verbs are the
-/// application's wishes. `poll_*` gives something out, or `None`; ask again after any other call.
-/// Everything else only looks. The calls may come in any order: the state is consistent after
-/// each of them, and a call that comes late only delays.
+/// The names of the methods follow a pattern:
+///
+/// - `handle_*` takes what comes from outside: input, the end of the stream, the time.
+/// - Plain verbs ([`send`](Self::send), [`ping`](Self::ping), [`close`](Self::close)) are what the
+///   application asks for.
+/// - `poll_*` returns something, or `None`. After `None`, ask again when another method was called.
+/// - All other methods only read the state.
+///
+/// The methods may be called in any order. The state is consistent after each call, and a call that
+/// comes late only delays things.
 ///
 /// ```
 /// use bytes::Buf;
@@ -65,9 +73,11 @@ use crate::{MAX_READ_SIZE, READ_SIZE};
 ///
 /// # Time
 ///
-/// Calls that need the time take it; it never runs backwards. A deadline that begins while the
-/// application takes an event begins at the next call that tells the time: until then
-/// [`poll_timeout`](Self::poll_timeout) is a time that has passed, so that this call is made.
+/// Methods that need the time take it as an argument. A time earlier than the last one counts as the
+/// last one. Some methods start a deadline without knowing the time, for example when the
+/// application takes an event. Such a deadline starts at the next call that passes the time in. Until
+/// then [`poll_timeout`](Self::poll_timeout) returns a time that has passed, so that the caller makes
+/// this call at once.
 pub struct Connection {
     pub(crate) role: Role,
     pub(crate) config: Arc<Config>,
@@ -95,7 +105,7 @@ pub struct Connection {
     pub(crate) counters: Counters,
 }
 
-/// The frame whose payload is arriving.
+/// The kind of the frame that is being received.
 #[derive(Debug)]
 pub(crate) enum Receiving {
     Data,
@@ -108,55 +118,60 @@ pub(crate) struct ControlFrame {
     pub(crate) payload: Vec<u8>,
 }
 
-/// How the connection ended, as far as it is known.
+/// How the connection ended, as far as that is known.
 #[derive(Debug)]
 pub(crate) enum Ending {
-    /// We have sent this, and the peer's answer is awaited.
+    /// We have sent this Close and wait for the peer's.
     Undecided { sent: CloseFrame },
     Decided {
         closed: Closed,
+        /// Whether the application has taken [`Event::Closed`].
         reported: bool,
-        /// How many bytes have come after that.
+        /// How many bytes have arrived since.
         trailing: u32,
     },
 }
 
-/// What to do with the transport.
+/// What to do with the transport, for example the TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "a caller must handle every one")]
 pub enum Transport {
     /// Go on reading and writing as [`Connection::wants_input`] and [`Connection::wants_output`]
     /// say.
     KeepOpen,
-    /// All is written: shut the writing side down (TCP FIN), then read and discard until the
-    /// stream ends or the instruction is `Close`. Closing at once could make the system reset the
-    /// connection and take our last words back from the peer (RFC 6455 §7.1.1). What is read may be
-    /// handed over, or not; the end of the stream should be.
+    /// Everything is written. Shut down the writing side (TCP FIN), then read and discard until the
+    /// stream ends or this becomes `Close`.
+    ///
+    /// Do not close right away: the operating system could reset the connection, and the peer could
+    /// lose the Close frame that we sent last (RFC 6455 §7.1.1). Passing the input to the connection
+    /// is optional here; the end of the stream should be passed to
+    /// [`handle_eof`](Connection::handle_eof).
     ShutdownWrite,
-    /// Close the transport now, whatever is left. Messages may still have to be taken, and
-    /// [`Event::Closed`] after them.
+    /// Close the transport now, even if output is left. The application may still have messages to
+    /// take, and [`Event::Closed`] after them.
     Close,
 }
 
 impl Connection {
-    /// A server's end, from negotiated parameters: behind an opening handshake made elsewhere, or
-    /// an extended CONNECT (RFC 8441), which has none.
+    /// Creates the server's end of a connection whose opening handshake was made elsewhere: by
+    /// another library, or by an extended CONNECT of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220).
+    ///
+    /// For opening handshakes over HTTP/1.1 see [`handshake`](crate::handshake).
     pub fn server(now: Timestamp, config: impl Into<Arc<Config>>) -> Self {
         Self::new(now, Role::Server, config.into(), None)
     }
 
-    /// A client's end, from negotiated parameters.
+    /// Creates the client's end of a connection whose opening handshake was made elsewhere.
     ///
-    /// The masking keys are generated from `seed`. It must be unpredictable (RFC 6455 §10.3): take
-    /// it from the operating system.
+    /// The masking keys are generated from `seed`. It must be unpredictable (RFC 6455 §10.3), so take
+    /// it from the random number generator of the operating system.
     pub fn client(now: Timestamp, config: impl Into<Arc<Config>>, seed: [u8; 32]) -> Self {
         let keys = Box::new(ChaCha12Rng::from_seed(seed));
         Self::new(now, Role::Client, config.into(), Some(keys))
     }
 
-    /// Compresses by permessage-deflate with these parameters, which were negotiated: by the
-    /// opening handshake here, which calls this itself, or elsewhere. To be called before any
-    /// input.
+    /// Turns on permessage-deflate with the parameters that were negotiated. Call this before any
+    /// input is passed in. The opening handshakes of this crate call it themselves.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn with_deflate(mut self, params: crate::deflate::DeflateParams) -> Self {
@@ -199,18 +214,18 @@ impl Connection {
         }
     }
 
-    /// Takes bytes that came from the transport, all of them, in any pieces.
+    /// Takes bytes that were read from the transport. They may be split in any way.
     ///
-    /// Decodes as far as the gate allows and keeps the rest. While
-    /// [`wants_input`](Self::wants_input) is false, everything is kept: nothing is lost, and the
-    /// memory is the caller's choice.
+    /// Decodes them until the gate closes, and keeps the rest for later. While
+    /// [`wants_input`](Self::wants_input) is false everything is kept, so nothing is lost, but
+    /// [`Config::memory_bound`] does not account for this memory.
     pub fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
         self.tick(now);
         if input.is_empty() || self.end_of_stream || self.phase == Phase::Cut {
             return;
         }
         self.counters.bytes_in += input.len() as u64;
-        // Any byte is a sign of life.
+        // Any byte shows that the peer is alive, not only a pong.
         self.timers.clear(Timer::Pong);
         self.timers.hear(input.len());
         if self.decodes() {
@@ -222,14 +237,15 @@ impl Connection {
         self.timers.tick(self.now);
     }
 
-    /// Takes input as far as the next event and gives that: [`handle_input`](Self::handle_input)
-    /// and [`poll_event`](Self::poll_event) in one, for a caller that waits for an event. What is
-    /// behind the event stays in `input`: to be handed over in the next call, or by
-    /// `handle_input`, before anything that comes later. `None` if there is no event; nothing is
-    /// left of the input then.
+    /// Decodes input up to the next event and returns it: [`handle_input`](Self::handle_input) and
+    /// [`poll_event`](Self::poll_event) in one call.
     ///
-    /// It is the short way for messages that are taken as they come: they are not queued, so that
-    /// the gate stays open, and the input is not copied.
+    /// The bytes after the event stay in `input`. Pass them in by the next call, or by
+    /// `handle_input`, before any later input. Returns `None` if there is no event; `input` is empty
+    /// then.
+    ///
+    /// This is the fastest way to receive for a caller that takes each message at once: the message
+    /// skips the queue, so the gate stays open, and input is not copied to be kept.
     ///
     /// ```
     /// use tidegate_core::{Config, Connection, Event, Message, Timestamp};
@@ -256,8 +272,8 @@ impl Connection {
         self.receive_any(now, input)
     }
 
-    /// Takes the end of the stream: the peer has shut its writing side down, or the transport has
-    /// failed. What came before it is still decoded and delivered.
+    /// Takes the end of the stream: the peer has shut down its writing side, or the transport has
+    /// failed. Everything that was received before is still decoded and delivered.
     pub fn handle_eof(&mut self, now: Timestamp) {
         self.tick(now);
         if !self.end_of_stream {
@@ -269,34 +285,38 @@ impl Connection {
         }
     }
 
-    /// Takes the time, and does what is due. To be called when
-    /// [`poll_timeout`](Self::poll_timeout) is reached; other calls do no harm.
+    /// Advances the clock and fires expired timers. Call it at the time that
+    /// [`poll_timeout`](Self::poll_timeout) returned; extra calls are harmless.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.tick(now);
         self.expire();
         self.tick(now);
     }
 
-    /// Gives the next event, if there is one. There may be another one at once; after a `None`,
-    /// after the next `handle_*`.
+    /// Returns the next event. After `None` there is no event until the next call of `handle_*`.
     ///
-    /// Taking an event may open the gate, and then decodes what was kept: there may be new output
-    /// and a new deadline. A Close of the peer, or a fault, takes effect when the events before it
-    /// are taken and the next one is asked for; until then answers to them can be sent.
+    /// Taking an event may open the gate. Then input that was kept is decoded, which may lead to new
+    /// output and a new deadline.
+    ///
+    /// The peer's Close, or a violation of the protocol by the peer, takes effect when the
+    /// application has taken all events before it and asks for the next one. Until then answers to
+    /// those events can be sent.
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
         let only = self.inbox.pop_only();
         if only.is_some() { only } else { self.poll_any() }
     }
 
-    /// What waits to be written. See [`Output`].
+    /// The bytes to write to the transport. See [`Output`].
     pub fn output(&mut self) -> &mut Output {
         self.output.outbox.commit();
         &mut self.output
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing else happens
-    /// before. Changes with every call that is not a getter. A time that has passed means now.
+    /// When to call [`handle_timeout`](Self::handle_timeout) if nothing else happens before. A time
+    /// that has passed means now; `None` means that no timer is running.
+    ///
+    /// May change with every call that is not a getter, and when output is written.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         if self.output.outbox.has_urgent_news() {
             return Some(self.now);
@@ -304,14 +324,15 @@ impl Connection {
         self.timers.next(self.now)
     }
 
-    /// Whether to read from the transport: the gate is open, nothing is kept undecoded, and more
-    /// bytes could still matter. Otherwise do not poll it: that is what slows the peer down.
+    /// Whether to read from the transport. While this is false, do not read and do not poll the
+    /// socket for reading: that slows the peer down (backpressure).
     ///
-    /// Changes to false in `handle_*`, and back to true when events are taken.
+    /// True while the gate is open, all input is decoded, and more bytes could still matter. May
+    /// become false in `handle_*`, and true again when events are taken.
     pub fn wants_input(&self) -> bool {
         let matters = match (self.phase, self.stash.held()) {
             (Phase::Open | Phase::Closing, Some(Held::Violation(_))) => false,
-            // After a Close only the end of the stream is awaited.
+            // After the peer's Close, reading goes on only to notice the end of the stream.
             (Phase::Open | Phase::Closing | Phase::Closed, Some(Held::Close { trailing, .. })) => {
                 *trailing < MAX_TRAILING
             }
@@ -321,32 +342,33 @@ impl Connection {
         matters && self.inbox.is_open() && !self.stash.has_input() && !self.end_of_stream
     }
 
-    /// How much to read at a time: [`READ_SIZE`](crate::READ_SIZE), or more, up to
-    /// [`MAX_READ_SIZE`](crate::MAX_READ_SIZE), while the rest of a long frame is to come and the
-    /// message is neither compressed nor delivered in chunks. Changes with every `handle_*`.
+    /// How many bytes to read at a time. This only affects speed; reads of any other size work too.
     ///
-    /// It is a matter of speed alone: any other size is taken, too. A message of 1 MiB comes in two
-    /// reads by it, and in seventeen otherwise. It never asks for more than sixteen times what has
-    /// arrived of the message, so that no buffer grows by a length that is only announced, nor for
-    /// anything behind the frame, so that all of it goes into the message and
-    /// [`Config::memory_bound`] holds as it does for reads of `READ_SIZE`.
+    /// Usually [`READ_SIZE`](crate::READ_SIZE). Up to [`MAX_READ_SIZE`](crate::MAX_READ_SIZE) while a
+    /// long frame is being received, unless the message is compressed or delivered in chunks: a
+    /// message of 1 MiB then takes two reads instead of seventeen. May change with every `handle_*`.
+    ///
+    /// Two limits keep [`Config::memory_bound`] valid. It is at most sixteen times what has arrived
+    /// of the message, so that a peer cannot make buffers grow by announcing a length. It ends with
+    /// the frame, so that the whole read becomes part of the message.
     pub fn read_size(&self) -> usize {
         let remaining = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
         let earned = self.delivering.arrived().saturating_mul(READ_GROWTH);
         remaining.min(earned).clamp(READ_SIZE, MAX_READ_SIZE)
     }
 
-    /// Whether there is something to write.
+    /// Whether there is output to write.
     pub fn wants_output(&self) -> bool {
         !self.output.outbox.is_empty()
     }
 
-    /// What to do with the transport. Changes with every call that is not a getter, and with
-    /// writing.
+    /// What to do with the transport. May change with every call that is not a getter, and when
+    /// output is written.
     pub fn transport(&self) -> Transport {
         match self.phase {
             Phase::Cut => Transport::Close,
-            // The peer has ended its side, and what it had said waits for the application.
+            // The peer has ended its side. Its messages wait for the application, but no bytes will
+            // come or go.
             Phase::Closing if self.end_of_stream && !self.wants_output() => Transport::Close,
             Phase::Open | Phase::Closing => Transport::KeepOpen,
             Phase::Closed | Phase::Failed | Phase::Ended if self.wants_output() => {
@@ -361,10 +383,10 @@ impl Connection {
     }
 }
 
-/// How many times what has arrived of a message the next read may be: what comes in the first read
-/// of a message of [`MAX_READ_SIZE`] is enough to read all the rest at once.
+/// The next read may be this many times as long as what has arrived of the message. One read of
+/// [`READ_SIZE`] is enough to earn [`MAX_READ_SIZE`].
 const READ_GROWTH: usize = 16;
 
-/// How many bytes may come after the peer's Close: none should (RFC 6455 §5.5.1), and whoever goes
-/// on for ever is not read for ever.
+/// How many bytes are read after the peer's Close. A correct peer sends none (RFC 6455 §5.5.1); the
+/// limit ends the connection to a peer that never stops.
 const MAX_TRAILING: u32 = 1024 * 1024;

@@ -1,60 +1,61 @@
-//! The closing handshake as a table (RFC 6455 §7). Knows no bytes, no role, no clock.
+//! The closing handshake as a table of phases (RFC 6455 §7). Knows no bytes, no role and no clock.
 
-/// How far the connection is on its way to the end.
+/// How far the closing handshake has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// Nobody has begun to close.
+    /// Neither side has begun to close.
     Open,
-    /// We have sent a Close, or queued it; the peer's is awaited.
+    /// Our Close is sent or queued, and we wait for the peer's.
     Closing,
-    /// A time limit cut the stream. What had arrived before is still decoded.
+    /// We gave the stream up, after a time limit or on request. What had arrived is still decoded.
     Cut,
-    // Up to here input is decoded: one comparison for every message.
-    /// Both have sent a Close: only the end of the stream is awaited.
+    // In the phases above input is decoded, in those below it is not. This order makes
+    // `decodes` a single comparison, which is done for every message.
+    /// Both sides have sent a Close. Only the end of the stream is missing.
     Closed,
-    /// The peer broke the protocol: only the end of the stream is awaited.
+    /// The peer broke the protocol. Only the end of the stream is missing.
     Failed,
-    /// It is over.
+    /// The connection is over.
     Ended,
 }
 
-/// What moves the connection on.
+/// What moves a connection to another phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// The application closes.
+    /// The application closes the connection.
     LocalClose,
-    /// A valid Close of the peer was decoded.
+    /// A valid Close of the peer takes effect.
     PeerClose,
     /// The peer broke the protocol.
     Violation,
-    /// The stream has ended, and all that came before its end was decoded.
+    /// The stream has ended, and everything before its end is decoded.
     EndOfStream,
-    /// A time limit has passed, or the application gives up.
+    /// A time limit has passed, or the application aborts the connection.
     Cut,
 }
 
 /// What follows from a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Move {
-    /// Where the connection is now.
+    /// The phase after the step.
     pub(crate) phase: Phase,
-    /// Whether a Close goes out: our first and only one.
+    /// Whether a Close is sent. No connection sends a second one.
     pub(crate) send_close: bool,
-    /// Whether the step decides how the connection ends, and how.
+    /// How the connection ends, if this step decides it.
     pub(crate) outcome: Option<Outcome>,
 }
 
 /// How a connection ends. Decided once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Both Closes were exchanged.
+    /// Both sides sent a Close.
     Clean,
-    /// They were not.
+    /// At least one side did not.
     Unclean,
 }
 
 impl Phase {
-    /// The table.
+    /// The table: what a step does in this phase. Steps that are not listed change nothing.
     pub(crate) const fn on(self, step: Step) -> Move {
         use Outcome::{Clean, Unclean};
         use Phase::{Closed, Closing, Cut, Ended, Failed, Open};
@@ -70,7 +71,7 @@ impl Phase {
             (Closing, Step::Violation) => (Failed, false, Some(Unclean)),
 
             (Closed | Failed, Step::EndOfStream | Step::Cut) => (Ended, false, None),
-            // What was cut off goes on only to the first thing that would have ended it.
+            // After a cut, the first thing that would end the connection ends it.
             (Cut, Step::PeerClose | Step::Violation | Step::EndOfStream) => (Ended, false, None),
 
             (phase, _) => (phase, false, None),
@@ -95,7 +96,7 @@ mod tests {
     use alloc::format;
     use alloc::string::String;
 
-    /// Every phase and every step: what is not listed changes nothing.
+    /// Every phase with every step. Pairs that are not listed change nothing.
     #[test]
     fn the_table() {
         let phases =
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn input_counts_until_both_closes_are_there_and_pings_until_it_is_cut() {
+    fn input_is_decoded_until_both_sides_have_closed_and_pings_are_answered_until_a_cut() {
         let decode = [Phase::Open, Phase::Closing, Phase::Cut];
         let answer = [Phase::Open, Phase::Closing];
         for phase in

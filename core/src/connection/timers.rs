@@ -23,14 +23,14 @@ pub(crate) enum Timer {
 pub(crate) struct TimerTable {
     /// When each timer expires; [`NOT_SET`], because an `Option` would make each twice as large.
     deadlines: [Timestamp; 4],
-    /// The timers that have expired once and give the peer a last look at the socket.
+    /// The timers that have expired and wait for the last look at the socket.
     in_last_look: [bool; 4],
-    /// How many bytes have come during the last look.
+    /// How many bytes have arrived during the last look.
     last_look_bytes: u32,
-    /// Whether some of them came in its current turn.
+    /// Whether bytes have arrived in the current turn of the last look.
     heard_this_turn: bool,
-    /// Whether the close limit waits for a call that knows the time. Its place in `deadlines`
-    /// holds the length of the wait until then.
+    /// Whether the close limit waits for a call that knows the time. Its entry in `deadlines` holds
+    /// the length of the limit until then.
     is_close_pending: bool,
     gate: Gate,
 }
@@ -39,11 +39,11 @@ pub(crate) struct TimerTable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gate {
     Open,
-    /// What the peer owes us may be in the input that we do not read.
+    /// What we expect from the peer may be in the input that we do not read.
     Closed {
         since: Timestamp,
     },
-    /// Open again. The next call that knows the time puts the deadlines off.
+    /// Open again. The next call that knows the time moves the deadlines.
     Reopened {
         since: Timestamp,
     },
@@ -63,14 +63,14 @@ impl Default for TimerTable {
 }
 
 impl TimerTable {
-    /// Sets a deadline, in place of an earlier one.
+    /// Sets a deadline. It replaces an earlier one.
     pub(crate) fn set(&mut self, timer: Timer, deadline: Timestamp) {
         self.clear(timer);
         self.deadlines[timer as usize] = deadline;
     }
 
-    /// Sets the close limit in a call that does not know the time (the application takes an event):
-    /// it begins at the next call that does.
+    /// Sets the close limit in a call that may not know the time, for example when the application
+    /// takes an event. It begins at the next [`tick`](Self::tick).
     pub(crate) fn begin_close(&mut self, limit: Duration) {
         self.set(Timer::Close, Timestamp::from_duration(limit));
         self.is_close_pending = true;
@@ -85,7 +85,8 @@ impl TimerTable {
         }
     }
 
-    /// [`clear`](Self::clear) for the fast path, where nothing [is unsettled](Self::is_unsettled).
+    /// As [`clear`](Self::clear), with one store instead of three. For the fast path, where nothing
+    /// is pending or in its last look.
     #[inline(always)]
     pub(crate) fn stop(&mut self, timer: Timer) {
         debug_assert!(!self.is_unsettled(), "the fast path is not taken then");
@@ -109,7 +110,7 @@ impl TimerTable {
         self.is_pending() || self.in_last_look != [false; 4]
     }
 
-    /// The time is known: a pending close limit begins.
+    /// Starts a pending close limit.
     #[inline]
     pub(crate) fn tick(&mut self, now: Timestamp) {
         if self.is_close_pending {
@@ -119,7 +120,7 @@ impl TimerTable {
         }
     }
 
-    /// Bytes have come from the peer.
+    /// Counts bytes that have come from the peer.
     #[inline]
     pub(crate) fn hear(&mut self, bytes: usize) {
         if self.in_last_look != [false; 4] {
@@ -146,29 +147,29 @@ impl TimerTable {
         };
     }
 
-    /// For how long the gate was closed, once after it has opened.
+    /// Returns for how long the gate was closed, once after each time it has opened.
     pub(crate) fn take_gate_closed(&mut self, now: Timestamp) -> Option<Duration> {
         let Gate::Reopened { since } = self.gate else { return None };
         self.gate = Gate::Open;
         Some(now.saturating_duration_since(since))
     }
 
-    /// Moves an earlier deadline to `until`. Not during its last look, which reads what has
-    /// arrived, however often the gate closes meanwhile.
+    /// Moves a deadline to `until` if it is earlier than that. Leaves a last look as it is: that
+    /// ends however often the gate closes and opens meanwhile.
     pub(crate) fn put_off(&mut self, timer: Timer, until: Timestamp) {
         if self.is_due(timer, until) && !self.in_last_look[timer as usize] {
             self.deadlines[timer as usize] = until;
         }
     }
 
-    /// Whether a deadline is `now` or earlier.
+    /// Whether a timer has expired.
     #[inline]
     pub(crate) fn is_due(&self, timer: Timer, now: Timestamp) -> bool {
         let is_pending = timer == Timer::Close && self.is_close_pending;
         self.is_set(timer) && !is_pending && self.deadlines[timer as usize] <= now
     }
 
-    /// Clears a deadline that is due, and tells whether it was.
+    /// Clears a timer that has expired, and tells whether it had.
     pub(crate) fn expire(&mut self, timer: Timer, now: Timestamp) -> bool {
         let is_due = self.is_due(timer, now);
         if is_due {
@@ -177,17 +178,17 @@ impl TimerTable {
         is_due
     }
 
-    /// Judges a deadline that is due and blames the peer. The first time this begins the last look,
-    /// and sets the deadline at which that ends; true when the last look is over, too.
+    /// Judges a timer that has expired and blames the peer. The first time this begins the last look
+    /// and sets the deadline at which it ends. Returns true when the last look is over.
     pub(crate) fn judge(&mut self, timer: Timer, now: Timestamp, limit: Duration) -> bool {
         let deadline = self.deadlines[timer as usize];
         if !self.in_last_look[timer as usize] {
             self.in_last_look[timer as usize] = true;
             self.last_look_bytes = 0;
         } else {
-            // The peer's Close may come after other input, so this look goes on while input comes.
-            // The other two need no more than one turn: any input clears a pong's deadline, and for
-            // a write only the output counts.
+            // The peer's Close may come after other input, so its look goes on while input comes.
+            // For the others one turn is enough: any input clears the pong timer, and the write
+            // timer depends on output only.
             let goes_on = timer == Timer::Close && self.heard_this_turn;
             if !goes_on || self.last_look_bytes > LOOK_BYTES {
                 self.clear(timer);
@@ -199,7 +200,8 @@ impl TimerTable {
         false
     }
 
-    /// The first deadline; `now` if something is pending, so that the caller tells the time.
+    /// The earliest deadline. It is `now` if something is pending, so that the caller passes the time
+    /// in at once.
     #[inline]
     pub(crate) fn next(&self, now: Timestamp) -> Option<Timestamp> {
         if self.is_pending() {
@@ -210,7 +212,7 @@ impl TimerTable {
     }
 }
 
-/// The deadline of a timer that is not set. One that long from now would never come either.
+/// The deadline of a timer that is not set.
 const NOT_SET: Timestamp = Timestamp::MAX;
 
 #[cfg(test)]

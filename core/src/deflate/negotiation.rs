@@ -1,11 +1,11 @@
-//! The parameters of permessage-deflate and how two ends agree on them (RFC 7692 §7.1).
+//! The parameters of permessage-deflate, and how client and server agree on them (RFC 7692 §7.1).
 
 use alloc::format;
 use alloc::string::String;
 
 use crate::extension::Extension;
 
-/// What both ends agreed on.
+/// The parameters that client and server have agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_structs, reason = "RFC 7692 §7.1 defines these four")]
 pub struct DeflateParams {
@@ -13,41 +13,41 @@ pub struct DeflateParams {
     pub server_no_context_takeover: bool,
     /// The client begins every message with an empty window.
     pub client_no_context_takeover: bool,
-    /// The server's window is at most two to this power: 8 to 15.
+    /// The size of the server's window is at most two to the power of this: 8 to 15.
     pub server_max_window_bits: u8,
-    /// The client's window is at most two to this power: 8 to 15.
+    /// The size of the client's window is at most two to the power of this: 8 to 15.
     pub client_max_window_bits: u8,
 }
 
-/// What a client offers.
+/// The parameters that a client offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[allow(clippy::exhaustive_structs, reason = "RFC 7692 §7.1 defines these four")]
 pub struct DeflateOffer {
     /// Asks the server to begin every message with an empty window.
     pub server_no_context_takeover: bool,
-    /// Tells that the client will begin every message with an empty window.
+    /// Announces that the client will begin every message with an empty window.
     pub client_no_context_takeover: bool,
-    /// Asks the server for a window of at most two to this power.
+    /// Asks the server for a window of at most two to the power of this.
     pub server_max_window_bits: Option<u8>,
-    /// What the client is ready to do about its own window.
+    /// Whether the server may limit the client's window.
     pub client_max_window_bits: ClientWindow,
 }
 
-/// The parameter `client_max_window_bits` of an offer: it may be absent, or have a value or not.
+/// The parameter `client_max_window_bits` of an offer: absent, without a value, or with one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[allow(clippy::exhaustive_enums, reason = "RFC 7692 §7.1.2.2 knows these three")]
 pub enum ClientWindow {
-    /// Absent: the client cannot limit its window.
+    /// Absent: the server must not ask the client to limit its window.
     #[default]
     NotOffered,
-    /// Without a value: the server may ask for any.
+    /// Without a value: the server may ask for any window size.
     Any,
-    /// With a value: the client uses at most this, and the server may ask for less.
+    /// With a value: the client uses at most this window, and the server may ask for a smaller one.
     AtMost(u8),
 }
 
 impl Default for DeflateParams {
-    /// Takeover and the full window in both directions.
+    /// Context takeover and the full window in both directions.
     fn default() -> Self {
         Self {
             server_no_context_takeover: false,
@@ -59,7 +59,7 @@ impl Default for DeflateParams {
 }
 
 impl DeflateOffer {
-    /// Whether the windows are of a size that there is.
+    /// Whether the window sizes are valid (RFC 7692 §7.1.2).
     pub(crate) fn is_valid(self) -> bool {
         let client = match self.client_max_window_bits {
             ClientWindow::AtMost(bits) => Some(bits),
@@ -68,7 +68,7 @@ impl DeflateOffer {
         [self.server_max_window_bits, client].iter().flatten().all(|bits| (8..=15).contains(bits))
     }
 
-    /// The element of `Sec-WebSocket-Extensions` that offers this.
+    /// The element of `Sec-WebSocket-Extensions` that makes this offer.
     pub(crate) fn to_header(self) -> String {
         let mut header = String::from(NAME);
         flags(&mut header, self.server_no_context_takeover, self.client_no_context_takeover);
@@ -83,8 +83,8 @@ impl DeflateOffer {
         header
     }
 
-    /// What a server's answer agrees on, or `None` if it does not fit the offer: the client "MUST
-    /// fail the connection" then (RFC 7692 §7.1).
+    /// The parameters that the server's answer agrees on. `None` if the answer does not fit the offer:
+    /// the client then "MUST fail the connection" (RFC 7692 §7.1).
     pub(crate) fn check(self, answer: &Extension) -> Option<DeflateParams> {
         let answer = Parsed::read(answer)?;
         let server_bits = match (answer.server_bits, self.server_max_window_bits) {
@@ -114,24 +114,24 @@ impl DeflateOffer {
 }
 
 impl DeflateParams {
-    /// The first offer that can be accepted with these wishes: what is agreed, and the element of
-    /// `Sec-WebSocket-Extensions` that says so. Offers come in the client's order of preference;
-    /// one that breaks the rules is declined (RFC 7692 §7.1).
+    /// Accepts the first offer that is compatible with these parameters, the server's. Returns the
+    /// agreed parameters, and the element of `Sec-WebSocket-Extensions` that tells the client. Offers
+    /// come in the client's order of preference; an invalid one is declined (RFC 7692 §7.1).
     pub(crate) fn accept(self, offers: &[Extension]) -> Option<(Self, String)> {
         offers.iter().find_map(|offer| self.accept_one(&Parsed::read(offer)?))
     }
 
     fn accept_one(self, offer: &Parsed) -> Option<(Self, String)> {
-        // A window that there is not is taken as the nearest that there is.
-        let wished = |bits: u8| bits.clamp(8, 15);
+        // The application may have set any number: an invalid size becomes the nearest valid one.
+        let valid = |bits: u8| bits.clamp(8, 15);
         let (most_server, most_client) =
-            (wished(self.server_max_window_bits), wished(self.client_max_window_bits));
+            (valid(self.server_max_window_bits), valid(self.client_max_window_bits));
         let server_bits = match offer.server_bits {
             None => most_server,
             Some(Bits::Value(bits)) => bits.min(most_server),
             Some(Bits::NoValue) => return None,
         };
-        // Only a client that offered to may be told to limit its window (§7.1.2.2).
+        // Only a client that has sent the parameter may be asked to limit its window (§7.1.2.2).
         let client_bits = match offer.client_bits {
             None => None,
             Some(Bits::NoValue) => Some(most_client),
@@ -140,7 +140,8 @@ impl DeflateParams {
         let agreed = Self {
             server_no_context_takeover: self.server_no_context_takeover
                 || offer.server_no_context_takeover,
-            // The client may do this by itself; agreeing on it lets us keep no window for it.
+            // The client may do this without agreement. Agreeing on it frees the server from keeping a
+            // window for it.
             client_no_context_takeover: self.client_no_context_takeover
                 || offer.client_no_context_takeover,
             server_max_window_bits: server_bits,
@@ -159,7 +160,7 @@ impl DeflateParams {
     }
 }
 
-/// An element of the header, read by the rules that offers and answers share.
+/// An element of the header, parsed by the rules that offers and answers share.
 #[derive(Default)]
 struct Parsed {
     server_no_context_takeover: bool,
@@ -175,8 +176,8 @@ enum Bits {
 }
 
 impl Parsed {
-    /// `None` if it is another extension, or has an unknown parameter, one with a wrong value, or
-    /// one twice.
+    /// `None` if it is another extension, or has an unknown parameter, an invalid value, or a
+    /// parameter twice.
     fn read(extension: &Extension) -> Option<Self> {
         if extension.name() != NAME {
             return None;
@@ -203,7 +204,8 @@ impl Parsed {
 }
 
 impl Bits {
-    /// "A decimal integer value without leading zeroes between 8 to 15 inclusive".
+    /// "A decimal integer value without leading zeroes between 8 to 15 inclusive" (RFC 7692
+    /// §7.1.2.1).
     fn read(value: Option<&str>) -> Option<Self> {
         Some(match value {
             None => Self::NoValue,

@@ -8,8 +8,8 @@ use bytes::{Buf, Bytes};
 use crate::READ_SIZE;
 use crate::connection::event::Closed;
 use crate::connection::{Connection, Transport};
-use crate::event_loop::handler::{Handed, Handler, hand_over, take_input};
-use crate::event_loop::share::Share;
+use crate::event_loop::budget::Budget;
+use crate::event_loop::handler::{HandOver, Handler, hand_over, take_input};
 use crate::event_loop::turn::{hand_over_last, wants_reading};
 use crate::time::Timestamp;
 
@@ -124,7 +124,7 @@ impl Operations {
                     hand_over_last(connection, handler);
                     self.received_late = self.received_late.saturating_add(input.len());
                 }
-                take_input(connection, handler, now, input, &mut Share::new());
+                take_input(connection, handler, now, input, &mut Budget::new());
                 if self.received_late > MOST_LATE {
                     self.end(connection, now);
                 }
@@ -157,16 +157,16 @@ impl Operations {
         now: Timestamp,
         handler: &mut impl Handler,
     ) -> Next {
-        let mut handed = Handed::All;
+        let mut handed_over = HandOver::Done;
         if self.has_failed {
             // What is said goes nowhere, and what has arrived is still handed over.
             hand_over_last(connection, handler);
         } else {
-            handed = hand_over(connection, handler, &mut Share::new());
+            handed_over = hand_over(connection, handler, &mut Budget::new());
         }
         let transport = connection.transport();
         if transport == Transport::Close || (self.has_failed && self.has_ended) {
-            return self.last(connection, now, handed);
+            return self.last(connection, now, handed_over);
         }
         let mut submit = Submit::default();
         if self.sending == 0 && !self.has_failed && connection.wants_output() {
@@ -183,24 +183,28 @@ impl Operations {
         } else if transport == Transport::ShutdownWrite {
             submit.shut_down = self.shut_down(Shutdown::Write);
         }
-        submit.until = if handed == Handed::Share { Some(now) } else { connection.poll_timeout() };
+        submit.until = if handed_over == HandOver::BudgetUsedUp {
+            Some(now)
+        } else {
+            connection.poll_timeout()
+        };
         Next::Submit(submit)
     }
 
     /// Ends what is under way. It is over when nothing is, and the application has been told.
-    fn last(&mut self, connection: &Connection, now: Timestamp, handed: Handed) -> Next {
+    fn last(&mut self, connection: &Connection, now: Timestamp, handed_over: HandOver) -> Next {
         let mut submit = Submit::default();
         if self.is_receiving || self.sending > 0 {
             submit.shut_down = self.shut_down(Shutdown::Both);
             return Next::Submit(submit);
         }
         match connection.closed() {
-            Some(how) if handed == Handed::All && !connection.is_message_next() => {
+            Some(how) if handed_over == HandOver::Done && !connection.is_message_next() => {
                 Next::Over { how: how.clone(), error: self.fault.take() }
             }
             // It waits for an application that takes no messages, or for the others' turn.
             _ => {
-                submit.until = (handed == Handed::Share).then_some(now);
+                submit.until = (handed_over == HandOver::BudgetUsedUp).then_some(now);
                 Next::Submit(submit)
             }
         }

@@ -39,14 +39,6 @@ duplex!(
     &std::os::unix::net::UnixStream
 );
 
-#[cfg(feature = "testing")]
-impl Duplex for crate::testing::Socket {
-    fn shut_down_write(&mut self) -> io::Result<()> {
-        self.shut_down();
-        Ok(())
-    }
-}
-
 impl<S: Duplex + ?Sized> Duplex for &mut S {
     fn shut_down_write(&mut self) -> io::Result<()> {
         (**self).shut_down_write()

@@ -1,11 +1,11 @@
-//! The application as the loop sees it, and when it is handed an event.
+//! The application: a handler that takes events, and the rules for when it gets one.
 
 use crate::connection::Connection;
 use crate::connection::event::Event;
-use crate::event_loop::share::Share;
+use crate::event_loop::budget::Budget;
 use crate::time::Timestamp;
 
-/// What an application does with events. A closure `FnMut(&mut Connection, Event)` is one that is
+/// Takes the events of a connection. A closure `FnMut(&mut Connection, Event)` is a handler that is
 /// always ready.
 ///
 /// ```
@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 /// use tidegate_core::event_loop::Handler;
 /// use tidegate_core::{Connection, Event, Message};
 ///
-/// /// Messages go on to a slow place.
+/// /// Passes messages on to a slow consumer.
 /// struct Relay {
 ///     waiting: VecDeque<Message>,
 /// }
@@ -26,27 +26,30 @@ use crate::time::Timestamp;
 ///     }
 ///
 ///     fn is_ready(&self) -> bool {
-///         self.waiting.len() < 8 // no more than this: the peer waits
+///         self.waiting.len() < 8 // otherwise the peer has to wait
 ///     }
 /// }
 /// # let relay = Relay { waiting: VecDeque::new() };
 /// # assert!(relay.is_ready());
 /// ```
 pub trait Handler {
-    /// Takes an event. The connection accepts one answer to a message, whatever its size, unless it
-    /// is closing.
+    /// Takes an event. If it is a message, `connection` accepts one answer of any size, unless it is
+    /// closing.
     ///
-    /// An answer that is sent later, after this has returned, can find the outbox full, or the
-    /// connection closing: the peer's Close takes effect when every message before it was taken.
+    /// An answer that is sent after this method has returned may be refused: other output may have
+    /// filled the send queue, or the peer's Close, which came after the message, may have taken
+    /// effect.
     fn event(&mut self, connection: &mut Connection, event: Event);
 
-    /// Whether it would take a message or a chunk now. Asked before each. While it is false,
-    /// messages wait in the connection, the gate closes, and the peer is slowed down; the end of
-    /// the connection waits behind them. Control frames and [`Event::Closed`] come all the same.
+    /// Whether the handler would take a message or a chunk now. The loop asks before each one.
     ///
-    /// When it becomes true again, call the loop's function: nothing else does. An application that
-    /// will never be ready again says that it is, and discards what comes: otherwise
-    /// [`Turn::Over`](crate::event_loop::Turn::Over) waits for it.
+    /// While this is false, messages stay in the connection, the gate closes and the peer is slowed
+    /// down. The end of the connection waits until they are taken. Control frames are handed over
+    /// all the same.
+    ///
+    /// When it becomes true again, call the loop's function; nothing else wakes it. A handler that
+    /// will never take messages again should return true and discard them, because
+    /// [`Turn::Over`](crate::event_loop::Turn::Over) comes only after the last message was taken.
     fn is_ready(&self) -> bool {
         true
     }
@@ -58,53 +61,53 @@ impl<F: FnMut(&mut Connection, Event)> Handler for F {
     }
 }
 
-/// Why no more events are handed over.
+/// How [`hand_over`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Handed {
-    /// There are none.
-    All,
-    /// The next one is a message that cannot be answered, or that the application does not take.
-    Waits,
-    /// The share is used up.
-    Share,
+pub(crate) enum HandOver {
+    /// No event is left.
+    Done,
+    /// A message is next, and it could not be answered now, or the application does not take it.
+    Blocked,
+    /// The budget of this call is used up.
+    BudgetUsedUp,
 }
 
-/// Hands over the events that the connection has.
+/// Hands queued events to the application.
 pub(crate) fn hand_over(
     connection: &mut Connection,
     handler: &mut impl Handler,
-    share: &mut Share,
-) -> Handed {
+    budget: &mut Budget,
+) -> HandOver {
     loop {
         if !may_hand_over(connection, handler) {
-            return Handed::Waits;
+            return HandOver::Blocked;
         }
-        if share.is_used_up() {
-            return Handed::Share;
+        if budget.is_used_up() {
+            return HandOver::BudgetUsedUp;
         }
         match connection.poll_event() {
             Some(event) => {
-                share.take_event(length(&event));
+                budget.charge_event(length(&event));
                 handler.event(connection, event);
             }
-            None => return Handed::All,
+            None => return HandOver::Done,
         }
     }
 }
 
-/// Takes input, and hands over what it brings. What cannot be handed over is queued, up to the
-/// gate, and what is behind that is kept as bytes.
+/// Decodes input and hands its events to the application. The connection queues what cannot be
+/// handed over now: as events until the gate closes, and as undecoded bytes after that.
 pub(crate) fn take_input(
     connection: &mut Connection,
     handler: &mut impl Handler,
     now: Timestamp,
     mut input: &[u8],
-    share: &mut Share,
+    budget: &mut Budget,
 ) {
-    while takes_messages(connection, handler) && !share.is_used_up() {
+    while takes_messages(connection, handler) && !budget.is_used_up() {
         match connection.receive(now, &mut input) {
             Some(event) => {
-                share.take_event(length(&event));
+                budget.charge_event(length(&event));
                 handler.event(connection, event);
             }
             None => return,
@@ -120,9 +123,10 @@ pub(crate) fn may_hand_over(connection: &Connection, handler: &impl Handler) -> 
     !connection.is_message_next() || takes_messages(connection, handler)
 }
 
-/// Whether a message can be answered, or cannot be any more, and the application takes it.
+/// Whether the application takes a message now, and its answer would be accepted. In a closing
+/// connection no answer is accepted any more, so there is nothing to wait for.
 fn takes_messages(connection: &Connection, handler: &impl Handler) -> bool {
-    // Chunks are answered by chunks: a message that is begun is no reason to wait.
+    // Not `can_send`: an application that answers in chunks may have begun a message.
     (connection.can_send_chunk() || connection.is_closing()) && handler.is_ready()
 }
 

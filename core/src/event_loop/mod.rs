@@ -72,57 +72,19 @@
 //! [`can_send`](Connection::can_send), or [`abort`](Connection::abort) a peer that is too slow.
 //! [`close`](Connection::close) works in the same way.
 
+mod budget;
 mod completion;
 mod duplex;
 mod handler;
 mod opening;
-mod share;
+mod stream_io;
 mod turn;
 
 pub use self::completion::{Next, Operations, Submit};
 pub use self::duplex::{Duplex, WithShutdown};
 pub use self::handler::Handler;
 pub use self::opening::{accept, connect};
-pub use self::turn::{turn, turn_with};
-
-use std::io;
-
-use crate::connection::event::Closed;
-use crate::time::Timestamp;
+pub use self::turn::{Turn, Wait, turn, turn_with};
 
 #[cfg(doc)]
 use crate::{Connection, Event};
-
-/// What to do after a call.
-#[derive(Debug)]
-#[allow(clippy::exhaustive_enums, reason = "a caller must handle every one")]
-pub enum Turn<H = Closed> {
-    /// Everything that could be done is done: call again when one of these has come, or after
-    /// anything was done with the connection from outside.
-    Wait(Wait),
-    /// There is more to do and the share of this call is used up. Let other connections have their
-    /// turn and call again, without waiting for the stream: it may never become ready a second time.
-    Again,
-    /// It is over: close the stream, by dropping it. The application has been told.
-    Over {
-        /// How it ended.
-        how: H,
-        /// What the stream failed with, if it failed. A peer that closes properly and then resets
-        /// the connection leaves both: a clean `how`, and the error here.
-        error: Option<io::Error>,
-    },
-}
-
-/// What a connection waits for. Nothing at all, if the application does not take messages
-/// ([`Handler::is_ready`]) or a request waits to be answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "a caller must wait for each of them")]
-pub struct Wait {
-    /// The stream has something to read. While this is false, do not ask the poller for it: that
-    /// is what slows the peer down.
-    pub readable: bool,
-    /// The stream takes output.
-    pub writable: bool,
-    /// The time has come. A time that has passed means now.
-    pub until: Option<Timestamp>,
-}

@@ -2,15 +2,15 @@
 
 use std::io::{self, ErrorKind};
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 
 use crate::READ_SIZE;
 use crate::connection::Transport;
+use crate::event_loop::budget::Budget;
 use crate::event_loop::duplex::Duplex;
-use crate::event_loop::share::Share;
-use crate::event_loop::turn::{Read, Written, flushed, read_once};
-use crate::event_loop::{Turn, Wait};
-use crate::handshake::{ClientHandshake, HandshakeError, ServerHandshake};
+use crate::event_loop::stream_io::{Read, Written, flush, read_once};
+use crate::event_loop::turn::{Turn, Wait};
+use crate::handshake::{ClientHandshake, Handshake, HandshakeError, ServerHandshake, Steps};
 use crate::time::Timestamp;
 
 /// Does everything that a server's opening handshake can do without waiting. After each call, look:
@@ -94,67 +94,23 @@ pub fn connect<S: Duplex + ?Sized>(
     turn(handshake, stream, buffer, now)
 }
 
-/// What both handshakes have.
-trait Opening {
-    fn handle_input(&mut self, now: Timestamp, input: &[u8]);
-    fn handle_eof(&mut self, now: Timestamp);
-    fn handle_timeout(&mut self, now: Timestamp);
-    fn output(&mut self) -> &mut Bytes;
-    fn wants_input(&self) -> bool;
-    fn poll_timeout(&self) -> Option<Timestamp>;
-    fn transport(&self) -> Transport;
-    fn failure(&self) -> Option<&HandshakeError>;
-}
-
-macro_rules! opening {
-    ($($handshake:ty),+) => {$(
-        impl Opening for $handshake {
-            fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
-                self.handle_input(now, input);
-            }
-            fn handle_eof(&mut self, now: Timestamp) {
-                self.handle_eof(now);
-            }
-            fn handle_timeout(&mut self, now: Timestamp) {
-                self.handle_timeout(now);
-            }
-            fn output(&mut self) -> &mut Bytes {
-                self.output()
-            }
-            fn wants_input(&self) -> bool {
-                self.wants_input()
-            }
-            fn poll_timeout(&self) -> Option<Timestamp> {
-                self.poll_timeout()
-            }
-            fn transport(&self) -> Transport {
-                self.transport()
-            }
-            fn failure(&self) -> Option<&HandshakeError> {
-                self.failure()
-            }
-        }
-    )+};
-}
-opening!(ServerHandshake, ClientHandshake);
-
 fn turn<S: Duplex + ?Sized>(
-    handshake: &mut impl Opening,
+    handshake: &mut Handshake<impl Steps<Failure = HandshakeError>>,
     stream: &mut S,
     buffer: &mut [u8],
     now: Timestamp,
 ) -> Turn<Option<HandshakeError>> {
-    let mut share = Share::new();
+    let mut budget = Budget::new();
     let mut has_expired = false;
     loop {
-        let written = match write(handshake, stream, &mut share) {
+        let written = match write(handshake, stream, &mut budget) {
             Ok(written) => written,
             Err(error) => return over(handshake, now, error),
         };
         if handshake.transport() == Transport::Close {
             return Turn::Over { how: handshake.failure().copied(), error: None };
         }
-        if share.is_used_up() {
+        if budget.is_used_up() {
             return Turn::Again;
         }
         let wants_reading =
@@ -167,14 +123,14 @@ fn turn<S: Duplex + ?Sized>(
                 Ok(read) => {
                     match read {
                         Read::Bytes(input) => {
-                            share.take_call(input.len());
+                            budget.charge_io(input.len());
                             handshake.handle_input(now, input);
                         }
                         Read::End => {
-                            share.take_call(0);
+                            budget.charge_io(0);
                             handshake.handle_eof(now);
                         }
-                        Read::Interrupted | Read::Blocked => share.take_call(0),
+                        Read::Interrupted | Read::Blocked => budget.charge_io(0),
                     }
                     continue;
                 }
@@ -196,24 +152,24 @@ fn turn<S: Duplex + ?Sized>(
 }
 
 fn write<S: Duplex + ?Sized>(
-    handshake: &mut impl Opening,
+    handshake: &mut Handshake<impl Steps>,
     stream: &mut S,
-    share: &mut Share,
+    budget: &mut Budget,
 ) -> io::Result<Written> {
     while handshake.output().has_remaining() {
         match stream.write(handshake.output().chunk()) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(written) => handshake.output().advance(written),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Written::Blocked),
-            Err(error) if error.kind() == ErrorKind::Interrupted => share.take_call(0),
+            Err(error) if error.kind() == ErrorKind::Interrupted => budget.charge_io(0),
             Err(error) => return Err(error),
         }
     }
-    flushed(stream, handshake.transport())
+    flush(stream, handshake.transport())
 }
 
 fn over(
-    handshake: &mut impl Opening,
+    handshake: &mut Handshake<impl Steps<Failure = HandshakeError>>,
     now: Timestamp,
     error: io::Error,
 ) -> Turn<Option<HandshakeError>> {

@@ -1,16 +1,50 @@
-//! One turn of a connection on a stream that says when it would block.
+//! Drives a connection over a non-blocking stream: one call does all that can be done now.
 
 use std::io::{self, ErrorKind, IoSlice};
 
 use bytes::Buf;
 
-use crate::connection::event::Event;
+use crate::connection::event::{Closed, Event};
 use crate::connection::{Connection, Transport};
+use crate::event_loop::budget::Budget;
 use crate::event_loop::duplex::Duplex;
-use crate::event_loop::handler::{Handed, Handler, hand_over, may_hand_over, take_input};
-use crate::event_loop::share::Share;
-use crate::event_loop::{Turn, Wait};
+use crate::event_loop::handler::{HandOver, Handler, hand_over, may_hand_over, take_input};
+use crate::event_loop::stream_io::{Read, Written, flush, read_once};
 use crate::time::Timestamp;
+
+/// What to do after a call.
+#[derive(Debug)]
+#[allow(clippy::exhaustive_enums, reason = "a caller must handle every one")]
+pub enum Turn<H = Closed> {
+    /// Everything that could be done is done: call again when one of these has come, or after
+    /// anything was done with the connection from outside.
+    Wait(Wait),
+    /// There is more to do and the share of this call is used up. Let other connections have their
+    /// turn and call again, without waiting for the stream: it may never become ready a second time.
+    Again,
+    /// It is over: close the stream, by dropping it. The application has been told.
+    Over {
+        /// How it ended.
+        how: H,
+        /// What the stream failed with, if it failed. A peer that closes properly and then resets
+        /// the connection leaves both: a clean `how`, and the error here.
+        error: Option<io::Error>,
+    },
+}
+
+/// What a connection waits for. Nothing at all, if the application does not take messages
+/// ([`Handler::is_ready`]) or a request waits to be answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "a caller must wait for each of them")]
+pub struct Wait {
+    /// The stream has something to read. While this is false, do not ask the poller for it: that
+    /// is what slows the peer down.
+    pub readable: bool,
+    /// The stream takes output.
+    pub writable: bool,
+    /// The time has come. A time that has passed means now.
+    pub until: Option<Timestamp>,
+}
 
 /// Does everything that a connection can do on its stream without waiting: hands over events,
 /// writes, reads, keeps the time, and follows the closing handshake to the end of the stream. To be
@@ -42,31 +76,36 @@ pub fn turn_with<S: Duplex + ?Sized>(
     now: Timestamp,
     handler: &mut impl Handler,
 ) -> Turn {
-    let mut share = Share::new();
+    let mut budget = Budget::new();
     let mut expirations = 0;
     loop {
-        let handed = hand_over(connection, handler, &mut share);
+        let handed_over = hand_over(connection, handler, &mut budget);
         let has_output = connection.wants_output();
-        let written = match write(connection, stream, &mut share) {
+        let written = match write(connection, stream, &mut budget) {
             Ok(written) => written,
             Err(error) => return fail(connection, stream, buffer, now, handler, error),
         };
-        let has_room = handed == Handed::Waits && may_hand_over(connection, handler);
+        let has_room = handed_over == HandOver::Blocked && may_hand_over(connection, handler);
         if has_room || (has_output && written == Written::All) {
             continue; // what was written may bring an event, or room for an answer
         }
         match connection.transport() {
-            Transport::Close if handed == Handed::All => return over(connection, None),
+            Transport::Close if handed_over == HandOver::Done => return over(connection, None),
             // The end waits behind messages that the application does not take.
-            Transport::Close if handed == Handed::Waits => return Turn::Wait(Wait::default()),
+            Transport::Close if handed_over == HandOver::Blocked => {
+                return Turn::Wait(Wait::default());
+            }
             Transport::KeepOpen | Transport::ShutdownWrite | Transport::Close => {}
         }
-        if handed == Handed::Share || written == Written::Share || share.is_used_up() {
+        if handed_over == HandOver::BudgetUsedUp
+            || written == Written::BudgetUsedUp
+            || budget.is_used_up()
+        {
             // A peer that keeps us busy does not stop the time.
             expire(connection, now);
             return Turn::Again;
         }
-        match read(connection, stream, buffer, now, handler, &mut share) {
+        match read(connection, stream, buffer, now, handler, &mut budget) {
             Ok(true) => continue,
             Ok(false) => {}
             Err(error) => return give_up(connection, handler, now, error),
@@ -99,26 +138,15 @@ pub(crate) fn wants_reading(connection: &Connection) -> bool {
     connection.wants_input() || connection.transport() == Transport::ShutdownWrite
 }
 
-/// How far writing came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
-    /// Everything has left.
-    All,
-    /// The stream takes no more now.
-    Blocked,
-    /// The share is used up.
-    Share,
-}
-
 /// Writes what there is. When all has been said, ends the writing side.
 fn write<S: Duplex + ?Sized>(
     connection: &mut Connection,
     stream: &mut S,
-    share: &mut Share,
+    budget: &mut Budget,
 ) -> io::Result<Written> {
     while connection.wants_output() {
-        if share.is_used_up() {
-            return Ok(Written::Share);
+        if budget.is_used_up() {
+            return Ok(Written::BudgetUsedUp);
         }
         let output = connection.output();
         let mut slices = [IoSlice::new(&[]); SLICES];
@@ -126,33 +154,16 @@ fn write<S: Duplex + ?Sized>(
         match stream.write_vectored(slices.get(..count).unwrap_or_default()) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(written) => {
-                share.take_call(written);
+                budget.charge_io(written);
                 output.advance(written);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Written::Blocked),
-            Err(error) if error.kind() == ErrorKind::Interrupted => share.take_call(0),
+            Err(error) if error.kind() == ErrorKind::Interrupted => budget.charge_io(0),
             Err(error) => return Err(error),
         }
     }
     // A stream may have a buffer of its own. To flush it again is cheap.
-    flushed(stream, connection.transport())
-}
-
-pub(crate) fn flushed<S: Duplex + ?Sized>(
-    stream: &mut S,
-    transport: Transport,
-) -> io::Result<Written> {
-    let mut flushed = stream.flush();
-    if flushed.is_ok() && transport == Transport::ShutdownWrite {
-        flushed = stream.shut_down_write();
-    }
-    match flushed {
-        Ok(()) => Ok(Written::All),
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-            Ok(Written::Blocked)
-        }
-        Err(error) => Err(error),
-    }
+    flush(stream, connection.transport())
 }
 
 /// Reads once, if the stream is to be read. True if anything came, the end included.
@@ -162,7 +173,7 @@ fn read<S: Duplex + ?Sized>(
     buffer: &mut [u8],
     now: Timestamp,
     handler: &mut impl Handler,
-    share: &mut Share,
+    budget: &mut Budget,
 ) -> io::Result<bool> {
     if !wants_reading(connection) {
         return Ok(false);
@@ -171,42 +182,17 @@ fn read<S: Duplex + ?Sized>(
     let buffer = buffer.get_mut(..size).unwrap_or_default();
     match read_once(stream, buffer)? {
         Read::Blocked => return Ok(false),
-        Read::Interrupted => share.take_call(0),
+        Read::Interrupted => budget.charge_io(0),
         Read::End => {
-            share.take_call(0);
+            budget.charge_io(0);
             connection.handle_eof(now);
         }
         Read::Bytes(input) => {
-            share.take_call(input.len());
-            take_input(connection, handler, now, input, share);
+            budget.charge_io(input.len());
+            take_input(connection, handler, now, input, budget);
         }
     }
     Ok(true)
-}
-
-/// What a read gave.
-pub(crate) enum Read<'b> {
-    Bytes(&'b [u8]),
-    End,
-    Blocked,
-    Interrupted,
-}
-
-/// Reads. An empty buffer is a mistake of the caller, and would look like the end of the stream.
-pub(crate) fn read_once<'b, S: Duplex + ?Sized>(
-    stream: &mut S,
-    buffer: &'b mut [u8],
-) -> io::Result<Read<'b>> {
-    if buffer.is_empty() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "the read buffer is empty"));
-    }
-    match stream.read(buffer) {
-        Ok(0) => Ok(Read::End),
-        Ok(count) => Ok(Read::Bytes(buffer.get(..count).unwrap_or(buffer))),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Read::Blocked),
-        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Read::Interrupted),
-        Err(error) => Err(error),
-    }
 }
 
 /// Nothing can be written any more. What has arrived is still read, as far as the application takes
@@ -254,8 +240,8 @@ pub(crate) fn hand_over_last(connection: &mut Connection, handler: &mut impl Han
         if connection.wants_output() {
             continue; // it shows a window at a time
         }
-        let mut share = Share::new();
-        if hand_over(connection, handler, &mut share) == Handed::All {
+        let mut budget = Budget::new();
+        if hand_over(connection, handler, &mut budget) == HandOver::Done {
             return;
         }
         if !connection.wants_output() && !may_hand_over(connection, handler) {

@@ -143,3 +143,6 @@ fn check_top_bit(length: &[u8]) -> Result<(), ProtocolError> {
 }
 
 pub(crate) const RSV1: u8 = 0x40;
+
+/// The longest header: two bytes, a 64-bit length, a masking key.
+pub const MAX_HEADER: usize = 14;

@@ -7,11 +7,8 @@ mod mask;
 
 pub use self::decoder::{Decoder, Part, Payload};
 pub use self::encoder::{EncodedHeader, encode_header};
-pub use self::header::{FrameHeader, HeaderRules, parse_header};
+pub use self::header::{FrameHeader, HeaderRules, MAX_HEADER, parse_header};
 pub use self::mask::Mask;
 pub use crate::opcode::{MAX_CONTROL_PAYLOAD, OpCode};
 
 pub(crate) use self::encoder::{SHORT_HEADER, append_short_header, first_byte};
-
-/// The longest header: two bytes, a 64-bit length, a masking key.
-pub const MAX_HEADER: usize = 14;

@@ -1,50 +1,50 @@
-//! The beginning of a refusal's body (RFC 9112 §6 and §7).
+//! Reads the beginning of the body of a response that refuses the upgrade (RFC 9112 §6 and §7).
 
 use alloc::vec::Vec;
 
 use crate::handshake::headers::Headers;
 
-/// What is still to be read of a body, of which only the beginning is kept.
+/// A body that is arriving, of which only the beginning is kept.
 ///
-/// The framing matters although little is kept: a server that answers and keeps the connection
-/// would otherwise make the client wait for the timeout. Trailers are not read.
+/// The framing matters although little is kept: it tells where the body ends. Otherwise a client
+/// would wait for the timeout if the server keeps the connection open. Trailers are not read.
 #[derive(Debug)]
 pub(crate) struct Body {
     framing: Framing,
-    /// How much more is kept.
-    room: usize,
+    /// How many more bytes of content are kept.
+    content_left: usize,
     /// How many more bytes of the framing of chunks are read: sizes, extensions and line ends. A
     /// chunk extension may be endless (RFC 9112 §7.1.1: a recipient ought to limit them).
-    framing_room: usize,
+    framing_left: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
-    /// So many bytes are left.
+    /// This many bytes of the body are missing.
     Length(u64),
-    /// The line of a chunk's size is arriving.
+    /// The line with the size of a chunk is arriving.
     ChunkSize { size: u64, stage: SizeStage },
-    /// So many bytes of a chunk are left.
+    /// This many bytes of a chunk are missing.
     Chunk(u64),
-    /// The end of the line behind a chunk.
+    /// The line end after a chunk is arriving.
     ChunkEnd,
-    /// Up to the end of the stream.
+    /// The body ends with the stream.
     UntilEnd,
-    /// All has come, or what comes cannot be understood.
+    /// The body is complete, or its framing is invalid.
     Done,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SizeStage {
-    /// No digit has come.
+    /// The first digit must come next.
     Begin,
     Digits,
-    /// Everything up to the end of the line is passed over.
+    /// Everything up to the end of the line is ignored.
     Extension,
 }
 
 impl Body {
-    /// The body that this head announces (RFC 9112 §6.3), as far as `limit` bytes of it.
+    /// The body that this head announces (RFC 9112 §6.3). `limit` bytes of it are kept.
     pub(crate) fn of(status: u16, headers: &Headers, limit: usize, framing_limit: usize) -> Self {
         let framing = if matches!(status, 204 | 304) {
             Framing::Done
@@ -58,20 +58,20 @@ impl Body {
                 .and_then(length)
                 .map_or(Framing::UntilEnd, Framing::Length)
         };
-        Self { framing, room: limit, framing_room: framing_limit }
+        Self { framing, content_left: limit, framing_left: framing_limit }
     }
 
-    /// What is not read.
+    /// A body that is not read.
     pub(crate) const fn none() -> Self {
-        Self { framing: Framing::Done, room: 0, framing_room: 0 }
+        Self { framing: Framing::Done, content_left: 0, framing_left: 0 }
     }
 
     /// Whether more of it matters.
     pub(crate) fn wants_input(&self) -> bool {
-        self.room > 0 && !matches!(self.framing, Framing::Done | Framing::Length(0))
+        self.content_left > 0 && !matches!(self.framing, Framing::Done | Framing::Length(0))
     }
 
-    /// Takes input, and appends what is content to `kept`.
+    /// Takes input, and appends the content to `kept`.
     pub(crate) fn read(&mut self, mut input: &[u8], kept: &mut Vec<u8>) {
         while self.wants_input() && !input.is_empty() {
             match self.framing {
@@ -105,26 +105,28 @@ impl Body {
         }
     }
 
-    /// Nothing more comes.
+    /// Ends the body: no more of it will arrive.
     pub(crate) fn end(&mut self) {
         self.framing = Framing::Done;
     }
 
-    /// Takes a byte of the framing, if there may be one more.
+    /// Takes a byte of the framing, unless the limit is reached.
     fn framing_byte(&mut self, input: &mut &[u8]) -> Option<u8> {
-        self.framing_room = self.framing_room.checked_sub(1)?;
+        self.framing_left = self.framing_left.checked_sub(1)?;
         let (byte, rest) = input.split_first()?;
         *input = rest;
         Some(*byte)
     }
 
-    /// Keeps what there is of `left` bytes, as far as there is room. Gives what is left of them.
+    /// Keeps as much of the next `left` bytes as has arrived and the limit allows. Returns how many of
+    /// them are still missing.
     fn keep(&mut self, left: u64, input: &mut &[u8], kept: &mut Vec<u8>) -> u64 {
-        let count = usize::try_from(left).unwrap_or(usize::MAX).min(self.room).min(input.len());
-        let (now, rest) = input.split_at(count);
-        kept.extend_from_slice(now);
+        let count =
+            usize::try_from(left).unwrap_or(usize::MAX).min(self.content_left).min(input.len());
+        let (content, rest) = input.split_at(count);
+        kept.extend_from_slice(content);
         *input = rest;
-        self.room -= count;
+        self.content_left -= count;
         left - count as u64
     }
 }
@@ -162,7 +164,8 @@ mod tests {
     use super::*;
     use alloc::format;
 
-    /// What is kept, and whether more is wanted; the same whole and byte by byte.
+    /// Returns what is kept, and whether more input is wanted: the same for the whole input and byte
+    /// by byte.
     fn read(status: u16, fields: &[(&str, &str)], limit: usize, input: &str) -> (Vec<u8>, bool) {
         read_framed(status, fields, (limit, 100), input)
     }
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_head_announces_and_not_more() {
+    fn the_body_is_read_as_the_head_announces_it() {
         let kept = |text: &str, wants: bool| (text.as_bytes().to_vec(), wants);
         assert_eq!(read(404, &[("content-length", "3")], 9, "abcd"), kept("abc", false));
         assert_eq!(read(404, &[("content-length", "3")], 9, "ab"), kept("ab", true));
@@ -216,9 +219,9 @@ mod tests {
         assert_eq!(read(404, chunked, 99, "1\r\nab"), kept("a", false));
     }
 
-    /// Each kind of framing without an end stops at the limit, with what has come before.
+    /// Every kind of endless framing stops at the limit. The content before it is kept.
     #[test]
-    fn the_framing_of_chunks_is_limited() {
+    fn the_bytes_of_chunk_framing_are_limited() {
         let chunked = &[("transfer-encoding", "chunked")][..];
         let long = "x".repeat(50);
         for (input, content) in [
@@ -232,7 +235,7 @@ mod tests {
             let (kept, wants_more) = read_framed(404, chunked, (99, 20), &input);
             assert_eq!((&*kept, wants_more), (content.as_bytes(), false), "{input:?}");
         }
-        // Exactly so much is enough.
+        // This limit is exactly enough.
         let input = "3\r\nabc\r\n2\r\nde";
         let all = (b"abcde".to_vec(), true);
         assert_eq!(read_framed(404, chunked, (99, 8), input), all);

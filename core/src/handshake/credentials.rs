@@ -1,4 +1,4 @@
-//! A user name and a password, as HTTP and proxies take them.
+//! A user name and a password for HTTP's basic authentication and for proxies.
 
 use alloc::string::String;
 use core::fmt;
@@ -22,7 +22,7 @@ pub struct BasicCredentials {
 }
 
 impl BasicCredentials {
-    /// A user name and a password, either of which may be empty.
+    /// Creates credentials. The user name and the password may be empty.
     ///
     /// # Errors
     ///
@@ -32,8 +32,8 @@ impl BasicCredentials {
         password: impl Into<String>,
     ) -> Result<Self, CredentialsError> {
         let (user, password) = (user.into(), password.into());
-        // RFC 7617 §2: "a user-id containing a colon character is invalid", and neither has control
-        // characters.
+        // RFC 7617 §2: "a user-id containing a colon character is invalid", and neither the user-id
+        // nor the password may contain control characters.
         if user.contains(':') {
             return Err(CredentialsError::Colon);
         }
@@ -53,7 +53,8 @@ impl BasicCredentials {
         &self.password
     }
 
-    /// The value of an `Authorization` or `Proxy-Authorization` header (RFC 7617), in UTF-8.
+    /// The value of an `Authorization` or `Proxy-Authorization` header (RFC 7617). User name and
+    /// password are encoded as UTF-8.
     pub fn to_header(&self) -> String {
         let mut value = String::from("Basic ");
         let pair = [self.user.as_str(), self.password.as_str()].join(":");
@@ -72,9 +73,9 @@ impl fmt::Debug for BasicCredentials {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CredentialsError {
-    /// The user name has a colon, which would end it.
+    /// The user name contains a colon, which would end it.
     Colon,
-    /// There is a control character.
+    /// The user name or the password contains a control character.
     ControlCharacter,
 }
 

@@ -1,13 +1,13 @@
-//! What can go wrong in the opening handshake: the peer's faults ([`HandshakeError`]) and the
-//! caller's ([`HeaderError`], [`RequestError`], [`AcceptError`]).
+//! What can go wrong in the opening handshake: faults of the peer ([`HandshakeError`]) and of the
+//! caller ([`HeaderError`], [`RequestError`], [`AcceptError`]).
 
 use core::fmt;
 
-use crate::handshake::foreign::Excerpt;
+use crate::handshake::excerpt::Excerpt;
 
 /// Why the opening handshake failed.
 ///
-/// The same bytes give the same error in whatever pieces they come.
+/// The same bytes give the same error in whatever pieces they arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandshakeError {
@@ -16,14 +16,14 @@ pub enum HandshakeError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// The peer speaks another protocol than HTTP and TLS.
+    /// The peer speaks neither HTTP nor TLS.
     NotHttp {
         /// How it began: a server's first line, or the first word of a client's.
         seen: Excerpt,
     },
-    /// A client speaks TLS to a port that does not: it was told `wss://` or `https://`.
+    /// A client speaks TLS to a port that does not: its URL begins with `wss://` or `https://`.
     TlsClient,
-    /// The server speaks TLS, and was asked without: the address should begin with `wss://`.
+    /// The server speaks TLS, and the request was sent without: the URL should begin with `wss://`.
     TlsServer,
     /// The head is larger than a limit allows.
     TooLarge {
@@ -34,33 +34,34 @@ pub enum HandshakeError {
     },
     /// The method is not GET (RFC 6455 §4.2.1).
     Method,
-    /// The HTTP version of a request is not 1.1, or that of an upgrade not 1.x. Other answers are
-    /// [`Status`](Self::Status), whatever their version is.
+    /// The HTTP version of a request is not 1.1, or that of a response with status 101 is not 1.x.
+    /// Other responses give [`Status`](Self::Status), whatever their version is.
     HttpVersion,
-    /// There is no `Host`, more than one, or one that names no host and is not empty (RFC 9112 §3.2).
+    /// There is no `Host`, more than one, or one that is neither empty nor a valid host (RFC 9112
+    /// §3.2).
     Host,
-    /// `Upgrade` does not name websocket; in a response, not only websocket.
+    /// `Upgrade` does not contain websocket. In a response: does not contain exactly websocket.
     Upgrade,
-    /// `Connection` does not have the option upgrade.
+    /// `Connection` does not contain the option upgrade.
     Connection,
-    /// There is not exactly one `Sec-WebSocket-Key`, of sixteen octets in base64.
+    /// There is not exactly one `Sec-WebSocket-Key`, or it is not sixteen octets in base64.
     Key,
-    /// There is not exactly one `Sec-WebSocket-Version`, which is 13.
+    /// There is not exactly one `Sec-WebSocket-Version`, or it is not 13.
     Version,
-    /// The request announces a body, or says its length twice.
+    /// The request announces a body, or has two lengths.
     Body,
-    /// `Sec-WebSocket-Extensions` breaks its grammar, or answers what was not offered.
+    /// `Sec-WebSocket-Extensions` breaks its grammar, or accepts something that was not offered.
     Extensions,
-    /// `Sec-WebSocket-Protocol` breaks its grammar, or answers what was not offered.
+    /// `Sec-WebSocket-Protocol` breaks its grammar, or accepts something that was not offered.
     Subprotocol,
     /// The server answered with another status than 101.
     Status {
         /// The status.
         status: u16,
     },
-    /// The server redirects, and has several `Location` fields that differ.
+    /// The server redirects to several `Location`s that differ.
     Location,
-    /// There is not exactly one `Sec-WebSocket-Accept`, which answers the key.
+    /// There is not exactly one `Sec-WebSocket-Accept`, or it does not fit the key.
     Accept,
     /// The stream ended before the handshake was complete.
     EndOfStream,
@@ -71,6 +72,12 @@ pub enum HandshakeError {
         /// The status of its answer.
         status: u16,
     },
+}
+
+impl HandshakeError {
+    pub(crate) const fn malformed(what: &'static str) -> Self {
+        Self::Malformed { what }
+    }
 }
 
 impl fmt::Display for HandshakeError {
@@ -127,9 +134,9 @@ impl core::error::Error for HandshakeError {}
 pub enum HeaderError {
     /// The name is not a token (RFC 9110 §5.6.2).
     Name,
-    /// The value has a control character other than the tab.
+    /// The value contains a control character other than the tab.
     Value,
-    /// The handshake writes this field itself, or decides by it.
+    /// The handshake writes this field itself, or depends on it.
     Reserved,
 }
 
@@ -181,7 +188,7 @@ impl fmt::Display for RequestError {
     }
 }
 
-/// What is wrong with a header is in the text: a chain does not say it twice.
+/// Without a source: the text already says what is wrong with a header.
 impl core::error::Error for RequestError {}
 
 impl From<HeaderError> for RequestError {
@@ -190,7 +197,7 @@ impl From<HeaderError> for RequestError {
     }
 }
 
-/// An answer that cannot be given. Nothing was sent, and the handshake is as it was.
+/// An answer that cannot be sent. Nothing was sent, and the handshake has not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AcceptError {
@@ -199,7 +206,7 @@ pub enum AcceptError {
     NoRequest,
     /// The client did not offer this subprotocol (RFC 6455 §4.2.2).
     Subprotocol,
-    /// A request is not rejected with this status; 300 to 599 may be.
+    /// A request cannot be rejected with this status. 300 to 599 are allowed.
     Status {
         /// The status.
         status: u16,
@@ -221,7 +228,7 @@ impl fmt::Display for AcceptError {
     }
 }
 
-/// What is wrong with a header is in the text: a chain does not say it twice.
+/// Without a source: the text already says what is wrong with a header.
 impl core::error::Error for AcceptError {}
 
 impl From<HeaderError> for AcceptError {

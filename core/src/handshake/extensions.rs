@@ -1,4 +1,4 @@
-//! The grammar of `Sec-WebSocket-Extensions` (RFC 6455 §9.1). Knows no extension.
+//! Parses `Sec-WebSocket-Extensions` (RFC 6455 §9.1), whatever the extensions are.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,13 +7,14 @@ use bytestring::ByteString;
 
 use crate::extension::Extension;
 use crate::handshake::error::HandshakeError;
-use crate::handshake::headers::{Headers, is_token, is_token_byte};
+use crate::handshake::headers::Headers;
+use crate::handshake::syntax::{is_token, is_token_byte};
 
 /// The extensions in all `Sec-WebSocket-Extensions` fields, in their order.
 ///
-/// Several fields are one list (RFC 6455 §9.1); each is parsed by itself, since no extension and
-/// no quoted string goes on in the next. Empty elements are skipped (RFC 9110 §5.6.1.2); the grammar
-/// asks for one that is not, which is for the caller to insist on.
+/// Several fields are one list (RFC 6455 §9.1). Each field is parsed by itself, since no extension
+/// and no quoted string continues in the next one. Empty elements are skipped (RFC 9110 §5.6.1.2).
+/// The grammar requires at least one element that is not empty; the caller checks that.
 pub(crate) fn parse(headers: &Headers) -> Result<Vec<Extension>, HandshakeError> {
     let mut text = String::new();
     let mut ends = Vec::new();
@@ -54,7 +55,8 @@ struct Cursor<'a> {
 }
 
 impl Cursor<'_> {
-    /// `token *( ";" token [ "=" ( token | quoted-string ) ] )`, with blanks between any two.
+    /// `token *( ";" token [ "=" ( token | quoted-string ) ] )`, with optional blanks between all of
+    /// these.
     fn extension(&mut self, text: &mut String) -> Option<()> {
         self.token(text)?;
         while self.skip(b';') {
@@ -82,8 +84,8 @@ impl Cursor<'_> {
         Some(())
     }
 
-    /// The rest of a quoted string: "the value after quoted-string unescaping MUST conform to the
-    /// 'token' ABNF".
+    /// The rest of a quoted string, after the first quote: "the value after quoted-string unescaping
+    /// MUST conform to the 'token' ABNF" (RFC 6455 §9.1).
     fn quoted(&mut self, text: &mut String) -> Option<()> {
         let start = text.len();
         loop {
@@ -104,7 +106,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// Skips this byte if it comes next behind blanks.
+    /// Skips blanks, and this byte if it is next. Returns whether it was.
     fn skip(&mut self, byte: u8) -> bool {
         self.skip_blanks();
         match self.rest.split_first() {
@@ -152,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_grammar_allows() {
+    fn valid_headers() {
         for (fields, expected) in [
             (&[][..], ""),
             (&["foo"], "foo / "),
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_does_not() {
+    fn invalid_headers() {
         for value in [
             ";",
             "a;",
@@ -209,7 +211,11 @@ mod tests {
         ] {
             assert_eq!(parsed(&[value]), None, "{value:?}");
         }
-        assert_eq!(parsed(&["a;b=\"1", "2\""]), None, "a string does not go on in the next field");
+        assert_eq!(
+            parsed(&["a;b=\"1", "2\""]),
+            None,
+            "a string does not continue in the next field"
+        );
         assert_eq!(parsed(&["a;", "b"]), None);
     }
 }

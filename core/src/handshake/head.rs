@@ -1,66 +1,53 @@
-//! Collects the head of a message, a line at a time: linear, limited, the same in any pieces.
+//! Reads the head of a request or a response: the first line and the header fields.
 
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::handshake::Limits;
 use crate::handshake::error::HandshakeError;
-use crate::handshake::foreign::{Excerpt, Kind, may_be_tls};
-use crate::handshake::headers::{Headers, is_value_byte};
+use crate::handshake::excerpt::Excerpt;
+use crate::handshake::headers::Headers;
+use crate::handshake::limits::Limits;
+use crate::handshake::not_http::{HeadKind, may_be_tls};
+use crate::handshake::start_line::StartLine;
+use crate::handshake::syntax::is_value_byte;
 
-/// The head as far as it has come: whole fields, and the line that is arriving.
+/// A head that is arriving: the complete fields, and the line that is not complete yet.
 ///
-/// Every byte is looked at once, and each fault is found at the byte that makes it one, so what
-/// comes out does not depend on how the bytes were cut.
+/// It looks at every byte once, so its work is linear. It reports each fault at the byte that
+/// causes it, so the result does not depend on how the bytes were split.
 ///
-/// A request is read to the letter. That is also why lines are not left to httparse, which takes a
-/// lone LF for the end of one (RFC 9112 §2.2 allows it, and allowing it is how requests are
-/// smuggled). A response is read by the client that asked for it, and by nobody after it, so it may
-/// have what servers are known to send and browsers take: lines that end with LF alone, empty lines
-/// before the first (both RFC 9112 §2.2), and folded fields (§5.2).
-pub(crate) struct Head {
-    kind: Kind,
+/// A request is read to the letter. For this reason httparse does not find the ends of lines: it
+/// accepts a lone LF (RFC 9112 §2.2 allows that, and accepting it makes request smuggling
+/// possible). A response is read only by the client that asked for it, so it may contain what some
+/// servers send and browsers accept: lines that end with LF alone, empty lines before the first
+/// (both RFC 9112 §2.2), and folded fields (§5.2).
+pub(crate) struct Head<L> {
     max_bytes: usize,
     max_headers: usize,
     received: usize,
-    stage: Stage,
+    stage: Stage<L>,
     line: Vec<u8>,
     after_cr: bool,
     headers: Headers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Empty lines before the first are skipped: of a request one ("a server [...] SHOULD ignore at
-    /// least one empty line (CRLF) received prior to the request-line", RFC 9112 §2.2), of a
-    /// response any number.
+enum Stage<L> {
+    /// Empty lines before the first line are skipped: one before a request ("a server [...] SHOULD
+    /// ignore at least one empty line (CRLF) received prior to the request-line", RFC 9112 §2.2),
+    /// any number before a response.
     BeforeStart,
+    /// The first line must come next.
     Start,
-    Fields,
+    /// The first line is complete; header fields follow.
+    Fields(L),
 }
 
-/// What a head is made of.
-pub(crate) enum Part {
-    /// The first line, without its end.
-    StartLine(Vec<u8>),
-    /// All fields: the head is complete.
-    End(Headers),
-}
-
-impl Head {
-    pub(crate) fn request(limits: &Limits) -> Self {
-        Self::new(limits, Kind::Request)
-    }
-
-    pub(crate) fn response(limits: &Limits) -> Self {
-        Self::new(limits, Kind::Response)
-    }
-
-    fn new(limits: &Limits, kind: Kind) -> Self {
+impl<L: StartLine> Head<L> {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            kind,
-            max_bytes: limits.max_head_bytes,
-            max_headers: limits.max_headers,
+            max_bytes: limits.max_head_bytes(),
+            max_headers: limits.max_headers(),
             received: 0,
             stage: Stage::BeforeStart,
             line: Vec::new(),
@@ -69,9 +56,14 @@ impl Head {
         }
     }
 
-    /// Takes input up to the end of the next part. `None`: all is taken, more is needed. Behind
-    /// the end comes another head, on the same account of bytes.
-    pub(crate) fn read(&mut self, input: &mut &[u8]) -> Result<Option<Part>, HandshakeError> {
+    /// Takes input up to the end of the head. `None`: all input is taken, and more is needed.
+    ///
+    /// After a complete head another one may be read. All of them together may have as many bytes
+    /// as the limit allows.
+    pub(crate) fn read(
+        &mut self,
+        input: &mut &[u8],
+    ) -> Result<Option<(L, Headers)>, HandshakeError> {
         while let [byte, rest @ ..] = *input {
             *input = rest;
             if self.received == self.max_bytes {
@@ -81,18 +73,18 @@ impl Head {
             match (self.after_cr, *byte) {
                 (true, b'\n') => {
                     self.after_cr = false;
-                    if let Some(part) = self.end_line()? {
-                        return Ok(Some(part));
+                    if let Some(head) = self.end_line()? {
+                        return Ok(Some(head));
                     }
                 }
                 (true, _) => return Err(self.fault("CR without LF")),
                 (false, b'\r') => self.after_cr = true,
-                (false, b'\n') if self.kind == Kind::Request => {
+                (false, b'\n') if L::KIND == HeadKind::Request => {
                     return Err(self.fault("LF without CR"));
                 }
                 (false, b'\n') => {
-                    if let Some(part) = self.end_line()? {
-                        return Ok(Some(part));
+                    if let Some(head) = self.end_line()? {
+                        return Ok(Some(head));
                     }
                 }
                 (false, byte) => self.push(byte)?,
@@ -101,82 +93,95 @@ impl Head {
         Ok(None)
     }
 
-    /// The error if the peer says no more than what has come: `otherwise`, unless that is no HTTP.
+    /// The error for a head that the peer does not complete: `otherwise`, unless the peer does not
+    /// speak HTTP.
     pub(crate) fn cut_short(&self, otherwise: HandshakeError) -> HandshakeError {
-        // A request may begin with any word.
-        if self.kind == Kind::Request || self.is_http_so_far() {
+        // A request may begin with any word, so an incomplete one says nothing.
+        if L::KIND == HeadKind::Request || self.is_http_so_far() {
             otherwise
         } else {
-            self.kind.foreign(&self.line)
+            L::KIND.other_protocol(&self.line)
         }
     }
 
     /// Takes a byte of a line.
     fn push(&mut self, byte: u8) -> Result<(), HandshakeError> {
-        if self.stage == Stage::Fields {
+        if let Stage::Fields(_) = self.stage {
             if !is_value_byte(byte) {
-                return Err(malformed("control character"));
+                return Err(HandshakeError::malformed("control character"));
             }
             self.line.push(byte);
             return Ok(());
         }
-        // A record of TLS is told by two bytes.
+        // The first two bytes tell whether this is a TLS record. The first of them is a control
+        // character, so the fault is reported when the second is there.
         let is_second_of_tls = matches!(*self.line, [first] if may_be_tls(first));
         let is_first_of_tls = self.line.is_empty() && may_be_tls(byte);
         self.line.push(byte);
         if is_second_of_tls || !(is_first_of_tls || is_value_byte(byte)) {
             return Err(self.fault("control character"));
         }
-        // Enough of another protocol to tell what it is. A request is known by its last word.
-        let is_enough = self.kind == Kind::Response && self.line.len() == Excerpt::MAX;
+        // A response that does not begin with `HTTP/` is another protocol, and this many bytes of
+        // it are enough for the error. Whether a line is a request only its last word tells.
+        let is_enough = L::KIND == HeadKind::Response && self.line.len() == Excerpt::MAX;
         if is_enough && !self.is_http_so_far() {
-            return Err(self.kind.foreign(&self.line));
+            return Err(L::KIND.other_protocol(&self.line));
         }
         Ok(())
     }
 
     fn is_http_so_far(&self) -> bool {
-        self.stage == Stage::Fields || self.kind.looks_like_http(&self.line)
+        matches!(self.stage, Stage::Fields(_)) || L::KIND.looks_like_http(&self.line)
     }
 
-    /// What is wrong, if the peer speaks HTTP at all.
+    /// The error for a fault: this one, unless the peer does not speak HTTP at all.
     fn fault(&self, what: &'static str) -> HandshakeError {
-        if self.is_http_so_far() { malformed(what) } else { self.kind.foreign(&self.line) }
-    }
-
-    fn end_line(&mut self) -> Result<Option<Part>, HandshakeError> {
-        match (self.stage, self.line.is_empty()) {
-            (Stage::BeforeStart, true) => {
-                if self.kind == Kind::Request {
-                    self.stage = Stage::Start;
-                }
-                Ok(None)
-            }
-            (Stage::Start, true) => Err(malformed("empty first line")),
-            (Stage::BeforeStart | Stage::Start, false) => {
-                if !self.kind.is_http(&self.line) {
-                    return Err(self.kind.foreign(&self.line));
-                }
-                self.stage = Stage::Fields;
-                Ok(Some(Part::StartLine(core::mem::take(&mut self.line))))
-            }
-            (Stage::Fields, true) => {
-                self.stage = Stage::BeforeStart;
-                Ok(Some(Part::End(core::mem::take(&mut self.headers))))
-            }
-            (Stage::Fields, false) => self.end_field().map(|()| None),
+        if self.is_http_so_far() {
+            HandshakeError::malformed(what)
+        } else {
+            L::KIND.other_protocol(&self.line)
         }
     }
 
-    /// Reads the field by itself: what httparse sees is one field and the end of a head.
+    fn end_line(&mut self) -> Result<Option<(L, Headers)>, HandshakeError> {
+        match (&self.stage, self.line.is_empty()) {
+            (Stage::Fields(_), true) => return Ok(self.complete()),
+            (Stage::Fields(_), false) => self.end_field()?,
+            (Stage::BeforeStart | Stage::Start, false) => {
+                if !L::KIND.is_http(&self.line) {
+                    return Err(L::KIND.other_protocol(&self.line));
+                }
+                // At once: a peer that speaks another protocol may never send the end of a head.
+                self.stage = Stage::Fields(L::parse(&self.line)?);
+                self.line.clear();
+            }
+            (Stage::BeforeStart, true) => {
+                if L::KIND == HeadKind::Request {
+                    self.stage = Stage::Start;
+                }
+            }
+            (Stage::Start, true) => return Err(HandshakeError::malformed("empty first line")),
+        }
+        Ok(None)
+    }
+
+    /// Takes the complete head out, and prepares for another one.
+    fn complete(&mut self) -> Option<(L, Headers)> {
+        match core::mem::replace(&mut self.stage, Stage::BeforeStart) {
+            Stage::Fields(start_line) => Some((start_line, core::mem::take(&mut self.headers))),
+            Stage::BeforeStart | Stage::Start => None,
+        }
+    }
+
+    /// Parses the field in `line`. httparse sees this one field, followed by the end of a head.
     fn end_field(&mut self) -> Result<(), HandshakeError> {
         // "A user agent that receives an obs-fold in a response message [...] MUST replace each
-        // received obs-fold with one or more SP octets" (RFC 9112 §5.2), and a server refuses it.
-        // No name begins with a blank.
-        if self.kind == Kind::Response && matches!(*self.line, [b' ' | b'\t', ..]) {
+        // received obs-fold with one or more SP octets" (RFC 9112 §5.2). A server refuses it: no
+        // name begins with a blank.
+        if L::KIND == HeadKind::Response && matches!(*self.line, [b' ' | b'\t', ..]) {
             let is_continued = self.headers.continue_last(&self.line);
             self.line.clear();
-            return if is_continued { Ok(()) } else { Err(malformed("header line")) };
+            return is_continued.then_some(()).ok_or(HandshakeError::malformed("header line"));
         }
         if self.headers.len() == self.max_headers {
             return Err(too_large("max_headers", self.max_headers));
@@ -188,13 +193,13 @@ impl Head {
                 self.line.clear();
                 Ok(())
             }
-            _ => Err(malformed("header line")),
+            _ => Err(HandshakeError::malformed("header line")),
         }
     }
 }
 
-/// Without what has come: a head may have credentials in it.
-impl fmt::Debug for Head {
+/// Without the bytes that have arrived: a head may contain credentials.
+impl<L: fmt::Debug> fmt::Debug for Head<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Head")
             .field("received", &self.received)
@@ -202,21 +207,6 @@ impl fmt::Debug for Head {
             .field("headers", &self.headers)
             .finish_non_exhaustive()
     }
-}
-
-/// Whether this is the version of HTTP that can be upgraded.
-pub(crate) fn check_version(version: &[u8]) -> Result<(), HandshakeError> {
-    match version {
-        b"HTTP/1.1" => Ok(()),
-        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
-            Err(HandshakeError::HttpVersion)
-        }
-        _ => Err(malformed("HTTP version")),
-    }
-}
-
-pub(crate) const fn malformed(what: &'static str) -> HandshakeError {
-    HandshakeError::Malformed { what }
 }
 
 const fn too_large(setting: &'static str, limit: usize) -> HandshakeError {
@@ -230,29 +220,44 @@ mod tests {
     use alloc::format;
     use alloc::string::String;
 
-    fn read(head: &str, limits: &Limits) -> Result<String, HandshakeError> {
-        read_as(Head::request(limits), head)
+    /// A first line that may be anything.
+    #[derive(Debug)]
+    struct AnyLine<const IS_REQUEST: bool>(String);
+
+    impl<const IS_REQUEST: bool> StartLine for AnyLine<IS_REQUEST> {
+        const KIND: HeadKind = if IS_REQUEST { HeadKind::Request } else { HeadKind::Response };
+
+        fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
+            Ok(Self(String::from_utf8_lossy(line).into_owned()))
+        }
     }
 
-    fn read_as(mut collector: Head, head: &str) -> Result<String, HandshakeError> {
+    fn read(head: &str, limits: &Limits) -> Result<String, HandshakeError> {
+        read_as::<true>(head, limits)
+    }
+
+    fn read_response(head: &str, limits: &Limits) -> Result<String, HandshakeError> {
+        read_as::<false>(head, limits)
+    }
+
+    fn read_as<const IS_REQUEST: bool>(
+        head: &str,
+        limits: &Limits,
+    ) -> Result<String, HandshakeError> {
         let mut rest = head.as_bytes();
-        let mut seen = String::new();
-        while let Some(part) = collector.read(&mut rest)? {
-            match part {
-                Part::StartLine(line) => seen += &String::from_utf8_lossy(&line),
-                Part::End(headers) => {
-                    for (name, value) in headers.iter() {
-                        seen += &format!(" {name}={}", String::from_utf8_lossy(value));
-                    }
-                    return Ok(format!("{seen}|{}", String::from_utf8_lossy(rest)));
-                }
-            }
+        let Some((line, headers)) = Head::<AnyLine<IS_REQUEST>>::new(limits).read(&mut rest)?
+        else {
+            return Ok(String::from("more"));
+        };
+        let mut seen = line.0;
+        for (name, value) in headers.iter() {
+            seen += &format!(" {name}={}", String::from_utf8_lossy(value));
         }
-        Ok(String::from("more"))
+        Ok(format!("{seen}|{}", String::from_utf8_lossy(rest)))
     }
 
     #[test]
-    fn a_head_is_a_line_and_fields_and_leaves_what_follows() {
+    fn a_head_is_a_line_and_fields_and_leaves_the_input_after_it() {
         let limits = Limits::default();
         assert_eq!(
             read("\r\nA /b\r\nX:  y \t\r\nZ:\r\n\r\nmore\r\n", &limits).unwrap(),
@@ -262,9 +267,9 @@ mod tests {
         assert_eq!(read("A /\r\nX: y\r\n\r", &limits).unwrap(), "more");
     }
 
-    /// RFC 9112 §2.2 and §5.2: what a client takes, and a server does not.
+    /// RFC 9112 §2.2 and §5.2: a client accepts this, and a server does not.
     #[test]
-    fn a_response_may_be_written_carelessly() {
+    fn a_response_is_read_leniently() {
         let limits = Limits::default();
         for (head, seen) in [
             ("HTTP/a\nX: y\nZ:\n\nmore", "HTTP/a X=y Z=|more"),
@@ -273,7 +278,7 @@ mod tests {
             ("HTTP/a\r\nX: y \r\n  z\t\r\n\tw\r\n\r\n", "HTTP/a X=y z w|"),
             ("HTTP/a\nX:\n y\n\t \n z\nB: c\n\n", "HTTP/a X=y z B=c|"),
         ] {
-            assert_eq!(read_as(Head::response(&limits), head).as_deref(), Ok(seen), "{head:?}");
+            assert_eq!(read_response(head, &limits).as_deref(), Ok(seen), "{head:?}");
             assert!(read(head, &limits).is_err(), "{head:?}");
         }
         for (head, what) in [
@@ -282,17 +287,21 @@ mod tests {
             ("HTTP/a\r\nX: y\r\n \0", "control character"),
             ("HTTP/\x01", "control character"),
         ] {
-            assert_eq!(read_as(Head::response(&limits), head), Err(malformed(what)), "{head:?}");
+            assert_eq!(
+                read_response(head, &limits),
+                Err(HandshakeError::malformed(what)),
+                "{head:?}"
+            );
         }
         let limits = limits.with_max_head_bytes(20).unwrap();
         for head in ["\n".repeat(21), format!("HTTP/a\nX: y\n{}", " \n".repeat(5))] {
             let error = too_large("max_head_bytes", 20);
-            assert_eq!(read_as(Head::response(&limits), &head), Err(error), "{head:?}");
+            assert_eq!(read_response(&head, &limits), Err(error), "{head:?}");
         }
     }
 
     #[test]
-    fn faults_are_found_where_they_are() {
+    fn faults_are_reported_at_the_byte_that_causes_them() {
         let limits = Limits::default();
         for (head, what) in [
             ("\r\n\r\n", "empty first line"),
@@ -313,7 +322,7 @@ mod tests {
             ("A /\r\nX(Y): z\r\n", "header line"),
             ("A /\r\n\u{e9}: z\r\n", "header line"),
         ] {
-            assert_eq!(read(head, &limits), Err(malformed(what)), "{head:?}");
+            assert_eq!(read(head, &limits), Err(HandshakeError::malformed(what)), "{head:?}");
             // One byte earlier nothing is wrong yet.
             let before = head.char_indices().next_back().map_or("", |(at, _)| &head[..at]);
             assert_eq!(read(before, &limits).as_deref(), Ok("more"), "{before:?}");

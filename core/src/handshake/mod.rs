@@ -1,8 +1,9 @@
-//! The opening handshake (RFC 6455 §4): heads of HTTP/1.1 in, a [`Connection`] out.
+//! The opening handshake (RFC 6455 §4): HTTP/1.1 in and out, and a [`Connection`] at the end.
 //!
-//! Two machines of the same shape as [`Connection`]. A server decides about each valid request; a
-//! client offers and checks. Whatever has come behind the head when the handshake is over, and
-//! whatever has not been written, goes on to the connection.
+//! [`ClientHandshake`] sends a request and checks the response. [`ServerHandshake`] receives a
+//! request, lets the application decide, and sends the answer. Both are used like a [`Connection`].
+//! Bytes that arrive after the handshake, and bytes that are not written when it ends, are passed on
+//! to the connection.
 //!
 //! ```
 //! use bytes::Buf;
@@ -11,28 +12,28 @@
 //! };
 //! use tidegate_core::{Config, Event, Message, Timestamp};
 //!
-//! // The network. A real one writes what it can and advances by as much.
+//! // The network. A real one writes what it can, and advances by as much.
 //! fn sent(output: &mut impl Buf) -> bytes::Bytes {
 //!     output.copy_to_bytes(output.remaining())
 //! }
 //!
 //! let now = Timestamp::ZERO;
 //! let request = ClientRequest::new("example.org", "/chat?room=1")?.subprotocol("chat")?;
-//! let seed = [7; 32]; // from the operating system: it must be unpredictable
+//! let seed = [7; 32]; // must be unpredictable: take it from the operating system
 //! let mut client = ClientHandshake::new(now, request, Limits::default(), seed);
 //! let mut server = ServerHandshake::new(now, Limits::default());
 //!
 //! server.handle_input(now, &sent(client.output()));
-//! let request = server.request().expect("it is complete");
+//! let request = server.request().expect("the request is complete");
 //! assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
-//! let chosen = request.select_subprotocol(&["superchat", "chat"]).expect("it was offered");
+//! let chosen = request.select_subprotocol(&["superchat", "chat"]).expect("the client offered it");
 //! server.accept(Acceptance::new().subprotocol(chosen))?;
 //!
 //! client.handle_input(now, &sent(server.output()));
 //! assert_eq!(client.response().and_then(|response| response.subprotocol()), Some("chat"));
 //!
-//! let mut client = client.into_connection(now, Config::default()).expect("it is open");
-//! let mut server = server.into_connection(now, Config::default()).expect("it was accepted");
+//! let mut client = client.into_connection(now, Config::default()).expect("the server has upgraded");
+//! let mut server = server.into_connection(now, Config::default()).expect("the request was accepted");
 //! client.send("hello")?;
 //! server.handle_input(now, &sent(client.output()));
 //! assert_eq!(server.poll_event(), Some(Event::Message(Message::text("hello"))));
@@ -41,201 +42,46 @@
 //!
 //! # Strictness
 //!
-//! A server reads HTTP/1.1 to the letter: lines end with CRLF, there is no folded line, no blank
-//! before a colon, no control character. What is leniently read is how one request is seen as two
-//! (RFC 9112 §11). A client takes what real servers answer and browsers open: lines that end with
-//! LF alone, folded lines, empty lines before the first, HTTP/1.0. The same bytes have the same
-//! effect in whatever pieces they come.
+//! A server reads HTTP/1.1 to the letter: lines end with CRLF, and there are no folded lines, no
+//! blanks before a colon, and no control characters. Lenient parsing makes request smuggling
+//! possible, where a proxy sees one request and the server two (RFC 9112 §11). A client accepts what
+//! real servers send and browsers accept: lines that end with LF alone, folded lines, empty lines
+//! before the first, and HTTP/1.0. The same bytes have the same effect in whatever pieces they
+//! arrive.
 //!
-//! What is written cannot be broken out of: a name or a value that could end its line is refused
-//! where it is given.
+//! Header injection is not possible: a name or a value that could end its line is refused when it is
+//! set.
 
 mod body;
 mod client;
+mod compression;
 mod credentials;
 mod deadline;
-mod deflate;
 mod error;
+mod excerpt;
+mod exchange;
 mod extensions;
-mod foreign;
 mod head;
 mod headers;
 mod key;
+mod limits;
+mod not_http;
 pub mod proxy;
 mod server;
+mod start_line;
+mod syntax;
 
-use core::time::Duration;
-
-use bytes::Bytes;
-
-pub use self::client::ClientHandshake;
-pub use self::client::request::ClientRequest;
-pub use self::client::response::Response;
+pub use self::client::{ClientHandshake, ClientRequest, ClientSteps, Response};
 pub use self::credentials::{BasicCredentials, CredentialsError};
 pub use self::error::{AcceptError, HandshakeError, HeaderError, RequestError};
-pub use self::foreign::Excerpt;
+pub use self::excerpt::Excerpt;
+pub use self::exchange::{Handshake, OpeningSteps, Steps};
 pub use self::headers::Headers;
-pub use self::server::ServerHandshake;
+pub use self::limits::Limits;
+pub use self::server::{Acceptance, Rejection, Request, ServerHandshake, ServerSteps};
 #[cfg(feature = "http")]
-pub use self::server::http_types::{Accepted, Upgrade, refusal_response};
-pub use self::server::request::Request;
-pub use self::server::response::{Acceptance, Rejection};
-use crate::connection::Connection;
-use crate::error::ConfigError;
+pub use self::server::{Accepted, Upgrade, refusal_response};
 pub use crate::extension::Extension;
-use crate::time::Timestamp;
 
-/// How much a peer may send, and how long it may take, until the connection is open.
-///
-/// ```
-/// use core::time::Duration;
-/// use tidegate_core::handshake::Limits;
-///
-/// let limits = Limits::default()
-///     .with_max_head_bytes(8 * 1024)?
-///     .with_timeout(Duration::from_secs(5))?;
-/// assert_eq!(limits.max_headers(), 100);
-/// # Ok::<(), tidegate_core::ConfigError>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    max_head_bytes: usize,
-    max_headers: usize,
-    max_body_bytes: usize,
-    timeout: Option<Duration>,
-    body_timeout: Option<Duration>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            // Room for the largest cookies that browsers send, and what most servers allow.
-            max_head_bytes: 16 * 1024,
-            // Browsers send about fifteen, proxies add a few.
-            max_headers: 100,
-            // Enough of an error page to tell what it is.
-            max_body_bytes: 4 * 1024,
-            // Several round trips around the world and a retransmission.
-            timeout: Some(Duration::from_secs(10)),
-            // Status and fields are there; the body only tells more about them. A server that sends
-            // one sends it with the head, and one round trip covers a retransmission.
-            body_timeout: Some(Duration::from_secs(1)),
-        }
-    }
-}
-
-impl Limits {
-    /// Sets the size of a head in bytes, its end included; a larger one fails. Of a client, all
-    /// interim responses count together with the final one, and the framing of the chunks of a
-    /// refusal's body may be as large again. Default: 16 KiB.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError::ZeroLimit`].
-    pub fn with_max_head_bytes(mut self, bytes: usize) -> Result<Self, ConfigError> {
-        self.max_head_bytes = not_zero("max_head_bytes", bytes)?;
-        Ok(self)
-    }
-
-    /// Sets the number of header fields in a head; more of them fail. Default: 100.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError::ZeroLimit`].
-    pub fn with_max_headers(mut self, headers: usize) -> Result<Self, ConfigError> {
-        self.max_headers = not_zero("max_headers", headers)?;
-        Ok(self)
-    }
-
-    /// Sets how many bytes a client keeps of the body of a refusal. Default: 4 KiB; 0: it does not
-    /// wait for any.
-    pub fn with_max_body_bytes(mut self, bytes: usize) -> Self {
-        self.max_body_bytes = bytes;
-        self
-    }
-
-    /// Sets how long the peer may take: a server's until the request is complete, and again until
-    /// it has taken the answer (a refused one, until it has ended its side, too); a client's until
-    /// the response is complete. Default: 10 s; `None`: for ever, which lets a peer keep the
-    /// transport.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError::ZeroDuration`].
-    pub fn with_timeout(
-        mut self,
-        timeout: impl Into<Option<Duration>>,
-    ) -> Result<Self, ConfigError> {
-        self.timeout = timeout.into();
-        ConfigError::check_duration("timeout", self.timeout)?;
-        Ok(self)
-    }
-
-    /// Sets how long a client waits for the body of a refusal after its head, within
-    /// [`timeout`](Self::with_timeout): some servers announce none and leave the connection open, or
-    /// announce more than they send. What has come by then is the body. Default: 1 s; `None`: as
-    /// long as `timeout` allows.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError::ZeroDuration`], also below a microsecond. Not to wait at all, set
-    /// [`max_body_bytes`](Self::with_max_body_bytes) to 0.
-    pub fn with_body_timeout(
-        mut self,
-        timeout: impl Into<Option<Duration>>,
-    ) -> Result<Self, ConfigError> {
-        self.body_timeout = timeout.into();
-        ConfigError::check_duration("body_timeout", self.body_timeout)?;
-        Ok(self)
-    }
-
-    /// The size of a head in bytes. Default: 16 KiB.
-    pub fn max_head_bytes(&self) -> usize {
-        self.max_head_bytes
-    }
-
-    /// The number of header fields in a head. Default: 100.
-    pub fn max_headers(&self) -> usize {
-        self.max_headers
-    }
-
-    /// How many bytes a client keeps of the body of a refusal. Default: 4 KiB.
-    pub fn max_body_bytes(&self) -> usize {
-        self.max_body_bytes
-    }
-
-    /// How long the peer may take. Default: 10 s.
-    pub fn timeout(&self) -> Option<Duration> {
-        self.timeout
-    }
-
-    /// How long a client waits for the body of a refusal after its head. Default: 1 s.
-    pub fn body_timeout(&self) -> Option<Duration> {
-        self.body_timeout
-    }
-}
-
-fn not_zero(setting: &'static str, value: usize) -> Result<usize, ConfigError> {
-    if value == 0 { Err(ConfigError::ZeroLimit { setting }) } else { Ok(value) }
-}
-
-/// What is left of the handshake goes to the connection: output goes first, and input is decoded
-/// up to the gate.
-fn hand_over(
-    mut connection: Connection,
-    now: Timestamp,
-    output: Bytes,
-    early: &[u8],
-    end_of_stream: bool,
-) -> Connection {
-    if !output.is_empty() {
-        connection.output.outbox.push_raw(output.into());
-        connection.watch_output();
-        connection.watch_output();
-    }
-    connection.handle_input(now, early);
-    if end_of_stream {
-        connection.handle_eof(now);
-    }
-    connection
-}
+#[cfg(doc)]
+use crate::Connection;

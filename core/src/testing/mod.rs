@@ -12,7 +12,7 @@
 //! | Does it stop reading, and go on, when it should? | [`Model`]: the gate, written as plainly as possible |
 //! | Is what it sent right? | [`Frame`]: frames, parsed and written a second time, without any code of the decoder |
 //!
-//! [`Pair`] joins two connections by two [`Link`]s under a clock that jumps from one deadline to the
+//! [`Pair`] joins two connections by two [`Pipe`]s under a clock that jumps from one deadline to the
 //! next, with a bound on the steps: what goes round in circles fails instead of hanging, and an hour
 //! of keepalive takes a millisecond.
 //!
@@ -44,9 +44,9 @@
 mod frames;
 mod hostile;
 mod hostile_compressed;
-mod link;
 mod model;
 mod pair;
+mod pipe;
 mod random;
 mod socket;
 pub mod strategies;
@@ -54,9 +54,9 @@ pub mod strategies;
 pub use self::frames::{Frame, header, opcode};
 pub use self::hostile::{Hostile, hostile};
 pub use self::hostile_compressed::hostile_compressed;
-pub use self::link::{Link, Weather};
 pub use self::model::{Model, Rules, Sent, Taken};
 pub use self::pair::{Application, End, Pair, Rest};
+pub use self::pipe::{Conditions, Pipe};
 pub use self::random::Random;
 pub use self::socket::{Socket, sockets};
 /// The version of proptest whose strategies these are.

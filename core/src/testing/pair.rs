@@ -1,11 +1,11 @@
-//! Two connections, a link for each direction, and a clock that only goes when it must.
+//! Two connections, a pipe for each direction, and a clock that only goes when it must.
 
 use bytes::Buf;
 use core::fmt::Debug;
 
 use crate::{Closed, Config, Connection, Event, Message, SendError, Timestamp, Transport};
 
-use crate::testing::link::{Link, Weather};
+use crate::testing::pipe::{Conditions, Pipe};
 
 /// What an application does with its connection in a pair.
 pub trait Application: Debug {
@@ -36,7 +36,7 @@ pub struct End {
 /// Two ends, joined.
 ///
 /// ```
-/// use tidegate_core::testing::{Application, End, Pair, Rest, Weather};
+/// use tidegate_core::testing::{Application, End, Pair, Rest, Conditions};
 /// use tidegate_core::{CloseCode, CloseFrame, Config, Event, Message, Timestamp};
 ///
 /// #[derive(Debug)]
@@ -62,7 +62,7 @@ pub struct End {
 ///     }
 /// }
 ///
-/// let mut pair = Pair::new(Config::default(), Config::default(), Weather::ROUGH, 1);
+/// let mut pair = Pair::new(Config::default(), Config::default(), Conditions::POOR, 1);
 /// assert_eq!(pair.run(&mut Hello(false), &mut Echo, 10_000), Rest::Over);
 /// assert!(pair.client.closed.is_some_and(|closed| closed.is_clean()));
 /// ```
@@ -73,9 +73,9 @@ pub struct Pair {
     /// The server's end.
     pub server: End,
     /// What the client sends.
-    pub upstream: Link,
+    pub upstream: Pipe,
     /// What the server sends.
-    pub downstream: Link,
+    pub downstream: Pipe,
     /// The time.
     pub now: Timestamp,
     steps: usize,
@@ -133,7 +133,7 @@ impl End {
     }
 
     /// Moves bytes as an adapter would; whether anything happened.
-    fn transfer(&mut self, now: Timestamp, out: &mut Link, incoming: &mut Link) -> bool {
+    fn transfer(&mut self, now: Timestamp, out: &mut Pipe, incoming: &mut Pipe) -> bool {
         if self.is_transport_closed {
             return false;
         }
@@ -161,7 +161,7 @@ impl End {
         moved
     }
 
-    fn write(&mut self, now: Timestamp, out: &mut Link) -> bool {
+    fn write(&mut self, now: Timestamp, out: &mut Pipe) -> bool {
         let wanted = self.connection.wants_output();
         let output = self.connection.output();
         assert_eq!(wanted, output.has_remaining(), "the flag says what the output has");
@@ -170,7 +170,7 @@ impl End {
         count > 0
     }
 
-    fn read(&mut self, now: Timestamp, incoming: &mut Link) -> bool {
+    fn read(&mut self, now: Timestamp, incoming: &mut Pipe) -> bool {
         // An adapter that has shut down reads on only to see the end of the stream.
         let discards = self.has_shut_down;
         if self.has_seen_end || !(self.connection.wants_input() || discards) {
@@ -190,7 +190,7 @@ impl End {
         }
     }
 
-    fn next_deadline(&self, incoming: &Link) -> Option<Timestamp> {
+    fn next_deadline(&self, incoming: &Pipe) -> Option<Timestamp> {
         if self.is_transport_closed {
             return None;
         }
@@ -201,14 +201,14 @@ impl End {
 }
 
 impl Pair {
-    /// A client and a server with these settings, in this weather.
-    pub fn new(client: Config, server: Config, weather: Weather, seed: u64) -> Self {
+    /// A client and a server with these settings, in this conditions.
+    pub fn new(client: Config, server: Config, conditions: Conditions, seed: u64) -> Self {
         let now = Timestamp::ZERO;
         Self {
             client: End::new(Connection::client(now, client, [seed.to_le_bytes()[0]; 32])),
             server: End::new(Connection::server(now, server)),
-            upstream: Link::new(weather, seed),
-            downstream: Link::new(weather, seed ^ 0x5555),
+            upstream: Pipe::new(conditions, seed),
+            downstream: Pipe::new(conditions, seed ^ 0x5555),
             now,
             steps: 0,
         }

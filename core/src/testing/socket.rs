@@ -1,22 +1,23 @@
-//! A virtual socket for a loop that reads and writes: two ends over two links.
+//! A virtual socket for a loop that reads and writes: two ends over two pipes.
 
 use alloc::sync::Arc;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::Timestamp;
-use crate::testing::link::{Link, Weather};
+use crate::event_loop::Duplex;
+use crate::testing::pipe::{Conditions, Pipe};
 
-/// Two sockets that are connected. Both links are treated as `weather` says, each by its own
+/// Two sockets that are connected. Both pipes are treated as `conditions` says, each by its own
 /// schedule of the seed.
 ///
 /// ```
 /// use std::io::{ErrorKind, Read, Write};
 /// use tidegate_core::Timestamp;
-/// use tidegate_core::testing::{Weather, sockets};
+/// use tidegate_core::testing::{Conditions, sockets};
 ///
-/// let weather = Weather { delay: core::time::Duration::from_millis(5), ..Weather::FINE };
-/// let (mut client, mut server) = sockets(weather, 1);
+/// let conditions = Conditions { delay: core::time::Duration::from_millis(5), ..Conditions::GOOD };
+/// let (mut client, mut server) = sockets(conditions, 1);
 /// let taken = client.write(b"hello")?;
 ///
 /// let mut buffer = [0; 16];
@@ -28,9 +29,9 @@ use crate::testing::link::{Link, Weather};
 /// assert!(read <= taken);
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn sockets(weather: Weather, seed: u64) -> (Socket, Socket) {
-    let links = [Link::new(weather, seed), Link::new(weather, !seed)];
-    let wire = Arc::new(Mutex::new(Wire { now: Timestamp::ZERO, links }));
+pub fn sockets(conditions: Conditions, seed: u64) -> (Socket, Socket) {
+    let pipes = [Pipe::new(conditions, seed), Pipe::new(conditions, !seed)];
+    let wire = Arc::new(Mutex::new(Wire { now: Timestamp::ZERO, pipes }));
     (Socket { wire: Arc::clone(&wire), out: 0 }, Socket { wire, out: 1 })
 }
 
@@ -47,7 +48,7 @@ pub struct Socket {
 #[derive(Debug)]
 struct Wire {
     now: Timestamp,
-    links: [Link; 2],
+    pipes: [Pipe; 2],
 }
 
 impl Socket {
@@ -60,35 +61,35 @@ impl Socket {
     /// When a read may next give something, the end of the stream too; `None` if nothing is under
     /// way. What a poller would wait for if this end wants to read.
     pub fn next_arrival(&self) -> Option<Timestamp> {
-        self.wire().links.get(1 - self.out).and_then(Link::next_arrival)
+        self.wire().pipes.get(1 - self.out).and_then(Pipe::next_arrival)
     }
 
     /// Whether a write would be taken, at least in part. What a poller would wait for if this end
     /// wants to write.
     pub fn has_room(&self) -> bool {
-        self.wire().links.get(self.out).is_some_and(Link::has_room)
+        self.wire().pipes.get(self.out).is_some_and(Pipe::has_room)
     }
 
     /// Shuts the writing side down, as `TcpStream::shutdown` does. Reading goes on.
     pub fn shut_down(&self) {
-        self.with_link(self.out, Link::shut_down);
+        self.with_pipe(self.out, Pipe::shut_down);
     }
 
     fn wire(&self) -> MutexGuard<'_, Wire> {
         self.wire.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with_link<T>(&self, index: usize, act: impl FnOnce(&mut Link, Timestamp) -> T) -> Option<T> {
+    fn with_pipe<T>(&self, index: usize, act: impl FnOnce(&mut Pipe, Timestamp) -> T) -> Option<T> {
         let mut wire = self.wire();
         let now = wire.now;
-        wire.links.get_mut(index).map(|link| act(link, now))
+        wire.pipes.get_mut(index).map(|pipe| act(pipe, now))
     }
 }
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = buffer.len();
-        let piece = self.with_link(1 - self.out, |link, now| link.read(now, most)).flatten();
+        let piece = self.with_pipe(1 - self.out, |pipe, now| pipe.read(now, most)).flatten();
         let piece = piece.ok_or(ErrorKind::WouldBlock)?;
         for (to, from) in buffer.iter_mut().zip(&piece) {
             *to = *from;
@@ -99,7 +100,7 @@ impl Read for Socket {
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.with_link(self.out, |link, now| link.write(now, bytes)) {
+        match self.with_pipe(self.out, |pipe, now| pipe.write(now, bytes)) {
             Some(0) if !bytes.is_empty() => Err(ErrorKind::WouldBlock.into()),
             count => Ok(count.unwrap_or(0)),
         }
@@ -110,9 +111,16 @@ impl Write for Socket {
     }
 }
 
+impl Duplex for Socket {
+    fn shut_down_write(&mut self) -> io::Result<()> {
+        self.shut_down();
+        Ok(())
+    }
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.with_link(self.out, Link::shut_down);
-        self.with_link(1 - self.out, Link::abandon);
+        self.with_pipe(self.out, Pipe::shut_down);
+        self.with_pipe(1 - self.out, Pipe::abandon);
     }
 }

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 
 use crate::frame::{FrameHeader, Mask, OpCode};
 use crate::testing::frames::{Frame, opcode};
-use crate::testing::link::Weather;
 use crate::testing::model::Sent;
+use crate::testing::pipe::Conditions;
 use crate::{Config, Message, PongPolicy, Role, Watermarks};
 
 /// What a peer sends in one go: frames, and what they mean.
@@ -289,12 +289,12 @@ pub fn config() -> impl Strategy<Value = Config> {
         })
 }
 
-/// Any weather in which everything arrives, sooner or later.
-pub fn weather() -> impl Strategy<Value = Weather> {
+/// Any conditions in which everything arrives, sooner or later.
+pub fn conditions() -> impl Strategy<Value = Conditions> {
     let millis = |most: u64| (0..most).prop_map(Duration::from_millis);
     let pieces = prop_oneof![Just(1usize), 1..80usize, 1..70_000usize];
     (pieces, 1..70_000usize, millis(80), prop_oneof![Just(0usize), 2..60usize], millis(500))
-        .prop_map(|(longest_piece, capacity, delay, stall_one_in, stall)| Weather {
+        .prop_map(|(longest_piece, capacity, delay, stall_one_in, stall)| Conditions {
             capacity,
             longest_piece,
             delay,

@@ -106,12 +106,12 @@ proptest! {
     fn every_message_comes_back_in_order(
         config in strategies::config(),
         messages in prop::collection::vec(strategies::message(3000), 0..30),
-        weather in strategies::weather(),
+        conditions in strategies::conditions(),
         seed: u64,
     ) {
         let config = config.to_builder().max_message_size(5000).max_frame_size(None);
         let config = config.ping_interval(None).close_timeout(None).write_timeout(None).build()?;
-        let (socket, stream) = sockets(weather, seed);
+        let (socket, stream) = sockets(conditions, seed);
         let mut server = Peer::new(Connection::server(NOW, config), stream, seed, echo);
         let (mut rest, mut echoes) = (messages.iter(), Vec::new());
         let patient = Config::builder().ping_interval(None).close_timeout(None).write_timeout(None);

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 
 use proptest::prelude::*;
 use tidegate_core::testing::strategies::{self, Session};
-use tidegate_core::testing::{Frame, Sent, Socket, Weather, opcode, sockets};
+use tidegate_core::testing::{Conditions, Frame, Sent, Socket, opcode, sockets};
 use tidegate_core::{CloseCode, Config, Connection, Delivery, Event, Message, Role, Timestamp};
 
 use crate::world::{Peer, echo};
@@ -67,9 +67,9 @@ fn run(
     connection: Connection,
     bytes: &[u8],
     patience: Patience,
-    (weather, seed): (Weather, u64),
+    (conditions, seed): (Conditions, u64),
 ) -> (Vec<u8>, Peer<impl FnMut(&mut Connection, Event) + use<>>) {
-    let (socket, stream) = sockets(weather, seed);
+    let (socket, stream) = sockets(conditions, seed);
     let mut server = Peer::new(connection, stream, echo);
     let received = Vec::new();
     let mut client = Client { socket, rest: bytes, received, patience, steps: 0, is_over: false };
@@ -147,7 +147,7 @@ proptest! {
         in_chunks: bool,
         session in closed_session(),
         slowness in 1..20usize,
-        weather in strategies::weather(),
+        conditions in strategies::conditions(),
         seed: u64,
     ) {
         let delivery = if in_chunks { Delivery::Chunks } else { Delivery::Whole };
@@ -155,7 +155,7 @@ proptest! {
         let marks = (config.message_marks(), config.byte_marks());
         let server = Connection::server(Timestamp::ZERO, config);
         let patience = Patience::OneIn(slowness);
-        let (received, server) = run(server, &session.bytes(), patience, (weather, seed));
+        let (received, server) = run(server, &session.bytes(), patience, (conditions, seed));
         let sent: Vec<_> = session.messages().collect();
         let (echoes, close) = see(&received);
         prop_assert_eq!(echoes, sent);
@@ -173,12 +173,12 @@ proptest! {
         config in configs(),
         session in closed_session(),
         cut: prop::sample::Index,
-        weather in strategies::weather(),
+        conditions in strategies::conditions(),
         seed: u64,
     ) {
         let bytes = session.bytes();
         let cut = cut.index(bytes.len());
-        let (client, stream) = sockets(weather.cut_after(cut.max(1)), seed);
+        let (client, stream) = sockets(conditions.cut_after(cut.max(1)), seed);
         let mut messages = Vec::new();
         let take = |_: &mut Connection, event| if let Event::Message(message) = event {
             messages.push(message);
@@ -215,7 +215,7 @@ fn twenty_thousand_messages_in_a_row_come_back() {
         let mut bytes = frame.repeat(count);
         bytes.extend(Frame::close(Some(1000), "").masked([0; 4]).encode());
         let server = Connection::server(Timestamp::ZERO, Config::default());
-        let (received, server) = run(server, &bytes, patience, (Weather::FINE, 5));
+        let (received, server) = run(server, &bytes, patience, (Conditions::GOOD, 5));
         let (echoes, close) = see(&received);
         assert_eq!((echoes.len(), close), (count, Some(1000)));
         assert!(server.told.closed.is_some_and(|closed| closed.is_clean()));
@@ -230,7 +230,7 @@ fn a_client_that_reads_last_gets_every_answer() {
     let mut bytes = frame.repeat(180);
     bytes.extend(Frame::close(Some(1001), "").masked([0; 4]).encode());
     let server = Connection::server(Timestamp::ZERO, Config::default());
-    let (received, server) = run(server, &bytes, Patience::AfterAll, (Weather::FINE, 8));
+    let (received, server) = run(server, &bytes, Patience::AfterAll, (Conditions::GOOD, 8));
     let (echoes, close) = see(&received);
     assert_eq!((echoes.len(), close), (180, Some(1001)));
     assert!(server.connection.stats().times_closed > 0, "the gate was needed");
@@ -239,8 +239,10 @@ fn a_client_that_reads_last_gets_every_answer() {
 /// Both ends by the same loop: the client follows the closing handshake, too.
 #[test]
 fn two_loops_talk_and_close() {
-    for (weather, seed) in [(Weather::FINE, 1), (Weather::ROUGH, 2), (Weather::DRIPPING, 3)] {
-        let (socket, stream) = sockets(weather, seed);
+    for (conditions, seed) in
+        [(Conditions::GOOD, 1), (Conditions::POOR, 2), (Conditions::BYTE_BY_BYTE, 3)]
+    {
+        let (socket, stream) = sockets(conditions, seed);
         let mut server =
             Peer::new(Connection::server(Timestamp::ZERO, Config::default()), stream, echo);
         let mut echoed = 0;

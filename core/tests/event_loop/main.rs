@@ -8,11 +8,11 @@
     reason = "a test may panic, and knows its input"
 )]
 
+mod budget;
 mod completion;
 mod echo;
 mod ends;
 mod opening;
 mod script;
-mod share;
 mod time;
 mod world;

@@ -6,7 +6,7 @@ use tidegate_core::event_loop::{Turn, accept, connect};
 use tidegate_core::handshake::{
     Acceptance, ClientHandshake, ClientRequest, HandshakeError, Limits, Rejection, ServerHandshake,
 };
-use tidegate_core::testing::{Socket, Weather, sockets};
+use tidegate_core::testing::{Conditions, Socket, sockets};
 use tidegate_core::{Config, Connection, Timestamp};
 
 use crate::script::Script;
@@ -22,9 +22,9 @@ fn client() -> ClientHandshake {
 /// Runs both ends until the client is open or over.
 fn run(
     mut decide: impl FnMut(&mut ServerHandshake),
-    weather: Weather,
+    conditions: Conditions,
 ) -> (ClientHandshake, ServerHandshake, [Socket; 2], Option<Outcome>) {
-    let (mut socket, mut stream) = sockets(weather, 4);
+    let (mut socket, mut stream) = sockets(conditions, 4);
     let (mut client, mut server) =
         (client(), ServerHandshake::new(Timestamp::ZERO, Limits::default()));
     let mut buffer = [0; 512];
@@ -52,9 +52,9 @@ fn run(
 
 #[test]
 fn both_ends_open_and_the_connections_go_on_with_what_came_behind() {
-    for weather in [Weather::FINE, Weather::ROUGH, Weather::DRIPPING] {
+    for conditions in [Conditions::GOOD, Conditions::POOR, Conditions::BYTE_BY_BYTE] {
         let decide = |server: &mut ServerHandshake| server.accept(Acceptance::new()).unwrap();
-        let (client, server, [socket, stream], ended) = run(decide, weather);
+        let (client, server, [socket, stream], ended) = run(decide, conditions);
         assert!(ended.is_none(), "{ended:?}");
         let now = Timestamp::from_secs(5);
         let open = |connection: Result<Connection, ()>| connection.expect("it is open");
@@ -82,7 +82,7 @@ fn both_ends_open_and_the_connections_go_on_with_what_came_behind() {
 #[test]
 fn a_refusal_is_written_and_read() {
     let decide = |server: &mut ServerHandshake| server.reject(Rejection::new(404)).unwrap();
-    let (client, _, _, ended) = run(decide, Weather::ROUGH);
+    let (client, _, _, ended) = run(decide, Conditions::POOR);
     let Some(Turn::Over { how: Some(how), error: None }) = ended else { panic!("{ended:?}") };
     assert_eq!(Some(&how), client.failure());
     assert_eq!(client.response().unwrap().status(), 404);

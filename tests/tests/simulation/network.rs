@@ -5,7 +5,7 @@ use core::task::{Context, Poll, Waker};
 use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 
-use tidegate_core::testing::{Link, Random, Weather};
+use tidegate_core::testing::{Conditions, Pipe, Random};
 use tidegate_core::{Config, Connection, Timestamp};
 use tidegate_driver::{ByteStream, Clock, WebSocket};
 
@@ -39,7 +39,7 @@ struct State {
 
 #[derive(Debug)]
 struct Wire {
-    link: Link,
+    pipe: Pipe,
     fault: Option<Fault>,
     is_silent: bool,
     reader: Option<Waker>,
@@ -47,18 +47,18 @@ struct Wire {
 }
 
 impl World {
-    /// A world with this weather; the fault hits the first direction (what the client sends) or the
+    /// A world with this conditions; the fault hits the first direction (what the client sends) or the
     /// second.
-    pub(crate) fn new(weather: Weather, seed: u64, fault: Option<(usize, Fault)>) -> Self {
+    pub(crate) fn new(conditions: Conditions, seed: u64, fault: Option<(usize, Fault)>) -> Self {
         let wire = |index: usize| {
             let fault = fault.filter(|(hit, _)| *hit == index).map(|(_, fault)| fault);
-            let weather = match fault {
-                Some(Fault::HalfClose(bytes)) => weather.cut_after(bytes),
-                _ => weather,
+            let conditions = match fault {
+                Some(Fault::HalfClose(bytes)) => conditions.cut_after(bytes),
+                _ => conditions,
             };
-            let link = Link::new(weather, seed ^ index as u64);
+            let pipe = Pipe::new(conditions, seed ^ index as u64);
             let is_silent = fault == Some(Fault::Silence(0));
-            Wire { link, fault, is_silent, reader: None, writer: None }
+            Wire { pipe, fault, is_silent, reader: None, writer: None }
         };
         Self(Rc::new(RefCell::new(State {
             now: Timestamp::ZERO,
@@ -174,11 +174,11 @@ impl State {
 
 impl Wire {
     fn next_arrival(&self) -> Option<Timestamp> {
-        self.link.next_arrival().filter(|_| !self.is_silent)
+        self.pipe.next_arrival().filter(|_| !self.is_silent)
     }
 
     fn has_room(&self) -> bool {
-        self.link.has_room()
+        self.pipe.has_room()
     }
 }
 
@@ -204,7 +204,7 @@ impl ByteStream for End {
         }
         let now = state.now;
         let wire = &mut state.wires[1 - self.out];
-        let piece = if wire.is_silent { None } else { wire.link.read(now, buffer.len()) };
+        let piece = if wire.is_silent { None } else { wire.pipe.read(now, buffer.len()) };
         let Some(piece) = piece else {
             wire.reader = Some(cx.waker().clone());
             return Poll::Pending;
@@ -231,14 +231,14 @@ impl ByteStream for End {
             slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
         let now = state.now;
         let wire = &mut state.wires[self.out];
-        let count = wire.link.write(now, &bytes);
+        let count = wire.pipe.write(now, &bytes);
         if count == 0 {
             wire.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
         match wire.fault {
-            Some(Fault::Reset(behind)) if wire.link.carried() >= behind => state.is_reset = true,
-            Some(Fault::Silence(behind)) if wire.link.carried() >= behind => wire.is_silent = true,
+            Some(Fault::Reset(behind)) if wire.pipe.carried() >= behind => state.is_reset = true,
+            Some(Fault::Silence(behind)) if wire.pipe.carried() >= behind => wire.is_silent = true,
             _ => {}
         }
         state.note(15 << 32 | count as u64);
@@ -252,7 +252,7 @@ impl ByteStream for End {
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let state = &mut *self.world.0.borrow_mut();
         let now = state.now;
-        state.wires[self.out].link.shut_down(now);
+        state.wires[self.out].pipe.shut_down(now);
         state.note(16);
         Poll::Ready(Ok(()))
     }
@@ -262,8 +262,8 @@ impl Drop for End {
     fn drop(&mut self) {
         let state = &mut *self.world.0.borrow_mut();
         let now = state.now;
-        state.wires[self.out].link.shut_down(now);
-        state.wires[1 - self.out].link.abandon(now);
+        state.wires[self.out].pipe.shut_down(now);
+        state.wires[1 - self.out].pipe.abandon(now);
         state.note(17);
     }
 }

@@ -1,10 +1,10 @@
-//! What a seed makes: settings, kinds of connection, applications, weather and faults.
+//! What a seed makes: settings, kinds of connection, applications, conditions and faults.
 
 use core::cell::Cell;
 use core::time::Duration;
 use std::rc::Rc;
 
-use tidegate_core::testing::{Random, Weather};
+use tidegate_core::testing::{Conditions, Random};
 use tidegate_core::{Config, Connection, PongPolicy, Timestamp, Watermarks};
 use tidegate_driver::{Driver, WebSocket};
 
@@ -64,7 +64,7 @@ impl Scenario {
     /// Runs it to its end; what that took, and when it was.
     pub(crate) fn run(self) -> (Effort, Timestamp) {
         let mut random = Random::new(self.seed ^ 0xABCD);
-        let world = World::new(weather(&mut random), self.seed, self.fault);
+        let world = World::new(conditions(&mut random), self.seed, self.fault);
         let longest = random.pick(&[20, 300, 3000]).unwrap();
         let (client, server) = world.streams();
         let (config, other) =
@@ -126,11 +126,11 @@ impl Scenario {
     }
 }
 
-/// Weather in which nothing takes longer than the limits of the configuration.
-fn weather(random: &mut Random) -> Weather {
+/// Conditions in which nothing takes longer than the limits of the configuration.
+fn conditions(random: &mut Random) -> Conditions {
     let capacity = random.pick(&[60, 3000, 60_000]).unwrap();
     let longest_piece = random.pick(&[40, 900, 60_000]).unwrap();
-    Weather {
+    Conditions {
         capacity: 1 + random.below(capacity),
         longest_piece: 1 + random.below(longest_piece),
         delay: Duration::from_micros(random.below(3000) as u64),

@@ -24,7 +24,7 @@ fn run(scenario: Scenario, seed: u64) -> (crate::executor::Effort, Timestamp) {
     run.unwrap_or_else(|_| panic!("SIMULATION_SEED={seed}: {scenario:?}"))
 }
 
-/// Whatever the weather and the kinds of connection: every message arrives, once, in order, the end
+/// Whatever the conditions and the kinds of connection: every message arrives, once, in order, the end
 /// is clean, and polls that come to nothing are rare: of all 200 seeds they are 4 in a hundred.
 #[test]
 fn what_is_sent_arrives() {
@@ -47,7 +47,7 @@ fn what_fails_ends() {
     for seed in seeds() {
         let (effort, now) = run(Scenario::foul(seed), seed);
         assert!(effort.polls <= effort.progress * 3 / 2 + 40, "SIMULATION_SEED={seed}: {effort:?}");
-        // Two thirds of a minute of sleep and as much of weather at most, and then the limits.
+        // Two thirds of a minute of sleep and as much of conditions at most, and then the limits.
         assert!(now < Timestamp::from_secs(300), "SIMULATION_SEED={seed}: {now:?}");
     }
 }

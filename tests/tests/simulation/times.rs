@@ -4,7 +4,7 @@
 use core::time::Duration;
 use std::io::IoSlice;
 
-use tidegate_core::testing::{Frame, Weather, opcode};
+use tidegate_core::testing::{Conditions, Frame, opcode};
 use tidegate_core::{CloseCode, Config, ConfigBuilder, Failure, Timestamp, Watermarks};
 use tidegate_driver::{ByteStream, Error};
 
@@ -23,7 +23,7 @@ const LAST_LOOK: Duration = Duration::from_millis(1);
 
 /// A peer from whom nothing comes.
 fn silence() -> World {
-    World::new(Weather::FINE, 1, Some((1, Fault::Silence(0))))
+    World::new(Conditions::GOOD, 1, Some((1, Fault::Silence(0))))
 }
 
 fn assert_failed<T: core::fmt::Debug>(result: &Result<T, Error>, failure: Failure) {
@@ -65,7 +65,7 @@ fn a_driver_finds_a_silent_peer_by_itself() {
 /// Behind our own closed gate the peer is not blamed: its time begins when the gate opens.
 #[test]
 fn a_closed_gate_stops_the_time_of_the_pong() {
-    let world = World::new(Weather::FINE, 1, None);
+    let world = World::new(Conditions::GOOD, 1, None);
     let marks = Watermarks::new(1, 0).unwrap();
     let (socket, mut peer) = world.client(config().message_marks(marks).build().unwrap());
     let (sender, mut receiver, driver) = socket.split();
@@ -124,8 +124,8 @@ fn a_peer_that_does_not_answer_a_close_is_left_in_time() {
 /// The peer takes what fits in the buffers, at once, and nothing more.
 #[test]
 fn a_peer_that_takes_nothing_is_given_up() {
-    let weather = Weather { capacity: 100, ..Weather::FINE };
-    let world = World::new(weather, 1, Some((1, Fault::Silence(0))));
+    let conditions = Conditions { capacity: 100, ..Conditions::GOOD };
+    let world = World::new(conditions, 1, Some((1, Fault::Silence(0))));
     let config = config().ping_interval(None).write_timeout(Duration::from_secs(5));
     let (mut socket, peer) = world.client(config.build().unwrap());
     let end = run_one(&world, peer, async move {

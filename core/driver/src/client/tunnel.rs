@@ -1,16 +1,18 @@
-//! A way through a proxy, on a stream to it.
+//! Connects to a server through a proxy, on a stream to the proxy.
 
 use std::future::poll_fn;
 use std::io;
 
 use crate::client::proxy::{Proxy, ProxyKind};
-use crate::event_loop::{Attempt, Endpoint, EventLoop, ProtocolMachine};
+use crate::event_loop::{Attempt, Endpoint, EventLoop};
 use crate::io::ByteStream;
 use crate::io::Clock;
-use tidegate_core::handshake::Limits;
-use tidegate_core::handshake::proxy::{HttpConnect, ProxyError, ProxyRequestError, Socks5};
+use tidegate_core::handshake::proxy::{
+    HttpConnectSteps, ProxyError, ProxyRequestError, ProxySteps, Socks5Steps,
+};
+use tidegate_core::handshake::{Handshake, Limits, Steps};
 
-/// Why there is no way through.
+/// Why the proxy does not connect.
 #[derive(Debug)]
 pub(crate) enum TunnelFault {
     Request(ProxyRequestError),
@@ -18,32 +20,31 @@ pub(crate) enum TunnelFault {
     Io(io::Error),
 }
 
-/// Asks the proxy for a connection to this host and port. The stream leads there then.
+/// Asks the proxy for a connection to this host and port. The stream then leads there.
 pub(crate) async fn through<S: ByteStream, C: Clock>(
+    stream: S,
+    clock: C,
+    proxy: &Proxy,
+    target: (&str, u16),
+    limits: &Limits,
+) -> Result<(S, C), TunnelFault> {
+    match proxy.kind() {
+        ProxyKind::Http => {
+            open::<S, C, HttpConnectSteps>(stream, clock, proxy, target, limits).await
+        }
+        ProxyKind::Socks5 => open::<S, C, Socks5Steps>(stream, clock, proxy, target, limits).await,
+    }
+}
+
+async fn open<S: ByteStream, C: Clock, P: ProxySteps>(
     stream: S,
     clock: C,
     proxy: &Proxy,
     (host, port): (&str, u16),
     limits: &Limits,
 ) -> Result<(S, C), TunnelFault> {
-    let (now, credentials) = (clock.now(), proxy.credentials());
-    match proxy.kind() {
-        ProxyKind::Http => {
-            let machine = HttpConnect::new(now, host, port, credentials, limits);
-            open(stream, clock, machine.map_err(TunnelFault::Request)?).await
-        }
-        ProxyKind::Socks5 => {
-            let machine = Socks5::new(now, host, port, credentials, limits);
-            open(stream, clock, machine.map_err(TunnelFault::Request)?).await
-        }
-    }
-}
-
-async fn open<S: ByteStream, C: Clock, M: Way>(
-    stream: S,
-    clock: C,
-    machine: M,
-) -> Result<(S, C), TunnelFault> {
+    let machine = Handshake::<P>::new(clock.now(), host, port, proxy.credentials(), limits)
+        .map_err(TunnelFault::Request)?;
     let mut tunnel = Tunnel { endpoint: Endpoint::new(stream, clock), machine };
     poll_fn(|cx| {
         tunnel.poll_until(cx, |tunnel| {
@@ -59,9 +60,11 @@ async fn open<S: ByteStream, C: Clock, M: Way>(
     })
     .await;
     let Tunnel { endpoint, machine } = tunnel;
-    match (endpoint.stream, machine.failure()) {
-        // In TLS and in HTTP the client speaks first: what has come is nobody's.
-        (Some(_), None) if machine.has_rest() => Err(TunnelFault::Proxy(ProxyError::EarlyData)),
+    match (endpoint.stream, machine.failure().copied()) {
+        // In TLS and in HTTP the client speaks first, so the server cannot have sent these bytes.
+        (Some(_), None) if !machine.rest().is_empty() => {
+            Err(TunnelFault::Proxy(ProxyError::EarlyData))
+        }
         (Some(stream), None) => Ok((stream, endpoint.clock)),
         (_, Some(error)) if error != ProxyError::EndOfStream => Err(TunnelFault::Proxy(error)),
         _ => Err(match endpoint.fault {
@@ -71,42 +74,18 @@ async fn open<S: ByteStream, C: Clock, M: Way>(
     }
 }
 
-/// A proxy's machine on a stream.
-struct Tunnel<S, C, M> {
+/// The handshake with a proxy, on a stream to it.
+struct Tunnel<S, C, P> {
     endpoint: Endpoint<S, C>,
-    machine: M,
+    machine: Handshake<P>,
 }
 
-impl<S: ByteStream, C: Clock, M: ProtocolMachine> EventLoop for Tunnel<S, C, M> {
+impl<S: ByteStream, C: Clock, P: Steps> EventLoop for Tunnel<S, C, P> {
     type Stream = S;
     type Clock = C;
-    type Machine = M;
+    type Machine = Handshake<P>;
 
-    fn parts(&mut self) -> (&mut Endpoint<S, C>, &mut M) {
+    fn parts(&mut self) -> (&mut Endpoint<S, C>, &mut Handshake<P>) {
         (&mut self.endpoint, &mut self.machine)
     }
 }
-
-/// What both machines tell.
-trait Way: ProtocolMachine {
-    fn is_open(&self) -> bool;
-    fn failure(&self) -> Option<ProxyError>;
-    fn has_rest(&self) -> bool;
-}
-
-macro_rules! ways {
-    ($($machine:ty),+) => {$(
-        impl Way for $machine {
-            fn is_open(&self) -> bool {
-                self.is_open()
-            }
-            fn failure(&self) -> Option<ProxyError> {
-                self.failure().copied()
-            }
-            fn has_rest(&self) -> bool {
-                !self.rest().is_empty()
-            }
-        }
-    )+};
-}
-ways!(HttpConnect, Socks5);

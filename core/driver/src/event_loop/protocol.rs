@@ -2,8 +2,7 @@
 
 use bytes::Buf;
 
-use tidegate_core::handshake::proxy::{HttpConnect, Socks5};
-use tidegate_core::handshake::{ClientHandshake, ServerHandshake};
+use tidegate_core::handshake::{Handshake, Steps};
 use tidegate_core::{Connection, READ_SIZE, Timestamp, Transport};
 
 /// A state machine of the core: a connection, an opening handshake, or a handshake with a proxy.
@@ -21,14 +20,12 @@ pub(crate) trait ProtocolMachine {
     /// Whether it is known how this ends, so that more input cannot change the result.
     fn is_decided(&self) -> bool;
     /// The size of the buffer for one read.
-    fn read_size(&self) -> usize {
-        READ_SIZE
-    }
+    fn read_size(&self) -> usize;
 }
 
-macro_rules! protocol_machines {
-    ($($machine:ty: $is_decided:expr $(, $read_size:expr)?);+) => {$(
-        impl ProtocolMachine for $machine {
+macro_rules! protocol_machine {
+    ([$($generics:tt)*] $machine:ty: $is_decided:expr, $read_size:expr) => {
+        impl<$($generics)*> ProtocolMachine for $machine {
             fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
                 self.handle_input(now, input);
             }
@@ -56,17 +53,16 @@ macro_rules! protocol_machines {
             fn is_decided(&self) -> bool {
                 $is_decided(self)
             }
-            $(fn read_size(&self) -> usize {
+            fn read_size(&self) -> usize {
                 $read_size(self)
-            })?
+            }
         }
-    )+};
+    };
 }
-protocol_machines!(
-    Connection: |connection: &Self| connection.closed().is_some(), Self::read_size;
-    ServerHandshake: |server: &Self| server.failure().is_some();
-    // A client that has failed may still be reading the body of the server's refusal.
-    ClientHandshake: |client: &Self| client.failure().is_some() && !client.wants_input();
-    HttpConnect: |proxy: &Self| proxy.failure().is_some();
-    Socks5: |proxy: &Self| proxy.failure().is_some()
+protocol_machine!([] Connection: |machine: &Self| machine.closed().is_some(), Self::read_size);
+// A client that has failed may still be reading the body of the server's refusal.
+protocol_machine!(
+    [S: Steps] Handshake<S>:
+    |machine: &Self| machine.failure().is_some() && !machine.wants_input(),
+    |_: &Self| READ_SIZE
 );

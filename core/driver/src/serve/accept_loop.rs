@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::io::Clock;
+use crate::io::{Clock, before_deadline};
 use crate::serve::connection_task;
 use crate::serve::counters::Counters;
 use crate::serve::decision::Arrival;
@@ -15,7 +15,6 @@ use crate::serve::handler_outcome::HandlerOutcome;
 use crate::serve::listener::{Listener, Remote, Runtime};
 use crate::serve::options::ServeOptions;
 use crate::serve::server_state::SharedServer;
-use crate::serve::timeout::with_timeout;
 use crate::trace::{Span, within};
 use crate::websocket::WebSocket;
 
@@ -84,11 +83,12 @@ where
     /// is to stop.
     async fn pause(&mut self) {
         let Self { clock, shared, .. } = self;
-        with_timeout(clock, PAUSE, |cx| match shared.poll_stop(cx) {
+        let stopped = poll_fn(|cx| match shared.poll_stop(cx) {
             Some(_) => Poll::Ready(()),
             None => Poll::Pending,
-        })
-        .await;
+        });
+        let deadline = clock.now() + PAUSE;
+        before_deadline(clock, Some(deadline), stopped).await;
     }
 
     /// Waits until all clients are gone, aborts those that take too long, and waits for those.
@@ -113,7 +113,8 @@ where
         })
         .await;
         shared.abort_all();
-        with_timeout(&mut clock, ABORT_TIMEOUT, |cx| shared.poll_empty(cx)).await;
+        let deadline = clock.now() + ABORT_TIMEOUT;
+        before_deadline(&mut clock, Some(deadline), poll_fn(|cx| shared.poll_empty(cx))).await;
         shared.counters()
     }
 }

@@ -2,13 +2,12 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::event_loop::{Attempt, Endpoint, EventLoop};
-use crate::io::{ByteStream, Clock};
+use crate::io::{ByteStream, Clock, before_deadline};
 use crate::serve::abortable::{RunResult, run_abortable, run_handler};
 use crate::serve::decision::Arrival;
 use crate::serve::handler_outcome::{HandlerOutcome, in_full, is_normal_end, is_of_connection};
@@ -17,7 +16,6 @@ use crate::serve::opening_handshake::{Opened, open};
 use crate::serve::options::ServeOptions;
 use crate::serve::refused_client::RefusedClient;
 use crate::serve::server_state::{Permit, going_away};
-use crate::serve::timeout::with_timeout;
 use crate::split::Driver;
 use crate::trace::Span;
 use crate::websocket::{ReturnSlot, Returned, WebSocket};
@@ -155,26 +153,31 @@ async fn close<S: ByteStream, C: Clock>(mut socket: Box<WebSocket<S, C>>, frame:
     let timeout = socket.connection.config().close_timeout();
     // This frame may be sent, so there is no error.
     let _ = socket.begin_close(frame);
-    with_timeout(&mut clock, timeout, |cx| socket.poll_stream_closed(cx)).await;
+    let deadline = timeout.map(|timeout| clock.now() + timeout);
+    let closed = poll_fn(|cx| socket.poll_stream_closed(cx));
+    before_deadline(&mut clock, deadline, closed).await;
 }
 
 /// As [`close`], for a split connection whose driver the handler has polled itself.
-async fn close_split<S: ByteStream, C: Clock>(mut driver: Box<Driver<S, C>>) {
+async fn close_split<S: ByteStream, C: Clock>(driver: Box<Driver<S, C>>) {
     let Some((mut clock, timeout)) = driver.close_timeout() else { return };
-    with_timeout(&mut clock, timeout, |cx| Pin::new(&mut driver).poll(cx)).await;
+    let deadline = timeout.map(|timeout| clock.now() + timeout);
+    before_deadline(&mut clock, deadline, driver).await;
 }
 
 /// Waits for the peer of a connection that has ended to close the stream.
 async fn wait_for_peer<S: ByteStream, C: Clock>(mut endpoint: Box<Endpoint<S, C>>) {
     let mut clock = endpoint.clock.clone();
-    with_timeout(&mut clock, LINGER, |cx| endpoint.poll_discard(cx)).await;
+    let deadline = clock.now() + LINGER;
+    before_deadline(&mut clock, Some(deadline), poll_fn(|cx| endpoint.poll_discard(cx))).await;
 }
 
 /// Waits for a refused client to close the stream. If the server closed it first, the operating
 /// system could destroy the response before the client has read it.
 async fn wait_for_refused<S: ByteStream, C: Clock>(mut client: RefusedClient<S, C>) {
     let mut clock = client.clock().clone();
-    with_timeout(&mut clock, LINGER, |cx| client.poll_closed(cx)).await;
+    let deadline = clock.now() + LINGER;
+    before_deadline(&mut clock, Some(deadline), poll_fn(|cx| client.poll_closed(cx))).await;
 }
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {

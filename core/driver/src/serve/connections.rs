@@ -25,7 +25,7 @@ pub(crate) enum ClientStage {
 /// All clients of a server, by a number that rises with each one.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    clients: BTreeMap<u64, Client>,
+    clients: BTreeMap<u64, ClientEntry>,
     /// The first one is the oldest.
     silent: BTreeSet<u64>,
     lingering: BTreeSet<u64>,
@@ -37,7 +37,7 @@ pub(crate) struct Connections {
 }
 
 #[derive(Debug)]
-struct Client {
+struct ClientEntry {
     stage: ClientStage,
     address: Option<IpAddr>,
 }
@@ -72,7 +72,7 @@ impl Connections {
         if let Some(address) = address {
             *self.addresses.entry(address).or_default() += 1;
         }
-        self.clients.insert(number, Client { stage: ClientStage::Silent, address });
+        self.clients.insert(number, ClientEntry { stage: ClientStage::Silent, address });
         self.count_in(number, ClientStage::Silent);
     }
 
@@ -86,7 +86,7 @@ impl Connections {
     }
 
     pub(crate) fn remove(&mut self, number: u64) {
-        let Some(Client { stage, address }) = self.clients.remove(&number) else { return };
+        let Some(ClientEntry { stage, address }) = self.clients.remove(&number) else { return };
         self.count_out(number, stage);
         if let Some(address) = address
             && let Some(count) = self.addresses.get_mut(&address)

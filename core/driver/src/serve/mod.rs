@@ -15,7 +15,6 @@ mod options;
 mod origins;
 mod refused_client;
 mod server_state;
-mod timeout;
 
 pub use self::counters::Counters;
 pub use self::decision::{Accept, Arrival, Decision};

@@ -6,13 +6,12 @@ use std::pin::pin;
 use std::task::Poll;
 
 use crate::handshake::Incoming;
-use crate::io::{ByteStream, Clock};
+use crate::io::{ByteStream, Clock, before_deadline};
 use crate::serve::decision::{Accept, Arrival, Decision};
 use crate::serve::listener::Remote;
 use crate::serve::options::ServeOptions;
 use crate::serve::refused_client::RefusedClient;
 use crate::serve::server_state::Permit;
-use crate::serve::timeout::with_timeout;
 use crate::trace::Span;
 use crate::websocket::{Closer, WebSocket};
 use tidegate_core::handshake::Rejection;
@@ -25,50 +24,23 @@ pub(crate) enum Opened<S, C> {
     Nothing,
 }
 
+/// Runs the opening handshake of one stream, whose `opening` makes it usable.
 pub(crate) async fn open<S: ByteStream, C: Clock>(
     opening: impl Future<Output = io::Result<S>>,
     peer: Remote,
-    mut clock: C,
+    clock: C,
     permit: &Permit,
     options: &ServeOptions,
 ) -> Opened<S, C> {
-    let failed = || {
-        Span::handshake_failed();
-        permit.shared().count(|counters| counters.failed_handshakes += 1);
-    };
-    let refused = || {
-        Span::refused();
-        permit.shared().count(|counters| counters.refused += 1);
-    };
-    let limits = &options.limits;
-
-    let received = unless_called_off(&permit.closer, async {
-        let mut opening = pin!(opening);
-        let stream =
-            with_timeout(&mut clock, limits.timeout(), |cx| opening.as_mut().poll(cx)).await?;
-        Some(Incoming::receive_or_refuse(stream.ok()?, clock, limits.clone()).await)
-    });
-    let mut incoming = match received.await.flatten() {
-        Some(Ok(incoming)) => incoming,
-        Some(Err(client)) => {
-            failed();
-            return Opened::Refused(client);
-        }
-        None if permit.closer.is_displaced() => {
-            Span::displaced();
-            permit.shared().count(|counters| counters.displaced += 1);
-            return Opened::Nothing;
-        }
-        None => {
-            failed();
-            return Opened::Nothing;
-        }
+    let mut incoming = match receive_request(opening, clock, permit, options).await {
+        Ok(incoming) => incoming,
+        Err(opened) => return opened,
     };
     permit.request_arrived();
 
     let arrival = Arrival::new(incoming.request().clone(), peer);
     let Some(decision) = decide(incoming.clock(), &arrival, options).await else {
-        failed();
+        count_failed(permit);
         return Opened::Refused(incoming.refuse(service_unavailable()).await);
     };
     let accept = match decision {
@@ -76,11 +48,11 @@ pub(crate) async fn open<S: ByteStream, C: Clock>(
             options.complete(accept, &arrival)
         }
         Decision::Accept(_) => {
-            refused();
+            count_refused(permit);
             return Opened::Refused(incoming.refuse(service_unavailable()).await);
         }
         Decision::Reject(rejection) => {
-            refused();
+            count_refused(permit);
             return Opened::Refused(incoming.refuse(rejection).await);
         }
     };
@@ -99,10 +71,55 @@ pub(crate) async fn open<S: ByteStream, C: Clock>(
             Opened::Socket(Box::new(socket), arrival)
         }
         Err(client) => {
-            failed();
+            count_failed(permit);
             client.map_or(Opened::Nothing, Opened::Refused)
         }
     }
+}
+
+/// Makes the stream usable and waits for a valid request on it.
+///
+/// # Errors
+///
+/// What became of a stream without one.
+async fn receive_request<S: ByteStream, C: Clock>(
+    opening: impl Future<Output = io::Result<S>>,
+    mut clock: C,
+    permit: &Permit,
+    options: &ServeOptions,
+) -> Result<Incoming<S, C>, Opened<S, C>> {
+    let limits = &options.limits;
+    let received = unless_called_off(&permit.closer, async {
+        let deadline = limits.timeout().map(|timeout| clock.now() + timeout);
+        let stream = before_deadline(&mut clock, deadline, opening).await?;
+        Some(Incoming::receive_or_refuse(stream.ok()?, clock, limits.clone()).await)
+    });
+    match received.await.flatten() {
+        Some(Ok(incoming)) => Ok(incoming),
+        Some(Err(client)) => {
+            count_failed(permit);
+            Err(Opened::Refused(client))
+        }
+        None if permit.closer.is_displaced() => {
+            Span::displaced();
+            permit.shared().count(|counters| counters.displaced += 1);
+            Err(Opened::Nothing)
+        }
+        None => {
+            count_failed(permit);
+            Err(Opened::Nothing)
+        }
+    }
+}
+
+fn count_failed(permit: &Permit) {
+    Span::handshake_failed();
+    permit.shared().count(|counters| counters.failed_handshakes += 1);
+}
+
+fn count_refused(permit: &Permit) {
+    Span::refused();
+    permit.shared().count(|counters| counters.refused += 1);
 }
 
 /// The decision of the options and the application; `None` if the application takes too long.
@@ -118,8 +135,9 @@ async fn decide(
     }
     match &options.decide {
         Some(decide) => {
-            let mut deciding = decide(arrival.clone());
-            with_timeout(clock, options.limits.timeout(), |cx| deciding.as_mut().poll(cx)).await
+            let deciding = decide(arrival.clone());
+            let deadline = options.limits.timeout().map(|timeout| clock.now() + timeout);
+            before_deadline(clock, deadline, deciding).await
         }
         None => Some(Decision::Accept(Accept::new())),
     }

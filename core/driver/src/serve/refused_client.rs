@@ -3,14 +3,14 @@
 
 use std::task::{Context, Poll};
 
-use crate::handshake::{Incoming, Opening, failed};
+use crate::handshake::{Incoming, Opening};
 use crate::io::{ByteStream, Clock};
 use crate::trace::{Span, within};
 use crate::websocket::WebSocket;
-use tidegate_core::handshake::{Limits, Rejection, ServerHandshake};
+use tidegate_core::handshake::{Limits, Rejection, ServerSteps};
 
 /// A client that was refused and has its response. Its stream is still open.
-pub(crate) struct RefusedClient<S, C>(Box<Opening<S, C, ServerHandshake>>);
+pub(crate) struct RefusedClient<S, C>(Box<Opening<S, C, ServerSteps>>);
 
 impl<S: ByteStream, C: Clock> RefusedClient<S, C> {
     pub(crate) fn clock(&self) -> &C {
@@ -32,7 +32,7 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     ) -> Result<Self, RefusedClient<S, C>> {
         let receiving = async {
             Self::wait(stream, clock, limits).await.map_err(|opening| {
-                Span::opening_failed(&failed(&opening.endpoint, &opening.handshake));
+                Span::opening_failed(&opening.error());
                 RefusedClient(opening)
             })
         };

@@ -1,45 +1,10 @@
 //! Accepts what senders send: each in the order of arrival, when the outbox has room.
 
 use crate::error::Error;
+use crate::split::send_item::{NotAccepted, SendItem};
 use crate::split::state::SplitState;
 use crate::split::wakes::Wakes;
-use tidegate_core::{Chunk, ChunkError, Connection, Message, Outgoing, SendError};
-
-/// What a sender wants to send.
-pub(crate) enum SendItem<'m> {
-    Message(Outgoing<'m>),
-    /// A part of a message. `begins` if it must be the first one: it then must not continue a
-    /// message that somebody else left unfinished.
-    Chunk {
-        chunk: Chunk,
-        begins: bool,
-    },
-    /// Its turn came, and it could not be sent. Stays in the queue until its sender asks.
-    Failed(Error),
-}
-
-/// An item that waits for room.
-pub(crate) struct WaitingItem {
-    pub(crate) sender: u64,
-    pub(crate) item: SendItem<'static>,
-}
-
-/// Why an item is not in the outbox.
-pub(crate) enum NotAccepted<'m> {
-    HasToWait(SendItem<'m>),
-    Failed(Error),
-}
-
-impl SendItem<'_> {
-    /// What waits has to outlive the call that sends it: a borrowed message is copied.
-    pub(crate) fn into_owned(self) -> SendItem<'static> {
-        match self {
-            Self::Message(message) => SendItem::Message(message.into_owned()),
-            Self::Chunk { chunk, begins } => SendItem::Chunk { chunk, begins },
-            Self::Failed(error) => SendItem::Failed(error),
-        }
-    }
-}
+use tidegate_core::{ChunkError, Connection, Message, Outgoing, SendError};
 
 impl SplitState {
     /// Puts an item into the outbox if its turn has come and there is room. What `send`, `feed`,

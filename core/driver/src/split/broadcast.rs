@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use crate::error::Error;
-use crate::split::acceptance::{SendItem, WaitingItem};
 use crate::split::queued_call::QueuedCall;
+use crate::split::send_item::{SendItem, WaitingItem};
 use crate::split::sender::Sender;
 use tidegate_core::{CloseCode, Outgoing, Prepared, SendError};
 

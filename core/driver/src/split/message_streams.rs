@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 use futures_sink::Sink;
 
 use crate::error::Error;
-use crate::split::acceptance::SendItem;
 use crate::split::receiver::Receiver;
+use crate::split::send_item::SendItem;
 use crate::split::sender::Sender;
 use crate::websocket::{
     ChunkAssembly, ChunkSource, MessageReader, MessageSource, MessageTarget, MessageWriter, Target,

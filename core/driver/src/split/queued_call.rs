@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::split::acceptance::{NotAccepted, SendItem, WaitingItem};
+use crate::split::send_item::{NotAccepted, SendItem, WaitingItem};
 use crate::split::shared::SharedConnection;
 use crate::split::state::SplitState;
 use crate::split::wait_for::WaitFor;

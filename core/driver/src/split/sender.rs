@@ -9,11 +9,11 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::error::Error;
-use crate::split::acceptance::SendItem;
 use crate::split::on_drop::OnDrop;
 use crate::split::queued_call::QueuedCall;
-use crate::split::sender_sink::SinkWait;
+use crate::split::send_item::SendItem;
 use crate::split::shared::SharedConnection;
+use crate::split::sink_wait::SinkWait;
 use crate::split::wait_for::WaitFor;
 use tidegate_core::{Chunk, CloseCode, CloseFrame, Closed, ControlError, Outgoing, SendError};
 

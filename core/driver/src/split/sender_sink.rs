@@ -1,4 +1,4 @@
-//! A `Sender` as a `Sink`: what it waits for between two polls.
+//! A `Sender` as a `Sink` of messages.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -6,28 +6,11 @@ use std::task::{Context, Poll, ready};
 use futures_sink::Sink;
 
 use crate::error::Error;
-use crate::split::acceptance::{NotAccepted, SendItem};
+use crate::split::send_item::{NotAccepted, SendItem};
 use crate::split::sender::Sender;
+use crate::split::sink_wait::{SinkFlush, SinkWait};
 use crate::split::state::SplitState;
 use tidegate_core::{CloseCode, Message, Outgoing};
-
-/// What the sender waits for as a sink.
-#[derive(Clone, Copy)]
-pub(crate) enum SinkWait {
-    Nothing,
-    Room(u64),
-    Written(SinkFlush),
-}
-
-/// A flush that waits, or was given up: which of the two is not known when the sink is polled.
-#[derive(Clone, Copy)]
-pub(crate) struct SinkFlush {
-    ticket: u64,
-    /// How many bytes had been accepted, which is what the ticket waits for.
-    accepted: u64,
-    /// How often it has begun anew for what was accepted since.
-    rounds: u8,
-}
 
 impl Sender {
     pub(crate) fn poll_room(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {

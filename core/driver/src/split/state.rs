@@ -8,8 +8,8 @@ use crate::event_loop::Endpoint;
 use crate::io::{ByteStream, Clock};
 use crate::split::driver_task::{DriverNeeds, DriverTask};
 
-use crate::split::acceptance::WaitingItem;
 use crate::split::on_drop::OnDrop;
+use crate::split::send_item::WaitingItem;
 use crate::split::wait_for::WaitFor;
 use crate::split::wait_queue::WaitQueue;
 use crate::split::wakes::Wakes;

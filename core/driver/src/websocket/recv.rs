@@ -43,9 +43,13 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// between calls that wait, to take all messages that arrived together.
     pub fn try_recv(&mut self) -> Option<Message> {
         loop {
-            let event = self.take_event()?;
-            if let Some(message) = self.assembly.message(event) {
-                return Some(message);
+            match self.take_event()? {
+                Event::Message(message) => return Some(message),
+                event => {
+                    if let Some(message) = self.assembly.message(event) {
+                        return Some(message);
+                    }
+                }
             }
         }
     }
@@ -131,6 +135,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             return Poll::Ready(Ok(Some(message)));
         }
         self.poll_until(cx, |socket| match socket.take_event() {
+            Some(Event::Message(message)) => Attempt::Done(Ok(Some(message))),
             Some(event) => match socket.assembly.message(event) {
                 Some(message) => Attempt::Done(Ok(Some(message))),
                 None => Attempt::Again,

@@ -1,13 +1,14 @@
-//! What a client asks for (RFC 6455 §4.1).
+//! The request that a client sends to open a WebSocket (RFC 6455 §4.1).
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::handshake::deflate::Offer;
+use crate::handshake::compression::OfferedCompression;
 use crate::handshake::error::RequestError;
-use crate::handshake::headers::{
-    Headers, check_added, is_authority, is_subprotocol, is_target_byte, path_of, write_field,
+use crate::handshake::headers::Headers;
+use crate::handshake::syntax::{
+    check_added, is_authority, is_subprotocol, is_target_byte, path_of, write_field,
 };
 
 /// A request for a WebSocket. Checked as it is put together, so it is always valid.
@@ -33,7 +34,7 @@ pub struct ClientRequest {
     subprotocols: Vec<String>,
     origin: Option<String>,
     headers: Headers,
-    offer: Offer,
+    offer: OfferedCompression,
 }
 
 impl ClientRequest {
@@ -53,7 +54,14 @@ impl ClientRequest {
         }
         let headers = Headers::default();
         let (subprotocols, origin) = (Vec::new(), None);
-        Ok(Self { host, target, subprotocols, origin, headers, offer: Offer::default() })
+        Ok(Self {
+            host,
+            target,
+            subprotocols,
+            origin,
+            headers,
+            offer: OfferedCompression::default(),
+        })
     }
 
     /// Offers a subprotocol, after those that are offered already: the most preferred comes first.
@@ -113,8 +121,8 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// What is offered beside.
-    pub(crate) fn offer(&self) -> Offer {
+    /// The compression that is offered.
+    pub(crate) fn offer(&self) -> OfferedCompression {
         self.offer
     }
 
@@ -123,7 +131,7 @@ impl ClientRequest {
         &self.subprotocols
     }
 
-    /// The bytes of the request with this key.
+    /// The bytes of the request, with this key.
     pub(crate) fn encode(&self, key: &str) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         for part in ["GET ", &self.target, " HTTP/1.1\r\n"] {
@@ -151,12 +159,12 @@ impl ClientRequest {
         out
     }
 
-    /// The host that is asked, with its port if it is named.
+    /// The host, with its port if it was given.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The path and query that are asked for.
+    /// The path, and the query if there is one.
     pub fn target(&self) -> &str {
         &self.target
     }
@@ -172,7 +180,7 @@ impl fmt::Debug for ClientRequest {
     }
 }
 
-/// What the request writes itself, beside everything of the handshake's own, and what would
-/// announce a body.
+/// Headers that cannot be added: the request writes them itself, or they would announce a body.
+/// Those that begin with `Sec-WebSocket-` cannot be added either.
 const RESERVED: [&str; 6] =
     ["Host", "Upgrade", "Connection", "Origin", "Content-Length", "Transfer-Encoding"];

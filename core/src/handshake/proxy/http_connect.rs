@@ -1,41 +1,35 @@
-//! The CONNECT method of HTTP (RFC 9110 §9.3.6).
+//! The CONNECT method of HTTP (RFC 9110 §9.3.6): asks a proxy for a tunnel.
 
 use alloc::format;
 use alloc::vec::Vec;
-use core::fmt;
 use core::net::Ipv6Addr;
 
-use bytes::{Buf, Bytes};
-
-use crate::connection::Transport;
-use crate::handshake::Limits;
-use crate::handshake::client::response::StatusLine;
-use crate::handshake::credentials::BasicCredentials;
-use crate::handshake::deadline::Deadline;
 use crate::handshake::error::HandshakeError;
-use crate::handshake::head::{Head, Part};
-use crate::handshake::headers::{is_authority, write_field};
-use crate::handshake::proxy::{ProxyError, ProxyRequestError};
-use crate::time::Timestamp;
+use crate::handshake::exchange::{Exchange, Handshake, Steps};
+use crate::handshake::head::Head;
+use crate::handshake::limits::Limits;
+use crate::handshake::not_http::HeadKind;
+use crate::handshake::proxy::error::{ProxyError, ProxyRequestError};
+use crate::handshake::proxy::request::{ProxySteps, ProxyTarget};
+use crate::handshake::start_line::{StartLine, StatusLine};
+use crate::handshake::syntax::{is_authority, write_field};
 
 /// Asks an HTTP proxy for a tunnel to a server.
 ///
-/// The calls may come in any order. Once it [`is_open`](Self::is_open) the transport leads to the
-/// server. `Debug` shows no bytes that were sent or have come.
-pub struct HttpConnect {
-    now: Timestamp,
-    deadline: Deadline,
-    output: Bytes,
-    state: State,
-    rest: Vec<u8>,
+/// Once it [`is_open`](Self::is_open), the transport leads to the server.
+pub type HttpConnect = Handshake<HttpConnectSteps>;
+
+/// The states of an [`HttpConnect`].
+#[derive(Debug)]
+pub struct HttpConnectSteps {
+    state: TunnelState,
 }
 
 #[derive(Debug)]
-enum State {
-    /// The head is arriving; the first line may have come.
+enum TunnelState {
+    /// The head of the proxy's response is arriving.
     Receiving {
-        head: Head,
-        status: Option<u16>,
+        head: Head<ProxyStatusLine>,
     },
     Open,
     Failed {
@@ -43,20 +37,25 @@ enum State {
     },
 }
 
-impl HttpConnect {
-    /// Asks for this host, an IPv6 address without brackets, and this port. [`Limits::timeout`]
-    /// begins; the limits on heads hold for the answer.
-    ///
-    /// # Errors
-    ///
-    /// [`ProxyRequestError::Host`].
-    pub fn new(
-        now: Timestamp,
-        host: &str,
-        port: u16,
-        credentials: Option<&BasicCredentials>,
+/// The first line of a proxy's response. Unlike a server's, it must be HTTP/1.x.
+#[derive(Debug)]
+struct ProxyStatusLine(StatusLine);
+
+impl StartLine for ProxyStatusLine {
+    const KIND: HeadKind = HeadKind::Response;
+
+    fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
+        let line = StatusLine::parse(line)?;
+        if line.is_http1 { Ok(Self(line)) } else { Err(HandshakeError::HttpVersion) }
+    }
+}
+
+impl ProxySteps for HttpConnectSteps {
+    fn begin(
+        target: &ProxyTarget<'_>,
         limits: &Limits,
-    ) -> Result<Self, ProxyRequestError> {
+    ) -> Result<(Vec<u8>, Self), ProxyRequestError> {
+        let ProxyTarget { host, port, credentials } = target;
         let authority = match host.parse::<Ipv6Addr>() {
             Ok(_) => format!("[{host}]:{port}"),
             Err(_) => format!("{host}:{port}"),
@@ -71,150 +70,58 @@ impl HttpConnect {
             write_field("Proxy-Authorization", value.as_bytes(), &mut request);
         }
         request.extend_from_slice(b"\r\n");
-        Ok(Self {
-            now,
-            deadline: Deadline::after(now, limits.timeout()),
-            output: request.into(),
-            state: State::Receiving { head: Head::response(limits), status: None },
-            rest: Vec::new(),
-        })
+        Ok((request, Self { state: TunnelState::Receiving { head: Head::new(limits) } }))
     }
+}
 
-    /// Takes bytes that came from the transport, all of them, in any pieces. What comes behind the
-    /// answer is [`rest`](Self::rest).
-    pub fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
-        self.tick(now);
-        match &mut self.state {
-            State::Receiving { .. } => {
-                if let Err(failure) = self.receive(input) {
-                    self.fail(failure);
-                }
+impl Steps for HttpConnectSteps {
+    type Failure = ProxyError;
+
+    fn read(&mut self, _: &mut Exchange, input: &mut &[u8]) -> Result<(), ProxyError> {
+        let TunnelState::Receiving { head } = &mut self.state else { return Ok(()) };
+        while let Some((ProxyStatusLine(line), _)) = head.read(input)? {
+            if line.is_interim() {
+                continue;
             }
-            State::Open => self.rest.extend_from_slice(input),
-            State::Failed { .. } => {}
-        }
-    }
-
-    /// Takes the end of the stream.
-    pub fn handle_eof(&mut self, now: Timestamp) {
-        self.tick(now);
-        self.cut_short(HandshakeError::EndOfStream);
-    }
-
-    /// Takes the time, and does what is due.
-    pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.tick(now);
-        if self.wants_input() && self.deadline.is_over(self.now) {
-            self.cut_short(HandshakeError::Timeout);
-        }
-    }
-
-    /// What waits to be written. Nothing after a failure.
-    pub fn output(&mut self) -> &mut Bytes {
-        &mut self.output
-    }
-
-    /// Whether the proxy has connected: the transport leads to the server.
-    pub fn is_open(&self) -> bool {
-        matches!(self.state, State::Open)
-    }
-
-    /// Why there will be no tunnel, as soon as that is decided.
-    pub fn failure(&self) -> Option<&ProxyError> {
-        match &self.state {
-            State::Failed { failure } => Some(failure),
-            State::Receiving { .. } | State::Open => None,
-        }
-    }
-
-    /// What came behind the answer: the server's first bytes, if it speaks first.
-    pub fn rest(&self) -> &[u8] {
-        &self.rest
-    }
-
-    /// Whether to read from the transport: until the answer is complete.
-    pub fn wants_input(&self) -> bool {
-        matches!(self.state, State::Receiving { .. })
-    }
-
-    /// Whether there is something to write.
-    pub fn wants_output(&self) -> bool {
-        self.output.has_remaining()
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing else happens
-    /// before.
-    pub fn poll_timeout(&self) -> Option<Timestamp> {
-        if self.wants_input() { self.deadline.next(self.now) } else { None }
-    }
-
-    /// What to do with the transport.
-    pub fn transport(&self) -> Transport {
-        match self.state {
-            State::Receiving { .. } | State::Open => Transport::KeepOpen,
-            State::Failed { .. } => Transport::Close,
-        }
-    }
-
-    fn receive(&mut self, mut input: &[u8]) -> Result<(), ProxyError> {
-        let State::Receiving { head, status } = &mut self.state else { return Ok(()) };
-        while let Some(part) = head.read(&mut input)? {
-            match (part, *status) {
-                (Part::StartLine(line), _) => {
-                    let line = StatusLine::parse(&line)?;
-                    if !line.is_http1 {
-                        return Err(ProxyError::Malformed { what: "HTTP version" });
-                    }
-                    *status = Some(line.status);
-                }
-                // "any 2xx (Successful) response indicates that the sender [...] will switch to
-                // tunnel mode immediately after the response header section", whatever length it
-                // announces (RFC 9110 §9.3.6).
-                (Part::End(_), Some(200..=299)) => {
-                    self.state = State::Open;
-                    self.rest.extend_from_slice(input);
-                    return Ok(());
-                }
-                // An interim response: the final one follows.
-                (Part::End(_), Some(100 | 102..=199)) => *status = None,
-                (Part::End(_), code) => {
-                    return Err(ProxyError::Status { status: code.unwrap_or_default() });
-                }
+            // "Any 2xx (Successful) response indicates that the sender [...] will switch to tunnel
+            // mode immediately after the response header section", even if it announces a body (RFC
+            // 9110 §9.3.6).
+            if !matches!(line.status, 200..=299) {
+                return Err(ProxyError::Status { status: line.status });
             }
+            self.state = TunnelState::Open;
+            break;
         }
         Ok(())
     }
 
-    /// The proxy says no more than what has come.
-    fn cut_short(&mut self, failure: HandshakeError) {
-        if let State::Receiving { head, .. } = &self.state {
-            let failure = head.cut_short(failure);
-            self.fail(failure.into());
+    fn fail(&mut self, exchange: &mut Exchange, failure: ProxyError) {
+        exchange.clear();
+        self.state = TunnelState::Failed { failure };
+    }
+
+    fn cut_short(&mut self, exchange: &mut Exchange, reason: HandshakeError) {
+        if let TunnelState::Receiving { head } = &self.state {
+            let failure = head.cut_short(reason);
+            self.fail(exchange, failure.into());
         }
     }
 
-    fn fail(&mut self, failure: ProxyError) {
-        self.output = Bytes::new();
-        self.state = State::Failed { failure };
+    fn is_received(&self) -> bool {
+        matches!(self.state, TunnelState::Open)
     }
 
-    fn tick(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
-        self.deadline.tick(self.now);
+    fn failure(&self) -> Option<&ProxyError> {
+        match &self.state {
+            TunnelState::Failed { failure } => Some(failure),
+            TunnelState::Receiving { .. } | TunnelState::Open => None,
+        }
     }
-}
 
-/// Without the request, which may have credentials.
-impl fmt::Debug for HttpConnect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpConnect")
-            .field("state", &self.state)
-            .field("deadline", &self.deadline)
-            .field("output_bytes", &self.output.len())
-            .field("rest_bytes", &self.rest.len())
-            .finish_non_exhaustive()
+    fn wants_input(&self) -> bool {
+        matches!(self.state, TunnelState::Receiving { .. })
     }
 }
 
-/// The longest name of DNS.
+/// The length of the longest DNS name.
 const MAX_HOST: usize = 255;

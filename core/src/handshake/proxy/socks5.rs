@@ -1,42 +1,40 @@
-//! SOCKS version 5 (RFC 1928), with a user name and a password (RFC 1929) or without.
+//! SOCKS version 5 (RFC 1928), with a user name and a password (RFC 1929) or without: asks a proxy for
+//! a connection.
 
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 
-use bytes::{Buf, Bytes};
-
-use crate::connection::Transport;
-use crate::handshake::Limits;
 use crate::handshake::credentials::BasicCredentials;
-use crate::handshake::deadline::Deadline;
-use crate::handshake::proxy::{ProxyError, ProxyRequestError};
-use crate::time::Timestamp;
+use crate::handshake::error::HandshakeError;
+use crate::handshake::exchange::{Exchange, Handshake, Steps};
+use crate::handshake::limits::Limits;
+use crate::handshake::proxy::error::{ProxyError, ProxyRequestError};
+use crate::handshake::proxy::request::{ProxySteps, ProxyTarget};
 
-/// Asks a SOCKS proxy for a connection to a server. A name is sent as it is: the proxy looks it up.
+/// Asks a SOCKS proxy for a connection to a server. If the host is a name, the proxy resolves it.
 ///
-/// The calls may come in any order. Once it [`is_open`](Self::is_open) the transport leads to the
-/// server.
-pub struct Socks5 {
-    now: Timestamp,
-    deadline: Deadline,
-    output: Bytes,
-    /// Sent when their turn comes.
+/// Once it [`is_open`](Self::is_open), the transport leads to the server.
+pub type Socks5 = Handshake<Socks5Steps>;
+
+/// The states of a [`Socks5`].
+pub struct Socks5Steps {
+    state: SocksState,
+    /// Sent when the proxy asks for them.
     credentials: Option<Vec<u8>>,
+    /// Sent when the proxy has accepted the client.
     request: Vec<u8>,
-    state: State,
     /// The answer that is arriving; 262 bytes at most.
     answer: Vec<u8>,
-    rest: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum SocksState {
     /// The proxy chooses how to authenticate.
     Choosing,
-    /// The proxy looks at the credentials.
+    /// The proxy checks the credentials.
     Authenticating,
-    /// The proxy connects.
+    /// The proxy connects to the server.
     Connecting,
     Open,
     Failed {
@@ -44,20 +42,12 @@ enum State {
     },
 }
 
-impl Socks5 {
-    /// Asks for this host, an IPv6 address without brackets, and this port. [`Limits::timeout`]
-    /// begins.
-    ///
-    /// # Errors
-    ///
-    /// [`ProxyRequestError`].
-    pub fn new(
-        now: Timestamp,
-        host: &str,
-        port: u16,
-        credentials: Option<&BasicCredentials>,
-        limits: &Limits,
-    ) -> Result<Self, ProxyRequestError> {
+impl ProxySteps for Socks5Steps {
+    fn begin(
+        target: &ProxyTarget<'_>,
+        _limits: &Limits,
+    ) -> Result<(Vec<u8>, Self), ProxyRequestError> {
+        let ProxyTarget { host, port, credentials } = *target;
         let mut request = Vec::from([VERSION, COMMAND_CONNECT, 0]);
         match host.parse::<IpAddr>() {
             Ok(IpAddr::V4(address)) => {
@@ -82,174 +72,127 @@ impl Socks5 {
             Some(_) => &[VERSION, 2, METHOD_NONE, METHOD_PASSWORD],
             None => &[VERSION, 1, METHOD_NONE],
         };
-        Ok(Self {
-            now,
-            deadline: Deadline::after(now, limits.timeout()),
-            output: Bytes::copy_from_slice(greeting),
-            credentials,
-            request,
-            state: State::Choosing,
-            answer: Vec::new(),
-            rest: Vec::new(),
-        })
+        let (state, answer) = (SocksState::Choosing, Vec::new());
+        Ok((greeting.to_vec(), Self { state, credentials, request, answer }))
     }
+}
 
-    /// Takes bytes that came from the transport, all of them, in any pieces. What comes behind the
-    /// answer is [`rest`](Self::rest).
-    pub fn handle_input(&mut self, now: Timestamp, mut input: &[u8]) {
-        self.tick(now);
-        // A byte at a time: a fault is found at the byte that makes it one.
+impl Steps for Socks5Steps {
+    type Failure = ProxyError;
+
+    fn read(&mut self, exchange: &mut Exchange, input: &mut &[u8]) -> Result<(), ProxyError> {
+        // Byte by byte: each fault is found at the byte that causes it, however the bytes were
+        // split.
         while self.wants_input()
-            && let [byte, rest @ ..] = input
+            && let [byte, rest @ ..] = *input
         {
-            input = rest;
+            *input = rest;
             self.answer.push(*byte);
-            self.look();
+            self.check_answer(exchange)?;
         }
-        if self.is_open() {
-            self.rest.extend_from_slice(input);
-        }
+        Ok(())
     }
 
-    /// Takes the end of the stream.
-    pub fn handle_eof(&mut self, now: Timestamp) {
-        self.tick(now);
+    fn fail(&mut self, exchange: &mut Exchange, failure: ProxyError) {
+        exchange.clear();
+        self.state = SocksState::Failed { failure };
+    }
+
+    fn cut_short(&mut self, exchange: &mut Exchange, reason: HandshakeError) {
         if self.wants_input() {
-            self.fail(ProxyError::EndOfStream);
+            self.fail(exchange, reason.into());
         }
     }
 
-    /// Takes the time, and does what is due.
-    pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.tick(now);
-        if self.wants_input() && self.deadline.is_over(self.now) {
-            self.fail(ProxyError::Timeout);
-        }
+    fn is_received(&self) -> bool {
+        self.state == SocksState::Open
     }
 
-    /// What waits to be written. Nothing after a failure.
-    pub fn output(&mut self) -> &mut Bytes {
-        &mut self.output
-    }
-
-    /// Whether the proxy has connected: the transport leads to the server.
-    pub fn is_open(&self) -> bool {
-        self.state == State::Open
-    }
-
-    /// Why there will be no connection, as soon as that is decided.
-    pub fn failure(&self) -> Option<&ProxyError> {
+    fn failure(&self) -> Option<&ProxyError> {
         match &self.state {
-            State::Failed { failure } => Some(failure),
-            State::Choosing | State::Authenticating | State::Connecting | State::Open => None,
+            SocksState::Failed { failure } => Some(failure),
+            SocksState::Choosing
+            | SocksState::Authenticating
+            | SocksState::Connecting
+            | SocksState::Open => None,
         }
     }
 
-    /// What came behind the answer: the server's first bytes, if it speaks first.
-    pub fn rest(&self) -> &[u8] {
-        &self.rest
+    fn wants_input(&self) -> bool {
+        matches!(
+            self.state,
+            SocksState::Choosing | SocksState::Authenticating | SocksState::Connecting
+        )
     }
+}
 
-    /// Whether to read from the transport: until the answer is complete.
-    pub fn wants_input(&self) -> bool {
-        matches!(self.state, State::Choosing | State::Authenticating | State::Connecting)
-    }
-
-    /// Whether there is something to write.
-    pub fn wants_output(&self) -> bool {
-        self.output.has_remaining()
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing else happens
-    /// before.
-    pub fn poll_timeout(&self) -> Option<Timestamp> {
-        if self.wants_input() { self.deadline.next(self.now) } else { None }
-    }
-
-    /// What to do with the transport.
-    pub fn transport(&self) -> Transport {
-        match self.state {
-            State::Failed { .. } => Transport::Close,
-            State::Choosing | State::Authenticating | State::Connecting | State::Open => {
-                Transport::KeepOpen
-            }
-        }
-    }
-
-    /// Looks at the answer as far as it has come.
-    fn look(&mut self) {
-        let wrong_version = ProxyError::Malformed { what: "SOCKS version" };
+impl Socks5Steps {
+    /// Reads the answer, as far as it has arrived, and sends what comes next.
+    fn check_answer(&mut self, exchange: &mut Exchange) -> Result<(), ProxyError> {
         match (self.state, self.answer.as_slice()) {
-            (State::Authenticating, [PASSWORD_VERSION]) => {}
-            (State::Authenticating, [PASSWORD_VERSION, 0]) => self.connect(),
-            (State::Authenticating, [PASSWORD_VERSION, ..]) => self.fail(ProxyError::Credentials),
-            (State::Choosing | State::Connecting, [VERSION]) => {}
-            (State::Choosing, [VERSION, METHOD_NONE, ..]) => self.connect(),
-            (State::Choosing, [VERSION, METHOD_PASSWORD, ..]) => match self.credentials.take() {
-                Some(credentials) => {
-                    self.say(&credentials);
-                    self.state = State::Authenticating;
-                }
-                None => self.fail(ProxyError::Malformed { what: "a method that was not offered" }),
-            },
-            (State::Choosing, [VERSION, METHOD_REFUSED, ..]) => self.fail(ProxyError::NoMethod),
-            (State::Choosing, [VERSION, ..]) => {
-                self.fail(ProxyError::Malformed { what: "a method that was not offered" });
+            (SocksState::Authenticating, [PASSWORD_VERSION]) => {}
+            (SocksState::Authenticating, [PASSWORD_VERSION, 0]) => self.connect(exchange),
+            (SocksState::Authenticating, [PASSWORD_VERSION, ..]) => {
+                return Err(ProxyError::Credentials);
             }
-            (State::Connecting, [VERSION, 0]) => {}
-            (State::Connecting, [VERSION, 0, _reserved, address @ ..]) => {
+            (SocksState::Choosing | SocksState::Connecting, [VERSION]) => {}
+            (SocksState::Choosing, [VERSION, METHOD_NONE, ..]) => self.connect(exchange),
+            (SocksState::Choosing, [VERSION, METHOD_REFUSED, ..]) => {
+                return Err(ProxyError::NoMethod);
+            }
+            (SocksState::Choosing, [VERSION, method, ..]) => {
+                let is_password = *method == METHOD_PASSWORD;
+                let Some(credentials) = self.credentials.take().filter(|_| is_password) else {
+                    return Err(ProxyError::Malformed { what: "a method that was not offered" });
+                };
+                self.send(exchange, &credentials);
+                self.state = SocksState::Authenticating;
+            }
+            (SocksState::Connecting, [VERSION, 0]) => {}
+            // The address from which the proxy connects does not matter, except for its length.
+            (SocksState::Connecting, [VERSION, 0, _reserved, address @ ..]) => {
                 let length = match address {
-                    [] | [ADDRESS_NAME] => return,
+                    [] | [ADDRESS_NAME] => return Ok(()),
                     [ADDRESS_V4, ..] => 4,
                     [ADDRESS_V6, ..] => 16,
                     [ADDRESS_NAME, length, ..] => 1 + usize::from(*length),
-                    _ => return self.fail(ProxyError::Malformed { what: "kind of address" }),
+                    _ => return Err(ProxyError::Malformed { what: "kind of address" }),
                 };
-                // The address from which the proxy connects is of no interest.
-                if address.len() == 1 + length + PORT {
-                    self.state = State::Open;
+                if address.len() == 1 + length + PORT_LENGTH {
+                    self.state = SocksState::Open;
                 }
             }
-            (State::Connecting, [VERSION, reply, ..]) => {
-                let reply = *reply;
-                self.fail(ProxyError::Refused { reply });
+            (SocksState::Connecting, [VERSION, reply, ..]) => {
+                return Err(ProxyError::Refused { reply: *reply });
             }
-            (State::Open | State::Failed { .. }, _) | (_, []) => {}
-            _ => self.fail(wrong_version),
+            (SocksState::Open | SocksState::Failed { .. }, _) | (_, []) => {}
+            _ => return Err(ProxyError::Malformed { what: "SOCKS version" }),
         }
+        Ok(())
     }
 
-    fn connect(&mut self) {
+    fn connect(&mut self, exchange: &mut Exchange) {
         let request = core::mem::take(&mut self.request);
-        self.say(&request);
-        self.state = State::Connecting;
+        self.send(exchange, &request);
+        self.state = SocksState::Connecting;
     }
 
-    /// Sends this behind what was not taken yet: a proxy may answer before it has read all.
-    fn say(&mut self, message: &[u8]) {
-        self.output = [&*self.output, message].concat().into();
+    /// Sends this after the output that is not written yet: a proxy may answer before it has read
+    /// everything.
+    fn send(&mut self, exchange: &mut Exchange, message: &[u8]) {
+        exchange.output = [&*exchange.output, message].concat().into();
         self.answer.clear();
-    }
-
-    fn fail(&mut self, failure: ProxyError) {
-        self.output = Bytes::new();
-        self.state = State::Failed { failure };
-    }
-
-    fn tick(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
-        self.deadline.tick(self.now);
     }
 }
 
 /// Without the credentials.
-impl fmt::Debug for Socks5 {
+impl fmt::Debug for Socks5Steps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socks5").field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("Socks5Steps").field("state", &self.state).finish_non_exhaustive()
     }
 }
 
-/// The request of RFC 1929 §2.
+/// The request that sends the credentials (RFC 1929 §2).
 fn encode(credentials: &BasicCredentials) -> Result<Vec<u8>, ProxyRequestError> {
     let mut out = Vec::from([PASSWORD_VERSION]);
     push_short(credentials.user(), &mut out)
@@ -259,7 +202,7 @@ fn encode(credentials: &BasicCredentials) -> Result<Vec<u8>, ProxyRequestError> 
     Ok(out)
 }
 
-/// Appends a text behind its length in one byte; `None` if it is longer.
+/// Appends the length of a text in one byte, and the text. `None` if it is too long.
 fn push_short(text: &str, out: &mut Vec<u8>) -> Option<()> {
     out.push(u8::try_from(text.len()).ok()?);
     out.extend_from_slice(text.as_bytes());
@@ -276,4 +219,4 @@ const ADDRESS_V4: u8 = 0x01;
 const ADDRESS_NAME: u8 = 0x03;
 const ADDRESS_V6: u8 = 0x04;
 /// The bytes of a port.
-const PORT: usize = 2;
+const PORT_LENGTH: usize = 2;

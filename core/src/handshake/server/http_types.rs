@@ -1,4 +1,5 @@
-//! The server's handshake on the types of `http`: for servers that read and write HTTP elsewhere.
+//! The server's opening handshake on the types of the crate `http`: for servers that leave HTTP to
+//! another library.
 
 use alloc::format;
 use alloc::string::String;
@@ -11,12 +12,14 @@ use bytes::Bytes;
 
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::handshake::deflate::Agreed;
+use crate::handshake::compression::AgreedCompression;
 use crate::handshake::error::{AcceptError, HandshakeError, HeaderError};
 use crate::handshake::headers::Headers;
 use crate::handshake::key;
-use crate::handshake::server::request::{Request, RequestLine};
-use crate::handshake::server::response::{Acceptance, Refusal, refusal_of};
+use crate::handshake::server::error_answer::{self, ErrorAnswer};
+use crate::handshake::server::request::Request;
+use crate::handshake::server::response::Acceptance;
+use crate::handshake::start_line::{RequestLine, StartLine};
 use crate::time::Timestamp;
 
 /// A valid request that came over someone else's HTTP: an upgrade of HTTP/1.1 (RFC 6455), or an
@@ -100,8 +103,8 @@ impl Upgrade {
                 }
                 let line = RequestLine::parse(format!("GET {target} HTTP/1.1").as_bytes())?;
                 let request = Request::check_extended(line, headers)?;
-                // RFC 8441 §5 has no use for a key. A proxy that passes one on from a client of
-                // HTTP/1.1, as Envoy does, passes the answer back as well, and that client needs it.
+                // RFC 8441 §5 has no use for a key. But some proxies (Envoy) pass on the key of an
+                // HTTP/1.1 client, and pass the answer back, which that client needs.
                 let key = request.headers().only("Sec-WebSocket-Key");
                 let accept = key.filter(|key| key::is_key(key)).map(key::accept_value);
                 Ok(Self { request, accept, is_extended: true })
@@ -152,7 +155,7 @@ impl Upgrade {
 #[derive(Clone)]
 #[must_use = "it becomes a connection"]
 pub struct Accepted {
-    agreed: Agreed,
+    agreed: AgreedCompression,
     subprotocol: Option<String>,
 }
 
@@ -175,11 +178,11 @@ impl fmt::Debug for Accepted {
     }
 }
 
-/// The answer to a request that is not valid, in the version of HTTP that it came in.
+/// The answer to a request that is not valid, in the HTTP version of the request.
 pub fn refusal_response(failure: HandshakeError, version: Version) -> Response<Bytes> {
     let has_upgrade = version <= Version::HTTP_11;
-    let Refusal { status, fields, text } =
-        refusal_of(failure).unwrap_or(Refusal { status: 400, fields: &[], text: "bad request" });
+    let unknown = ErrorAnswer { status: 400, fields: &[], text: "bad request" };
+    let ErrorAnswer { status, fields, text } = error_answer::of(failure).unwrap_or(unknown);
     // HTTP/2 has no Upgrade, and so no status that asks for it.
     let status = if status == 426 && !has_upgrade { 400 } else { status };
     let mut response = Response::new(Bytes::from(format!("{text}\n")));

@@ -1,328 +1,251 @@
-//! The server's side of the opening handshake (RFC 6455 §4.2).
+//! The server's side of the opening handshake (RFC 6455 §4.2): receives a request, lets the
+//! application decide, and sends the answer.
+
+mod error_answer;
+#[cfg(feature = "http")]
+mod http_types;
+mod request;
+mod response;
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::time::Duration;
+
+use bytes::Buf;
+use chacha20::ChaCha12Rng;
 
 #[cfg(feature = "http")]
-pub(crate) mod http_types;
-pub(crate) mod request;
-pub(crate) mod response;
-
-use alloc::string::String;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
-use core::fmt;
-
-use bytes::{Buf, Bytes};
-
-use crate::config::Config;
-use crate::connection::{Connection, Transport};
-use crate::handshake::Limits;
+pub use self::http_types::{Accepted, Upgrade, refusal_response};
+pub use self::request::Request;
+pub use self::response::{Acceptance, Rejection};
+use crate::connection::Transport;
+use crate::handshake::compression::AgreedCompression;
 use crate::handshake::deadline::Deadline;
-use crate::handshake::deflate::Agreed;
 use crate::handshake::error::{AcceptError, HandshakeError};
-use crate::handshake::head::{Head, Part, malformed};
-use crate::handshake::server::request::{Request, RequestLine};
-use crate::handshake::server::response::{Acceptance, Rejection, refusal};
+use crate::handshake::exchange::{Exchange, Handshake, OpeningSteps, Steps};
+use crate::handshake::head::Head;
+use crate::handshake::limits::Limits;
+use crate::handshake::start_line::RequestLine;
 use crate::role::Role;
 use crate::time::Timestamp;
 
-/// The server's side: a head comes in, the application decides, an answer goes out.
+/// The server's side of the opening handshake: receives a request, lets the application decide, and
+/// sends the answer.
 ///
-/// Of the same shape as [`Connection`]: the calls may come in any order. A request that is not
-/// valid is answered without asking; a valid one is [`request`](Self::request), which waits for
-/// [`accept`](Self::accept) or [`reject`](Self::reject) for as long as the application likes.
-///
-/// `Debug` shows no bytes that were sent or have come.
-pub struct ServerHandshake {
-    limits: Limits,
-    now: Timestamp,
-    deadline: Deadline,
-    state: State,
-    output: Bytes,
-    /// Input behind the head: frames of a client that did not wait.
-    early: Vec<u8>,
-    end_of_stream: bool,
-    /// How many bytes have come after a request that was refused.
-    discarded: usize,
+/// A request that is not valid is answered without asking the application. A valid one is
+/// [`request`](Self::request): it waits for [`accept`](Self::accept) or [`reject`](Self::reject), as
+/// long as the application likes.
+pub type ServerHandshake = Handshake<ServerSteps>;
+
+/// The states of a [`ServerHandshake`].
+#[derive(Debug)]
+pub struct ServerSteps {
+    timeout: Option<Duration>,
+    state: ServerState,
 }
 
 #[derive(Debug)]
-enum State {
-    /// The head is arriving; the first line may have come.
-    Receiving { head: Head, line: Option<RequestLine> },
-    /// The request is valid.
-    Received { request: Request, decision: Decision },
-    /// The answer goes out, and then the end of the stream is awaited.
-    Refused { failure: HandshakeError },
-    /// It is over.
+enum ServerState {
+    /// The head of the request is arriving.
+    Receiving { head: Head<RequestLine> },
+    /// The request is complete and valid.
+    Received { request: Request, answer: Answer },
+    /// The answer that refuses is written, and then the end of the stream is awaited.
+    Refused {
+        failure: HandshakeError,
+        /// How many bytes have arrived after the request.
+        discarded: usize,
+    },
+    /// Nothing more is written or awaited.
     Failed { failure: HandshakeError },
 }
 
-/// What the application says to a valid request.
+/// The application's answer to a valid request.
 #[derive(Debug)]
-enum Decision {
-    /// Nothing yet. The `Sec-WebSocket-Accept` that fits the key is ready.
+enum Answer {
+    /// The application has not answered. The `Sec-WebSocket-Accept` that fits the key is ready.
     Awaited { accept: String },
-    /// The 101 goes out.
-    Accepted { agreed: Agreed },
+    /// The application has accepted, and the 101 is written.
+    Accepted { agreed: AgreedCompression },
 }
 
-impl ServerHandshake {
+impl Handshake<ServerSteps> {
     /// Waits for a request. [`Limits::timeout`] begins.
     pub fn new(now: Timestamp, limits: Limits) -> Self {
+        let timeout = limits.timeout();
+        let state = ServerState::Receiving { head: Head::new(&limits) };
         Self {
-            now,
-            deadline: Deadline::after(now, limits.timeout),
-            state: State::Receiving { head: Head::request(&limits), line: None },
-            output: Bytes::new(),
-            early: Vec::new(),
-            end_of_stream: false,
-            discarded: 0,
-            limits,
+            exchange: Exchange::new(now, timeout, &[][..]),
+            steps: ServerSteps { timeout, state },
         }
     }
 
-    /// Takes bytes that came from the transport, all of them, in any pieces. What comes behind the
-    /// head is kept for the connection: against [`wants_input`](Self::wants_input) the memory is
-    /// the caller's choice. After a failure everything is discarded.
-    pub fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
-        self.tick(now);
-        if self.end_of_stream {
-            return;
-        }
-        match &self.state {
-            State::Receiving { .. } => {
-                if let Err(failure) = self.receive(input) {
-                    self.refuse(failure);
-                }
-            }
-            State::Received { .. } => self.early.extend_from_slice(input),
-            State::Refused { failure } => {
-                self.discarded = self.discarded.saturating_add(input.len());
-                if self.discarded >= MAX_DISCARDED {
-                    self.fail(*failure);
-                }
-            }
-            State::Failed { .. } => {}
-        }
-    }
-
-    /// Takes the end of the stream. Behind a complete head it is the connection's affair.
-    pub fn handle_eof(&mut self, now: Timestamp) {
-        self.tick(now);
-        self.end_of_stream = true;
-        if matches!(self.state, State::Receiving { .. }) {
-            self.fail(HandshakeError::EndOfStream);
-        }
-    }
-
-    /// Takes the time, and does what is due. To be called when
-    /// [`poll_timeout`](Self::poll_timeout) is reached; other calls do no harm.
-    pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.tick(now);
-        if self.poll_timeout().is_none() || !self.deadline.is_over(self.now) {
-            return;
-        }
-        match self.state {
-            State::Receiving { .. } => self.refuse(HandshakeError::Timeout),
-            State::Received { .. } => self.fail(HandshakeError::Timeout),
-            State::Refused { failure } | State::Failed { failure } => self.fail(failure),
-        }
-    }
-
-    /// Accepts the request. The handshake then becomes a connection by
-    /// [`into_connection`](Self::into_connection), at once or when the answer is written.
+    /// Accepts the request. [`into_connection`](Self::into_connection) then makes the connection, at
+    /// once or when the answer is written.
     ///
     /// # Errors
     ///
     /// [`AcceptError`]; the request then still waits for an answer.
     pub fn accept(&mut self, acceptance: Acceptance) -> Result<(), AcceptError> {
-        let State::Received { request, decision } = &mut self.state else {
+        let ServerState::Received { request, answer } = &mut self.steps.state else {
             return Err(AcceptError::NoRequest);
         };
-        let Decision::Awaited { accept } = decision else {
+        let Answer::Awaited { accept } = answer else {
             return Err(AcceptError::NoRequest);
         };
-        let (answer, agreed) = acceptance.answer(request, accept)?;
-        self.output = answer.into();
-        *decision = Decision::Accepted { agreed };
-        self.deadline = Deadline::pending(self.limits.timeout);
+        let (output, agreed) = acceptance.answer(request, accept)?;
+        *answer = Answer::Accepted { agreed };
+        self.exchange.output = output.into();
+        self.exchange.deadline = Deadline::pending(self.steps.timeout);
         Ok(())
     }
 
-    /// Rejects the request. [`failure`](Self::failure) is [`HandshakeError::Rejected`] then.
+    /// Rejects the request. [`failure`](Self::failure) is then [`HandshakeError::Rejected`].
     ///
     /// # Errors
     ///
     /// [`AcceptError`]; the request then still waits for an answer.
     pub fn reject(&mut self, rejection: Rejection) -> Result<(), AcceptError> {
-        if !self.is_awaited() {
+        let ServerState::Received { answer: Answer::Awaited { .. }, .. } = self.steps.state else {
             return Err(AcceptError::NoRequest);
-        }
-        let (answer, status) = rejection.answer()?;
-        self.output = answer.into();
-        self.enter_refused(HandshakeError::Rejected { status });
+        };
+        let (output, status) = rejection.answer()?;
+        self.steps.refuse(&mut self.exchange, HandshakeError::Rejected { status });
+        self.exchange.output = output.into();
         Ok(())
     }
 
-    /// What waits to be written: show its bytes to the transport, then advance by as many as it
-    /// took.
-    pub fn output(&mut self) -> &mut Bytes {
-        &mut self.output
-    }
-
-    /// Makes the connection, once the request is accepted. What is not written of the answer, and
-    /// what came behind the head, go to the connection.
-    ///
-    /// # Errors
-    ///
-    /// Gives the handshake back if it is not [`is_accepted`](Self::is_accepted).
-    #[allow(clippy::result_large_err, reason = "it is the caller's own value, given back")]
-    pub fn into_connection(
-        self,
-        now: Timestamp,
-        config: impl Into<Arc<Config>>,
-    ) -> Result<Connection, Self> {
-        let Some(agreed) = self.agreed() else { return Err(self) };
-        let connection = Connection::new(self.now.max(now), Role::Server, config.into(), None);
-        let connection = agreed.apply(connection);
-        Ok(crate::handshake::hand_over(
-            connection,
-            now,
-            self.output,
-            &self.early,
-            self.end_of_stream,
-        ))
-    }
-
-    /// The request, once it is complete and valid, until it is rejected.
+    /// The request, from when it is complete and valid until it is rejected.
     pub fn request(&self) -> Option<&Request> {
-        match &self.state {
-            State::Received { request, .. } => Some(request),
-            State::Receiving { .. } | State::Refused { .. } | State::Failed { .. } => None,
+        match &self.steps.state {
+            ServerState::Received { request, .. } => Some(request),
+            ServerState::Receiving { .. }
+            | ServerState::Refused { .. }
+            | ServerState::Failed { .. } => None,
         }
     }
 
-    /// Whether the request was accepted, and [`into_connection`](Self::into_connection) works.
+    /// Whether the request was accepted, so that [`into_connection`](Self::into_connection) works.
     pub fn is_accepted(&self) -> bool {
-        self.agreed().is_some()
+        self.steps.agreed().is_some()
     }
+}
 
-    /// The parameters of permessage-deflate, if it was accepted.
-    #[cfg(feature = "deflate")]
-    pub fn deflate(&self) -> Option<crate::deflate::DeflateParams> {
-        self.agreed()?.deflate
-    }
+impl Steps for ServerSteps {
+    type Failure = HandshakeError;
 
-    /// Why there will be no connection, as soon as that is decided; the answer may still have to
-    /// be written.
-    pub fn failure(&self) -> Option<&HandshakeError> {
-        match &self.state {
-            State::Refused { failure } | State::Failed { failure } => Some(failure),
-            State::Receiving { .. } | State::Received { .. } => None,
-        }
-    }
-
-    /// Whether to read from the transport: until the head is complete. Reading for what may follow
-    /// is the connection's affair, which has limits for it.
-    pub fn wants_input(&self) -> bool {
-        matches!(self.state, State::Receiving { .. })
-    }
-
-    /// Whether there is something to write.
-    pub fn wants_output(&self) -> bool {
-        self.output.has_remaining()
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing else happens
-    /// before. A time that has passed means now. While the application decides there is no limit.
-    pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let is_running = match &self.state {
-            State::Receiving { .. } | State::Refused { .. } => true,
-            State::Received { .. } => self.is_accepted() && self.wants_output(),
-            State::Failed { .. } => false,
-        };
-        if is_running { self.deadline.next(self.now) } else { None }
-    }
-
-    /// What to do with the transport. A refusal is written, then the writing side is shut down,
-    /// and the transport closed when the client has ended its side, or when time is up.
-    pub fn transport(&self) -> Transport {
-        match &self.state {
-            State::Receiving { .. } | State::Received { .. } => Transport::KeepOpen,
-            State::Refused { .. } if self.wants_output() => Transport::KeepOpen,
-            State::Refused { .. } if !self.end_of_stream => Transport::ShutdownWrite,
-            State::Refused { .. } | State::Failed { .. } => Transport::Close,
-        }
-    }
-
-    fn agreed(&self) -> Option<Agreed> {
-        match &self.state {
-            State::Received { decision: Decision::Accepted { agreed }, .. } => Some(*agreed),
-            State::Received { decision: Decision::Awaited { .. }, .. }
-            | State::Receiving { .. }
-            | State::Refused { .. }
-            | State::Failed { .. } => None,
-        }
-    }
-
-    fn is_awaited(&self) -> bool {
-        matches!(self.state, State::Received { decision: Decision::Awaited { .. }, .. })
-    }
-
-    /// A time has come in. It never runs backwards.
-    fn tick(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
-        self.deadline.tick(self.now);
-    }
-
-    fn receive(&mut self, mut input: &[u8]) -> Result<(), HandshakeError> {
-        let State::Receiving { head, line } = &mut self.state else { return Ok(()) };
-        while let Some(part) = head.read(&mut input)? {
-            match part {
-                // At once: who speaks another protocol may never send the end of a head.
-                Part::StartLine(first) => *line = Some(RequestLine::parse(&first)?),
-                Part::End(headers) => {
-                    let line = line.take().ok_or(malformed("request line"))?;
+    fn read(&mut self, exchange: &mut Exchange, input: &mut &[u8]) -> Result<(), Self::Failure> {
+        match &mut self.state {
+            ServerState::Receiving { head } => {
+                if let Some((line, headers)) = head.read(input)? {
                     let (request, accept) = Request::check(line, headers)?;
-                    let decision = Decision::Awaited { accept };
-                    self.state = State::Received { request, decision };
-                    self.early.extend_from_slice(input);
-                    return Ok(());
+                    self.state =
+                        ServerState::Received { request, answer: Answer::Awaited { accept } };
                 }
             }
+            ServerState::Refused { failure, discarded } => {
+                *discarded = discarded.saturating_add(input.len());
+                if *discarded >= MAX_DISCARDED {
+                    let failure = *failure;
+                    self.give_up(exchange, failure);
+                }
+            }
+            ServerState::Received { .. } | ServerState::Failed { .. } => {}
         }
         Ok(())
     }
 
-    /// Answers what is wrong with the request.
-    fn refuse(&mut self, failure: HandshakeError) {
-        self.output = refusal(failure).unwrap_or_default().into();
-        self.enter_refused(failure);
-        self.deadline.tick(self.now);
+    /// Tells the client what is wrong with its request.
+    fn fail(&mut self, exchange: &mut Exchange, failure: HandshakeError) {
+        self.refuse(exchange, failure);
+        exchange.output = error_answer::encode(failure).unwrap_or_default().into();
+        exchange.deadline.tick(exchange.now);
     }
 
-    fn enter_refused(&mut self, failure: HandshakeError) {
-        self.state = State::Refused { failure };
-        self.early = Vec::new();
-        self.deadline = Deadline::pending(self.limits.timeout);
+    fn cut_short(&mut self, exchange: &mut Exchange, reason: HandshakeError) {
+        let is_end = reason == HandshakeError::EndOfStream;
+        match self.state {
+            // A client that has ended its side has left; one that is slow gets an answer (408).
+            ServerState::Receiving { .. } if is_end => self.give_up(exchange, reason),
+            ServerState::Receiving { .. } => self.fail(exchange, reason),
+            ServerState::Received { .. }
+            | ServerState::Refused { .. }
+            | ServerState::Failed { .. }
+                if is_end => {}
+            ServerState::Received { .. } => self.give_up(exchange, reason),
+            ServerState::Refused { failure, .. } | ServerState::Failed { failure } => {
+                self.give_up(exchange, failure);
+            }
+        }
     }
 
-    fn fail(&mut self, failure: HandshakeError) {
-        self.state = State::Failed { failure };
-        self.early = Vec::new();
-        self.output = Bytes::new();
+    fn is_received(&self) -> bool {
+        matches!(self.state, ServerState::Received { .. })
+    }
+
+    fn wants_input(&self) -> bool {
+        matches!(self.state, ServerState::Receiving { .. })
+    }
+
+    fn has_deadline(&self, exchange: &Exchange) -> bool {
+        match &self.state {
+            ServerState::Receiving { .. } | ServerState::Refused { .. } => true,
+            // The application may take its time; the client may not.
+            ServerState::Received { .. } => {
+                self.agreed().is_some() && exchange.output.has_remaining()
+            }
+            ServerState::Failed { .. } => false,
+        }
+    }
+
+    fn transport(&self, exchange: &Exchange) -> Transport {
+        match &self.state {
+            ServerState::Receiving { .. } | ServerState::Received { .. } => Transport::KeepOpen,
+            ServerState::Refused { .. } if exchange.output.has_remaining() => Transport::KeepOpen,
+            ServerState::Refused { .. } if !exchange.end_of_stream => Transport::ShutdownWrite,
+            ServerState::Refused { .. } | ServerState::Failed { .. } => Transport::Close,
+        }
+    }
+
+    fn failure(&self) -> Option<&HandshakeError> {
+        match &self.state {
+            ServerState::Refused { failure, .. } | ServerState::Failed { failure } => Some(failure),
+            ServerState::Receiving { .. } | ServerState::Received { .. } => None,
+        }
     }
 }
 
-impl fmt::Debug for ServerHandshake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerHandshake")
-            .field("state", &self.state)
-            .field("deadline", &self.deadline)
-            .field("output_bytes", &self.output.len())
-            .field("early_bytes", &self.early.len())
-            .finish_non_exhaustive()
+impl OpeningSteps for ServerSteps {
+    fn agreed(&self) -> Option<AgreedCompression> {
+        match &self.state {
+            ServerState::Received { answer: Answer::Accepted { agreed }, .. } => Some(*agreed),
+            ServerState::Received { answer: Answer::Awaited { .. }, .. }
+            | ServerState::Receiving { .. }
+            | ServerState::Refused { .. }
+            | ServerState::Failed { .. } => None,
+        }
+    }
+
+    fn into_role(self) -> (Role, Option<Box<ChaCha12Rng>>) {
+        (Role::Server, None)
     }
 }
 
-/// How many bytes a client that was refused may still send, while it is given time to read why.
+impl ServerSteps {
+    /// Refuses the client, which has the timeout again to read the answer and to end its side.
+    fn refuse(&mut self, exchange: &mut Exchange, failure: HandshakeError) {
+        self.state = ServerState::Refused { failure, discarded: 0 };
+        exchange.clear();
+        exchange.deadline = Deadline::pending(self.timeout);
+    }
+
+    /// Ends without an answer, or without the rest of it.
+    fn give_up(&mut self, exchange: &mut Exchange, failure: HandshakeError) {
+        self.state = ServerState::Failed { failure };
+        exchange.clear();
+    }
+}
+
+/// How many bytes a client that was refused may still send while it is given time to read the
+/// answer.
 const MAX_DISCARDED: usize = 1024 * 1024;

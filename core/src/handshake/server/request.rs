@@ -1,4 +1,4 @@
-//! What a server sees of a request, and the checks that make it one (RFC 6455 §4.2.1).
+//! A client's request as the server sees it, and the checks that it has passed (RFC 6455 §4.2.1).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,11 +7,10 @@ use core::fmt;
 use crate::extension::Extension;
 use crate::handshake::error::HandshakeError;
 use crate::handshake::extensions;
-use crate::handshake::head::{check_version, malformed};
-use crate::handshake::headers::{
-    Headers, is_authority, is_subprotocol, is_target_byte, is_token, path_of,
-};
+use crate::handshake::headers::Headers;
 use crate::handshake::key;
+use crate::handshake::start_line::RequestLine;
+use crate::handshake::syntax::{is_authority, is_subprotocol, path_of};
 
 /// A complete and valid request for a WebSocket.
 ///
@@ -24,18 +23,9 @@ pub struct Request {
     extensions: Vec<Extension>,
 }
 
-/// The first line, checked: a GET over HTTP/1.1.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct RequestLine {
-    /// Path and query.
-    target: String,
-    /// The host, if the target names one.
-    authority: Option<String>,
-}
-
 impl Request {
-    /// The target: a path and perhaps a query, as in `/chat?room=1`. Always begins with a slash;
-    /// nothing in it is decoded. If the client sent an absolute URI, this is the part behind the
+    /// The target: a path and perhaps a query, as in `/chat?room=1`. It always begins with a slash,
+    /// and nothing in it is decoded. If the client sent an absolute URI, this is the part after the
     /// host.
     pub fn target(&self) -> &str {
         &self.target
@@ -51,14 +41,14 @@ impl Request {
         self.target.split_once('?').map(|(_, query)| query)
     }
 
-    /// The host that the client asked for, with a port if it named one. From an absolute target
-    /// rather than from `Host` (RFC 9112 §3.2.2). Empty if the client has no name for the host, as
-    /// over a Unix socket.
+    /// The host that the client asked for, with the port if it sent one. If the target is an absolute
+    /// URI, its host counts rather than the `Host` header (RFC 9112 §3.2.2). Empty if the client has
+    /// no name for the host, for example over a Unix socket.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The origin of the script that opens the connection: browsers always say it. A server that
+    /// The origin of the script that opens the connection. Browsers always send it. A server that
     /// authenticates by cookies must check it (RFC 6455 §10.2).
     pub fn origin(&self) -> Option<&str> {
         self.headers.get("Origin")
@@ -71,8 +61,8 @@ impl Request {
         offered.filter_map(|name| core::str::from_utf8(name).ok())
     }
 
-    /// Of the subprotocols that both know, the one that the client prefers. Compared with regard
-    /// to case, as names of subprotocols are (RFC 6455 §11.5).
+    /// Of the subprotocols that client and server support, the one that the client prefers. Names
+    /// are compared with regard to case (RFC 6455 §11.5).
     pub fn select_subprotocol(&self, supported: &[&str]) -> Option<&str> {
         self.subprotocols().find(|offered| supported.contains(offered))
     }
@@ -87,11 +77,11 @@ impl Request {
         &self.extensions
     }
 
-    /// Checks a complete head. Gives the request and the value of `Sec-WebSocket-Accept`.
+    /// Checks a complete head. Returns the request and the value of `Sec-WebSocket-Accept`.
     ///
-    /// The order is that of blame: first what is no valid HTTP, then what is no upgrade (a browser
-    /// that was sent to a WebSocket's URL learns by 426 what is here), then what this protocol asks
-    /// for.
+    /// The order of the checks decides which fault is reported: first invalid HTTP, then a request
+    /// that is no upgrade (426 tells a person who opened the URL in a browser that it is a
+    /// WebSocket), then what RFC 6455 requires.
     pub(crate) fn check(
         line: RequestLine,
         headers: Headers,
@@ -113,8 +103,9 @@ impl Request {
         Ok((Self::offered(line.target, line.authority.unwrap_or(host), headers)?, accept))
     }
 
-    /// Checks an extended CONNECT (RFC 8441 §5): the host is the authority of the target, and there
-    /// is no key, since no cache or server that knows nothing of it answers such a request.
+    /// Checks an extended CONNECT (RFC 8441 §5). The host is the authority of the target. There is no
+    /// key: it protects against caches and servers that do not know WebSocket, and those do not
+    /// answer such a request.
     #[cfg(feature = "http")]
     pub(crate) fn check_extended(
         line: RequestLine,
@@ -126,7 +117,7 @@ impl Request {
         Self::offered(line.target, host, headers)
     }
 
-    /// What both ways have in common behind the checks of HTTP.
+    /// The last checks, which both kinds of requests share.
     fn offered(target: String, host: String, headers: Headers) -> Result<Self, HandshakeError> {
         check_subprotocols(&headers)?;
         let extensions = extensions::parse(&headers)?;
@@ -145,58 +136,6 @@ impl fmt::Debug for Request {
     }
 }
 
-impl fmt::Debug for RequestLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestLine").field("path", &path_of(&self.target)).finish_non_exhaustive()
-    }
-}
-
-impl RequestLine {
-    /// `GET SP request-target SP HTTP/1.1` (RFC 9112 §3), to the letter.
-    pub(crate) fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
-        let mut words = line.split(|byte| *byte == b' ');
-        let (Some(method), Some(target), Some(version), None) =
-            (words.next(), words.next(), words.next(), words.next())
-        else {
-            return Err(malformed("request line"));
-        };
-        if !is_token(method) {
-            return Err(malformed("method"));
-        }
-        if target.is_empty() || !target.iter().copied().all(is_target_byte) {
-            return Err(malformed("request target"));
-        }
-        check_version(version)?;
-        if method != b"GET" {
-            return Err(HandshakeError::Method);
-        }
-        let target = core::str::from_utf8(target).ok();
-        target.and_then(Self::from_target).ok_or(malformed("request target"))
-    }
-
-    /// The origin form, which clients send, or the absolute form: "a server MUST accept the
-    /// absolute-form in requests" (RFC 9112 §3.2.2). The other forms are not for GET.
-    fn from_target(target: &str) -> Option<Self> {
-        if target.starts_with('/') {
-            return Some(Self { target: String::from(target), authority: None });
-        }
-        let (scheme, rest) = target.split_once("://")?;
-        if !SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
-            return None;
-        }
-        let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        if !is_authority(authority.as_bytes()) {
-            return None;
-        }
-        let mut target = String::with_capacity(rest.len() + 1);
-        if !rest.starts_with('/') {
-            target.push('/');
-        }
-        target.push_str(rest);
-        Some(Self { target, authority: Some(String::from(authority)) })
-    }
-}
-
 /// "A server MUST respond with a 400 status code to any HTTP/1.1 request message that lacks a Host
 /// header field and to any request message that contains more than one [...] or a Host header
 /// field with an invalid field value" (RFC 9112 §3.2). An empty one is valid: "if the authority
@@ -211,8 +150,8 @@ fn check_host(headers: &Headers) -> Result<String, HandshakeError> {
         .ok_or(HandshakeError::Host)
 }
 
-/// Bytes after the head are frames. A body would be taken for them. Two lengths are how requests
-/// are smuggled (RFC 9112 §11.2), also if both are zero.
+/// Bytes after the head are frames, and a body would be taken for frames. Two lengths make request
+/// smuggling possible (RFC 9112 §11.2), even if both are zero.
 fn check_no_body(headers: &Headers) -> Result<(), HandshakeError> {
     let is_zero = |length: &[u8]| !length.is_empty() && length.iter().all(|digit| *digit == b'0');
     let has_length = headers.has("Content-Length");
@@ -231,8 +170,8 @@ fn check_protocol_version(headers: &Headers) -> Result<(), HandshakeError> {
     }
 }
 
-/// RFC 6455 §4.2.1 asks for tokens, and one at least. Clients in production send an empty field for
-/// no offer, and names with a colon.
+/// RFC 6455 §4.2.1 requires tokens, and at least one. Clients in production send an empty field if
+/// they offer nothing, and names with a colon.
 fn check_subprotocols(headers: &Headers) -> Result<(), HandshakeError> {
     if headers.list(SEC_WEBSOCKET_PROTOCOL).all(is_subprotocol) {
         Ok(())
@@ -242,75 +181,3 @@ fn check_subprotocols(headers: &Headers) -> Result<(), HandshakeError> {
 }
 
 const SEC_WEBSOCKET_PROTOCOL: &str = "Sec-WebSocket-Protocol";
-
-/// A WebSocket's request is one of http or https (RFC 6455 §4.1); some clients name their own.
-const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test says so by failing")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn targets() {
-        for (line, target, authority) in [
-            ("GET / HTTP/1.1", "/", None),
-            ("GET /a/b;c?x=1&y=%20z HTTP/1.1", "/a/b;c?x=1&y=%20z", None),
-            ("GET //a HTTP/1.1", "//a", None),
-            ("GET http://a.test/chat?x HTTP/1.1", "/chat?x", Some("a.test")),
-            ("GET HTTPS://a.test:8443 HTTP/1.1", "/", Some("a.test:8443")),
-            ("GET ws://[::1]?x HTTP/1.1", "/?x", Some("[::1]")),
-        ] {
-            let parsed = RequestLine::parse(line.as_bytes()).unwrap();
-            assert_eq!(
-                (&*parsed.target, parsed.authority.as_deref()),
-                (target, authority),
-                "{line}"
-            );
-        }
-    }
-
-    #[test]
-    fn request_lines_that_are_none() {
-        for line in [
-            "GET",
-            "GET /",
-            "GET /  HTTP/1.1",
-            "GET  / HTTP/1.1",
-            " GET / HTTP/1.1",
-            "GET / HTTP/1.1 ",
-            "GET /a b HTTP/1.1",
-            "GET\t/\tHTTP/1.1",
-            "G(T / HTTP/1.1",
-            "GET / HTTP/1.10",
-            "GET / HTTP/1",
-            "GET / http/1.1",
-            "GET / HTTP/11",
-            "GET / HTTPS/1.1",
-            "GET * HTTP/1.1",
-            "GET a.test:80 HTTP/1.1",
-            "GET chat HTTP/1.1",
-            "GET /a#b HTTP/1.1",
-            "GET /\u{e9} HTTP/1.1",
-            "GET http:///a HTTP/1.1",
-            "GET http://u@a/ HTTP/1.1",
-            "GET ftp://a/ HTTP/1.1",
-            "GET ?x HTTP/1.1",
-            "POST /\u{e9} HTTP/1.1",
-            "GET /a\tb HTTP/1.1",
-        ] {
-            let parsed = RequestLine::parse(line.as_bytes());
-            assert!(matches!(parsed, Err(HandshakeError::Malformed { .. })), "{line}: {parsed:?}");
-        }
-        for (line, error) in [
-            ("GET / HTTP/1.0", HandshakeError::HttpVersion),
-            ("PRI * HTTP/2.0", HandshakeError::HttpVersion),
-            ("POST / HTTP/1.1", HandshakeError::Method),
-            ("get / HTTP/1.1", HandshakeError::Method),
-            ("OPTIONS * HTTP/1.1", HandshakeError::Method),
-            ("CONNECT a.test:80 HTTP/1.1", HandshakeError::Method),
-        ] {
-            assert_eq!(RequestLine::parse(line.as_bytes()), Err(error), "{line}");
-        }
-    }
-}

@@ -7,18 +7,18 @@ use crate::Timestamp;
 
 use crate::testing::random::Random;
 
-/// How a link treats what goes over it.
+/// How a pipe treats what goes over it.
 ///
 /// ```
 /// use core::time::Duration;
-/// use tidegate_core::testing::Weather;
+/// use tidegate_core::testing::Conditions;
 ///
-/// let modem = Weather { longest_piece: 20, delay: Duration::from_millis(90), ..Weather::FINE };
+/// let modem = Conditions { longest_piece: 20, delay: Duration::from_millis(90), ..Conditions::GOOD };
 /// assert_eq!(modem.cut_after(100).cut_after, Some(100));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "tests build it")]
-pub struct Weather {
+pub struct Conditions {
     /// How many bytes are under way at most: what the buffers of both systems hold.
     pub capacity: usize,
     /// The longest piece that is written or read at once.
@@ -33,9 +33,9 @@ pub struct Weather {
     pub cut_after: Option<usize>,
 }
 
-impl Weather {
+impl Conditions {
     /// Fast, whole, and with the room of a small socket buffer.
-    pub const FINE: Self = Self {
+    pub const GOOD: Self = Self {
         capacity: 64 * 1024,
         longest_piece: 64 * 1024,
         delay: Duration::ZERO,
@@ -45,7 +45,7 @@ impl Weather {
     };
 
     /// Small pieces, late, with breaks.
-    pub const ROUGH: Self = Self {
+    pub const POOR: Self = Self {
         capacity: 4 * 1024,
         longest_piece: 700,
         delay: Duration::from_millis(40),
@@ -55,7 +55,7 @@ impl Weather {
     };
 
     /// One byte at a time.
-    pub const DRIPPING: Self = Self { capacity: 16, longest_piece: 1, ..Self::FINE };
+    pub const BYTE_BY_BYTE: Self = Self { capacity: 16, longest_piece: 1, ..Self::GOOD };
 
     /// The same, cut after so many bytes.
     pub const fn cut_after(mut self, bytes: usize) -> Self {
@@ -68,18 +68,18 @@ impl Weather {
 ///
 /// ```
 /// use tidegate_core::Timestamp;
-/// use tidegate_core::testing::{Link, Weather};
+/// use tidegate_core::testing::{Pipe, Conditions};
 ///
-/// let mut link = Link::new(Weather::DRIPPING, 7);
-/// assert_eq!(link.write(Timestamp::ZERO, b"tide"), 1, "a byte at a time");
-/// assert_eq!(link.read(Timestamp::ZERO, 100), Some(b"t".to_vec()));
-/// assert_eq!(link.read(Timestamp::ZERO, 100), None);
-/// link.shut_down(Timestamp::ZERO);
-/// assert_eq!(link.read(Timestamp::ZERO, 100), Some(Vec::new()), "the end of the stream");
+/// let mut pipe = Pipe::new(Conditions::BYTE_BY_BYTE, 7);
+/// assert_eq!(pipe.write(Timestamp::ZERO, b"tide"), 1, "a byte at a time");
+/// assert_eq!(pipe.read(Timestamp::ZERO, 100), Some(b"t".to_vec()));
+/// assert_eq!(pipe.read(Timestamp::ZERO, 100), None);
+/// pipe.shut_down(Timestamp::ZERO);
+/// assert_eq!(pipe.read(Timestamp::ZERO, 100), Some(Vec::new()), "the end of the stream");
 /// ```
 #[derive(Debug)]
-pub struct Link {
-    weather: Weather,
+pub struct Pipe {
+    conditions: Conditions,
     random: Random,
     pieces: VecDeque<(Timestamp, VecDeque<u8>)>,
     under_way: usize,
@@ -89,11 +89,11 @@ pub struct Link {
     end: Option<Timestamp>,
 }
 
-impl Link {
-    /// An empty link.
-    pub fn new(weather: Weather, seed: u64) -> Self {
+impl Pipe {
+    /// An empty pipe.
+    pub fn new(conditions: Conditions, seed: u64) -> Self {
         Self {
-            weather,
+            conditions,
             random: Random::new(seed),
             pieces: VecDeque::new(),
             under_way: 0,
@@ -104,16 +104,16 @@ impl Link {
     }
 
     /// Takes a piece off the front of `bytes`, as a write would; how many bytes it took. None if
-    /// the link is full. A link that is cut takes everything, and loses it.
+    /// the pipe is full. A pipe that is cut takes everything, and loses it.
     pub fn write(&mut self, now: Timestamp, bytes: &[u8]) -> usize {
         if self.end.is_some() {
             return bytes.len();
         }
-        let mut room = self.weather.capacity - self.under_way;
-        if let Some(cut_after) = self.weather.cut_after {
+        let mut room = self.conditions.capacity - self.under_way;
+        if let Some(cut_after) = self.conditions.cut_after {
             room = room.min(cut_after - self.carried);
         }
-        let most = room.min(self.weather.longest_piece).min(bytes.len());
+        let most = room.min(self.conditions.longest_piece).min(bytes.len());
         let count = if most == 0 { 0 } else { 1 + self.random.below(most) };
         if let Some(piece) = bytes.get(..count).filter(|piece| !piece.is_empty()) {
             let arrival = self.arrival(now);
@@ -121,7 +121,7 @@ impl Link {
             self.under_way += count;
             self.carried += count;
         }
-        if self.weather.cut_after == Some(self.carried) {
+        if self.conditions.cut_after == Some(self.carried) {
             self.shut_down(now);
         }
         count
@@ -147,18 +147,18 @@ impl Link {
         if self.next_arrival()? > now {
             return None;
         }
-        if self.weather.stall_one_in > 0
-            && !self.weather.stall.is_zero()
-            && self.random.one_in(self.weather.stall_one_in)
+        if self.conditions.stall_one_in > 0
+            && !self.conditions.stall.is_zero()
+            && self.random.one_in(self.conditions.stall_one_in)
         {
-            self.stalled_until = now + self.weather.stall;
+            self.stalled_until = now + self.conditions.stall;
             return None;
         }
         if self.pieces.is_empty() {
             return Some(Vec::new());
         }
         // A read gives what has arrived, whatever the writes were.
-        let most = (1 + self.random.below(self.weather.longest_piece)).min(most);
+        let most = (1 + self.random.below(self.conditions.longest_piece)).min(most);
         let mut read = Vec::new();
         while read.len() < most
             && let Some((arrival, piece)) = self.pieces.front_mut()
@@ -182,7 +182,7 @@ impl Link {
 
     /// Whether a write would be taken, at least in part.
     pub fn has_room(&self) -> bool {
-        self.end.is_some() || self.under_way < self.weather.capacity
+        self.end.is_some() || self.under_way < self.conditions.capacity
     }
 
     /// How many bytes are under way.
@@ -196,7 +196,7 @@ impl Link {
     }
 
     fn arrival(&mut self, now: Timestamp) -> Timestamp {
-        let delay = usize::try_from(self.weather.delay.as_micros()).unwrap_or(usize::MAX - 1);
+        let delay = usize::try_from(self.conditions.delay.as_micros()).unwrap_or(usize::MAX - 1);
         let delay = Duration::from_micros(self.random.below(delay + 1) as u64);
         let last = self.pieces.back().map_or(Timestamp::ZERO, |(arrival, _)| *arrival);
         (now + delay).max(last)
