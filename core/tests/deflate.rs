@@ -161,7 +161,7 @@ fn a_window_is_forgotten_while_it_rests() {
     let other = "b".repeat(40_000);
     server.send(text.as_str()).unwrap();
     idle(&mut server, NOW, 3);
-    server.send(&Prepared::new(other.as_str())).unwrap();
+    server.send(Prepared::new(other.as_str())).unwrap();
     server.send(text.as_str()).unwrap();
     client.handle_input(NOW, &drain(&mut server));
     for expected in [&text, &other, &text] {

@@ -102,7 +102,7 @@ impl Sender {
                 data(OpCode::Text, pattern(length, number));
             }
             Step::SendRef(length) => {
-                connection.send(&pattern(length, number)).unwrap();
+                connection.send(pattern(length, number).as_slice()).unwrap();
                 data(OpCode::Binary, pattern(length, number));
             }
             Step::SendPrepared(length) => {

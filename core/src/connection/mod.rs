@@ -30,9 +30,7 @@ use crate::connection::receive::data_frames::Delivering;
 use crate::connection::receive::fast_path::Path;
 use crate::connection::receive::pending_input::{Held, Stash};
 use crate::connection::receive::queue::Inbox;
-use crate::connection::send::chunks::Sending;
-use crate::connection::send::output::Output;
-use crate::connection::send::queue::Outbox;
+use crate::connection::send::{Outbox, OutgoingChunks, Output};
 use crate::connection::stats::Counters;
 use crate::connection::timers::{Timer, TimerTable};
 use crate::deflate::session::Compression;
@@ -92,7 +90,7 @@ pub struct Connection {
     /// The stream has ended; it counts when the stash is decoded.
     pub(crate) end_of_stream: bool,
 
-    pub(crate) sending: Sending,
+    pub(crate) outgoing_chunks: OutgoingChunks,
     pub(crate) output: Output,
 
     pub(crate) phase: Phase,
@@ -203,7 +201,7 @@ impl Connection {
             inbox: Inbox::default(),
             stash: Stash::default(),
             end_of_stream: false,
-            sending: Sending::default(),
+            outgoing_chunks: OutgoingChunks::default(),
             output: Output::new(Outbox::new(Arc::clone(&config), keys)),
             phase: Phase::Open,
             ending: None,
@@ -318,7 +316,7 @@ impl Connection {
     ///
     /// May change with every call that is not a getter, and when output is written.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        if self.output.outbox.has_urgent_news() {
+        if self.output.outbox.has_urgent_changes() {
             return Some(self.now);
         }
         self.timers.next(self.now)

@@ -1,12 +1,14 @@
-//! What was not accepted to be sent, and why.
+//! The errors of `send` and `send_chunk`, which give back what was not accepted.
 
 use core::fmt;
 
 use crate::error::CLOSED;
 use crate::message::{Chunk, Message};
 
-/// A message that was not accepted. It comes back with the error, nothing was sent, and the
-/// connection is as it was.
+/// A message that was not accepted. The error gives it back; nothing was sent, and the connection
+/// has not changed.
+///
+/// A message that was borrowed is copied for this, and a prepared one is cloned, which is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
@@ -15,8 +17,8 @@ pub enum SendError {
     Full(Message),
     /// The connection is closing or closed: no data follows a Close (RFC 6455 §5.5.1).
     Closed(Message),
-    /// A message in chunks is not finished: nothing may come between its fragments but control
-    /// frames (RFC 6455 §5.4).
+    /// A message in chunks is not finished: only control frames may come between its fragments
+    /// (RFC 6455 §5.4).
     Unfinished(Message),
 }
 
@@ -56,7 +58,8 @@ impl fmt::Display for SendError {
 
 impl core::error::Error for SendError {}
 
-/// A chunk that was not accepted. Nothing was sent, and the connection is as it was.
+/// A chunk that was not accepted. The error gives it back; nothing was sent, and the connection has
+/// not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChunkError {
@@ -67,7 +70,7 @@ pub enum ChunkError {
     Closed(Chunk),
     /// The message in progress is of the other kind, text or binary.
     WrongKind(Chunk),
-    /// The chunk continues a text message into something that is not UTF-8.
+    /// With this chunk the text message would not be UTF-8.
     InvalidUtf8(Chunk),
 }
 
