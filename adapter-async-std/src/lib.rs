@@ -71,9 +71,9 @@
 //! use tidegate_async_std::{AsyncStdNetwork, Backoff, Client, Options};
 //!
 //! # async fn example() -> Result<(), tidegate_async_std::Error> {
-//! let options = Options::new().subprotocol("chat").proxy_from_environment();
+//! let options = Options::builder().subprotocol("chat").proxy_from_environment().build()?;
 //! let client = Client::new(AsyncStdNetwork::new(), options);
-//! let mut connections = client.reconnect("ws://example.org/chat", Backoff::new())?;
+//! let mut connections = client.reconnect("ws://example.org/chat", Backoff::default())?;
 //! while let Some(socket) = connections.next().await {
 //!     let mut socket = socket?; // an error here is final: there is no further attempt
 //!     while let Ok(Some(message)) = socket.recv().await {

@@ -68,9 +68,9 @@
 //! use tidegate_smol::{Backoff, Client, Options, SmolNetwork};
 //!
 //! # async fn example() -> Result<(), tidegate_smol::Error> {
-//! let options = Options::new().subprotocol("chat").proxy_from_environment();
+//! let options = Options::builder().subprotocol("chat").proxy_from_environment().build()?;
 //! let client = Client::new(SmolNetwork::new(), options);
-//! let mut connections = client.reconnect("ws://example.org/chat", Backoff::new())?;
+//! let mut connections = client.reconnect("ws://example.org/chat", Backoff::default())?;
 //! while let Some(socket) = connections.next().await {
 //!     let mut socket = socket?; // an error here is final: there is no further attempt
 //!     while let Ok(Some(message)) = socket.recv().await {

@@ -6,13 +6,12 @@
 //! any subprotocol, and permessage-deflate if it is built with the feature.
 
 use core::time::Duration;
-use std::io;
 
 use tidegate_tokio::{Accept, Arrival, Config, Decision, Error, ServeOptions, WebSocket};
 use tokio::net::TcpListener;
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
+async fn main() -> Result<(), Box<dyn core::error::Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
     let listener = TcpListener::bind(&address).await?;
     println!("ws://{}/", listener.local_addr()?);
@@ -20,9 +19,12 @@ async fn main() -> io::Result<()> {
     let config = Config::builder().max_message_size(16 * 1024 * 1024);
     #[cfg(feature = "deflate")]
     let config = config.deflate(tidegate_tokio::deflate::DeflateOptions::default());
-    let config = config.build().map_err(io::Error::other)?;
-    let options =
-        ServeOptions::new().config(config).max_connections(None).decide(whatever_is_asked_for);
+    let config = config.build()?;
+    let options = ServeOptions::builder()
+        .config(config)
+        .max_connections(None)
+        .decide(whatever_is_asked_for)
+        .build()?;
     let server = tidegate_tokio::serve(listener, options, |socket, _| async move {
         echo(socket).await.inspect_err(|error| eprintln!("{error}"))
     });

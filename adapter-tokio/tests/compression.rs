@@ -30,7 +30,8 @@ async fn a_message_says_whether_it_is_compressed() {
         });
 
         let text = "tide ".repeat(2_000);
-        let mut socket = connect_with(&url, Options::new().config(config)).await.unwrap();
+        let mut socket =
+            connect_with(&url, Options::builder().config(config).build().unwrap()).await.unwrap();
         socket.send(&*text).await.unwrap();
         let short = socket.stats().bytes_out;
         assert_eq!(short < 1_000, compresses, "{short}");

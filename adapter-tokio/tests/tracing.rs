@@ -110,12 +110,15 @@ async fn a_server_tells_of_its_trouble() {
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let options = ServeOptions::new().decide(|arrival| async move {
-        match arrival.request().path() {
-            "/no" => Decision::from(Rejection::new(404)),
-            _ => Accept::new().into(),
-        }
-    });
+    let options = ServeOptions::builder()
+        .decide(|arrival| async move {
+            match arrival.request().path() {
+                "/no" => Decision::from(Rejection::new(404)),
+                _ => Accept::new().into(),
+            }
+        })
+        .build()
+        .unwrap();
     let server = serve_any_outcome(listener, options, |mut socket, arrival| async move {
         match arrival.request().path() {
             "/panic" => panic!("as it is told to"),

@@ -39,7 +39,7 @@ impl Subscriber for Shipper {
 /// Fills the inbox of a split server, whose gate closes and opens again, and ends it.
 async fn ship(shipper: Shipper) -> usize {
     let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
-    let marks = Watermarks::new(2, 1).unwrap();
+    let marks = Watermarks::new(2, 1);
     let config = Config::builder().message_marks(marks).build().unwrap();
     let connection = Connection::server(Timestamp::ZERO, config);
     let socket = tidegate_tokio::WebSocket::from_connection(

@@ -50,13 +50,13 @@ impl Case {
     }
 
     fn open(self, open: impl FnOnce(Timestamp, Config) -> Connection) -> Connection {
-        let options = DeflateOptions::default().level(self.level).expect("valid");
+        let options = DeflateOptions::builder().level(self.level).pool(DeflatePool::new(1));
         let config = Config::builder()
             .message_marks(Watermarks::UNLIMITED)
             .byte_marks(Watermarks::UNLIMITED)
             .send_marks(Watermarks::UNLIMITED)
             .ping_interval(None)
-            .deflate(options.pool(DeflatePool::new(1)))
+            .deflate(options.build().expect("valid"))
             .build()
             .expect("valid");
         open(Timestamp::ZERO, config).with_deflate(DeflateParams {

@@ -54,6 +54,13 @@
 //! - The state is consistent after every call, in any order of calls. A call that comes late only
 //!   delays.
 //!
+//! # Settings
+//!
+//! [`Config`], [`handshake::Limits`], `DeflateOptions` and [`handshake::ClientRequest`] are built in
+//! the same way, and so are the options of the adapters: `T::builder()`, a setter named as each
+//! setting, and `build()?`, which makes all the checks and names the setting in its error. `T` has a
+//! getter of the same name for each setting.
+//!
 //! # Layers
 //!
 //! | layer | modules |

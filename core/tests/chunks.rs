@@ -110,7 +110,7 @@ fn stream(compress: fn(Connection) -> Connection) -> impl Strategy<Value = Vec<u
 }
 
 fn same(bytes: &[u8], split: usize, marks: usize, setup: fn(Connection) -> Connection) {
-    let marks = Watermarks::new(marks, marks / 2).unwrap();
+    let marks = Watermarks::new(marks, marks / 2);
     let config = base().message_marks(marks).max_message_size(50_000);
     let whole = run(bytes, usize::MAX, config.clone().build().unwrap(), setup);
     let config = config.delivery(Delivery::Chunks).build().unwrap();
@@ -142,7 +142,7 @@ proptest! {
 /// A frame of any length goes through the gate a read at a time.
 #[test]
 fn a_frame_pauses_at_the_gate_and_goes_on() {
-    let marks = Watermarks::new(2, 0).unwrap();
+    let marks = Watermarks::new(2, 0);
     let config = base().delivery(Delivery::Chunks).message_marks(marks);
     let config = config.max_message_size(usize::MAX).build().unwrap();
     let mut client = Connection::client(NOW, config, [0; 32]);
@@ -172,7 +172,7 @@ fn an_inflating_message_pauses_in_the_middle_of_a_frame() {
 
     let high = 100_000;
     let config = base().delivery(Delivery::Chunks).max_message_size(64 << 20);
-    let config = config.byte_marks(Watermarks::new(high, 0).unwrap());
+    let config = config.byte_marks(Watermarks::new(high, 0));
     let config = config.message_marks(Watermarks::UNLIMITED).build().unwrap();
     let mut client = Connection::client(NOW, config, [0; 32]).with_deflate(Default::default());
     let (mut length, mut ended) = (0, false);

@@ -69,7 +69,7 @@ fn contexts_go_back_to_the_pool_clean() {
         client_no_context_takeover: true,
         ..DeflateParams::default()
     };
-    let options = DeflateOptions::default().min_size(0).pool(DeflatePool::new(1));
+    let options = DeflateOptions::builder().min_size(0).pool(DeflatePool::new(1)).build().unwrap();
     for round in 0..3 {
         let mut server = Connection::server(NOW, config(options.clone())).with_deflate(params);
         let mut client =
@@ -231,11 +231,9 @@ proptest! {
         from_client: bool,
         pooled: bool,
     ) {
-        let mut options =
-            DeflateOptions::default().level(level).unwrap().mem_level(mem_level).unwrap();
-        if pooled {
-            options = options.pool(DeflatePool::new(2));
-        }
+        let pool = pooled.then(|| DeflatePool::new(2));
+        let options = DeflateOptions::builder().level(level).mem_level(mem_level).pool(pool);
+        let options = options.build().unwrap();
         let config = config(options).to_builder().ping_interval(MINUTE).pong_timeout(None).write_timeout(None);
         let config = config.build().unwrap();
         let server = Connection::server(NOW, config.clone()).with_deflate(params);
@@ -303,19 +301,20 @@ fn only_the_first_fragment_is_marked_as_compressed() {
 #[test]
 fn options_are_checked_and_become_what_is_offered_and_wished() {
     use tidegate_core::ConfigError;
-    use tidegate_core::deflate::{ClientWindow, DeflateOffer};
+    use tidegate_core::deflate::{ClientWindow, DeflateOffer, DeflateOptionsBuilder};
     use tidegate_core::handshake::{ClientRequest, RequestError};
 
     let default = DeflateOptions::default();
     let any = DeflateOffer { client_max_window_bits: ClientWindow::Any, ..Default::default() };
     assert_eq!(default.offer(), any);
-    assert_eq!(default.wishes(), DeflateParams::default());
+    assert_eq!(default.params(), DeflateParams::default());
     let options = default
-        .clone()
+        .to_builder()
         .server_no_context_takeover(true)
         .client_no_context_takeover(true)
         .server_max_window_bits(9)
-        .and_then(|options| options.client_max_window_bits(14))
+        .client_max_window_bits(14)
+        .build()
         .unwrap();
     let expected = DeflateOffer {
         server_no_context_takeover: true,
@@ -324,26 +323,26 @@ fn options_are_checked_and_become_what_is_offered_and_wished() {
         client_max_window_bits: ClientWindow::AtMost(14),
     };
     assert_eq!(options.offer(), expected);
-    assert_eq!(options.wishes().server_max_window_bits, 9);
-    assert_eq!(options.wishes().client_max_window_bits, 14);
+    assert_eq!(options.params().server_max_window_bits, 9);
+    assert_eq!(options.params().client_max_window_bits, 14);
 
-    type Set = fn(DeflateOptions, u8) -> Result<DeflateOptions, ConfigError>;
+    type Set = fn(DeflateOptionsBuilder, u8) -> DeflateOptionsBuilder;
     for (setting, set, least, most) in [
-        ("level", DeflateOptions::level as Set, 1, 9),
-        ("mem_level", DeflateOptions::mem_level, 1, 9),
-        ("server_max_window_bits", DeflateOptions::server_max_window_bits, 9, 15),
-        ("client_max_window_bits", DeflateOptions::client_max_window_bits, 9, 15),
+        ("level", DeflateOptionsBuilder::level as Set, 1, 9),
+        ("mem_level", DeflateOptionsBuilder::mem_level, 1, 9),
+        ("server_max_window_bits", DeflateOptionsBuilder::server_max_window_bits, 9, 15),
+        ("client_max_window_bits", DeflateOptionsBuilder::client_max_window_bits, 9, 15),
     ] {
         for value in 0..20 {
             let error = ConfigError::OutOfRange { setting, value, least, most };
-            let set = set(default.clone(), value);
+            let set = set(default.to_builder(), value).build();
             assert_eq!(set.is_ok(), (least..=most).contains(&value), "{setting} {value}");
             assert!(set.is_ok() || set.unwrap_err() == error);
         }
     }
     for bits in [7, 16] {
         let offer = DeflateOffer { server_max_window_bits: Some(bits), ..Default::default() };
-        let request = ClientRequest::new("example.org", "/").unwrap().deflate(offer);
+        let request = ClientRequest::builder("example.org", "/").deflate(offer).build();
         assert_eq!(request.unwrap_err(), RequestError::WindowBits);
     }
 }
@@ -393,8 +392,11 @@ fn the_limit_holds_for_what_is_inflated() {
 #[test]
 fn a_prepared_message_has_its_own_options() {
     let text = "to be compressed ".repeat(100);
-    let plain = Prepared::with_options(text.as_str(), DeflateOptions::default().min_size(1 << 20));
-    let level = DeflateOptions::default().level(9).unwrap();
+    let plain = Prepared::with_options(
+        text.as_str(),
+        DeflateOptions::builder().min_size(1 << 20).build().unwrap(),
+    );
+    let level = DeflateOptions::builder().level(9).build().unwrap();
     let short = Prepared::with_options(text.as_str(), level);
     assert!(format!("{short:?}").starts_with("Prepared("));
     for (prepared, compressed) in [(plain, false), (short, true)] {
@@ -419,8 +421,8 @@ fn a_client_keeps_to_the_window_that_it_offered_if_the_server_says_nothing() {
     };
 
     for (own, agreed) in [(10, 10), (15, 15)] {
-        let offer = DeflateOptions::default().client_max_window_bits(own).unwrap().offer();
-        let request = ClientRequest::new("example.org", "/").unwrap().deflate(offer).unwrap();
+        let offer = DeflateOptions::builder().client_max_window_bits(own).build().unwrap().offer();
+        let request = ClientRequest::builder("example.org", "/").deflate(offer).build().unwrap();
         let mut client = ClientHandshake::new(NOW, request, Limits::default(), [7; 32]);
         assert_eq!(client.deflate(), None, "nothing is agreed on yet");
         let mut server = ServerHandshake::new(NOW, Limits::default());
@@ -441,7 +443,7 @@ fn a_client_keeps_to_the_window_that_it_offered_if_the_server_says_nothing() {
 #[test]
 fn options_are_the_same_with_the_same_pool() {
     let pool = DeflatePool::new(3);
-    let with = |pool: &DeflatePool| DeflateOptions::default().pool(pool.clone());
+    let with = |pool: &DeflatePool| DeflateOptions::builder().pool(pool.clone()).build();
     assert_eq!(with(&pool), with(&pool));
     assert_ne!(with(&pool), with(&DeflatePool::new(3)));
     assert!(format!("{pool:?}").contains("capacity: 3"));

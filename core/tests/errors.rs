@@ -106,6 +106,7 @@ fn what_cannot_be_sent_says_why() {
 #[test]
 fn a_configuration_that_contradicts_itself_is_refused_by_name() {
     type Wrong = fn(tidegate_core::ConfigBuilder) -> tidegate_core::ConfigBuilder;
+    type WithMarks = fn(Watermarks) -> tidegate_core::ConfigBuilder;
     for (setting, wrong) in [
         ("ping_interval", (|config| config.ping_interval(Duration::ZERO)) as Wrong),
         ("pong_timeout", |config| config.pong_timeout(Duration::ZERO)),
@@ -120,8 +121,15 @@ fn a_configuration_that_contradicts_itself_is_refused_by_name() {
         let error = wrong(Config::builder()).build().unwrap_err();
         says(&error, &[setting]);
     }
-    says(&Watermarks::new(0, 0).unwrap_err(), &["0"]);
-    says(&Watermarks::new(1, 2).unwrap_err(), &["2", "1"]);
+    for (setting, with) in [
+        ("message_marks", (|marks| Config::builder().message_marks(marks)) as WithMarks),
+        ("byte_marks", |marks| Config::builder().byte_marks(marks)),
+        ("send_marks", |marks| Config::builder().send_marks(marks)),
+    ] {
+        let error = |high, low| with(Watermarks::new(high, low)).build().unwrap_err();
+        says(&error(0, 0), &[setting, "0"]);
+        says(&error(1, 2), &[setting, "2", "1"]);
+    }
     let out = ConfigError::OutOfRange { setting: "level", value: 10, least: 0, most: 9 };
     says(&out, &["level", "10", "9"]);
 }
@@ -136,8 +144,8 @@ fn a_duration_below_a_microsecond_is_refused_like_zero() {
         ("pong_timeout", |time| Config::builder().pong_timeout(time).build().map(drop)),
         ("close_timeout", |time| Config::builder().close_timeout(time).build().map(drop)),
         ("write_timeout", |time| Config::builder().write_timeout(time).build().map(drop)),
-        ("timeout", |time| Limits::default().with_timeout(time).map(drop)),
-        ("body_timeout", |time| Limits::default().with_body_timeout(time).map(drop)),
+        ("timeout", |time| Limits::builder().timeout(time).build().map(drop)),
+        ("body_timeout", |time| Limits::builder().body_timeout(time).build().map(drop)),
         ("mine", |time| ConfigError::check_duration("mine", time)),
     ] {
         for nanoseconds in [0, 1, 500, 999] {
@@ -154,7 +162,7 @@ fn a_duration_below_a_microsecond_is_refused_like_zero() {
 /// What is set is what can be read, for each setting.
 #[test]
 fn every_setting_can_be_read() {
-    let marks = |high| Watermarks::new(high, 1).unwrap();
+    let marks = |high| Watermarks::new(high, 1);
     let seconds = Duration::from_secs;
     let config = Config::builder()
         .message_marks(marks(2))

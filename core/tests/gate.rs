@@ -9,7 +9,7 @@ use tidegate_core::{
 const NOW: Timestamp = Timestamp::ZERO;
 
 fn marks(high: usize, low: usize) -> Watermarks {
-    Watermarks::new(high, low).unwrap()
+    Watermarks::new(high, low)
 }
 
 /// Nothing stops it but what a test sets.

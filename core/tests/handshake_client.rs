@@ -17,8 +17,11 @@ fn written(output: &mut impl Buf) -> Vec<u8> {
 }
 
 fn offer() -> ClientRequest {
-    let request = ClientRequest::new("server.example.com", "/chat?x=1").unwrap();
-    request.subprotocol("chat").unwrap().subprotocol("superchat").unwrap()
+    ClientRequest::builder("server.example.com", "/chat?x=1")
+        .subprotocol("chat")
+        .subprotocol("superchat")
+        .build()
+        .unwrap()
 }
 
 /// A client that has sent its request, and the accept value that fits it.
@@ -47,7 +50,8 @@ fn answer(accept: &str, more: &str) -> String {
 
 #[test]
 fn the_request() {
-    let request = offer().origin("https://a.test").unwrap().header("Cookie", "a=b; c").unwrap();
+    let request = offer().to_builder().origin("https://a.test").header("Cookie", "a=b; c");
+    let request = request.build().unwrap();
     let mut client = ClientHandshake::new(T0, request, Limits::default(), [7; 32]);
     assert!(client.wants_output() && client.wants_input());
     let request = String::from_utf8(written(client.output())).unwrap();
@@ -79,11 +83,14 @@ fn a_request_cannot_be_split_or_contradict_the_handshake() {
         assert_eq!(ClientRequest::new("a", target), Err(RequestError::Target), "{target:?}");
     }
     for name in ["", "a b", "a,b", "a\r\nX: y", "\u{e9}", "a\t", "a\x7f"] {
-        assert_eq!(offer().subprotocol(name), Err(RequestError::Subprotocol), "{name:?}");
+        let request = offer().to_builder().subprotocol(name).build();
+        assert_eq!(request, Err(RequestError::Subprotocol), "{name:?}");
     }
-    assert_eq!(offer().subprotocol("chat"), Err(RequestError::DuplicateSubprotocol));
+    let twice = offer().to_builder().subprotocol("chat").build();
+    assert_eq!(twice, Err(RequestError::DuplicateSubprotocol));
     for origin in ["", "a b", "a\r\nX: y"] {
-        assert_eq!(offer().origin(origin), Err(RequestError::Origin), "{origin:?}");
+        let request = offer().to_builder().origin(origin).build();
+        assert_eq!(request, Err(RequestError::Origin), "{origin:?}");
     }
     for (name, value, error) in [
         ("X", "a\r\nY: b", HeaderError::Value),
@@ -99,7 +106,7 @@ fn a_request_cannot_be_split_or_contradict_the_handshake() {
         ("sec-websocket-key", "a", HeaderError::Reserved),
         ("Sec-WebSocket-Extensions", "a", HeaderError::Reserved),
     ] {
-        let added = offer().header(name, value);
+        let added = offer().to_builder().header(name, value).build();
         assert_eq!(added, Err(RequestError::Header(error)), "{name:?}: {value:?}");
     }
 }
@@ -321,7 +328,7 @@ fn a_body_ends_with_the_stream_the_limit_or_the_time() {
     ended.handle_eof(T0);
     assert!(!ended.wants_input());
 
-    let (mut limited, _) = client_with(Limits::default().with_max_body_bytes(4));
+    let (mut limited, _) = client_with(Limits::builder().max_body_bytes(4).build().unwrap());
     limited.handle_input(T0, refusal);
     assert!(limited.wants_input());
     limited.handle_input(T0, b"defghi");
@@ -344,7 +351,7 @@ fn a_body_ends_with_the_stream_the_limit_or_the_time() {
 
 #[test]
 fn interim_responses_are_on_the_same_account() {
-    let (mut client, _) = client_with(Limits::default().with_max_head_bytes(100).unwrap());
+    let (mut client, _) = client_with(Limits::builder().max_head_bytes(100).build().unwrap());
     for _ in 0..4 {
         client.handle_input(T0, b"HTTP/1.1 100 \r\n\r\n");
     }

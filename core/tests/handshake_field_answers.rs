@@ -13,10 +13,11 @@ const T0: Timestamp = Timestamp::ZERO;
 fn asked(subprotocols: &[&str], answer: impl Fn(&str) -> Vec<u8>) -> ClientHandshake {
     let limits = Limits::default();
     let [whole, split] = [usize::MAX, 1].map(|length| {
-        let mut request = ClientRequest::new("a.test", "/").unwrap();
+        let mut builder = ClientRequest::builder("a.test", "/");
         for name in subprotocols {
-            request = request.subprotocol(*name).unwrap();
+            builder = builder.subprotocol(*name);
         }
+        let request = builder.build().unwrap();
         let mut client = ClientHandshake::new(T0, request, limits.clone(), [7; 32]);
         let answer = answer(&accept_of(client.output()));
         for piece in answer.chunks(length) {
@@ -259,8 +260,8 @@ fn answers_to_an_offer_of_compression() {
         ("tqsdk-python#509", "permessage-deflate; server_max_window_bits=\"15\""),
         ("RFC 9112 §5.2", "permessage-deflate;\r\n server_no_context_takeover"),
     ] {
-        let request = ClientRequest::new("a.test", "/").unwrap();
-        let request = request.deflate(DeflateOptions::default().offer()).unwrap();
+        let request = ClientRequest::builder("a.test", "/");
+        let request = request.deflate(DeflateOptions::default().offer()).build().unwrap();
         let mut client = ClientHandshake::new(T0, request, Limits::default(), [7; 32]);
         let accept = accept_of(client.output());
         let agreed = format!("{LAST}\r\nSec-WebSocket-Extensions: {agreed}");

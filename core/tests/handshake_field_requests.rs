@@ -156,7 +156,7 @@ fn empty_lists_are_as_if_absent() {
 fn a_subprotocol_may_have_any_visible_character_but_the_comma() {
     let visible: String = (0x21_u8..0x7f).map(char::from).filter(|name| *name != ',').collect();
     for name in ["ogmios.v1:compact", "http://a.test/proto", "\"quoted\"", &visible] {
-        let request = ClientRequest::new("a.test", "/").unwrap().subprotocol(name).unwrap();
+        let request = ClientRequest::builder("a.test", "/").subprotocol(name).build().unwrap();
         let mut client = ClientHandshake::new(T0, request, Limits::default(), [7; 32]);
         let mut server = ServerHandshake::new(T0, Limits::default());
         server.handle_input(T0, client.output());

@@ -12,8 +12,8 @@ const T0: Timestamp = Timestamp::ZERO;
 
 fn limits() -> Limits {
     // Near the size of the heads below, so that mutations go over them.
-    let limits = Limits::default().with_max_head_bytes(360).unwrap().with_max_body_bytes(8);
-    limits.with_max_headers(8).unwrap()
+    let limits = Limits::builder().max_head_bytes(360).max_body_bytes(8).max_headers(8);
+    limits.build().unwrap()
 }
 
 fn written(output: &mut impl Buf) -> Vec<u8> {
@@ -60,7 +60,7 @@ fn serve<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> String {
 }
 
 fn client() -> ClientHandshake {
-    let request = ClientRequest::new("a.test", "/").unwrap().subprotocol("chat").unwrap();
+    let request = ClientRequest::builder("a.test", "/").subprotocol("chat").build().unwrap();
     ClientHandshake::new(T0, request, limits(), [7; 32])
 }
 

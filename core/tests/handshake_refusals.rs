@@ -76,7 +76,8 @@ fn how_long_is_a_setting() {
     let limits = Limits::default();
     assert_eq!(limits.body_timeout(), Some(Duration::from_secs(1)));
     for (timeout, expected) in [(Some(3), 3), (None, 10), (Some(99), 10)] {
-        let limits = limits.clone().with_body_timeout(timeout.map(Duration::from_secs)).unwrap();
+        let limits =
+            limits.to_builder().body_timeout(timeout.map(Duration::from_secs)).build().unwrap();
         assert_eq!(limits.body_timeout(), timeout.map(Duration::from_secs));
         for mut client in answered(&limits, "HTTP/1.1 503 \r\n\r\n") {
             let expected = Timestamp::from_secs(expected);
@@ -85,10 +86,10 @@ fn how_long_is_a_setting() {
     }
     for timeout in [Duration::ZERO, Duration::from_nanos(999)] {
         let error = ConfigError::ZeroDuration { setting: "body_timeout" };
-        assert_eq!(limits.clone().with_body_timeout(timeout), Err(error));
+        assert_eq!(limits.to_builder().body_timeout(timeout).build(), Err(error));
     }
     // No limit at all on the handshake: the one on the body holds.
-    let limits = limits.with_timeout(None).unwrap();
+    let limits = limits.to_builder().timeout(None).build().unwrap();
     for mut client in answered(&limits, "HTTP/1.1 503 \r\n\r\n") {
         assert!((SECOND..SECOND + MARGIN).contains(&decided(&mut client)));
     }

@@ -36,22 +36,16 @@ fn credentials() -> BasicCredentials {
 /// Secrets in each part of a request that may have one: fields, query, subprotocol (Kubernetes takes
 /// a token there), and an origin.
 fn request() -> ClientRequest {
-    ClientRequest::new("a.test", format!("/path?token={SECRET}"))
-        .unwrap()
+    let builder = ClientRequest::builder("a.test", format!("/path?token={SECRET}"))
         .subprotocol(format!("base64url.bearer.authorization.k8s.io.{SECRET}"))
-        .unwrap()
         .origin(format!("https://{SECRET}.test"))
-        .unwrap()
         .header("Authorization", &format!("Bearer {SECRET}"))
-        .unwrap()
         .header("Authorization", &credentials().to_header())
-        .unwrap()
         .header("Cookie", &format!("sid={SECRET}"))
-        .unwrap()
         .header("Proxy-Authorization", SECRET)
-        .unwrap()
-        .header("X-Api-Key", SECRET)
-        .unwrap()
+        .header("X-Api-Key", SECRET);
+    hides("a builder of a request", &builder);
+    builder.build().unwrap()
 }
 
 fn client() -> ClientHandshake {
@@ -168,9 +162,10 @@ fn of_errors() {
         assert!(!failure.to_string().contains(SECRET), "{failure}");
         assert!(!matches!(failure, HandshakeError::NotHttp { .. }));
     }
-    let header = request().header("X\n", SECRET).unwrap_err();
+    let header = request().to_builder().header("X\n", SECRET).build().unwrap_err();
     hides("error", &header);
-    let value = request().header("X", &format!("{SECRET}\n")).unwrap_err();
+    let value = request().to_builder().header("X", &format!("{SECRET}\n"));
+    let value = value.build().unwrap_err();
     hides("error", &value);
     assert!(!value.to_string().contains(SECRET));
     hides("error", &BasicCredentials::new(format!("{SECRET}:"), "").unwrap_err());

@@ -175,7 +175,7 @@ fn a_browser_that_comes_without_upgrading_learns_what_is_here() {
 
 #[test]
 fn limits() {
-    let limits = Limits::default().with_max_headers(6).unwrap();
+    let limits = Limits::builder().max_headers(6).build().unwrap();
     let mut server = ServerHandshake::new(T0, limits.clone());
     server.handle_input(T0, request("X: 1\r\n").as_bytes());
     assert!(server.request().is_some());
@@ -186,7 +186,7 @@ fn limits() {
     assert_eq!(server.failure(), Some(&failure));
     assert!(written(server.output()).starts_with("HTTP/1.1 431 "));
 
-    let limits = Limits::default().with_max_head_bytes(request("").len()).unwrap();
+    let limits = Limits::builder().max_head_bytes(request("").len()).build().unwrap();
     let mut server = ServerHandshake::new(T0, limits.clone());
     server.handle_input(T0, request("").as_bytes());
     server.handle_input(T0, b"frames do not count");
@@ -202,9 +202,9 @@ fn limits() {
         format!("the head is too large: max_head_bytes is {}", limits.max_head_bytes())
     );
 
-    assert!(Limits::default().with_max_head_bytes(0).is_err());
-    assert!(Limits::default().with_max_headers(0).is_err());
-    assert!(Limits::default().with_timeout(Duration::ZERO).is_err());
+    assert!(Limits::builder().max_head_bytes(0).build().is_err());
+    assert!(Limits::builder().max_headers(0).build().is_err());
+    assert!(Limits::builder().timeout(Duration::ZERO).build().is_err());
 }
 
 #[test]
@@ -398,7 +398,7 @@ fn the_end_of_the_stream_before_the_end_of_the_head() {
 
 #[test]
 fn without_a_timeout_nothing_is_due() {
-    let limits = Limits::default().with_timeout(None).unwrap();
+    let limits = Limits::builder().timeout(None).build().unwrap();
     let mut server = ServerHandshake::new(T0, limits);
     assert_eq!(server.poll_timeout(), None);
     server.handle_timeout(Timestamp::MAX);

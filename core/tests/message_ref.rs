@@ -93,7 +93,7 @@ fn it_is_refused_for_the_same_reasons() {
         assert_eq!(error.into_message(), Message::from("given"));
         refused
     };
-    let marks = Watermarks::new(10, 0).unwrap();
+    let marks = Watermarks::new(10, 0);
     let config = Config::builder().send_marks(marks).build().unwrap();
     let mut connection = connection(Role::Server, config);
     connection.send(&[7; 20]).unwrap();

@@ -136,7 +136,7 @@ fn the_level_is_what_waits() {
 #[test]
 fn it_is_full_at_the_high_mark_and_open_again_at_the_low_one() {
     // A frame of ten bytes with its header, as a server.
-    let marks = Watermarks::new(30, 10).unwrap();
+    let marks = Watermarks::new(30, 10);
     let mut server = connection(Role::Server, base().send_marks(marks));
     let eight = || Message::binary(vec![8; 8]);
     for _ in 0..2 {
@@ -547,7 +547,7 @@ fn a_peer_that_takes_something_in_time_keeps_the_connection() {
 /// The headers of many small fragments count as well, as soon as they are made.
 #[test]
 fn the_headers_of_fragments_fill_it_too() {
-    let marks = Watermarks::new(1000, 100).unwrap();
+    let marks = Watermarks::new(1000, 100);
     let mut server = connection(Role::Server, base().send_marks(marks).fragment_size(2));
     server.send(Message::binary(pattern(900))).unwrap();
     assert!(server.can_send());

@@ -49,7 +49,7 @@ fn arrive_as_what_they_are_whatever_the_size_and_the_role() {
 
 #[test]
 fn are_refused_as_any_other_and_come_back() {
-    let marks = Watermarks::new(1, 0).unwrap();
+    let marks = Watermarks::new(1, 0);
     let config = Config::builder().send_marks(marks).build().unwrap();
     let mut server = Connection::server(NOW, config);
     let prepared = Prepared::new("news");

@@ -20,7 +20,7 @@ fn me() -> BasicCredentials {
 }
 
 fn http() -> HttpConnect {
-    let limits = Limits::default().with_max_head_bytes(500).unwrap();
+    let limits = Limits::builder().max_head_bytes(500).build().unwrap();
     HttpConnect::new(T0, "example.org", 443, None, &limits).unwrap()
 }
 
@@ -197,7 +197,7 @@ fn socks_failures() {
 
 #[test]
 fn time_and_the_end() {
-    let limits = Limits::default().with_timeout(Duration::from_secs(3)).unwrap();
+    let limits = Limits::builder().timeout(Duration::from_secs(3)).build().unwrap();
     let end = Timestamp::from_secs(3);
     let mut proxy = HttpConnect::new(T0, "a", 80, None, &limits).unwrap();
     assert_eq!(proxy.poll_timeout(), Some(end));

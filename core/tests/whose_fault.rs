@@ -135,7 +135,7 @@ fn the_last_look_for_a_close_ends() {
 /// R2: behind our closed gate the peer's Close, its pong, or its reading may be waiting for us.
 #[test]
 fn behind_a_closed_gate_limits_stand_still() {
-    let one = Watermarks::new(1, 0).expect("marks");
+    let one = Watermarks::new(1, 0);
     let mut server = server(|config| config.message_marks(one));
     server.handle_input(Timestamp::ZERO, MESSAGE);
     server.send("an answer that the peer does not take").expect("room");
@@ -163,7 +163,7 @@ fn behind_a_closed_gate_limits_stand_still() {
 /// R5 within R2: who fills our outbox and our gate, and takes nothing, is not waited for.
 #[test]
 fn a_full_outbox_has_its_limit_behind_a_closed_gate_too() {
-    let one = Watermarks::new(1, 0).expect("marks");
+    let one = Watermarks::new(1, 0);
     let mut server = server(|config| config.message_marks(one));
     server.handle_input(Timestamp::ZERO, MESSAGE);
     server.send(vec![0; 128 * 1024]).expect("room");
@@ -389,7 +389,7 @@ impl IntoFrame for CloseCode {
 #[test]
 fn whoever_waits_for_output_behind_a_closed_gate_is_not_kept_for_ever() {
     for waits in [true, false] {
-        let one = Watermarks::new(1, 0).expect("marks");
+        let one = Watermarks::new(1, 0);
         let mut server = server(|config| config.message_marks(one));
         server.handle_input(Timestamp::ZERO, MESSAGE);
         server.send(vec![0; 60_000]).expect("room");

@@ -148,10 +148,11 @@ impl Seeds {
     fn handshakes(&mut self) {
         let now = Timestamp::ZERO;
         for with_chat in [false, true] {
-            let mut request = ClientRequest::new("example.org", "/").unwrap();
+            let mut request = ClientRequest::builder("example.org", "/");
             if with_chat {
-                request = request.subprotocol("chat").unwrap();
+                request = request.subprotocol("chat");
             }
+            let request = request.build().unwrap();
             let mut client = ClientHandshake::new(now, request, Limits::default(), [5; 32]);
             let mut server = ServerHandshake::new(now, Limits::default());
             server.handle_input(now, client.output());

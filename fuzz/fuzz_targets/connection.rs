@@ -85,11 +85,13 @@ impl Preparing {
         if self.level == 0 {
             return Prepared::new(message);
         }
-        let options = DeflateOptions::default()
+        let options = DeflateOptions::builder()
             .level(self.level % 9 + 1)
-            .and_then(|options| options.mem_level(self.mem_level % 9 + 1))
+            .mem_level(self.mem_level % 9 + 1)
+            .min_size(self.min_size.into())
+            .build()
             .expect("both are in range");
-        Prepared::with_options(message, options.min_size(self.min_size.into()))
+        Prepared::with_options(message, options)
     }
 }
 

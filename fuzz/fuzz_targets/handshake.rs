@@ -45,12 +45,15 @@ fuzz_target!(|case: Case<'_>| {
 });
 
 fn limits(case: &Case<'_>) -> Limits {
-    let limits = Limits::default();
     if case.flags & 0x02 == 0 {
-        return limits;
+        return Limits::default();
     }
-    let limits = limits.with_max_head_bytes(300).expect("valid");
-    limits.with_max_headers(5).expect("valid").with_max_body_bytes(usize::from(case.seed))
+    Limits::builder()
+        .max_head_bytes(300)
+        .max_headers(5)
+        .max_body_bytes(usize::from(case.seed))
+        .build()
+        .expect("valid")
 }
 
 fn config() -> Config {
@@ -102,11 +105,11 @@ fn server(case: &Case<'_>, pieces: &[&[u8]]) -> Seen {
 
 fn client(case: &Case<'_>, pieces: &[&[u8]]) -> Seen {
     let mut now = Timestamp::ZERO;
-    let mut request = ClientRequest::new("example.org", "/").expect("valid");
+    let mut request = ClientRequest::builder("example.org", "/");
     if case.flags & 0x10 != 0 {
-        request = request.deflate(DeflateOptions::default().offer()).expect("valid");
-        request = request.subprotocol("chat").expect("valid");
+        request = request.deflate(DeflateOptions::default().offer()).subprotocol("chat");
     }
+    let request = request.build().expect("valid");
     let mut handshake = ClientHandshake::new(now, request, limits(case), [5; 32]);
     for piece in pieces {
         handshake.handle_input(now, piece);
@@ -161,7 +164,7 @@ fn both(case: &Case<'_>) {
     let (host, target) = (parts.next().unwrap_or(""), parts.next().unwrap_or("/"));
     let (name, value) = (parts.next().unwrap_or("X-Any"), parts.next().unwrap_or(""));
     let Ok(mut request) = ClientRequest::new(host, target) else { return };
-    let has_field = match request.clone().header(name, value) {
+    let has_field = match request.to_builder().header(name, value).build() {
         Ok(with) => {
             request = with;
             true
@@ -169,7 +172,7 @@ fn both(case: &Case<'_>) {
         Err(_) => false,
     };
     for name in parts {
-        if let Ok(with) = request.clone().subprotocol(name) {
+        if let Ok(with) = request.to_builder().subprotocol(name).build() {
             request = with;
         }
     }

@@ -54,7 +54,7 @@ fn check(url: &Url) {
     assert_eq!((shown.authority(), shown.target()), (url.authority(), url.target()));
     assert_eq!(shown.is_secure(), url.is_secure());
     assert_eq!(shown.credentials(), None, "they are not shown");
-    let options = Options::new();
+    let options = Options::default();
     assert!(options.request(url).is_ok(), "it can be asked for: {url:?}");
 }
 
@@ -71,7 +71,7 @@ fn redirect(flags: u8, bytes: &[u8]) {
     answer.extend_from_slice(b"\r\nContent-Length: 0\r\n\r\n");
     let log = Arc::new(Mutex::new(Vec::new()));
     let network = Scripted { answer, log: Arc::clone(&log) };
-    let client = Client::new(network, Options::new().redirects(2));
+    let client = Client::new(network, Options::builder().redirects(2).build().unwrap());
     let is_secure = flags & 0x01 != 0;
     let base_path = ["/a/b/c?d=/e", "/", "/a/../b/", "/?x", "//a//b"][usize::from(flags >> 1) % 5];
     let scheme = if is_secure { "wss" } else { "ws" };

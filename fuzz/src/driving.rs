@@ -45,10 +45,10 @@ impl Setup {
         let high = usize::from(self.high % 20).max(1);
         let in_order = self.high & 0x80 != 0;
         let mut builder = Config::builder()
-            .message_marks(Watermarks::new(high, high / 2).expect("valid"))
+            .message_marks(Watermarks::new(high, high / 2))
             .max_message_size(10_000)
             .delivery(if self.chunks { Delivery::Chunks } else { Delivery::Whole })
-            .deflate(self.deflate.map(|_| DeflateOptions::default().min_size(8)))
+            .deflate(self.deflate.map(|_| from_size(8)))
             .pong_policy(if in_order { PongPolicy::InOrder } else { PongPolicy::OnReceipt });
         if self.high & 0x40 == 0 {
             // Without a clock a lost wake-up cannot be made good by the next deadline.
@@ -57,15 +57,13 @@ impl Setup {
         }
         if self.output > 0 {
             let output = usize::from(self.output);
-            builder = builder.send_marks(Watermarks::new(output, output / 4).expect("valid"));
+            builder = builder.send_marks(Watermarks::new(output, output / 4));
         }
         self.connection_of(self.role(), builder.build().expect("valid"))
     }
 
     fn peer(&self) -> Connection {
-        let config = Config::builder()
-            .send_marks(Watermarks::UNLIMITED)
-            .deflate(DeflateOptions::default().min_size(0));
+        let config = Config::builder().send_marks(Watermarks::UNLIMITED).deflate(from_size(0));
         self.connection_of(self.role().peer(), config.build().expect("valid"))
     }
 
@@ -245,4 +243,9 @@ impl Place {
             Self::Within { message, .. } => message + 1,
         }
     }
+}
+
+/// Compresses messages of this size and more.
+fn from_size(min_size: usize) -> DeflateOptions {
+    DeflateOptions::builder().min_size(min_size).build().expect("valid")
 }

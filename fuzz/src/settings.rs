@@ -106,11 +106,11 @@ impl Settings {
             .pong_timeout((self.times & 0x20 != 0).then(|| Duration::from_millis(500)))
             .write_timeout((self.times & 0x40 != 0).then(|| Duration::from_secs(2)))
             .close_timeout((self.times & 0x80 == 0).then(|| Duration::from_secs(1)))
-            .deflate(self.params().map(|_| with(DeflateOptions::default().min_size(8), pool)));
+            .deflate(self.params().map(|_| deflate(8, pool)));
         if self.has(Self::CHUNKS) {
             builder = builder.delivery(Delivery::Chunks);
         }
-        let marks = |high: usize| Watermarks::new(high, high / 3).unwrap();
+        let marks = |high: usize| Watermarks::new(high, high / 3);
         if self.messages > 0 {
             builder = builder.message_marks(marks(self.messages.into()));
         }
@@ -146,7 +146,7 @@ impl Settings {
         let config = Config::builder()
             .send_marks(Watermarks::UNLIMITED)
             .validate_utf8(!self.has(Self::UNCHECKED))
-            .deflate(with(DeflateOptions::default().min_size(0), pool));
+            .deflate(deflate(0, pool));
         self.connection_of(self.role().peer(), config.build().unwrap())
     }
 
@@ -162,9 +162,6 @@ impl Settings {
     }
 }
 
-fn with(options: DeflateOptions, pool: Option<DeflatePool>) -> DeflateOptions {
-    match pool {
-        Some(pool) => options.pool(pool),
-        None => options,
-    }
+fn deflate(min_size: usize, pool: Option<DeflatePool>) -> DeflateOptions {
+    DeflateOptions::builder().min_size(min_size).pool(pool).build().unwrap()
 }

@@ -39,12 +39,13 @@ fn params() -> impl Strategy<Value = DeflateParams> {
 fn options() -> impl Strategy<Value = DeflateOptions> {
     (1u8..=9, 1u8..=9, 0usize..200, prop::option::of(0usize..3)).prop_map(
         |(level, mem_level, min_size, pool)| {
-            let options = DeflateOptions::default().level(level).unwrap();
-            let options = options.mem_level(mem_level).unwrap().min_size(min_size);
-            match pool {
-                Some(capacity) => options.pool(DeflatePool::new(capacity)),
-                None => options,
-            }
+            DeflateOptions::builder()
+                .level(level)
+                .mem_level(mem_level)
+                .min_size(min_size)
+                .pool(pool.map(DeflatePool::new))
+                .build()
+                .unwrap()
         },
     )
 }

@@ -57,7 +57,7 @@ fn drain(connection: &mut Connection) -> Vec<u8> {
 
 /// So many zeros, compressed, up to a byte boundary: it can stand anywhere, again and again.
 fn zeros(length: usize) -> Vec<u8> {
-    let options = DeflateOptions::default().level(9).unwrap();
+    let options = DeflateOptions::builder().level(9).build().unwrap();
     let config = Arc::new(Config::builder().deflate(options).build().unwrap());
     let mut server = connection(Role::Server, &config, Some(params(true)));
     let payload = Bytes::from(vec![0; length]);
@@ -167,7 +167,7 @@ fn config(options: DeflateOptions, max_message_size: usize) -> Arc<Config> {
 fn bombs_are_defused() {
     let unit = zeros(MIB);
     // Every size of table that there can be.
-    let largest = DeflateOptions::default().level(9).unwrap().mem_level(9).unwrap();
+    let largest = DeflateOptions::builder().level(9).mem_level(9).build().unwrap();
     for options in [DeflateOptions::default(), largest] {
         let config = config(options, MIB);
         let bound = config.memory_bound();
@@ -211,7 +211,7 @@ fn floods_close_the_gate() {
 
 /// What is compressed and waits for a peer that does not read is no larger than it looks.
 fn output_is_counted() {
-    let marks = Watermarks::new(4 * MIB, MIB).unwrap();
+    let marks = Watermarks::new(4 * MIB, MIB);
     let config = Config::builder().send_marks(marks).deflate(DeflateOptions::default());
     let config = Arc::new(config.build().unwrap());
     let bound = config.memory_bound();
@@ -239,7 +239,7 @@ fn report(name: &str, worst: usize, bound: usize) {
 fn contexts_are_counted() {
     let noise = Random::new(1).bytes(100_000);
     for mem_level in 1..=9 {
-        let options = DeflateOptions::default().mem_level(mem_level).unwrap();
+        let options = DeflateOptions::builder().mem_level(mem_level).build().unwrap();
         let config = config(options, MIB);
         let without = config.to_builder().deflate(None).build().unwrap().memory_bound();
         let counted = config.memory_bound() - without - MIB;
@@ -301,7 +301,7 @@ fn idle(name: &str, options: Option<DeflateOptions>, params: Option<DeflateParam
 
 fn idle_connections_hold_little() {
     let options = DeflateOptions::default();
-    let pooled = options.clone().pool(DeflatePool::new(4));
+    let pooled = options.to_builder().pool(DeflatePool::new(4)).build().unwrap();
     let [plain, plain_used, plain_rested] = idle("plain", None, None);
     let [takeover, takeover_used, takeover_rested] =
         idle("takeover", Some(options.clone()), Some(params(true)));

@@ -13,7 +13,7 @@ use tidegate_core::{
 fn compressed_input(max_message_size: usize) -> (Connection, Vec<u8>) {
     let now = Timestamp::ZERO;
     let config = Config::builder()
-        .message_marks(Watermarks::new(3, 1).unwrap())
+        .message_marks(Watermarks::new(3, 1))
         .max_message_size(max_message_size)
         .delivery(Delivery::Chunks)
         .deflate(DeflateOptions::default());

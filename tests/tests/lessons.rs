@@ -14,7 +14,7 @@ use tidegate_tests::frames::{Frame, opcode};
 use tidegate_tests::random::Random;
 
 fn marks(high: usize, low: usize) -> Watermarks {
-    Watermarks::new(high, low).unwrap()
+    Watermarks::new(high, low)
 }
 
 /// A client, so that the peer's frames are not masked and can be read in the test.

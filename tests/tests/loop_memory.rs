@@ -106,8 +106,8 @@ fn by_completions(
 fn it_stays_within_the_bound() {
     let small = Config::builder()
         .max_message_size(20_000)
-        .byte_marks(Watermarks::new(50_000, 10_000).unwrap())
-        .send_marks(Watermarks::new(10_000, 1000).unwrap());
+        .byte_marks(Watermarks::new(50_000, 10_000))
+        .send_marks(Watermarks::new(10_000, 1000));
     let configs = [Config::default(), small.build().unwrap()].map(Arc::new);
     for config in configs {
         let max = config.max_message_size();

@@ -161,7 +161,7 @@ fn peak(role: Role, config: &Arc<Config>, flood: &Flood, taking: Taking, sends: 
 }
 
 fn configs() -> Vec<Config> {
-    let marks = |high, low| Watermarks::new(high, low).unwrap();
+    let marks = |high, low| Watermarks::new(high, low);
     let small = Config::builder()
         .message_marks(marks(4, 1))
         .byte_marks(marks(4096, 1024))

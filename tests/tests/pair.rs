@@ -162,9 +162,9 @@ fn messages(count: usize, longest: usize, seed: u64) -> Vec<Message> {
 
 fn tight() -> Config {
     Config::builder()
-        .message_marks(Watermarks::new(4, 1).unwrap())
-        .byte_marks(Watermarks::new(4096, 512).unwrap())
-        .send_marks(Watermarks::new(2048, 512).unwrap())
+        .message_marks(Watermarks::new(4, 1))
+        .byte_marks(Watermarks::new(4096, 512))
+        .send_marks(Watermarks::new(2048, 512))
         .build()
         .unwrap()
 }

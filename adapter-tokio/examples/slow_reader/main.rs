@@ -60,7 +60,7 @@ async fn run(options: &Options) -> Result<Measured, Error> {
             url
         }
     };
-    let connecting = tidegate_tokio::Options::new().config(options.config());
+    let connecting = tidegate_tokio::Options::builder().config(options.config()).build()?;
     let socket = tidegate_tokio::connect_with(&url, connecting).await?;
     println!(
         "{} messages from {url}, one taken every {} ms, {}\n",

@@ -78,6 +78,8 @@ impl Options {
         if options.duration.is_zero() {
             return Err("--duration is 1 at least".into());
         }
+        let marks = Config::builder().message_marks(options.messages).byte_marks(options.bytes);
+        marks.build().map_err(|error| error.to_string())?;
         Ok(Some(options))
     }
 
@@ -90,7 +92,10 @@ impl Options {
         } else {
             builder.message_marks(Watermarks::UNLIMITED).byte_marks(Watermarks::UNLIMITED)
         };
-        builder.max_message_size(largest).build().expect("no limit is zero")
+        builder
+            .max_message_size(largest)
+            .build()
+            .expect("the marks are checked, and no limit is zero")
     }
 
     /// The settings that the verdict measures against, gate or not.
@@ -101,7 +106,7 @@ impl Options {
             .byte_marks(self.bytes)
             .max_message_size(largest)
             .build()
-            .expect("no limit is zero")
+            .expect("the marks are checked, and no limit is zero")
     }
 }
 
@@ -117,7 +122,7 @@ fn number(text: &str) -> Result<usize, String> {
 
 fn marks(text: &str) -> Result<Watermarks, String> {
     let (high, low) = text.split_once('/').ok_or(format!("{text} is not HIGH/LOW"))?;
-    Watermarks::new(number(high)?, number(low)?).map_err(|error| error.to_string())
+    Ok(Watermarks::new(number(high)?, number(low)?))
 }
 
 /// How many bytes of a message are its number.

@@ -124,7 +124,7 @@ async fn the_header_of_a_frame_goes_with_its_payload() {
 async fn a_closed_gate_empties_the_window_of_its_stream_alone() {
     for (name, address) in servers().await {
         let requests = connect(address).await;
-        let marks = Watermarks::new(1, 0).unwrap();
+        let marks = Watermarks::new(1, 0);
         let config = Config::builder().message_marks(marks).build().unwrap();
         let mut slow = socket(&requests, config).await;
         soon(slow.send("flood")).await.unwrap();

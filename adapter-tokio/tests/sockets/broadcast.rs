@@ -16,8 +16,7 @@ const SIZE: usize = 16 * 1024;
 
 #[tokio::test]
 async fn one_that_is_stuck_holds_up_nobody() {
-    let config =
-        || Config::builder().send_marks(Watermarks::new(4 * SIZE, SIZE).unwrap()).build().unwrap();
+    let config = || Config::builder().send_marks(Watermarks::new(4 * SIZE, SIZE)).build().unwrap();
     let (mut senders, mut members, mut stuck) = (Vec::new(), Vec::new(), None);
     for number in 0..MEMBERS {
         let (server, mut client) = pair(config(), Config::default()).await;

@@ -14,7 +14,7 @@ use crate::{pair, raw_client, soon};
 
 #[tokio::test]
 async fn a_slow_reader_slows_the_sender() {
-    let config = Config::builder().message_marks(Watermarks::new(4, 1).unwrap()).build().unwrap();
+    let config = Config::builder().message_marks(Watermarks::new(4, 1)).build().unwrap();
     let (mut server, mut client) = pair(Config::default(), config).await;
     let sent = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&sent);

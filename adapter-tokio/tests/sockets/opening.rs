@@ -19,7 +19,7 @@ async fn listen() -> (TcpListener, String) {
 }
 
 fn short() -> Limits {
-    Limits::default().with_timeout(Duration::from_millis(300)).unwrap()
+    Limits::builder().timeout(Duration::from_millis(300)).build().unwrap()
 }
 
 #[tokio::test]
@@ -33,7 +33,12 @@ async fn what_was_agreed_on() {
         let chosen = request.select_subprotocol(&["b", "a"]).map(String::from).unwrap();
         incoming.subprotocol(chosen).header("X-Answer", "42").accept().await.unwrap()
     });
-    let options = Options::new().subprotocol("a").subprotocol("b").header("X-Name", "value");
+    let options = Options::builder()
+        .subprotocol("a")
+        .subprotocol("b")
+        .header("X-Name", "value")
+        .build()
+        .unwrap();
     let url = format!("{url}/chat?room=1");
     // A future that can be spawned: everything in it may go to another thread.
     let connecting = tokio::spawn(async move { tidegate_tokio::connect_with(&url, options).await });
@@ -111,7 +116,7 @@ async fn what_is_not_a_request_is_answered() {
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_not_awaited() {
     let (listener, url) = listen().await;
-    let options = Options::new().limits(short());
+    let options = Options::builder().limits(short()).build().unwrap();
     let error = soon(tidegate_tokio::connect_with(&url, options)).await.unwrap_err();
     assert!(matches!(error, Error::Handshake { error: HandshakeError::Timeout, .. }), "{error}");
     drop(listener);
@@ -143,7 +148,6 @@ async fn addresses_that_are_refused() {
     }
     let error = tidegate_tokio::connect("ws://a%zz@example.org").await.unwrap_err();
     assert!(matches!(error, Error::Url(UrlError::UserInfo)));
-    let options = Options::new().header("X", "a\r\nb");
-    let error = tidegate_tokio::connect_with("ws://example.org", options).await.unwrap_err();
+    let error = Options::builder().header("X", "a\r\nb").build().unwrap_err();
     assert!(matches!(error, Error::Request(_)));
 }

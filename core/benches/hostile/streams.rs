@@ -81,10 +81,8 @@ impl Input {
                 events
             }
             Self::Head { bytes, read } => {
-                let limits = Limits::default()
-                    .with_max_head_bytes(usize::MAX)
-                    .and_then(|limits| limits.with_max_headers(usize::MAX))
-                    .expect("valid");
+                let limits = Limits::builder().max_head_bytes(usize::MAX).max_headers(usize::MAX);
+                let limits = limits.build().expect("valid");
                 let mut server = ServerHandshake::new(NOW, limits);
                 for piece in bytes.chunks(*read) {
                     server.handle_input(NOW, piece);
@@ -210,7 +208,7 @@ fn long_text(length: usize) -> Vec<u8> {
 
 /// Each event that is taken opens the gate, and the next message closes it again.
 fn gate(length: usize) -> Input {
-    let marks = Watermarks::new(1, 0).expect("valid");
+    let marks = Watermarks::new(1, 0);
     let unit = frame(OpCode::Text, true, b"x");
     Input::Frames {
         bytes: unit.repeat(length / unit.len()),
@@ -236,7 +234,7 @@ fn deflated(length: usize, size: usize) -> Input {
 
 /// Messages of 1 MiB of zeros, each of about a kilobyte on the wire.
 fn bombs(length: usize) -> Input {
-    let options = DeflateOptions::default().level(9).expect("valid");
+    let options = DeflateOptions::builder().level(9).build().expect("valid");
     let config = config().deflate(options).build().expect("valid");
     let mut peer = Connection::client(NOW, config, [1; 32]).with_deflate(DeflateParams::default());
     let mut message = || {

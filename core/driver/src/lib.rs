@@ -38,8 +38,8 @@ pub use tidegate_core;
 pub use tidegate_core::{ByteString, Bytes};
 
 pub use crate::client::{
-    Backoff, Client, ClientSocket, EnvironmentError, FailedAttempt, Options, Proxy, Reconnect,
-    RedirectError, Url,
+    Backoff, BackoffBuilder, Client, ClientSocket, EnvironmentError, FailedAttempt, Options,
+    OptionsBuilder, Proxy, Reconnect, RedirectError, Url,
 };
 pub use crate::error::{ConnectError, ConnectFault, EntropyError, Error, Peer, Stage, UrlError};
 pub use crate::handshake::{Incoming, client};
@@ -54,7 +54,7 @@ pub use crate::io::{
 };
 pub use crate::serve::{
     Accept, Arrival, BoxError, Counters, Decision, HandlerOutcome, Listener, Origins, Remote,
-    Runtime, ServeOptions, Server, ServerHandle, serve, serve_any_outcome,
+    Runtime, ServeOptions, ServeOptionsBuilder, Server, ServerHandle, serve, serve_any_outcome,
 };
 pub use crate::split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
 pub use crate::split::{Outcome, Slow, broadcast, broadcast_until};

@@ -75,7 +75,7 @@ fn logs_gate_transport_error_and_end_and_no_payload() {
     let lines = Lines::default();
     subscriber::with_default(lines.clone(), || {
         let (net, count) = (Net::new(), Count::new());
-        let marks = Watermarks::new(2, 0).unwrap();
+        let marks = Watermarks::new(2, 0);
         let mut socket = net.server(Config::builder().message_marks(marks).build().unwrap());
         assert_eq!(lines.take(), ["DEBUG connection: role=Server"]);
 
@@ -111,9 +111,9 @@ fn logs_each_failed_attempt_to_connect_and_no_credentials() {
         let unauthorized = "HTTP/1.1 401 Who\r\nContent-Length: 0\r\n\r\n".into();
         let world = World::new(addresses(1), [refused, Fate::Answers(unauthorized)]);
         let second = Duration::from_secs(1);
-        let backoff = Backoff::new().initial(second).jitter(0.0);
+        let backoff = Backoff::builder().initial(second).jitter(0.0).build().unwrap();
         let url = "ws://me:secret@a.test/?token=secret";
-        let mut connections = world.client(Options::new()).reconnect(url, backoff).unwrap();
+        let mut connections = world.client(Options::default()).reconnect(url, backoff).unwrap();
         assert!(world.run(connections.next()).unwrap().is_err());
         let told = lines.take();
         assert!(told.iter().all(|line| !line.contains("secret")), "{told:?}");

@@ -1,20 +1,18 @@
-//! What a configuration is set to, setting by setting.
+//! Reads the settings of a connection.
 
 use core::time::Duration;
 
-use crate::config::Delivery;
-use crate::config::Watermarks;
-use crate::config::{Config, PongPolicy};
+use crate::config::{Config, Delivery, PongPolicy, Watermarks};
 
-/// What it is set to. What each setting does, and why its default is what it is, stands with the
-/// method of that name of [`ConfigBuilder`](crate::ConfigBuilder).
+/// The settings. The setter of the same name in [`ConfigBuilder`](crate::ConfigBuilder) says what
+/// each one does.
 impl Config {
-    /// The marks on the number of queued messages. Default: 16 and 4.
+    /// The marks on the number of messages that wait to be taken. Default: 16 and 4.
     pub fn message_marks(&self) -> Watermarks {
         self.message_marks
     }
 
-    /// The marks on the bytes of queued messages. Default: 256 KiB and 64 KiB.
+    /// The marks on the bytes of messages that wait to be taken. Default: 256 KiB and 64 KiB.
     pub fn byte_marks(&self) -> Watermarks {
         self.byte_marks
     }
@@ -29,8 +27,8 @@ impl Config {
         self.max_message_size
     }
 
-    /// The longest payload of one data frame that is received, in bytes. Default: `None`, as long as
-    /// a message.
+    /// The longest payload of a data frame that is received, in bytes. Default: `None`, only
+    /// `max_message_size` limits a frame.
     pub fn max_frame_size(&self) -> Option<usize> {
         self.max_frame_size
     }
@@ -41,17 +39,17 @@ impl Config {
         self.fragment_size
     }
 
-    /// Whether messages come whole or in chunks. Default: whole.
+    /// Whether messages are received whole or in chunks. Default: whole.
     pub fn delivery(&self) -> Delivery {
         self.delivery
     }
 
-    /// Whether text is checked to be UTF-8. Default: yes.
+    /// Whether text is checked to be UTF-8. Default: `true`.
     pub fn validate_utf8(&self) -> bool {
         self.validate_utf8
     }
 
-    /// Whether pings and pongs become events too. Default: no.
+    /// Whether pings and pongs become events too. Default: `false`.
     pub fn surface_control(&self) -> bool {
         self.surface_control
     }
@@ -71,27 +69,27 @@ impl Config {
         self.max_pings
     }
 
-    /// How often a ping is sent. `None`: never.
+    /// How often the keepalive sends a ping. Default: 30 s; `None`: never.
     pub fn ping_interval(&self) -> Option<Duration> {
         self.ping_interval
     }
 
-    /// How long the peer may be silent after a ping. `None`: for ever.
+    /// How long the peer may be silent after a ping. Default: 30 s; `None`: forever.
     pub fn pong_timeout(&self) -> Option<Duration> {
         self.pong_timeout
     }
 
-    /// How long the closing handshake may take. `None`: for ever.
+    /// How long the closing handshake may take. Default: 10 s; `None`: forever.
     pub fn close_timeout(&self) -> Option<Duration> {
         self.close_timeout
     }
 
-    /// How long the peer may take nothing while output waits. `None`: for ever.
+    /// How long output may wait while the peer takes none of it. Default: 30 s; `None`: forever.
     pub fn write_timeout(&self) -> Option<Duration> {
         self.write_timeout
     }
 
-    /// How messages are compressed, and what of it is offered or accepted. Default: not at all.
+    /// How messages are compressed. Default: `None`, they are not.
     #[cfg(feature = "deflate")]
     pub fn deflate(&self) -> Option<&crate::deflate::DeflateOptions> {
         self.deflate.as_ref()

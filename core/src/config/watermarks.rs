@@ -1,19 +1,22 @@
-//! High and low watermarks.
+//! High and low watermarks: when a queue counts as full, and when as free again.
 
 use crate::error::ConfigError;
 
 /// Two marks on a level: at or above `high` something stops, at or below `low` it goes on.
 ///
-/// Two, because one mark for both would start and stop at every message.
+/// There are two of them because a single mark would stop and start at every message. Marks are
+/// checked with the other settings, by [`ConfigBuilder::build`](crate::ConfigBuilder::build): `high`
+/// is at least 1, and `low` is not above it.
 ///
 /// ```
-/// use tidegate_core::Watermarks;
+/// use tidegate_core::{Config, Watermarks};
 ///
-/// let marks = Watermarks::new(16, 4)?;
+/// let marks = Watermarks::new(16, 4);
 /// assert_eq!((marks.high(), marks.low()), (16, 4));
-/// assert!(Watermarks::new(4, 16).is_err());
-/// assert!(Watermarks::new(0, 0).is_err());
-/// # Ok::<(), tidegate_core::ConfigError>(())
+/// let build = |marks| Config::builder().message_marks(marks).build();
+/// assert!(build(marks).is_ok());
+/// assert!(build(Watermarks::new(4, 16)).is_err());
+/// assert!(build(Watermarks::new(0, 0)).is_err());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Watermarks {
@@ -24,28 +27,12 @@ pub struct Watermarks {
 impl Watermarks {
     /// No marks: the level may rise without limit and nothing ever stops.
     ///
-    /// Memory is then bounded only by what the peer sends. It is meant for experiments, and for
-    /// one of two marks when the other one bounds enough.
+    /// Memory is then bounded only by what the peer sends. Use it for experiments, or for one kind
+    /// of marks when another kind is bound enough.
     pub const UNLIMITED: Self = Self { high: usize::MAX, low: usize::MAX };
 
-    /// Marks at `high` and `low`, in the unit of the level they are for.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError::LowAboveHigh`] and [`ConfigError::HighIsZero`] (nothing could ever pass).
-    pub const fn new(high: usize, low: usize) -> Result<Self, ConfigError> {
-        if high == 0 {
-            Err(ConfigError::HighIsZero)
-        } else if low > high {
-            Err(ConfigError::LowAboveHigh { high, low })
-        } else {
-            Ok(Self { high, low })
-        }
-    }
-
-    /// Marks that are known to be valid when the program is compiled.
-    pub(crate) const fn literal(high: usize, low: usize) -> Self {
-        assert!(high >= 1 && low <= high, "valid marks");
+    /// Marks at `high` and `low`, in the unit of the setting: messages or bytes.
+    pub const fn new(high: usize, low: usize) -> Self {
         Self { high, low }
     }
 
@@ -57,5 +44,17 @@ impl Watermarks {
     /// The level at which it goes on (`<=`).
     pub const fn low(self) -> usize {
         self.low
+    }
+
+    /// Checks that something can pass at all, and that what has stopped can go on.
+    pub(crate) const fn check(self, setting: &'static str) -> Result<(), ConfigError> {
+        let Self { high, low } = self;
+        if high == 0 {
+            Err(ConfigError::ZeroLimit { setting })
+        } else if low > high {
+            Err(ConfigError::LowAboveHigh { setting, high, low })
+        } else {
+            Ok(())
+        }
     }
 }

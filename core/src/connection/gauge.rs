@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_gauge_is_high_exactly_at_the_high_mark_and_low_exactly_at_the_low_mark() {
-        let marks = Watermarks::literal(90, 60);
+        let marks = Watermarks::new(90, 60);
         let mut gauge = Gauge::default();
         gauge.add(89);
         assert!(!gauge.is_high(marks));
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_tally_is_high_exactly_at_the_high_mark_and_low_exactly_at_the_low_mark() {
-        let marks = Watermarks::literal(3, 1);
+        let marks = Watermarks::new(3, 1);
         let mut tally = Tally::default();
         for is_high in [false, false, true] {
             tally.add_one();
@@ -142,25 +142,16 @@ mod tests {
 
     #[test]
     fn marks_keep_their_values_and_are_in_order() {
-        let marks = Watermarks::new(16, 4).unwrap();
+        let marks = Watermarks::new(16, 4);
         assert_eq!((marks.high(), marks.low()), (16, 4));
-        assert_eq!(Watermarks::literal(16, 4), marks);
-        assert_eq!(Watermarks::new(3, 3), Ok(Watermarks::literal(3, 3)), "both marks may be equal");
-        assert_eq!(Watermarks::new(3, 4), Err(ConfigError::LowAboveHigh { high: 3, low: 4 }));
-        assert_eq!(Watermarks::new(0, 0), Err(ConfigError::HighIsZero));
-        assert_eq!(Watermarks::literal(1, 0).low(), 0);
-    }
-
-    #[test]
-    #[should_panic(expected = "valid marks")]
-    fn a_literal_high_mark_is_not_zero() {
-        Watermarks::literal(0, 0);
-    }
-
-    #[test]
-    #[should_panic(expected = "valid marks")]
-    fn a_literal_low_mark_is_not_above_the_high_mark() {
-        Watermarks::literal(1, 2);
+        let setting = "send_marks";
+        let check = |high, low| Watermarks::new(high, low).check(setting);
+        assert_eq!(check(16, 4), Ok(()));
+        assert_eq!(check(3, 3), Ok(()), "one mark is two");
+        assert_eq!(check(3, 4), Err(ConfigError::LowAboveHigh { setting, high: 3, low: 4 }));
+        assert_eq!(check(0, 0), Err(ConfigError::ZeroLimit { setting }));
+        assert_eq!(check(1, 0), Ok(()));
+        assert_eq!(Watermarks::new(1, 0).low(), 0);
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl Config {
     /// gate is closed none comes at all: what a caller hands over against
     /// [`wants_input`](crate::Connection::wants_input) is on its own account. So is the message
     /// with which the application crosses the send mark. `usize::MAX` if a mark is
-    /// [`Watermarks::UNLIMITED`].
+    /// [`Watermarks::UNLIMITED`](crate::Watermarks::UNLIMITED).
     ///
     /// With the defaults this is about 2.4 MiB; an idle connection holds no buffer at all.
     pub fn memory_bound(&self) -> usize {

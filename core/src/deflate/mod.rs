@@ -17,7 +17,7 @@ pub(crate) mod session;
 #[cfg(feature = "deflate")]
 pub use self::negotiation::{ClientWindow, DeflateOffer, DeflateParams};
 #[cfg(feature = "deflate")]
-pub use self::options::DeflateOptions;
+pub use self::options::{DeflateOptions, DeflateOptionsBuilder};
 #[cfg(feature = "deflate")]
 pub use self::pool::DeflatePool;
 

@@ -293,7 +293,7 @@ mod tests {
                 "{head:?}"
             );
         }
-        let limits = limits.with_max_head_bytes(20).unwrap();
+        let limits = limits.to_builder().max_head_bytes(20).build().unwrap();
         for head in ["\n".repeat(21), format!("HTTP/a\nX: y\n{}", " \n".repeat(5))] {
             let error = too_large("max_head_bytes", 20);
             assert_eq!(read_response(&head, &limits), Err(error), "{head:?}");
@@ -331,13 +331,13 @@ mod tests {
 
     #[test]
     fn limits_are_inclusive() {
-        let limits = Limits::default().with_max_head_bytes(12).unwrap();
+        let limits = Limits::builder().max_head_bytes(12).build().unwrap();
         assert!(read("A /\r\nX: y\r\n\r\n", &limits).is_err(), "11 bytes");
         assert!(read("A /\r\nX:y\r\n\r\n", &limits).is_ok(), "10 bytes");
         assert_eq!(read("aaaaaaaaaaaa", &limits).as_deref(), Ok("more"));
         assert_eq!(read("aaaaaaaaaaaaa", &limits), Err(too_large("max_head_bytes", 12)));
 
-        let limits = Limits::default().with_max_headers(2).unwrap();
+        let limits = Limits::builder().max_headers(2).build().unwrap();
         assert!(read("A /\r\nX: y\r\nX: y\r\n\r\n", &limits).is_ok());
         assert_eq!(
             read("A /\r\nX: y\r\nX: y\r\nX: y\r\n", &limits),

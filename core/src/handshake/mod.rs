@@ -18,7 +18,7 @@
 //! }
 //!
 //! let now = Timestamp::ZERO;
-//! let request = ClientRequest::new("example.org", "/chat?room=1")?.subprotocol("chat")?;
+//! let request = ClientRequest::builder("example.org", "/chat?room=1").subprotocol("chat").build()?;
 //! let seed = [7; 32]; // must be unpredictable: take it from the operating system
 //! let mut client = ClientHandshake::new(now, request, Limits::default(), seed);
 //! let mut server = ServerHandshake::new(now, Limits::default());
@@ -71,13 +71,15 @@ mod server;
 mod start_line;
 mod syntax;
 
-pub use self::client::{ClientHandshake, ClientRequest, ClientSteps, Response};
+pub use self::client::{
+    ClientHandshake, ClientRequest, ClientRequestBuilder, ClientSteps, Response,
+};
 pub use self::credentials::{BasicCredentials, CredentialsError};
 pub use self::error::{AcceptError, HandshakeError, HeaderError, RequestError};
 pub use self::excerpt::Excerpt;
 pub use self::exchange::{Handshake, OpeningSteps, Steps};
 pub use self::headers::Headers;
-pub use self::limits::Limits;
+pub use self::limits::{Limits, LimitsBuilder};
 pub use self::server::{Acceptance, Rejection, Request, ServerHandshake, ServerSteps};
 #[cfg(feature = "http")]
 pub use self::server::{Accepted, Upgrade, refusal_response};

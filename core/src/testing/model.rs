@@ -83,7 +83,7 @@ impl From<&Config> for Rules {
 /// use tidegate_core::testing::{Model, Rules, Sent, Taken};
 /// use tidegate_core::{Config, Message, Watermarks};
 ///
-/// let config = Config::builder().message_marks(Watermarks::new(2, 0)?).build()?;
+/// let config = Config::builder().message_marks(Watermarks::new(2, 0)).build()?;
 /// let mut model = Model::new(Rules::from(&config));
 /// for text in ["a", "b", "c"] {
 ///     model.receive(Sent::Message(Message::text(text)));

@@ -249,7 +249,7 @@ pub fn pieces<'a>(bytes: &'a [u8], sizes: &'a [usize]) -> impl Iterator<Item = &
 pub fn marks(high: Range<usize>) -> impl Strategy<Value = Watermarks> {
     assert!(high.start > 0, "a high mark is at least 1");
     high.prop_flat_map(|high| (Just(high), 0..=high))
-        .prop_filter_map("marks that are legal", |(high, low)| Watermarks::new(high, low).ok())
+        .prop_map(|(high, low)| Watermarks::new(high, low))
 }
 
 /// Any configuration, with marks and limits so small that a short session reaches all of them.

@@ -251,8 +251,8 @@ fn a_send_in_parts_goes_on_where_it_stopped() {
 
 #[test]
 fn while_the_gate_is_closed_nothing_is_received() {
-    let marks = Watermarks::new(10, 0).unwrap();
-    let config = Config::builder().send_marks(marks).message_marks(Watermarks::new(2, 1).unwrap());
+    let marks = Watermarks::new(10, 0);
+    let config = Config::builder().send_marks(marks).message_marks(Watermarks::new(2, 1));
     let mut steps = Steps::new(config.build().unwrap());
     assert!(steps.submit().receive.is_some());
     let messages: Vec<_> = (0..9).flat_map(|_| text("0123456789")).collect();

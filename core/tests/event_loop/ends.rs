@@ -173,7 +173,7 @@ impl Handler for Slow {
 
 #[test]
 fn an_application_that_is_not_ready_closes_the_gate_and_gets_everything_later() {
-    let marks = Watermarks::new(4, 2).unwrap();
+    let marks = Watermarks::new(4, 2);
     let config = Config::builder().message_marks(marks).surface_control(true).build().unwrap();
     let mut connection = server(config);
     let messages: Vec<_> = (0..9).map(|number| Ok(text(&number.to_string()))).collect();
@@ -221,11 +221,8 @@ fn a_failed_stream_waits_for_an_application_that_is_not_ready() {
 
 #[test]
 fn control_frames_do_not_wait_for_room() {
-    let config = Config::builder()
-        .send_marks(Watermarks::new(10, 0).unwrap())
-        .surface_control(true)
-        .build()
-        .unwrap();
+    let config =
+        Config::builder().send_marks(Watermarks::new(10, 0)).surface_control(true).build().unwrap();
     let input = [text("0123456789"), crate::script::ping("p"), text("b")].concat();
     let (mut connection, mut stream) = (server(config), Script::reads([Ok(input)]));
     let mut told = Vec::new();

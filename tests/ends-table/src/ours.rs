@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use futures_util::StreamExt;
 use std::sync::mpsc::channel;
-use tidegate_driver::{ByteStream, Clock, Options, WebSocket};
 use tidegate_core::{CloseCode, Closed, Config, Message};
+use tidegate_driver::{ByteStream, Clock, Options, WebSocket};
 use tidegate_tokio::{Client, Error, ServeOptions, TokioNetwork, serve, split_spawn};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
@@ -69,7 +69,10 @@ pub(crate) fn config(way: Way) -> Config {
 
 async fn connect(way: Way) -> tidegate_tokio::ClientSocket {
     let (address, _) = ways::server(way);
-    let client = Client::new(TokioNetwork::new(), Options::new().config(config(way)));
+    let client = Client::new(
+        TokioNetwork::new(),
+        Options::builder().config(config(way)).build().expect("valid"),
+    );
     client.connect(&format!("ws://{address}/")).await.expect("it opens")
 }
 
@@ -190,7 +193,7 @@ pub(crate) async fn handler(way: Way, log: &Log) -> (Seen, Vec<String>) {
     let address = listener.local_addr().expect("it has an address");
     let (told, seen) = channel();
     let told = std::sync::Mutex::new(told);
-    let options = ServeOptions::new().config(config(way));
+    let options = ServeOptions::builder().config(config(way)).build().expect("valid");
     let server = serve(listener, options, move |mut socket, _| {
         let told = told.lock().expect("nobody panics with it").clone();
         async move {
@@ -216,7 +219,7 @@ pub(crate) async fn handler(way: Way, log: &Log) -> (Seen, Vec<String>) {
 pub(crate) async fn refused(answer: &'static str) -> Seen {
     let address = ways::refusing(answer);
     let started = Instant::now();
-    let client = Client::new(TokioNetwork::new(), Options::new());
+    let client = Client::new(TokioNetwork::new(), Options::default());
     let opened = timeout(NEVER, client.connect(&format!("ws://{address}/"))).await;
     let end = match &opened {
         Err(_) => "nothing".into(),

@@ -114,7 +114,7 @@ macro_rules! adapter {
                     address: SocketAddr,
                     config: Config,
                 ) -> Result<Socket<Self, Self::Client>, Error> {
-                    let client = Client::new($new, Options::new().config(config));
+                    let client = Client::new($new, Options::builder().config(config).build()?);
                     client.connect(&format!("{}://{address}/", $scheme)).await
                 }
 

@@ -64,10 +64,11 @@ enum Machine {
 impl<'v> Opening<'v> {
     fn new(vector: &'v Vector, cut: Cut) -> Result<Self, String> {
         let settings = &vector.settings;
-        let limits = Limits::default()
-            .with_max_head_bytes(settings.max_head_bytes)
-            .and_then(|limits| limits.with_max_headers(settings.max_headers))
-            .and_then(|limits| limits.with_timeout(None))
+        let limits = Limits::builder()
+            .max_head_bytes(settings.max_head_bytes)
+            .max_headers(settings.max_headers)
+            .timeout(None)
+            .build()
             .map_err(|error| error.to_string())?;
         let now = Timestamp::ZERO;
         let machine = match vector.role {
@@ -75,14 +76,12 @@ impl<'v> Opening<'v> {
             Role::Client => {
                 let host = settings.host.as_deref().ok_or("a client needs a host")?;
                 let target = settings.target.as_deref().ok_or("a client needs a target")?;
-                let mut request =
-                    ClientRequest::new(host, target).map_err(|error| error.to_string())?;
+                let mut builder =
+                    ClientRequest::builder(host, target).deflate(settings.deflate_offer);
                 for name in &settings.subprotocols {
-                    request = request.subprotocol(name).map_err(|error| error.to_string())?;
+                    builder = builder.subprotocol(name);
                 }
-                if let Some(offer) = settings.deflate_offer {
-                    request = request.deflate(offer).map_err(|error| error.to_string())?;
-                }
+                let request = builder.build().map_err(|error| error.to_string())?;
                 Machine::Client(Box::new(ClientHandshake::new(now, request, limits, SEED)))
             }
         };

@@ -52,13 +52,13 @@ fn replay_cut(vector: &Vector, cut: Cut) -> Result<(), String> {
 /// The core's configuration: what the vector leaves out is off or unlimited.
 pub(super) fn config(settings: &Settings) -> Result<Config, String> {
     let marks = |marks: Option<(usize, usize)>| match marks {
-        None => Ok(Watermarks::UNLIMITED),
-        Some((high, low)) => Watermarks::new(high, low).map_err(|error| error.to_string()),
+        None => Watermarks::UNLIMITED,
+        Some((high, low)) => Watermarks::new(high, low),
     };
     let time = |millis: Option<usize>| millis.map(|millis| Duration::from_millis(millis as u64));
     Config::builder()
-        .message_marks(marks(settings.messages)?)
-        .byte_marks(marks(settings.bytes)?)
+        .message_marks(marks(settings.messages))
+        .byte_marks(marks(settings.bytes))
         .send_marks(Watermarks::UNLIMITED)
         .max_message_size(settings.max_message_size)
         .max_frame_size(settings.max_frame_size)

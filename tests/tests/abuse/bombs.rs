@@ -22,7 +22,7 @@ fn config() -> Config {
 
 /// Zeros, 1 MiB of them, compressed up to a byte boundary: they can stand anywhere, again and again.
 fn zeros() -> Vec<u8> {
-    let options = DeflateOptions::default().level(9).unwrap();
+    let options = DeflateOptions::builder().level(9).build().unwrap();
     let config = Arc::new(Config::builder().deflate(options).build().unwrap());
     let mut server =
         Connection::server(Timestamp::ZERO, config).with_deflate(DeflateParams::default());

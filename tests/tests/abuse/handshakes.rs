@@ -115,7 +115,7 @@ fn refused<T: core::fmt::Debug>(opened: Result<T, Error>, expected: &str) {
 #[test]
 fn time_is_linear() {
     let _alone = crate::memory::alone();
-    let limits = Limits::default().with_max_head_bytes(2 * TOTAL).unwrap();
+    let limits = Limits::builder().max_head_bytes(2 * TOTAL).build().unwrap();
     let mut server = ServerHandshake::new(Timestamp::ZERO, limits);
     server.handle_input(Timestamp::ZERO, b"GET / HTTP/1.1\r\nX: ");
     let begun = Instant::now();

@@ -65,7 +65,7 @@ pub(crate) async fn both_directions_full<A: Adapter>(mode: Mode) {
 /// The client's end is in parts in any mode: a whole connection is for one task.
 pub(crate) async fn senders_on_many_threads<A: Adapter>(mode: Mode) {
     const MESSAGES: u16 = 1_000;
-    let marks = Watermarks::new(300, 100).unwrap();
+    let marks = Watermarks::new(300, 100);
     let config = Config::builder().send_marks(marks).build().unwrap();
     let (server, client) = sockets::<A>(Config::default(), config).await;
     let server = End::<A>::server(mode, server);
@@ -108,7 +108,7 @@ pub(crate) async fn senders_on_many_threads<A: Adapter>(mode: Mode) {
 
 pub(crate) async fn slow_reader<A: Adapter>(mode: Mode) {
     const MESSAGES: u32 = 1_500;
-    let config = Config::builder().message_marks(Watermarks::new(4, 1).unwrap()).build().unwrap();
+    let config = Config::builder().message_marks(Watermarks::new(4, 1)).build().unwrap();
     let (mut server, mut client) = pair::<A>(mode, Config::default(), config).await;
     let sent = Cell::new(0);
     let sending = async {

@@ -68,7 +68,7 @@ fn run<A: Serve>(end: End) {
         let config = Config::builder().close_timeout(limit).build().unwrap();
         let server = A::serve(
             listener,
-            ServeOptions::new().config(config),
+            ServeOptions::builder().config(config).build().unwrap(),
             move |mut socket, _| async move {
                 socket.recv().await?;
                 socket.send("got it").await?;

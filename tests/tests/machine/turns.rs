@@ -9,7 +9,7 @@ const NOW: Timestamp = Timestamp::ZERO;
 
 /// A server that takes one message at a time, and a last message with something behind it.
 fn server(behind: Frame) -> Connection {
-    let config = Config::builder().message_marks(Watermarks::new(1, 0).unwrap()).build().unwrap();
+    let config = Config::builder().message_marks(Watermarks::new(1, 0)).build().unwrap();
     let mut server = Connection::server(NOW, config);
     let last = Frame::new(opcode::TEXT, "last").masked([1, 2, 3, 4]);
     server.handle_input(NOW, &[last.encode(), behind.masked([1, 2, 3, 4]).encode()].concat());

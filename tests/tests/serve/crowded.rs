@@ -1,6 +1,5 @@
 //! More clients than there is room for, most of which mean no good.
 
-use core::num::NonZeroUsize;
 use core::time::Duration;
 use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
@@ -80,24 +79,24 @@ fn is_served(server: &Running) {
 }
 
 fn silent_clients_give_way_to_newer_ones<A: Adapter>() {
-    let options = || ServeOptions::new().max_handshakes(NonZeroUsize::new(48));
+    let options = || ServeOptions::builder().max_handshakes(48).build().unwrap();
     are_served::<A>(options(), b"", is_served);
     // Half a request.
     are_served::<A>(options(), b"GET / HTTP/1.1\r\nHost: a.test\r\n", is_served);
 }
 
 fn silent_clients_do_not_keep_the_last_places<A: Adapter>() {
-    let options = ServeOptions::new().max_connections(NonZeroUsize::new(48)).max_handshakes(None);
+    let options = ServeOptions::builder().max_connections(48).max_handshakes(None).build().unwrap();
     are_served::<A>(options, b"", is_served);
 }
 
 fn refused_clients_that_stay_hold_no_place<A: Adapter>() {
-    let options = ServeOptions::new().max_handshakes(NonZeroUsize::new(48));
+    let options = ServeOptions::builder().max_handshakes(48).build().unwrap();
     are_served::<A>(options, b"GET / HTTP/1.1\r\n\r\n", is_served);
 }
 
 fn one_address_has_its_share<A: Adapter>() {
-    let options = ServeOptions::new().max_connections_per_address(NonZeroUsize::new(2));
+    let options = ServeOptions::builder().max_connections_per_address(2).build().unwrap();
     let server = Running::start::<A>(options, Behaviour::Echo);
     let mut first = server.client().upgraded();
     let mut second = server.client().upgraded();
@@ -120,7 +119,8 @@ fn one_address_has_its_share<A: Adapter>() {
 #[ignore = "it measures, and takes a minute"]
 fn beside_fifteen_hundred() {
     for first in [&b""[..], b"GET / HTTP/1.1\r\n\r\n"] {
-        let server = Running::start::<crate::adapters::Tokio>(ServeOptions::new(), Behaviour::Echo);
+        let server =
+            Running::start::<crate::adapters::Tokio>(ServeOptions::default(), Behaviour::Echo);
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| besiege(&server, 1500, first, &stop));

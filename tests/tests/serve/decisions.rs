@@ -16,16 +16,19 @@ for_each_adapter!(
 );
 
 fn the_application_decides<A: Adapter>() {
-    let options = ServeOptions::new().decide(|arrival| async move {
-        assert!(arrival.remote().address().is_some_and(|address| address.ip().is_loopback()));
-        match arrival.request().path() {
-            "/in" => Accept::new().header("X-In", "yes").into(),
-            "/moved" => Rejection::new(301).header("Location", "/in").into(),
-            "/broken" => Rejection::new(200).into(),
-            "/unasked" => Accept::new().subprotocol("unasked").into(),
-            _ => Decision::from(Rejection::new(404).body("not here\n")),
-        }
-    });
+    let options = ServeOptions::builder()
+        .decide(|arrival| async move {
+            assert!(arrival.remote().address().is_some_and(|address| address.ip().is_loopback()));
+            match arrival.request().path() {
+                "/in" => Accept::new().header("X-In", "yes").into(),
+                "/moved" => Rejection::new(301).header("Location", "/in").into(),
+                "/broken" => Rejection::new(200).into(),
+                "/unasked" => Accept::new().subprotocol("unasked").into(),
+                _ => Decision::from(Rejection::new(404).body("not here\n")),
+            }
+        })
+        .build()
+        .unwrap();
     let server = Running::start::<A>(options, Behaviour::Echo);
     for (target, status, line) in [
         ("/in?x", 101, "X-In: yes\r\n"),
@@ -46,9 +49,11 @@ fn the_application_decides<A: Adapter>() {
 }
 
 fn a_list_of_origins_comes_first<A: Adapter>() {
-    let options = ServeOptions::new()
+    let options = ServeOptions::builder()
         .origins(Origins::new(["https://a.test"]))
-        .decide(|_| async { Rejection::new(418).into() });
+        .decide(|_| async { Rejection::new(418).into() })
+        .build()
+        .unwrap();
     let server = Running::start::<A>(options, Behaviour::Echo);
     for (lines, status) in [
         (&["Origin: https://a.test"][..], 418),
@@ -67,8 +72,10 @@ fn a_list_of_origins_comes_first<A: Adapter>() {
 }
 
 fn a_subprotocol_is_chosen<A: Adapter>() {
-    let server =
-        Running::start::<A>(ServeOptions::new().subprotocols(["v2", "v1"]), Behaviour::Echo);
+    let server = Running::start::<A>(
+        ServeOptions::builder().subprotocols(["v2", "v1"]).build().unwrap(),
+        Behaviour::Echo,
+    );
     for (offered, chosen) in
         [("v1, v2", Some("v1")), ("v3, v2", Some("v2")), ("v3", None), ("V1", None)]
     {
@@ -85,8 +92,9 @@ fn a_subprotocol_is_chosen<A: Adapter>() {
 }
 
 fn a_slow_decision_is_answered<A: Adapter>() {
-    let limits = Limits::default().with_timeout(Duration::from_millis(200)).unwrap();
-    let options = ServeOptions::new().limits(limits).decide(|_| core::future::pending());
+    let limits = Limits::builder().timeout(Duration::from_millis(200)).build().unwrap();
+    let options =
+        ServeOptions::builder().limits(limits).decide(|_| core::future::pending()).build().unwrap();
     let server = Running::start::<A>(options, Behaviour::Echo);
     let mut client = server.client();
     client.ask("/", &[]);
@@ -97,10 +105,13 @@ fn a_slow_decision_is_answered<A: Adapter>() {
 }
 
 fn a_decision_that_panics_costs_one_handshake<A: Adapter>() {
-    let options = ServeOptions::new().decide(|arrival| async move {
-        assert!(arrival.request().path() != "/boo", "a decision panics, as the test wants");
-        Accept::new().into()
-    });
+    let options = ServeOptions::builder()
+        .decide(|arrival| async move {
+            assert!(arrival.request().path() != "/boo", "a decision panics, as the test wants");
+            Accept::new().into()
+        })
+        .build()
+        .unwrap();
     let server = Running::start::<A>(options, Behaviour::Echo);
     let mut client = server.client();
     client.ask("/boo", &[]);

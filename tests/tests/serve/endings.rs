@@ -28,7 +28,7 @@ const ENDS: [(Returns, u16); 3] =
 
 fn ends<A: Adapter>(behaviour: impl Fn(Returns) -> Behaviour) {
     for (returns, code) in ENDS {
-        let server = Running::start::<A>(ServeOptions::new(), behaviour(returns));
+        let server = Running::start::<A>(ServeOptions::default(), behaviour(returns));
         let mut client = server.client().upgraded();
         client.send(0x81, b"go");
         assert_eq!(client.frame(), (0x81, b"fed".to_vec()), "{returns:?}");
@@ -62,7 +62,7 @@ fn so_it_is_for_one_that_the_handler_drives<A: Adapter>() {
 }
 
 fn a_driver_that_is_dropped_before_ends_it_at_once<A: Adapter>() {
-    let server = Running::start::<A>(ServeOptions::new(), Behaviour::DropDriver);
+    let server = Running::start::<A>(ServeOptions::default(), Behaviour::DropDriver);
     let mut client = server.client().upgraded();
     client.send(0x81, b"go");
     assert!(client.is_at_end());
@@ -71,7 +71,7 @@ fn a_driver_that_is_dropped_before_ends_it_at_once<A: Adapter>() {
 }
 
 fn a_receiver_that_is_dropped_before_closes_at_once<A: Adapter>() {
-    let server = Running::start::<A>(ServeOptions::new(), Behaviour::DropReceiver);
+    let server = Running::start::<A>(ServeOptions::default(), Behaviour::DropReceiver);
     let mut client = server.client().upgraded();
     client.send(0x81, b"go");
     assert_eq!(client.frame(), (0x88, 1001_u16.to_be_bytes().to_vec()));
@@ -79,7 +79,7 @@ fn a_receiver_that_is_dropped_before_closes_at_once<A: Adapter>() {
 }
 
 fn answers_to_messages_that_came_together_are_not_lost<A: Adapter>() {
-    let server = Running::start::<A>(ServeOptions::new(), Behaviour::Twice);
+    let server = Running::start::<A>(ServeOptions::default(), Behaviour::Twice);
     let mut client = server.client().upgraded();
     client.send_all(&[(0x81, b"1"), (0x81, b"2"), (0x81, b"3")]);
     for _ in 0..2 {
@@ -90,7 +90,7 @@ fn answers_to_messages_that_came_together_are_not_lost<A: Adapter>() {
 }
 
 fn an_end_in_the_shutdown_says_so<A: Adapter>() {
-    let server = Running::start::<A>(ServeOptions::new(), Behaviour::Feed(Returns::Ok));
+    let server = Running::start::<A>(ServeOptions::default(), Behaviour::Feed(Returns::Ok));
     let client = server.client().upgraded();
     server.wait(|counters| counters.open == 1);
     server.handle.shutdown(LONG);
@@ -101,7 +101,7 @@ fn an_end_in_the_shutdown_says_so<A: Adapter>() {
 
 fn quick() -> ServeOptions {
     let config = Config::builder().close_timeout(Duration::from_millis(300)).build().unwrap();
-    ServeOptions::new().config(config)
+    ServeOptions::builder().config(config).build().unwrap()
 }
 
 fn a_peer_that_does_not_close_is_left_in_time<A: Adapter>() {
@@ -126,7 +126,7 @@ fn a_peer_that_takes_nothing_is_left_in_time<A: Adapter>() {
 }
 
 fn a_socket_that_another_task_drops_is_closed_too<A: Adapter>() {
-    let server = Running::start::<A>(ServeOptions::new(), Behaviour::SpawnAndReturn);
+    let server = Running::start::<A>(ServeOptions::default(), Behaviour::SpawnAndReturn);
     let mut client = server.client().upgraded();
     client.send(0x81, b"first");
     assert_eq!(client.frame(), (0x81, b"first".to_vec()));

@@ -1,6 +1,5 @@
 //! How many, how long, and what a server survives.
 
-use core::num::NonZeroUsize;
 use core::time::Duration;
 use std::io::Write;
 use std::thread;
@@ -22,11 +21,11 @@ for_each_adapter!(
 );
 
 fn quick() -> Limits {
-    Limits::default().with_timeout(Duration::from_millis(300)).unwrap()
+    Limits::builder().timeout(Duration::from_millis(300)).build().unwrap()
 }
 
 fn serves_and_counts<A: Adapter>() {
-    let server = Running::start::<A>(ServeOptions::new(), Behaviour::Echo);
+    let server = Running::start::<A>(ServeOptions::default(), Behaviour::Echo);
     let mut first = server.client().upgraded();
     let mut second = server.client().upgraded();
     first.echo();
@@ -48,7 +47,7 @@ fn serves_and_counts<A: Adapter>() {
 }
 
 fn more_than_the_limit_wait_in_the_backlog<A: Adapter>() {
-    let options = ServeOptions::new().max_connections(NonZeroUsize::new(2));
+    let options = ServeOptions::builder().max_connections(2).build().unwrap();
     let server = Running::start::<A>(options, Behaviour::Echo);
     let first = server.client().upgraded();
     let mut second = server.client().upgraded();
@@ -65,10 +64,12 @@ fn more_than_the_limit_wait_in_the_backlog<A: Adapter>() {
 
 fn handshakes_have_a_limit_and_a_deadline<A: Adapter>() {
     // Those that have asked do not give way: the others wait until they are decided on.
-    let options = ServeOptions::new()
-        .max_handshakes(NonZeroUsize::new(1))
+    let options = ServeOptions::builder()
+        .max_handshakes(1)
         .limits(quick())
-        .decide(|_| core::future::pending());
+        .decide(|_| core::future::pending())
+        .build()
+        .unwrap();
     let server = Running::start::<A>(options, Behaviour::Echo);
     let begin = Instant::now();
     let mut first = server.client();
@@ -84,7 +85,10 @@ fn handshakes_have_a_limit_and_a_deadline<A: Adapter>() {
     assert!(begin.elapsed() >= Duration::from_millis(600));
     assert_eq!(server.stop(Duration::ZERO).failed_handshakes, 2);
 
-    let server = Running::start::<A>(ServeOptions::new().limits(quick()), Behaviour::Echo);
+    let server = Running::start::<A>(
+        ServeOptions::builder().limits(quick()).build().unwrap(),
+        Behaviour::Echo,
+    );
     let begin = Instant::now();
     assert_eq!(server.client().status(), 408);
     assert!(begin.elapsed() >= Duration::from_millis(300));
@@ -92,7 +96,10 @@ fn handshakes_have_a_limit_and_a_deadline<A: Adapter>() {
 }
 
 fn a_dribbled_handshake_is_cut<A: Adapter>() {
-    let server = Running::start::<A>(ServeOptions::new().limits(quick()), Behaviour::Echo);
+    let server = Running::start::<A>(
+        ServeOptions::builder().limits(quick()).build().unwrap(),
+        Behaviour::Echo,
+    );
     let mut slow = server.client();
     let begin = Instant::now();
     for byte in b"GET / HTTP/1.1\r\nHost: a.test\r\nX: ".iter().chain([b'x'; 1000].iter()) {
@@ -112,7 +119,7 @@ fn a_dribbled_handshake_is_cut<A: Adapter>() {
 }
 
 fn a_panic_costs_one_connection<A: Adapter>() {
-    let server = Running::start::<A>(ServeOptions::new(), Behaviour::Panic);
+    let server = Running::start::<A>(ServeOptions::default(), Behaviour::Panic);
     let mut first = server.client().upgraded();
     let mut second = server.client().upgraded();
     first.send(0x81, b"boo");
@@ -131,7 +138,7 @@ fn survives_what_accept_fails_with<A: Adapter>() {
     let begin = Instant::now();
     let server = Running::start_failing::<A>(
         vec![EMFILE, ENFILE, EMFILE],
-        ServeOptions::new(),
+        ServeOptions::default(),
         Behaviour::Echo,
     );
     server.client().upgraded().echo();
@@ -143,14 +150,14 @@ fn survives_what_accept_fails_with<A: Adapter>() {
 fn goes_on_at_once_where_one_connection_was_reset<A: Adapter>() {
     let failures = [ABORTED, RESET].repeat(8);
     let begin = Instant::now();
-    let server = Running::start_failing::<A>(failures, ServeOptions::new(), Behaviour::Echo);
+    let server = Running::start_failing::<A>(failures, ServeOptions::default(), Behaviour::Echo);
     server.wait(|counters| counters.accept_errors == 16);
     assert!(begin.elapsed() < Duration::from_millis(90));
     server.client().upgraded().echo();
     server.stop(Duration::ZERO);
 
     let server =
-        Running::start_failing::<A>(vec![ABORTED; 1000], ServeOptions::new(), Behaviour::Echo);
+        Running::start_failing::<A>(vec![ABORTED; 1000], ServeOptions::default(), Behaviour::Echo);
     thread::sleep(Duration::from_millis(250));
     assert!(server.stop(Duration::ZERO).accept_errors < 25);
 }

@@ -38,7 +38,7 @@ impl Drop for Looks {
 
 #[test]
 fn a_waker_that_is_dropped_may_use_the_server() {
-    let server = serve_on(Never, ServeOptions::new(), |_, _| async { Ok(()) });
+    let server = serve_on(Never, ServeOptions::default(), |_, _| async { Ok(()) });
     let handle = server.handle();
     let mut server = pin!(server);
     let waker = Waker::from(Arc::new(Looks(handle.clone())));

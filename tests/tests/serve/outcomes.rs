@@ -102,7 +102,7 @@ async fn by_own(mut socket: Socket, _: Arrival) -> Result<(), Own> {
 #[test]
 fn any_error_and_nothing() {
     for (message, code) in [(&b"1"[..], 1000), (b"one", 1011)] {
-        let options = ServeOptions::new;
+        let options = ServeOptions::default;
         assert_eq!(
             code_of(message, move |listener| serve_any_outcome(listener, options(), by_anyhow)),
             code
@@ -116,7 +116,7 @@ fn any_error_and_nothing() {
         let _ = socket.recv().await;
     };
     assert_eq!(
-        code_of(b"", move |listener| serve_any_outcome(listener, ServeOptions::new(), nothing)),
+        code_of(b"", move |listener| serve_any_outcome(listener, ServeOptions::default(), nothing)),
         1000
     );
 }
@@ -125,7 +125,7 @@ fn any_error_and_nothing() {
 #[test]
 fn a_handler_that_only_says_ok() {
     let code = code_of(b"", |listener| {
-        serve(listener, ServeOptions::new(), |mut socket, _| async move {
+        serve(listener, ServeOptions::default(), |mut socket, _| async move {
             if let Some(message) = socket.recv().await? {
                 drop(message);
             }

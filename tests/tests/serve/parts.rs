@@ -1,6 +1,5 @@
 //! The limit, the counters and the shutdown cover connections whose handlers have returned.
 
-use core::num::NonZeroUsize;
 use core::time::Duration;
 use std::time::Instant;
 
@@ -17,7 +16,7 @@ for_each_adapter!(
 );
 
 fn two(behaviour: Behaviour) -> impl Fn() -> (ServeOptions, Behaviour) {
-    move || (ServeOptions::new().max_connections(NonZeroUsize::new(2)), behaviour)
+    move || (ServeOptions::builder().max_connections(2).build().unwrap(), behaviour)
 }
 
 fn holds<A: Adapter>(make: impl Fn() -> (ServeOptions, Behaviour)) {
@@ -49,7 +48,7 @@ fn the_limit_holds_for_a_socket_in_another_task<A: Adapter>() {
 
 fn the_shutdown_waits_for_parts_in_other_tasks<A: Adapter>() {
     for behaviour in [Behaviour::SplitAndReturn, Behaviour::SpawnAndReturn] {
-        let server = Running::start::<A>(ServeOptions::new(), behaviour);
+        let server = Running::start::<A>(ServeOptions::default(), behaviour);
         let mut client = server.client().upgraded();
         client.echo();
         server.handle.shutdown(LONG);
@@ -61,7 +60,7 @@ fn the_shutdown_waits_for_parts_in_other_tasks<A: Adapter>() {
 
 fn the_shutdown_cuts_parts_in_other_tasks<A: Adapter>() {
     for behaviour in [Behaviour::SplitAndReturn, Behaviour::SpawnAndReturn] {
-        let server = Running::start::<A>(ServeOptions::new(), behaviour);
+        let server = Running::start::<A>(ServeOptions::default(), behaviour);
         let mut client = server.client().upgraded();
         client.echo();
         let begin = Instant::now();
@@ -77,7 +76,7 @@ fn the_shutdown_cuts_parts_in_other_tasks<A: Adapter>() {
 
 fn a_part_that_is_kept_after_the_end_takes_no_place<A: Adapter>() {
     for behaviour in [Behaviour::KeepSocket, Behaviour::KeepParts] {
-        let server = Running::start::<A>(ServeOptions::new(), behaviour);
+        let server = Running::start::<A>(ServeOptions::default(), behaviour);
         let mut client = server.client().upgraded();
         client.send(0x88, &[]);
         assert_eq!(client.frame(), (0x88, vec![]), "{behaviour:?}");

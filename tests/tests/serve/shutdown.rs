@@ -21,7 +21,7 @@ for_each_adapter!(
 );
 
 fn idle_connections_go_away<A: Adapter>() {
-    let server = Running::start::<A>(ServeOptions::new(), Behaviour::Echo);
+    let server = Running::start::<A>(ServeOptions::default(), Behaviour::Echo);
     let clients: Vec<_> = (0..5).map(|_| server.client().upgraded()).collect();
     server.wait(|counters| counters.open == 5);
     server.handle.shutdown(LONG);
@@ -35,7 +35,7 @@ fn idle_connections_go_away<A: Adapter>() {
 }
 
 fn what_came_before_is_still_echoed<A: Adapter>() {
-    let server = Running::start::<A>(ServeOptions::new(), Behaviour::Echo);
+    let server = Running::start::<A>(ServeOptions::default(), Behaviour::Echo);
     let mut client = server.client().upgraded();
     client.echo();
     client.send(0x81, b"hi");
@@ -46,7 +46,7 @@ fn what_came_before_is_still_echoed<A: Adapter>() {
 }
 
 fn a_busy_connection_goes_away<A: Adapter>() {
-    let server = Running::start::<A>(ServeOptions::new(), Behaviour::Flood);
+    let server = Running::start::<A>(ServeOptions::default(), Behaviour::Flood);
     let mut client = server.client().upgraded();
     for _ in 0..10 {
         assert_eq!(client.frame().0, 0x82);
@@ -60,7 +60,7 @@ fn a_busy_connection_goes_away<A: Adapter>() {
 }
 
 fn a_handler_that_does_not_listen_is_cut<A: Adapter>() {
-    let server = Running::start::<A>(ServeOptions::new(), Behaviour::Ignore);
+    let server = Running::start::<A>(ServeOptions::default(), Behaviour::Ignore);
     let mut client = server.client().upgraded();
     server.wait(|counters| counters.open == 1);
     let begin = Instant::now();
@@ -71,7 +71,7 @@ fn a_handler_that_does_not_listen_is_cut<A: Adapter>() {
 }
 
 fn a_peer_that_does_not_answer_is_cut<A: Adapter>() {
-    let server = Running::start::<A>(ServeOptions::new(), Behaviour::Flood);
+    let server = Running::start::<A>(ServeOptions::default(), Behaviour::Flood);
     let deaf = server.client().upgraded();
     thread::sleep(Duration::from_millis(200));
     let counters = server.stop(Duration::from_millis(300));
@@ -80,7 +80,7 @@ fn a_peer_that_does_not_answer_is_cut<A: Adapter>() {
 }
 
 fn a_shutdown_can_be_shortened<A: Adapter>() {
-    let server = Running::start::<A>(ServeOptions::new(), Behaviour::Ignore);
+    let server = Running::start::<A>(ServeOptions::default(), Behaviour::Ignore);
     let _client = server.client().upgraded();
     server.wait(|counters| counters.open == 1);
     server.handle.shutdown(Duration::from_secs(600));
@@ -90,7 +90,7 @@ fn a_shutdown_can_be_shortened<A: Adapter>() {
 }
 
 fn who_has_not_asked_is_not_waited_for<A: Adapter>() {
-    let server = Running::start::<A>(ServeOptions::new(), Behaviour::Echo);
+    let server = Running::start::<A>(ServeOptions::default(), Behaviour::Echo);
     let mut client = server.client();
     server.wait(|counters| counters.handshakes == 1);
     let begin = Instant::now();
@@ -101,11 +101,14 @@ fn who_has_not_asked_is_not_waited_for<A: Adapter>() {
 }
 
 fn who_asks_too_late_is_refused<A: Adapter>() {
-    let options = ServeOptions::new().decide(|_| async {
-        // It takes a while, and blocks a thread of the runtime: it is a test.
-        thread::sleep(Duration::from_millis(300));
-        Accept::new().into()
-    });
+    let options = ServeOptions::builder()
+        .decide(|_| async {
+            // It takes a while, and blocks a thread of the runtime: it is a test.
+            thread::sleep(Duration::from_millis(300));
+            Accept::new().into()
+        })
+        .build()
+        .unwrap();
     let server = Running::start::<A>(options, Behaviour::Echo);
     let mut client = server.client();
     client.ask("/", &[]);

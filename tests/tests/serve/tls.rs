@@ -1,6 +1,5 @@
 //! Listeners that speak TLS: half a hello is as silent as nothing.
 
-use core::num::NonZeroUsize;
 use core::pin::Pin;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -73,7 +72,7 @@ adapters! {
 const HALF_A_HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01";
 
 fn half_a_hello_gives_way<A: Adapter>() {
-    let options = ServeOptions::new().max_handshakes(NonZeroUsize::new(96));
+    let options = ServeOptions::builder().max_handshakes(96).build().unwrap();
     are_served::<A>(options, HALF_A_HELLO, |server: &Running| {
         let stream = TcpStream::connect(server.address).unwrap();
         stream.set_read_timeout(Some(LONG)).unwrap();

@@ -14,10 +14,10 @@ macro_rules! echoes {
         #[test]
         fn $name() {
             let path = path(stringify!($name));
-            let options = ServeOptions::new().decide(|arrival| async move {
+            let options = ServeOptions::builder().decide(|arrival| async move {
                 assert_eq!(arrival.remote(), &Remote::Unix(None));
                 Accept::new().into()
-            });
+            }).build().unwrap();
             let counters = $block_on(async {
                 let listener = $bind(&path).unwrap();
                 let server = $adapter::serve(listener, options, |socket, arrival| {

@@ -110,7 +110,7 @@ impl Scenario {
         // An application that asks has to have room for what it asked for.
         let high = ASKED + 1 + random.below(8);
         let bytes = (ASKED + 1) * (longest + 20) + random.below(4000);
-        let marks = |high: usize, low: usize| Watermarks::new(high, low).unwrap();
+        let marks = |high: usize, low: usize| Watermarks::new(high, low);
         let send = 1 + random.below(6000);
         Config::builder()
             .message_marks(marks(high, random.below(high)))

@@ -115,8 +115,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 fn config() -> Config {
     Config::builder()
-        .message_marks(Watermarks::new(3, 1).unwrap())
-        .send_marks(Watermarks::new(200, 50).unwrap())
+        .message_marks(Watermarks::new(3, 1))
+        .send_marks(Watermarks::new(200, 50))
         .build()
         .unwrap()
 }

@@ -66,7 +66,7 @@ fn a_driver_finds_a_silent_peer_by_itself() {
 #[test]
 fn a_closed_gate_stops_the_time_of_the_pong() {
     let world = World::new(Conditions::GOOD, 1, None);
-    let marks = Watermarks::new(1, 0).unwrap();
+    let marks = Watermarks::new(1, 0);
     let (socket, mut peer) = world.client(config().message_marks(marks).build().unwrap());
     let (sender, mut receiver, driver) = socket.split();
     let mut clock = world.clock();

@@ -124,7 +124,7 @@ macro_rules! define_adapter_client {
         ///
         /// If the future is dropped, everything it has opened is closed.
         pub async fn connect(url: &str) -> Result<ClientSocket, Error> {
-            connect_with(url, Options::new()).await
+            connect_with(url, Options::default()).await
         }
 
         /// Connects to an address, with subprotocols, headers, a proxy, limits or a configuration.
@@ -133,8 +133,8 @@ macro_rules! define_adapter_client {
         #[doc = concat!("use ", $crate_name, "::{Config, Options, Watermarks};")]
         ///
         /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-        /// let config = Config::builder().message_marks(Watermarks::new(4, 1)?).build()?;
-        /// let options = Options::new().subprotocol("chat").config(config);
+        /// let config = Config::builder().message_marks(Watermarks::new(4, 1)).build()?;
+        /// let options = Options::builder().subprotocol("chat").config(config).build()?;
         #[doc = concat!(
             "let socket = ", $crate_name, "::connect_with(\"ws://example.org/\", options).await?;"
         )]
@@ -145,7 +145,7 @@ macro_rules! define_adapter_client {
         ///
         /// # Errors
         ///
-        /// Those of [`connect`], and [`Error::Request`]: the options cannot be sent.
+        /// Those of [`connect`].
         ///
         /// # Cancel safety
         ///

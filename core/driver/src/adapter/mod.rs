@@ -36,7 +36,8 @@ macro_rules! define_adapter {
         pub use $crate::tidegate_core::deflate;
         pub use $crate::tidegate_core::handshake;
         pub use $crate::tidegate_core::handshake::{
-            ClientRequest, HandshakeError, Limits, Rejection, Request, Response,
+            ClientRequest, ClientRequestBuilder, HandshakeError, Limits, LimitsBuilder, Rejection,
+            Request, Response,
         };
         pub use $crate::tidegate_core::{
             ByteString, Bytes, Chunk, ChunkError, CloseCode, CloseFrame, Closed, Compress, Config,
@@ -45,12 +46,12 @@ macro_rules! define_adapter {
             SendError, Stats, Watermarks,
         };
         pub use $crate::{
-            Accept, Arrival, Backoff, BoxError, Closer, ConnectError, ConnectFault, Counters,
-            Decision, Driver, EntropyError, EnvironmentError, Error, FailedAttempt,
+            Accept, Arrival, Backoff, BackoffBuilder, BoxError, Closer, ConnectError, ConnectFault,
+            Counters, Decision, Driver, EntropyError, EnvironmentError, Error, FailedAttempt,
             HandlerOutcome, Listener, MaybeTls, MessageReader, MessageWriter, OnDrop, Options,
-            Origins, Outcome, Peer, Proxy, Receiver, RedirectError, Remote, ReuniteError, Sender,
-            ServeOptions, Server, ServerHandle, Slow, Stage, Url, UrlError, broadcast,
-            broadcast_until,
+            OptionsBuilder, Origins, Outcome, Peer, Proxy, Receiver, RedirectError, Remote,
+            ReuniteError, Sender, ServeOptions, ServeOptionsBuilder, Server, ServerHandle, Slow,
+            Stage, Url, UrlError, broadcast, broadcast_until,
         };
 
         #[doc = concat!("A WebSocket on a stream of ", $runtime, ".")]

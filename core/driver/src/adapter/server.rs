@@ -95,12 +95,12 @@ macro_rules! define_adapter_server {
         /// use core::time::Duration;
         #[doc = concat!("use ", $crate_name, "::{ServeOptions, serve};")]
         ///
-        /// # fn main() -> std::io::Result<()> {
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
         #[doc = concat!("# ", $block_on, "(async {")]
         #[doc = concat!(
             "let listener = ", stringify!($TcpListener), "::bind(\"127.0.0.1:0\").await?;"
         )]
-        /// let options = ServeOptions::new().subprotocols(["echo"]);
+        /// let options = ServeOptions::builder().subprotocols(["echo"]).build()?;
         /// let server = serve(listener, options, |mut socket, _arrival| async move {
         ///     while let Some(message) = socket.recv().await? {
         ///         socket.send(message).await?;
@@ -150,7 +150,7 @@ macro_rules! define_adapter_server {
         #[doc = concat!("use ", $crate_name, "::{ServeOptions, serve_any_outcome};")]
         ///
         /// # fn example(listener: Listener) {
-        /// let server = serve_any_outcome(listener, ServeOptions::new(), |mut socket, _| async move {
+        /// let server = serve_any_outcome(listener, ServeOptions::default(), |mut socket, _| async move {
         ///     while let Some(message) = socket.recv().await? {
         ///         let number: u64 = message.as_text().unwrap_or_default().parse()?;
         ///         socket.send((number + 1).to_string()).await?;

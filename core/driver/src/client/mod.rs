@@ -13,9 +13,9 @@ pub(crate) mod retry;
 pub(crate) mod tunnel;
 pub(crate) mod url;
 
-pub use self::backoff::Backoff;
+pub use self::backoff::{Backoff, BackoffBuilder};
 pub use self::environment::EnvironmentError;
-pub use self::options::Options;
+pub use self::options::{Options, OptionsBuilder};
 pub use self::proxy::Proxy;
 pub use self::reconnect::{FailedAttempt, Reconnect};
 pub use self::redirect::RedirectError;
@@ -36,8 +36,8 @@ use crate::io::Network;
 use crate::io::before_deadline;
 use crate::trace::Span;
 use crate::websocket::WebSocket;
+use tidegate_core::Timestamp;
 use tidegate_core::handshake::HandshakeError;
-use tidegate_core::{ConfigError, Timestamp};
 
 /// The WebSocket of a [`Client`].
 pub type ClientSocket<N> =
@@ -65,9 +65,8 @@ impl<N: Network> Client<N> {
     /// # Errors
     ///
     /// [`Error::Url`]: it is no such address, or it is `wss://` and TLS is not built.
-    /// [`Error::Request`]: the options cannot be sent. [`Error::Config`]: their timeout is less than
-    /// a microsecond. [`Error::Connect`]: the stage, the peer, and
-    /// what went wrong. [`Error::Handshake`]: the server refused, or answered wrongly or too late.
+    /// [`Error::Connect`]: the stage, the peer, and what went wrong. [`Error::Handshake`]: the server
+    /// refused, or answered wrongly or too late.
     ///
     /// # Cancel safety
     ///
@@ -80,11 +79,10 @@ impl<N: Network> Client<N> {
     ///
     /// # Errors
     ///
-    /// [`Error::Url`], [`Error::Request`] and [`Error::Config`].
+    /// [`Error::Url`]: it is no address for a WebSocket.
     pub fn reconnect(&self, url: &str, backoff: Backoff) -> Result<Reconnect<N>, Error> {
         let url = url.parse()?;
         self.check(&url)?;
-        backoff.check()?;
         Ok(Reconnect::new(self.clone(), url, backoff))
     }
 
@@ -103,13 +101,12 @@ impl<N: Network> Client<N> {
     async fn follow(&self, first: Url) -> Result<ClientSocket<N>, Error> {
         let clock = self.network.clock();
         let begin = clock.now();
-        let limit = self.options.redirect_limit();
+        let limit = self.options.redirects();
         let mut asked = vec![first.clone()];
         let mut url = first.clone();
         loop {
             let elapsed = clock.now().saturating_duration_since(begin);
-            let left =
-                self.options.overall_timeout().map(|timeout| timeout.saturating_sub(elapsed));
+            let left = self.options.timeout().map(|timeout| timeout.saturating_sub(elapsed));
             let error = match self.attempt(&url, url.has_origin_of(&first), left).await {
                 Err(error) if limit > 0 => error,
                 result => return result,
@@ -145,9 +142,8 @@ impl<N: Network> Client<N> {
         }
     }
 
-    /// Finds what is wrong with the address and the options before anything is done.
+    /// Checks that the address and the options make a valid request, before anything is sent.
     fn check(&self, url: &Url) -> Result<(), Error> {
-        ConfigError::check_duration("timeout", self.options.overall_timeout())?;
         self.options.request(url)?;
         Ok(())
     }
@@ -257,7 +253,7 @@ impl<N: Network> Client<N> {
         let Some(limits) = self.options.limits_within(left_of(&clock, deadline)) else {
             return fail(Stage::Handshake, peer, ConnectFault::TimedOut);
         };
-        let config = self.options.connection_config();
+        let config = self.options.config().clone();
         match crate::client(stream, clock, request, limits, config).await {
             Err(Error::Handshake { error, response, .. }) => {
                 Err(Error::Handshake { error, response, peer: Some(Box::new(peer)) })

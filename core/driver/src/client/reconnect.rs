@@ -32,7 +32,7 @@ use tidegate_core::Timestamp;
 /// # use tidegate_driver::{Backoff, Client, Error, Network};
 /// # async fn example<N: Network>(client: Client<N>) -> Result<(), Error> {
 /// let mut connections = client
-///     .reconnect("wss://example.org/feed", Backoff::new())?
+///     .reconnect("wss://example.org/feed", Backoff::default())?
 ///     .on_failure(|attempt| match attempt.next_wait() {
 ///         Some(wait) => eprintln!("{}; again in {wait:?}", attempt.error()),
 ///         None => eprintln!("{}; giving up", attempt.error()),

@@ -49,7 +49,9 @@ async fn open<S: ByteStream, C: Clock>(
 ) -> Result<WebSocket<S, C>, Error> {
     #[cfg(feature = "deflate")]
     let request = match config.deflate() {
-        Some(options) => request.deflate(options.offer()).map_err(Error::Request)?,
+        Some(options) => {
+            request.to_builder().deflate(options.offer()).build().map_err(Error::Request)?
+        }
         None => request,
     };
     let mut seed = [0; 32];

@@ -51,8 +51,8 @@ impl Connections {
 
     pub(crate) fn has_room(&self, options: &ServeOptions) -> bool {
         let all = self.handshakes + self.open;
-        options.max_connections.is_none_or(|most| all < most.get())
-            && options.max_handshakes.is_none_or(|most| self.handshakes < most.get())
+        options.max_connections.is_none_or(|most| all < most)
+            && options.max_handshakes.is_none_or(|most| self.handshakes < most)
     }
 
     pub(crate) fn has_silent(&self) -> bool {
@@ -62,7 +62,7 @@ impl Connections {
     pub(crate) fn is_too_many(&self, peer: &Remote, options: &ServeOptions) -> bool {
         options.max_connections_per_address.is_some_and(|most| {
             address(peer).and_then(|address| self.addresses.get(&address)).copied().unwrap_or(0)
-                >= most.get()
+                >= most
         })
     }
 
@@ -168,7 +168,6 @@ const MAX_LINGERING: usize = 128;
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
-    use std::num::NonZeroUsize;
 
     use super::*;
 
@@ -178,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_oldest_silent_client_gives_way_and_only_one_at_a_time() {
-        let options = ServeOptions::new().max_handshakes(NonZeroUsize::new(3));
+        let options = ServeOptions::builder().max_handshakes(3).build().expect("valid");
         let mut connections = Connections::default();
         for number in 0..3 {
             assert!(connections.has_room(&options));
@@ -202,7 +201,7 @@ mod tests {
 
     #[test]
     fn refused_clients_are_not_handshakes_and_their_number_is_limited() {
-        let (options, mut connections) = (ServeOptions::new(), Connections::default());
+        let (options, mut connections) = (ServeOptions::default(), Connections::default());
         for number in 0..=MAX_LINGERING as u64 {
             assert_eq!(connections.displace_lingering(), None);
             connections.add(number, &peer("10.0.0.1"), &options);
@@ -219,7 +218,8 @@ mod tests {
 
     #[test]
     fn an_ipv6_network_counts_as_one_address() {
-        let options = ServeOptions::new().max_connections_per_address(NonZeroUsize::new(1));
+        let options = ServeOptions::builder().max_connections_per_address(1);
+        let options = options.build().expect("valid");
         let mut connections = Connections::default();
         connections.add(0, &peer("2001:db8:1:2::1"), &options);
         assert!(connections.is_too_many(&peer("2001:db8:1:2:ffff::9"), &options));

@@ -21,7 +21,7 @@ pub use self::decision::{Accept, Arrival, Decision};
 pub use self::handle::ServerHandle;
 pub use self::handler_outcome::{BoxError, HandlerOutcome};
 pub use self::listener::{Listener, Remote, Runtime};
-pub use self::options::ServeOptions;
+pub use self::options::{ServeOptions, ServeOptionsBuilder};
 pub use self::origins::Origins;
 
 use std::fmt;

@@ -1,24 +1,23 @@
-//! How a server serves.
+//! The options of a server: its limits, and how it decides about requests.
 
 use std::fmt;
-use std::num::NonZeroUsize;
-use std::pin::Pin;
+use std::future::Future;
 use std::sync::Arc;
 
+use crate::io::BoxFuture;
 use crate::serve::decision::{Accept, Arrival, Decision};
 use crate::serve::origins::Origins;
-use tidegate_core::Config;
 use tidegate_core::handshake::Limits;
+use tidegate_core::{Config, ConfigError};
 
-/// Limits of a server, and what it decides requests by.
+/// The options of a server, which [`ServeOptionsBuilder::build`] has checked.
 ///
 /// ```
-/// use std::num::NonZeroUsize;
 /// use tidegate_driver::{Accept, Decision, Origins, ServeOptions};
 /// use tidegate_core::handshake::Rejection;
 ///
-/// let options = ServeOptions::new()
-///     .max_connections(NonZeroUsize::new(10_000))
+/// let options = ServeOptions::builder()
+///     .max_connections(10_000)
 ///     .origins(Origins::new(["https://example.org"]))
 ///     .subprotocols(["chat.v2", "chat.v1"])
 ///     .decide(|arrival| async move {
@@ -26,31 +25,34 @@ use tidegate_core::handshake::Limits;
 ///             "/chat" => Decision::from(Accept::new().header("X-Served-By", "tidegate")),
 ///             _ => Rejection::new(404).body("not here\n").into(),
 ///         }
-///     });
+///     })
+///     .build()?;
+/// # Ok::<(), tidegate_core::ConfigError>(())
 /// ```
 #[derive(Clone)]
 pub struct ServeOptions {
-    pub(crate) max_connections: Option<NonZeroUsize>,
-    pub(crate) max_handshakes: Option<NonZeroUsize>,
-    pub(crate) max_connections_per_address: Option<NonZeroUsize>,
+    pub(crate) max_connections: Option<usize>,
+    pub(crate) max_handshakes: Option<usize>,
+    pub(crate) max_connections_per_address: Option<usize>,
     pub(crate) limits: Limits,
     pub(crate) config: Arc<Config>,
     pub(crate) origins: Option<Origins>,
     pub(crate) subprotocols: Vec<String>,
-    pub(crate) decide: Option<Decide>,
+    pub(crate) decide: Option<Arc<Decide>>,
 }
 
-/// The application's decision, behind a pointer: it is asked once in a connection.
-type Decide = Arc<dyn Fn(Arrival) -> Pin<Box<dyn Future<Output = Decision> + Send>> + Send + Sync>;
+/// The application's decision about a request. Its type is erased, which costs one allocation for
+/// each connection.
+type Decide = dyn Fn(Arrival) -> BoxFuture<Decision> + Send + Sync;
 
 impl Default for ServeOptions {
     fn default() -> Self {
         Self {
-            // What a process may usually open, and 2.4 GiB at the very worst.
-            max_connections: NonZeroUsize::new(1024),
-            // A fifth of a second of signatures for a TLS server of one core; 4 MiB of heads.
-            max_handshakes: NonZeroUsize::new(256),
-            // Behind a proxy all have one address.
+            // As many files as a process may usually open, and 2.4 GiB in the worst case.
+            max_connections: Some(1024),
+            // A fifth of a second of signatures for a TLS server with one core; 4 MiB of heads.
+            max_handshakes: Some(256),
+            // Behind a proxy, all clients have the same address.
             max_connections_per_address: None,
             limits: Limits::default(),
             config: Arc::default(),
@@ -61,85 +63,166 @@ impl Default for ServeOptions {
     }
 }
 
+/// The options. The setter of the same name in [`ServeOptionsBuilder`] says what each one does.
 impl ServeOptions {
-    /// Every valid request is accepted, within the default limits.
-    pub fn new() -> Self {
-        Self::default()
+    /// Begins with the defaults: every valid request is accepted, within the default limits.
+    pub fn builder() -> ServeOptionsBuilder {
+        ServeOptionsBuilder { options: Self::default() }
     }
 
-    /// Sets how many connections there may be at once, handshakes included. A connection counts
-    /// until its stream is closed, also if its handler has given it, or its parts, to other tasks.
-    /// With that many, nothing is accepted: clients wait in the backlog of the operating system, and
-    /// are served when others leave; handshakes without a complete request give way, as with
-    /// [`max_handshakes`](Self::max_handshakes). Default: 1024; `None`: as many as come.
-    pub fn max_connections(mut self, most: impl Into<Option<NonZeroUsize>>) -> Self {
-        self.max_connections = most.into();
+    /// Begins with these options.
+    pub fn to_builder(&self) -> ServeOptionsBuilder {
+        ServeOptionsBuilder { options: self.clone() }
+    }
+
+    /// How many connections there may be at once. Default: 1024; `None`: any number.
+    pub fn max_connections(&self) -> Option<usize> {
+        self.max_connections
+    }
+
+    /// How many handshakes may be under way at once. Default: 256; `None`: as many as connections.
+    pub fn max_handshakes(&self) -> Option<usize> {
+        self.max_handshakes
+    }
+
+    /// How many connections one address may have at once. Default: `None`, any number.
+    pub fn max_connections_per_address(&self) -> Option<usize> {
+        self.max_connections_per_address
+    }
+
+    /// The limits of the opening handshake. Default: [`Limits::default`].
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The settings of the connections. Default: [`Config::default`].
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// The origins that may connect. Default: `None`, any origin.
+    pub fn origins(&self) -> Option<&Origins> {
+        self.origins.as_ref()
+    }
+
+    /// The subprotocols that the server speaks. Default: none.
+    pub fn subprotocols(&self) -> &[String] {
+        &self.subprotocols
+    }
+
+    /// The application's decision about each request. Default: `None`, every request is accepted.
+    pub fn decide(&self) -> Option<&(dyn Fn(Arrival) -> BoxFuture<Decision> + Send + Sync)> {
+        self.decide.as_deref()
+    }
+
+    /// Sets what the application's acceptance leaves open.
+    pub(crate) fn complete(&self, accept: Accept, arrival: &Arrival) -> Accept {
+        let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
+        accept.or(arrival.request().select_subprotocol(&supported), &self.config)
+    }
+}
+
+/// Builds [`ServeOptions`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct ServeOptionsBuilder {
+    options: ServeOptions,
+}
+
+impl ServeOptionsBuilder {
+    /// How many connections there may be at once, including handshakes.
+    ///
+    /// A connection counts until its stream is closed, even if its handler has given it, or its
+    /// parts, to other tasks. With that many connections the server accepts no more: clients wait in
+    /// the backlog of the operating system until others leave. Handshakes without a complete request
+    /// are closed to make room, as with [`max_handshakes`](Self::max_handshakes). Default: 1024;
+    /// `None`: any number.
+    pub fn max_connections(mut self, most: impl Into<Option<usize>>) -> Self {
+        self.options.max_connections = most.into();
         self
     }
 
-    /// Sets how many handshakes may be under way at once, decisions included. With that many, the
-    /// oldest that has not sent a complete request gives way to a new one and is closed without an
-    /// answer, so that silent clients cannot keep others out; if all have sent theirs, nothing is
-    /// accepted. A client that is refused counts until its answer is written: then it has two
-    /// seconds to close the stream, as one of at most 128. Default: 256; `None`: as many as
-    /// connections.
-    pub fn max_handshakes(mut self, most: impl Into<Option<NonZeroUsize>>) -> Self {
-        self.max_handshakes = most.into();
+    /// How many handshakes may be under way at once, including decisions.
+    ///
+    /// With that many, a new client replaces the oldest one that has not sent a complete request,
+    /// which is closed without an answer: silent clients cannot keep others out. If all have sent
+    /// theirs, the server accepts no more. A client that is refused counts until its answer is
+    /// written; it then has two seconds to close the stream, and at most 128 clients are waited for
+    /// like this. Default: 256; `None`: as many as connections.
+    pub fn max_handshakes(mut self, most: impl Into<Option<usize>>) -> Self {
+        self.options.max_handshakes = most.into();
         self
     }
 
-    /// Sets how many connections one address may have at once, handshakes included; more are closed
-    /// at once, without an answer. All of an IPv6 network of 64 bits is one address; Unix sockets
-    /// have none. Not for a server behind a proxy, whose address all clients have. Default: `None`,
-    /// no limit.
-    pub fn max_connections_per_address(mut self, most: impl Into<Option<NonZeroUsize>>) -> Self {
-        self.max_connections_per_address = most.into();
+    /// How many connections one address may have at once, including handshakes. More of them are
+    /// closed at once, without an answer.
+    ///
+    /// All addresses of an IPv6 network of 64 bits count as one; Unix sockets have no address. Leave
+    /// it out for a server behind a proxy, where all clients have the address of the proxy. Default:
+    /// `None`, any number.
+    pub fn max_connections_per_address(mut self, most: impl Into<Option<usize>>) -> Self {
+        self.options.max_connections_per_address = most.into();
         self
     }
 
-    /// Sets the limits of the opening handshake. The timeout is for each of its steps: to open the
-    /// stream (TLS), to send the request, for the application to decide, to take the answer.
+    /// The limits of the opening handshake. The timeout applies to each of its steps: opening the
+    /// stream (TLS), the request, the application's decision, the answer. Default:
+    /// [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.options.limits = limits;
         self
     }
 
-    /// Sets up the connections, unless a decision brings something else. With options for
-    /// permessage-deflate, that is negotiated.
+    /// The settings of the connections; a decision may replace them for one connection. If they have
+    /// options for permessage-deflate, it is negotiated. Default: [`Config::default`].
     pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
-        self.config = config.into();
+        self.options.config = config.into();
         self
     }
 
-    /// Rejects requests of other origins with 403, before anything else is decided. A server that
-    /// authenticates by cookies must do this (RFC 6455 §10.2). Default: any origin.
-    pub fn origins(mut self, origins: Origins) -> Self {
-        self.origins = Some(origins);
+    /// The origins that may connect. A request from another origin is rejected with 403 before
+    /// anything else is decided. A server that authenticates by cookies must set them (RFC 6455
+    /// §10.2). Default: `None`, any origin.
+    pub fn origins(mut self, origins: impl Into<Option<Origins>>) -> Self {
+        self.options.origins = origins.into();
         self
     }
 
-    /// Names the subprotocols that the server speaks. The first of the client's that is one of them
-    /// is chosen, unless a decision chooses; if there is none, none is.
+    /// The subprotocols that the server speaks, in any order. The first one of the client's list
+    /// that is among them is chosen, or none if there is no such one; a decision may choose another.
+    /// Default: none.
     pub fn subprotocols<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        self.subprotocols = names.into_iter().map(Into::into).collect();
+        self.options.subprotocols = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Asks the application about each request: by its path, its origin, its credentials. If it
-    /// takes longer than the timeout of the limits, the client gets a 503.
+    /// Asks the application about each request, which it may accept or reject by the path, the
+    /// origin or the credentials. If that takes longer than the timeout of the limits, the client
+    /// gets a 503. Default: every request is accepted.
     pub fn decide<D, F>(mut self, decide: D) -> Self
     where
         D: Fn(Arrival) -> F + Send + Sync + 'static,
         F: Future<Output = Decision> + Send + 'static,
     {
-        self.decide = Some(Arc::new(move |arrival| Box::pin(decide(arrival))));
+        self.options.decide = Some(Arc::new(move |arrival| Box::pin(decide(arrival))));
         self
     }
 
-    /// What an acceptance leaves open.
-    pub(crate) fn complete(&self, accept: Accept, arrival: &Arrival) -> Accept {
-        let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
-        accept.or(arrival.request().select_subprotocol(&supported), &self.config)
+    /// Checks the options.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::ZeroLimit`] if a number of connections or handshakes is 0.
+    pub fn build(self) -> Result<ServeOptions, ConfigError> {
+        let options = self.options;
+        for (setting, limit) in [
+            ("max_connections", options.max_connections),
+            ("max_handshakes", options.max_handshakes),
+            ("max_connections_per_address", options.max_connections_per_address),
+        ] {
+            ConfigError::check_limit(setting, limit)?;
+        }
+        Ok(options)
     }
 }
 
@@ -154,5 +237,50 @@ impl fmt::Debug for ServeOptions {
             .field("origins", &self.origins)
             .field("subprotocols", &self.subprotocols)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_for_no_connection_is_refused_when_the_options_are_built() {
+        type Wrong = fn(ServeOptionsBuilder) -> ServeOptionsBuilder;
+        let wrong = [
+            ("max_connections", (|options| options.max_connections(0)) as Wrong),
+            ("max_handshakes", |options| options.max_handshakes(0)),
+            ("max_connections_per_address", |options| options.max_connections_per_address(0)),
+        ];
+        for (setting, wrong) in wrong {
+            let refused = wrong(ServeOptions::builder()).build().err();
+            assert_eq!(refused, Some(ConfigError::ZeroLimit { setting }));
+        }
+    }
+
+    #[test]
+    fn every_option_can_be_read() {
+        let limits = Limits::builder().max_headers(5).build().expect("valid");
+        let config = Config::builder().max_message_size(6).build().expect("valid");
+        let origins = Origins::new(["https://example.org"]);
+        let options = ServeOptions::builder()
+            .max_connections(7)
+            .max_handshakes(8)
+            .max_connections_per_address(9)
+            .limits(limits.clone())
+            .config(config.clone())
+            .origins(origins.clone())
+            .subprotocols(["a"])
+            .decide(|_| async { Accept::new().into() })
+            .build()
+            .expect("valid");
+        assert_eq!((options.max_connections(), options.max_handshakes()), (Some(7), Some(8)));
+        assert_eq!(options.max_connections_per_address(), Some(9));
+        assert_eq!((options.limits(), &**options.config()), (&limits, &config));
+        assert_eq!(
+            (options.origins(), options.subprotocols()),
+            (Some(&origins), &["a".into()][..])
+        );
+        assert!(options.decide().is_some() && ServeOptions::default().decide().is_none());
     }
 }

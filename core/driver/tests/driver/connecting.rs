@@ -15,7 +15,7 @@ use crate::world::{Fate, World, addresses};
 #[test]
 fn a_name_with_sixty_thousand_addresses_is_tried_at_a_few() {
     let world = World::new(addresses(60_000), [Fate::Refused(ErrorKind::ConnectionRefused)]);
-    let error = world.run(world.client(Options::new()).connect("ws://many.test/")).unwrap_err();
+    let error = world.run(world.client(Options::default()).connect("ws://many.test/")).unwrap_err();
     let Error::Connect(error) = error else { panic!("{error:?}") };
     assert_eq!((error.attempts().len(), error.untried()), (32, 60_000 - 32));
     assert_eq!(*world.dialled.lock().unwrap(), addresses(32));
@@ -31,7 +31,7 @@ fn both_families_are_among_the_addresses_that_are_tried() {
     let mut many = addresses(100);
     many.extend((0..100).map(|port| SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port))));
     let world = World::new(many, [Fate::Refused(ErrorKind::ConnectionRefused)]);
-    world.run(world.client(Options::new()).connect("ws://many.test/")).unwrap_err();
+    world.run(world.client(Options::default()).connect("ws://many.test/")).unwrap_err();
     let dialled = world.dialled.lock().unwrap();
     assert_eq!(dialled.iter().filter(|address| address.is_ipv6()).count(), 16);
 }
@@ -39,7 +39,7 @@ fn both_families_are_among_the_addresses_that_are_tried() {
 #[test]
 fn addresses_that_are_silent_hold_a_bounded_number_of_sockets() {
     let world = World::new(addresses(1000), [Fate::Silent]);
-    let error = world.run(world.client(Options::new()).connect("ws://many.test/")).unwrap_err();
+    let error = world.run(world.client(Options::default()).connect("ws://many.test/")).unwrap_err();
     let Error::Connect(error) = error else { panic!("{error:?}") };
     assert!(matches!(error.fault(), ConnectFault::TimedOut), "{error}");
     assert_eq!((error.attempts().len(), error.untried()), (32, 968));
@@ -63,7 +63,8 @@ fn a_refused_connection_leads_to_the_error_of_the_system() {
         ),
     ] {
         let world = World::new(addresses(count), fates.clone());
-        let error = world.run(world.client(Options::new()).connect("ws://a.test/")).unwrap_err();
+        let error =
+            world.run(world.client(Options::default()).connect("ws://a.test/")).unwrap_err();
         let mut chain = vec![error.to_string()];
         let mut kinds = Vec::new();
         let mut source = error.source();
@@ -92,7 +93,7 @@ fn a_redirection_is_followed_when_its_head_is_there() {
         let refused = Fate::Refused(ErrorKind::ConnectionRefused);
         let hops = [redirection(&["/b"], rest), redirection(&["/c"], rest), refused];
         let world = World::new(addresses(1), hops);
-        let client = world.client(Options::new().redirects(2));
+        let client = world.client(Options::builder().redirects(2).build().unwrap());
         let error = world.run(client.connect("ws://a.test/")).unwrap_err();
         assert!(matches!(error, Error::Connect(_)), "{error:?}");
         assert_eq!(world.dialled.lock().unwrap().len(), 3, "two hops");
@@ -108,7 +109,7 @@ fn a_redirection_to_two_places_is_not_followed() {
     {
         let refused = Fate::Refused(ErrorKind::ConnectionRefused);
         let world = World::new(addresses(1), [redirection(locations, ""), refused]);
-        let client = world.client(Options::new().redirects(2));
+        let client = world.client(Options::builder().redirects(2).build().unwrap());
         let error = world.run(client.connect("ws://a.test/")).unwrap_err();
         assert_eq!(world.dialled.lock().unwrap().len(), 1 + hops, "{locations:?}");
         let is_refused = matches!(error, Error::Handshake { error: HandshakeError::Location, .. });

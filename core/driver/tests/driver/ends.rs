@@ -51,7 +51,7 @@ fn the_wait_for_the_end_of_the_stream_is_limited() {
 #[test]
 fn we_close_while_the_gate_is_closed() {
     let (net, count) = (Net::new(), Count::new());
-    let marks = Watermarks::new(1, 0).unwrap();
+    let marks = Watermarks::new(1, 0);
     let mut socket = net.server(Config::builder().message_marks(marks).build().unwrap());
     for _ in 0..3 {
         net.data(masked(0x81, b"unread"));
@@ -125,7 +125,7 @@ fn messages_before_a_transport_error_are_delivered_first() {
 #[test]
 fn after_a_write_error_what_has_arrived_is_read() {
     let (net, count) = (Net::new(), Count::new());
-    let marks = Watermarks::new(2, 1).unwrap();
+    let marks = Watermarks::new(2, 1);
     let mut socket = net.server(Config::builder().message_marks(marks).build().unwrap());
     net.0.borrow_mut().write_fault = Some(ErrorKind::BrokenPipe);
     for number in 0..10_u8 {

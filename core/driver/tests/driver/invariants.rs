@@ -13,7 +13,7 @@ use tidegate_driver::Error;
 use crate::mock::{Count, Net, masked, poll, poll_pinned, ready};
 
 pub(crate) fn one_at_a_time() -> Config {
-    Config::builder().message_marks(Watermarks::new(1, 0).unwrap()).build().unwrap()
+    Config::builder().message_marks(Watermarks::new(1, 0)).build().unwrap()
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_write_of_zero_bytes_is_an_error() {
 fn recv_and_send_can_be_cancelled_at_every_poll() {
     // A message cancelled before there was room is dropped. All others arrive once.
     let (net, count) = (Net::new(), Count::new());
-    let config = Config::builder().send_marks(Watermarks::new(1, 0).unwrap()).build().unwrap();
+    let config = Config::builder().send_marks(Watermarks::new(1, 0)).build().unwrap();
     let mut socket = net.server(config);
     net.set_room(0);
     assert!(poll(&count, socket.send("first")).is_pending());

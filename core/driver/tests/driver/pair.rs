@@ -126,8 +126,8 @@ pub(crate) fn pair(seed: u64) -> (WebSocket<End, NoTime>, WebSocket<End, NoTime>
         random: 0x9e37_79b9_7f4a_7c15 ^ (seed + 1) << (outgoing * 16),
     };
     let config = Config::builder()
-        .message_marks(Watermarks::new(1 + usize::try_from(seed % 5).unwrap(), 0).unwrap())
-        .send_marks(Watermarks::new(200, 20).unwrap())
+        .message_marks(Watermarks::new(1 + usize::try_from(seed % 5).unwrap(), 0))
+        .send_marks(Watermarks::new(200, 20))
         .build()
         .unwrap();
     let now = Timestamp::ZERO;

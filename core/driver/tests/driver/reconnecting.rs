@@ -13,7 +13,12 @@ use crate::world::{Fate, World, addresses};
 /// Waits of a second, nothing of them random.
 fn even() -> Backoff {
     let second = Duration::from_secs(1);
-    Backoff::new().initial(second).maximum(second).jitter(0.0)
+    Backoff::builder().initial(second).maximum(second).jitter(0.0).build().unwrap()
+}
+
+/// The same, for so many attempts.
+fn at_most(attempts: u32) -> Backoff {
+    even().to_builder().attempts(attempts).build().unwrap()
 }
 
 fn status(status: u16, fields: &str) -> Fate {
@@ -54,7 +59,7 @@ fn end(world: &World, mut connections: Reconnect<World>) -> (usize, Error) {
 fn a_status_that_will_not_change_ends_it() {
     for code in [200, 204, 302, 400, 401, 403, 404, 405, 410, 421, 426, 451, 501, 505] {
         let world = World::new(addresses(1), [status(code, "")]);
-        let (connections, told) = reconnect(&world, Options::new(), even());
+        let (connections, told) = reconnect(&world, Options::default(), even());
         let (attempts, error) = end(&world, connections);
         assert_eq!((attempts, &*told.lock().unwrap()), (1, &vec![(1, None)]), "{code}");
         let is_it = matches!(
@@ -65,7 +70,7 @@ fn a_status_that_will_not_change_ends_it() {
     }
     for code in [408, 425, 429, 500, 502, 503, 504, 520, 599] {
         let world = World::new(addresses(1), [status(code, ""), status(401, "")]);
-        let (connections, _) = reconnect(&world, Options::new(), even());
+        let (connections, _) = reconnect(&world, Options::default(), even());
         assert_eq!(end(&world, connections).0, 2, "{code}");
     }
 }
@@ -80,12 +85,12 @@ fn an_answer_that_is_no_websocket_ends_it_and_silence_does_not() {
         (Fate::Answers(String::new()), 2),
     ] {
         let world = World::new(addresses(1), [fate.clone(), status(404, "")]);
-        let (connections, _) = reconnect(&world, Options::new(), even());
+        let (connections, _) = reconnect(&world, Options::default(), even());
         assert_eq!(end(&world, connections).0, attempts, "{fate:?}");
     }
     // A name that has no address yet.
     let world = World::new(Vec::new(), [refused()]);
-    let (connections, told) = reconnect(&world, Options::new(), even().attempts(3));
+    let (connections, told) = reconnect(&world, Options::default(), at_most(3));
     let (_, error) = end(&world, connections);
     assert!(
         matches!(&error, Error::Connect(error) if matches!(error.fault(), ConnectFault::NoAddress))
@@ -102,12 +107,14 @@ fn a_proxy_and_a_redirection_that_will_not_change_end_it() {
     ] {
         let forbidden = Fate::Answers("HTTP/1.1 403 No\r\n\r\n".into());
         let world = World::new(addresses(1), [Fate::Answers(answer.into()), forbidden]);
-        let options = Options::new().proxy("http://proxy.test".parse().unwrap());
+        let options =
+            Options::builder().proxy("http://proxy.test".parse().unwrap()).build().unwrap();
         let (connections, _) = reconnect(&world, options, even());
         assert_eq!(end(&world, connections).0, attempts, "{answer}");
     }
     let world = World::new(addresses(1), [status(302, "Location: /\r\n")]);
-    let (connections, _) = reconnect(&world, Options::new().redirects(3), even());
+    let (connections, _) =
+        reconnect(&world, Options::builder().redirects(3).build().unwrap(), even());
     let (_, error) = end(&world, connections);
     assert!(matches!(error, Error::Connect(_)) && !error.is_temporary(), "{error:?}");
 }
@@ -115,8 +122,8 @@ fn a_proxy_and_a_redirection_that_will_not_change_end_it() {
 #[test]
 fn every_attempt_that_fails_is_told_with_what_comes_next() {
     let world = World::new(addresses(1), [refused()]);
-    let backoff = even().maximum(Duration::from_secs(3)).attempts(4);
-    let (connections, told) = reconnect(&world, Options::new(), backoff);
+    let backoff = even().to_builder().maximum(Duration::from_secs(3)).attempts(4).build().unwrap();
+    let (connections, told) = reconnect(&world, Options::default(), backoff);
     let (attempts, error) = end(&world, connections);
     let wait = |seconds| Some(Duration::from_secs(seconds));
     let expected = [(1, wait(1)), (2, wait(2)), (3, wait(3)), (4, None)];
@@ -129,7 +136,7 @@ fn every_attempt_that_fails_is_told_with_what_comes_next() {
 fn the_application_decides_otherwise() {
     let fates = [status(404, ""), status(404, ""), status(503, "")];
     let world = World::new(addresses(1), fates);
-    let (connections, _) = reconnect(&world, Options::new(), even());
+    let (connections, _) = reconnect(&world, Options::default(), even());
     let asked = Arc::new(Mutex::new(0));
     let connections = connections.retry_if({
         let asked = asked.clone();
@@ -144,7 +151,7 @@ fn the_application_decides_otherwise() {
 
     // What is used up is used up.
     let world = World::new(addresses(1), [status(404, "")]);
-    let (connections, _) = reconnect(&world, Options::new(), even().attempts(2));
+    let (connections, _) = reconnect(&world, Options::default(), at_most(2));
     assert_eq!(end(&world, connections.retry_if(|_| true)).0, 2);
 }
 
@@ -165,15 +172,15 @@ fn a_server_says_when_to_come_again() {
         (503, "", minutes(5), second),
     ] {
         let world = World::new(addresses(1), [status(code, field), status(401, "")]);
-        let backoff = even().retry_after(longest);
-        let (connections, told) = reconnect(&world, Options::new(), backoff);
+        let backoff = even().to_builder().retry_after(longest).build().unwrap();
+        let (connections, told) = reconnect(&world, Options::default(), backoff);
         assert_eq!(end(&world, connections).0, 2);
         assert_eq!(*told.lock().unwrap(), [(1, Some(expected)), (2, None)], "{code} {field}");
         assert_eq!(world.now(), expected);
     }
     // By default, too.
     let world = World::new(addresses(1), [status(503, "Retry-After: 7\r\n"), status(401, "")]);
-    let (connections, _) = reconnect(&world, Options::new(), Backoff::new());
+    let (connections, _) = reconnect(&world, Options::default(), Backoff::default());
     end(&world, connections);
     assert!(world.now() >= Duration::from_secs(7));
 }

@@ -21,12 +21,14 @@ fn shows(value: &dyn Debug, words: &[&str]) {
 
 /// As they may be set: header, cookie, subprotocol, proxy.
 fn options() -> Options {
-    Options::new()
+    Options::builder()
         .header("Authorization", "Bearer s3cret")
         .header("Cookie", "session=s3cret")
         .header("X-Api-Key", "s3cret")
         .subprotocol("base64url.bearer.s3cret")
         .proxy(PROXY.parse().unwrap())
+        .build()
+        .unwrap()
 }
 
 #[test]
@@ -41,7 +43,7 @@ fn addresses_options_and_clients_show_no_credentials() {
     let world = World::new(addresses(1), [Fate::Refused(ErrorKind::ConnectionRefused)]);
     let client = world.client(options());
     shows(&client, &["X-Api-Key"]);
-    let connections = client.reconnect(URL, Backoff::new()).unwrap();
+    let connections = client.reconnect(URL, Backoff::default()).unwrap();
     shows(&connections, &["a.test", "/path"]);
     let debug = format!("{:?}", URL.parse::<Url>().unwrap().credentials());
     assert!(!debug.contains("s3cret"), "{debug}");
@@ -53,14 +55,14 @@ fn errors_show_no_credentials() {
     for (fate, options) in [
         (Fate::Refused(ErrorKind::ConnectionRefused), options()),
         (answer("HTTP/1.1 407 Who\r\n\r\n"), options()),
-        (answer("SSH-2.0\r\n"), Options::new()),
+        (answer("SSH-2.0\r\n"), Options::default()),
         (
             answer("HTTP/1.1 401 Who\r\nSet-Cookie: s3cret\r\nContent-Length: 6\r\n\r\ns3cret"),
-            Options::new(),
+            Options::default(),
         ),
         (
             answer("HTTP/1.1 302 There\r\nLocation: ws://me:s3cret@b.test/?s3cret\r\n\r\n"),
-            Options::new().redirects(1).header("Cookie", "s3cret"),
+            Options::builder().redirects(1).header("Cookie", "s3cret").build().unwrap(),
         ),
         (Fate::Silent, options()),
     ] {
@@ -70,14 +72,15 @@ fn errors_show_no_credentials() {
         assert!(!error.to_string().contains("s3cret"), "{error}");
     }
     for (url, options) in [
-        ("wss://user:s3cret\\@a.test/?s3cret", Options::new()),
-        ("wss://user:s3cret@a.test/ ?s3cret", Options::new()),
-        ("wss://user:s3cret@127.1/?s3cret", Options::new()),
-        (URL, Options::new().header("X", "s3cret\r\n")),
-        (URL, Options::new().subprotocol("s3cret s3cret")),
+        ("wss://user:s3cret\\@a.test/?s3cret", Options::builder()),
+        ("wss://user:s3cret@a.test/ ?s3cret", Options::builder()),
+        ("wss://user:s3cret@127.1/?s3cret", Options::builder()),
+        (URL, Options::builder().header("X", "s3cret\r\n")),
+        (URL, Options::builder().subprotocol("s3cret s3cret")),
     ] {
         let world = World::new(addresses(1), [Fate::Silent]);
-        let error = world.run(world.client(options).connect(url)).unwrap_err();
+        let connect = |options| world.run(world.client(options).connect(url));
+        let error = options.build().and_then(connect).unwrap_err();
         assert!(matches!(error, Error::Url(_) | Error::Request(_)), "{error:?}");
         shows(&error, &[]);
         assert!(!error.to_string().contains("s3cret"), "{error}");

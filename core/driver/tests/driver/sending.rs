@@ -111,7 +111,7 @@ fn a_pong_is_written_at_once() {
 #[test]
 fn a_borrowed_message_waits_for_room() {
     let (net, count) = (Net::new(), Count::new());
-    let marks = Watermarks::new(5, 0).unwrap();
+    let marks = Watermarks::new(5, 0);
     let mut socket = net.server(Config::builder().send_marks(marks).build().unwrap());
     net.set_room(0);
     socket.try_send("first").unwrap();

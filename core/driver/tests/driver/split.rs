@@ -51,8 +51,8 @@ impl Parts {
 
 pub(crate) fn marks(messages: usize, output: usize) -> Config {
     Config::builder()
-        .message_marks(Watermarks::new(messages, 0).unwrap())
-        .send_marks(Watermarks::new(output, 0).unwrap())
+        .message_marks(Watermarks::new(messages, 0))
+        .send_marks(Watermarks::new(output, 0))
         .build()
         .unwrap()
 }

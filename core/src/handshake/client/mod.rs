@@ -11,7 +11,7 @@ use core::fmt;
 use chacha20::ChaCha12Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 
-pub use self::request::ClientRequest;
+pub use self::request::{ClientRequest, ClientRequestBuilder};
 pub use self::response::Response;
 use crate::handshake::body::Body;
 use crate::handshake::compression::AgreedCompression;

@@ -62,7 +62,7 @@ impl Acceptance {
     pub fn configured(mut self, config: &Config) -> Self {
         #[cfg(feature = "deflate")]
         if let Some(options) = config.deflate() {
-            self.compression.deflate.get_or_insert(options.wishes());
+            self.compression.deflate.get_or_insert(options.params());
         }
         self
     }

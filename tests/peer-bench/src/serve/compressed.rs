@@ -27,8 +27,8 @@ pub fn tidegate_6(listener: TcpListener) {
 }
 
 fn tidegate(listener: TcpListener, level: u8, feeds: bool) {
-    let options =
-        DeflateOptions::default().level(level).expect("a level").pool(DeflatePool::new(8));
+    let options = DeflateOptions::builder().level(level).pool(DeflatePool::new(8));
+    let options = options.build().expect("a level");
     let config = tidegate_tokio::Config::builder().deflate(options).build();
     let config = Arc::new(config.expect("a configuration"));
     on_tokio(listener, move |stream| {

@@ -12,7 +12,7 @@ use crate::settings::Settings;
 pub(crate) async fn run<A: Adapter>(settings: Settings) -> Outcome {
     let url = settings.target.trim_end_matches('/');
     let agent = std::env::var("AUTOBAHN_AGENT").unwrap_or_else(|_| "tidegate".into());
-    let options = Options::new().config(settings.config);
+    let options = Options::builder().config(settings.config).build()?;
     let client = Client::new(A::network(settings.client_tls), options);
 
     let mut socket = client.connect(&format!("{url}/getCaseCount")).await?;

@@ -9,10 +9,11 @@ use crate::adapter::{Adapter, Outcome};
 use crate::settings::Settings;
 
 pub(crate) async fn serve<A: Adapter>(settings: Settings) -> Outcome {
-    let options = ServeOptions::new()
+    let options = ServeOptions::builder()
         .config(settings.config)
         .max_connections(None)
-        .decide(whatever_is_asked_for);
+        .decide(whatever_is_asked_for)
+        .build()?;
     A::serve(settings.target, options, settings.server_tls, settings.split).await
 }
 

@@ -67,7 +67,11 @@ async fn run<A: Serve>(options: &Options) -> Result<bool, Box<dyn core::error::E
         .ping_interval(Duration::from_millis(900))
         .close_timeout(worker::CLOSE_TIMEOUT)
         .build()?;
-    let serving = ServeOptions::new().config(config).max_connections(None).max_handshakes(None);
+    let serving = ServeOptions::builder()
+        .config(config)
+        .max_connections(None)
+        .max_handshakes(None)
+        .build()?;
     let for_server = run.clone();
     let server = A::serve(listener, serving, move |socket, _| {
         worker::serve::<A>(for_server.clone(), socket)

@@ -129,8 +129,7 @@ fn client_config(run: &Run, random: &mut Random) -> Result<Config, Fault> {
     }
     if random.one_in(3) {
         let (high, low) = random.pick(&[(1, 0), (4, 1), (100, 50)]).unwrap_or((2, 1));
-        let marks = Watermarks::new(high, low).map_err(|error| error.to_string())?;
-        builder = builder.message_marks(marks);
+        builder = builder.message_marks(Watermarks::new(high, low));
     }
     builder.build().map_err(|error| Fault::Wrong(error.to_string()))
 }

@@ -9,7 +9,7 @@ use tidegate_core::handshake::Excerpt;
 use tidegate_core::handshake::proxy::ProxyError;
 use tidegate_core::{CloseCode, Message};
 use tidegate_driver::{
-    ByteStream, Client, Clock, ConnectError, ConnectFault, Error, Network, Options, Proxy, Stage,
+    ByteStream, Client, Clock, ConnectError, ConnectFault, Error, Network, Options, Stage,
     WebSocket,
 };
 
@@ -63,12 +63,16 @@ pub(crate) use redirect::*;
 pub(crate) use tests;
 pub(crate) use tls::*;
 
+fn soon(options: &Options) -> Options {
+    options.to_builder().timeout(SOON).build().unwrap()
+}
+
 fn client<A: Adapter>(options: Options) -> Client<A::Network> {
-    Client::new(A::network(None), options.timeout(SOON))
+    Client::new(A::network(None), soon(&options))
 }
 
 fn tls_client<A: Adapter>(config: &Arc<ClientConfig>, options: Options) -> Client<A::Network> {
-    Client::new(A::network(Some(config.clone())), options.timeout(SOON))
+    Client::new(A::network(Some(config.clone())), soon(&options))
 }
 
 fn connect_error<T>(result: Result<T, Error>) -> Box<ConnectError> {
@@ -120,8 +124,8 @@ pub(crate) fn an_echo_with_credentials_and_from_an_address<A: Adapter>() {
     let (address, serving) = once(|stream| (stream.peer_addr().unwrap(), echo(stream).unwrap()));
     // On Linux the whole of 127.0.0.0/8 is local.
     let local = if cfg!(target_os = "linux") { "127.0.0.2" } else { "127.0.0.1" };
-    let options = Options::new().bind(Some(local.parse().unwrap())).nodelay(false);
-    let client = client::<A>(options.origin("https://a.test"));
+    let options = Options::builder().bind(Some(local.parse().unwrap())).nodelay(false);
+    let client = client::<A>(options.origin("https://a.test").build().unwrap());
     A::block_on(async {
         talk(client.connect(&format!("ws://me:a%40b@{address}/x?y")).await.unwrap(), 1000).await;
     });
@@ -142,14 +146,14 @@ pub(crate) fn every_address_is_tried<A: Adapter>() {
     let (address, serving) = once(|stream| echo(stream).unwrap());
     A::block_on(async {
         let url = format!("ws://localhost:{}/", address.port());
-        talk(client::<A>(Options::new()).connect(&url).await.unwrap(), 1000).await;
+        talk(client::<A>(Options::default()).connect(&url).await.unwrap(), 1000).await;
     });
     serving.join().unwrap();
 }
 
 pub(crate) fn a_name_that_does_not_resolve<A: Adapter>() {
     let error = connect_error(A::block_on(
-        client::<A>(Options::new()).connect("ws://does-not-exist.invalid:81/"),
+        client::<A>(Options::default()).connect("ws://does-not-exist.invalid:81/"),
     ));
     assert_eq!((error.stage(), &*error.peer().host), (Stage::Resolve, "does-not-exist.invalid:81"));
     assert!(matches!(error.fault(), ConnectFault::Resolve(_)), "{error}");
@@ -165,7 +169,7 @@ pub(crate) fn an_address_with_a_zone<A: Adapter>() {
     let serving = std::thread::spawn(move || echo(listener.accept().unwrap().0).unwrap());
     A::block_on(async {
         let url = format!("ws://[::1%251]:{port}/");
-        talk(client::<A>(Options::new()).connect(&url).await.unwrap(), 1000).await;
+        talk(client::<A>(Options::default()).connect(&url).await.unwrap(), 1000).await;
     });
     let request = serving.join().unwrap();
     let host = format!("[::1]:{port}");
@@ -179,7 +183,7 @@ pub(crate) fn an_address_with_a_zone<A: Adapter>() {
     });
     assert_eq!(links.collect::<Vec<_>>()[0], ("fe80::1".into(), 1));
 
-    let client = client::<A>(Options::new());
+    let client = client::<A>(Options::default());
     let error = connect_error(A::block_on(client.connect("ws://[fe80::1%25no-such-link]:81/")));
     assert_eq!(error.stage(), Stage::Resolve, "{error}");
     assert_eq!(error.peer().host, "[fe80::1%no-such-link]:81");
@@ -188,7 +192,7 @@ pub(crate) fn an_address_with_a_zone<A: Adapter>() {
 pub(crate) fn an_address_of_http<A: Adapter>() {
     let (address, serving) = once(|stream| echo(stream).unwrap());
     A::block_on(async {
-        let client = client::<A>(Options::new());
+        let client = client::<A>(Options::default());
         talk(client.connect(&format!("http://{address}/x")).await.unwrap(), 1000).await;
     });
     assert_eq!(serving.join().unwrap()[0].target(), "/x");
@@ -196,8 +200,9 @@ pub(crate) fn an_address_of_http<A: Adapter>() {
 
 pub(crate) fn a_refusal_names_the_address<A: Adapter>() {
     let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let error =
-        connect_error(A::block_on(client::<A>(Options::new()).connect(&format!("ws://{unused}/"))));
+    let error = connect_error(A::block_on(
+        client::<A>(Options::default()).connect(&format!("ws://{unused}/")),
+    ));
     assert!(matches!(error.fault(), ConnectFault::Unreachable), "{error}");
     assert_eq!((error.stage(), &error.peer().host), (Stage::Connect, &unused.to_string()));
     let [(address, why)] = error.attempts() else { panic!("{error}") };
@@ -206,7 +211,7 @@ pub(crate) fn a_refusal_names_the_address<A: Adapter>() {
 }
 
 fn proxied(proxy: &str) -> Options {
-    Options::new().proxy(proxy.parse::<Proxy>().unwrap())
+    Options::builder().proxy(proxy.parse().unwrap()).build().unwrap()
 }
 
 pub(crate) fn an_http_proxy<A: Adapter>() {

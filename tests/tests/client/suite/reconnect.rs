@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use smol::stream::Stream as _;
-use tidegate_driver::{Backoff, Error, Options, Stage};
+use tidegate_driver::{Backoff, BackoffBuilder, Error, Options, Stage};
 
 use super::{client, connect_error, talk, tls_client};
 use crate::server::{echo, flush, listen, open, tls};
 use crate::{Adapter, certificates};
 
-fn quick() -> Backoff {
-    Backoff::new().initial(Duration::from_millis(20)).maximum(Duration::from_millis(50))
+fn quick() -> BackoffBuilder {
+    Backoff::builder().initial(Duration::from_millis(20)).maximum(Duration::from_millis(50))
 }
 
 pub(crate) fn reconnecting<A: Adapter>() {
@@ -30,8 +30,9 @@ pub(crate) fn reconnecting<A: Adapter>() {
         Box::new(|stream: TcpStream| drop(echo(stream).unwrap())),
     ]);
     A::block_on(async {
-        let client = client::<A>(Options::new());
-        let mut connections = client.reconnect(&format!("ws://{address}/"), quick()).unwrap();
+        let client = client::<A>(Options::default());
+        let mut connections =
+            client.reconnect(&format!("ws://{address}/"), quick().build().unwrap()).unwrap();
         let told = Arc::new(AtomicU32::new(0));
         connections = connections.on_failure({
             let told = told.clone();
@@ -54,22 +55,23 @@ pub(crate) fn reconnecting<A: Adapter>() {
 pub(crate) fn reconnecting_gives_up<A: Adapter>() {
     let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     A::block_on(async {
-        let client = client::<A>(Options::new());
+        let client = client::<A>(Options::default());
         let url = format!("ws://{unused}/");
-        let mut connections = client.reconnect(&url, quick().attempts(3)).unwrap();
+        let mut connections = client.reconnect(&url, quick().attempts(3).build().unwrap()).unwrap();
         let begun = Instant::now();
         connect_error(connections.next().await.unwrap());
         // Two waits, of which half is random.
         assert!(begun.elapsed() >= Duration::from_millis(10 + 20));
         assert_eq!(connections.failures(), 3);
         assert!(connections.next().await.is_none());
-        assert!(matches!(client.reconnect("ftp://x", quick()), Err(Error::Url(_))));
+        assert!(matches!(client.reconnect("ftp://x", Backoff::default()), Err(Error::Url(_))));
         let short = Duration::from_nanos(999);
         for backoff in [quick().initial(short), quick().maximum(short)] {
-            assert!(matches!(client.reconnect(&url, backoff), Err(Error::Config(_))));
+            let reconnecting = || client.reconnect(&url, backoff.build()?);
+            assert!(matches!(reconnecting(), Err(Error::Config(_))));
         }
-        let hasty = super::Client::new(A::network(None), Options::new().timeout(short));
-        assert!(matches!(hasty.connect(&url).await, Err(Error::Config(_))));
+        let hasty = Options::builder().timeout(short).build();
+        assert!(matches!(hasty, Err(Error::Config(_))));
     });
 }
 
@@ -84,17 +86,16 @@ pub(crate) fn reconnecting_counts_short_lives<A: Adapter>() {
     let (address, serving) = listen((0..5).map(|_| cut()).collect());
     let url = format!("ws://{address}/");
     A::block_on(async {
-        let client = client::<A>(Options::new());
+        let client = client::<A>(Options::default());
         let lives = |long| if long { Duration::ZERO } else { Duration::from_secs(3600) };
-        let mut connections =
-            client.reconnect(&url, quick().attempts(2).reset_after(lives(true))).unwrap();
+        let backoff = |long| quick().attempts(2).reset_after(lives(long)).build().unwrap();
+        let mut connections = client.reconnect(&url, backoff(true)).unwrap();
         for _ in 0..3 {
             let mut socket = connections.next().await.unwrap().unwrap();
             assert!(socket.recv().await.is_err());
             assert_eq!(connections.failures(), 0);
         }
-        let mut connections =
-            client.reconnect(&url, quick().attempts(2).reset_after(lives(false))).unwrap();
+        let mut connections = client.reconnect(&url, backoff(false)).unwrap();
         for _ in 0..2 {
             let next = poll_fn(|cx| Pin::new(&mut connections).poll_next(cx));
             assert!(next.await.unwrap().unwrap().recv().await.is_err());
@@ -111,8 +112,9 @@ pub(crate) fn reconnecting_is_cancelled_and_goes_on<A: Adapter>() {
         Box::new(|stream: TcpStream| drop(echo(stream).unwrap())),
     ]);
     A::block_on(async {
-        let client = client::<A>(Options::new());
-        let mut connections = client.reconnect(&format!("ws://{address}/"), quick()).unwrap();
+        let client = client::<A>(Options::default());
+        let mut connections =
+            client.reconnect(&format!("ws://{address}/"), quick().build().unwrap()).unwrap();
         let mut cancelled = 0;
         let socket = loop {
             // Each call is dropped at its first wait.
@@ -146,9 +148,9 @@ pub(crate) fn reconnecting_ends_at_a_certificate<A: Adapter>() {
         Box::new(move |stream: TcpStream| drop(echo(tls(stream, &server)))),
     ]);
     A::block_on(async {
-        let client = tls_client::<A>(&trusting_others, Options::new());
+        let client = tls_client::<A>(&trusting_others, Options::default());
         let url = format!("wss://{address}/");
-        let mut connections = client.reconnect(&url, quick()).unwrap();
+        let mut connections = client.reconnect(&url, quick().build().unwrap()).unwrap();
         let error = connections.next().await.unwrap().unwrap_err();
         assert!(!error.is_temporary(), "{error:?}");
         assert_eq!(connections.failures(), 2);

@@ -17,13 +17,18 @@ pub(crate) fn redirections_are_followed_without_credentials<A: Adapter>() {
     let location = format!("http://mallory:x@{other}/there#here");
     let (first, redirecting) =
         listen(vec![redirect(302, "next?x=1"), redirect(307, &location), redirect(301, "/")]);
-    let options = Options::new().header("Cookie", "a=b").header("X-Name", "value").redirects(2);
+    let options = Options::builder()
+        .header("Cookie", "a=b")
+        .header("X-Name", "value")
+        .redirects(2)
+        .build()
+        .unwrap();
     let url = format!("ws://me:secret@{first}/a/b");
     A::block_on(async {
         talk(client::<A>(options).connect(&url).await.unwrap(), 1000).await;
     });
     // Off, a redirection is an answer like any other.
-    let error = A::block_on(client::<A>(Options::new()).connect(&url)).unwrap_err();
+    let error = A::block_on(client::<A>(Options::default()).connect(&url)).unwrap_err();
     let Error::Handshake { error, response, .. } = error else { panic!("{error:?}") };
     assert_eq!(error, HandshakeError::Status { status: 301 });
     assert_eq!(response.unwrap().headers().get("Location"), Some("/"));
@@ -44,7 +49,7 @@ pub(crate) fn redirections_are_followed_without_credentials<A: Adapter>() {
 pub(crate) fn redirections_that_are_not_followed<A: Adapter>() {
     let refused = |answers: Vec<_>, expected| {
         let (address, redirecting) = listen(answers);
-        let client = client::<A>(Options::new().redirects(2));
+        let client = client::<A>(Options::builder().redirects(2).build().unwrap());
         let error = connect_error(A::block_on(client.connect(&format!("ws://{address}/"))));
         assert!(
             matches!(error.fault(), ConnectFault::Redirect(why) if *why == expected),
@@ -71,7 +76,7 @@ pub(crate) fn redirections_that_are_not_followed<A: Adapter>() {
         let answer = "HTTP/1.1 302 There\r\nLocation: ws://localhost/\r\nContent-Length: 0\r\n\r\n";
         stream.write_all(answer.as_bytes()).unwrap();
     });
-    let client = tls_client::<A>(&trusting, Options::new().redirects(9));
+    let client = tls_client::<A>(&trusting, Options::builder().redirects(9).build().unwrap());
     let error = connect_error(A::block_on(client.connect(&format!("wss://{address}/"))));
     assert!(matches!(error.fault(), ConnectFault::Redirect(RedirectError::Downgrade)), "{error}");
     redirecting.join().unwrap();
@@ -95,7 +100,7 @@ pub(crate) fn redirections_do_not_wait_for_a_body<A: Adapter>() {
         answer_and_stay("HTTP/1.1 302 There\r\nLocation: /c\r\nLocation: /d\r\n\r\n"),
     ]);
     let begun = Instant::now();
-    let client = client::<A>(Options::new().redirects(9));
+    let client = client::<A>(Options::builder().redirects(9).build().unwrap());
     let error = A::block_on(client.connect(&format!("ws://{address}/"))).unwrap_err();
     assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
     let Error::Handshake { error, response, .. } = error else { panic!("{error:?}") };
@@ -108,7 +113,7 @@ pub(crate) fn a_refusal_does_not_wait_for_a_body_that_does_not_come<A: Adapter>(
     let (address, refusing) =
         once(answer_and_stay("HTTP/1.0 401 Who\r\nWWW-Authenticate: Basic\r\n\r\nwho?"));
     let begun = Instant::now();
-    let client = client::<A>(Options::new());
+    let client = client::<A>(Options::default());
     let error = A::block_on(client.connect(&format!("ws://{address}/"))).unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     let Error::Handshake { error, response, .. } = error else { panic!("{error:?}") };

@@ -34,7 +34,7 @@ pub(crate) fn tls_both_ways<A: Adapter>() {
     let (address, serving) = once(move |stream| echo_tls(stream, &server));
     A::block_on(async {
         let url = format!("wss://localhost:{}/", address.port());
-        let socket = tls_client::<A>(&trusting, Options::new()).connect(&url).await.unwrap();
+        let socket = tls_client::<A>(&trusting, Options::default()).connect(&url).await.unwrap();
         talk(socket, 1_000_000).await;
     });
     assert_eq!(serving.join().unwrap(), [(Some(b"http/1.1".to_vec()), 0)]);
@@ -73,7 +73,7 @@ pub(crate) fn certificates_are_checked<A: Adapter>() {
         let server = server.clone();
         let serving = std::thread::spawn(move || echo(tls(listener.accept().unwrap().0, &server)));
         let connected = A::block_on(async {
-            let socket = tls_client::<A>(config, Options::new()).connect(&url).await?;
+            let socket = tls_client::<A>(config, Options::default()).connect(&url).await?;
             talk(socket, 1000).await;
             Ok(())
         });
@@ -96,7 +96,7 @@ pub(crate) fn tls_that_is_none<A: Adapter>() {
         let _ = stream.read(&mut [0; 1000]);
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     });
-    let client = tls_client::<A>(&trusting, Options::new());
+    let client = tls_client::<A>(&trusting, Options::default());
     let error = connect_error(A::block_on(client.connect(&format!("wss://{address}/"))));
     assert_eq!(error.stage(), Stage::Tls, "{error}");
     let ConnectFault::Tls(reason) = error.fault() else { panic!("{error:?}") };
@@ -120,7 +120,7 @@ pub(crate) fn plain_to_a_tls_port<A: Adapter>() {
         // It answers with an alert.
         tls(stream, &server).read(&mut [0; 9]).unwrap_err();
     });
-    let client = client::<A>(Options::new());
+    let client = client::<A>(Options::default());
     let error = A::block_on(client.connect(&format!("ws://{address}/"))).unwrap_err();
     let Error::Handshake { error, .. } = error else { panic!("{error:?}") };
     assert_eq!(error, HandshakeError::TlsServer);
@@ -131,7 +131,7 @@ pub(crate) fn tls_takes_no_longer_than_the_timeout<A: Adapter>() {
     let (_, trusting) = certificates();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let options = Options::new().timeout(Duration::from_millis(200));
+    let options = Options::builder().timeout(Duration::from_millis(200)).build().unwrap();
     let begun = Instant::now();
     for (url, stage) in
         [(format!("wss://{address}"), Stage::Tls), (format!("ws://{address}"), Stage::Handshake)]
@@ -163,7 +163,7 @@ pub(crate) fn truncation_is_no_clean_close<A: Adapter>() {
         // TCP ends, and TLS does not say so: anybody on the way can do that.
     });
     A::block_on(async {
-        let client = tls_client::<A>(&trusting, Options::new());
+        let client = tls_client::<A>(&trusting, Options::default());
         let mut socket = client.connect(&format!("wss://{address}/")).await.unwrap();
         assert_eq!(socket.recv().await.unwrap(), Some(Message::text("last words")));
         let error = socket.recv().await.unwrap_err();
@@ -189,7 +189,7 @@ pub(crate) fn a_server_over_tls<A: Adapter>() {
     });
     A::block_on(async {
         let large = Config::builder().max_message_size(20_000_000).build().unwrap();
-        let client = tls_client::<A>(&trusting, Options::new().config(large));
+        let client = tls_client::<A>(&trusting, Options::builder().config(large).build().unwrap());
         let socket = client.connect(&format!("wss://{address}/")).await.unwrap();
         talk(socket, 10_000_000).await;
     });

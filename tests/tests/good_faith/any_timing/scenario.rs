@@ -140,7 +140,7 @@ impl Scenario {
     pub(crate) fn with_other_settings(seed: u64, mode: Mode) -> Self {
         let mut scenario = Self::new(seed, mode);
         let mut random = Random::new(!seed);
-        let marks = |high: usize, low: usize| Watermarks::new(high, low).unwrap();
+        let marks = |high: usize, low: usize| Watermarks::new(high, low);
         let ping = random.pick(&[ms(250), s(1), s(30)]).unwrap();
         let fragment = random.pick(&[None, Some(1), Some(1_000)]).unwrap();
         let mut config = Config::builder().ping_interval(ping);
