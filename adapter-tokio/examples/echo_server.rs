@@ -2,12 +2,12 @@
 //!
 //! `cargo run --release --example echo_server -p tidegate-tokio --features deflate [address]`
 //!
-//! It is what conformance suites and other implementations are pointed at: messages up to 16 MiB,
-//! any subprotocol, and permessage-deflate if it is built with the feature.
+//! The tests run conformance suites and other implementations against it. It allows messages up to
+//! 16 MiB, any subprotocol, and permessage-deflate if it is built with the feature.
 
 use core::time::Duration;
 
-use tidegate_tokio::{Accept, Arrival, Config, Decision, Error, ServeOptions, WebSocket};
+use tidegate_tokio::{Acceptance, ClientInfo, Config, Decision, Error, ServeOptions, WebSocket};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -33,18 +33,18 @@ async fn main() -> Result<(), Box<dyn core::error::Error>> {
     Ok(())
 }
 
-/// An echo speaks any subprotocol.
-async fn whatever_is_asked_for(arrival: Arrival) -> Decision {
-    match arrival.request().subprotocols().next() {
-        Some(subprotocol) => Accept::new().subprotocol(subprotocol).into(),
-        None => Accept::new().into(),
+/// Accepts any subprotocol, since an echo does not interpret messages.
+async fn whatever_is_asked_for(client: ClientInfo) -> Decision {
+    match client.request().subprotocols().next() {
+        Some(subprotocol) => Acceptance::new().subprotocol(subprotocol).into(),
+        None => Acceptance::new().into(),
     }
 }
 
 async fn echo(mut socket: WebSocket) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {
         let mut echoed = socket.feed(message).await;
-        // What came at once goes back at once, as far as there is room.
+        // Echoes all messages of one read before one flush, as far as there is room.
         while echoed.is_ok()
             && let Some(message) = socket.try_recv()
         {
@@ -54,7 +54,7 @@ async fn echo(mut socket: WebSocket) -> Result<(), Error> {
             echoed = socket.flush().await;
         }
         match echoed {
-            // The server goes down: what else comes is not echoed, and `recv` sees the end.
+            // The server is shutting down: further messages are not echoed, and `recv` gets the end.
             Ok(()) | Err(Error::Closing) => {}
             Err(error) => return Err(error),
         }

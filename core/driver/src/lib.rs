@@ -38,10 +38,13 @@ pub use tidegate_core;
 pub use tidegate_core::{ByteString, Bytes};
 
 pub use crate::client::{
-    Backoff, BackoffBuilder, Client, ClientSocket, EnvironmentError, FailedAttempt, Options,
-    OptionsBuilder, Proxy, Reconnect, RedirectError, Url,
+    Backoff, BackoffBuilder, Client, ClientSocket, FailedAttempt, Options, OptionsBuilder, Proxy,
+    Reconnect, Url,
 };
-pub use crate::error::{ConnectError, ConnectFault, EntropyError, Error, Peer, Stage, UrlError};
+pub use crate::error::{
+    ConnectError, ConnectFault, EntropyError, EnvironmentError, Error, Peer, RedirectError, Stage,
+    UrlError,
+};
 pub use crate::handshake::{Incoming, client};
 #[cfg(feature = "futures-io")]
 pub use crate::io::FuturesStream;
@@ -53,8 +56,8 @@ pub use crate::io::{
     BoxFuture, ByteStream, Clock, MaybeTls, Network, NoTls, SocketOptions, Timer, TimerClock,
 };
 pub use crate::serve::{
-    Accept, Arrival, BoxError, Counters, Decision, HandlerOutcome, Listener, Origins, Remote,
-    Runtime, ServeOptions, ServeOptionsBuilder, Server, ServerHandle, serve, serve_any_outcome,
+    BoxError, ClientInfo, Counters, Decision, HandlerOutcome, Listener, Origins, Remote, Runtime,
+    ServeOptions, ServeOptionsBuilder, Server, ServerHandle, serve, serve_any_outcome,
 };
 pub use crate::split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
 pub use crate::split::{Outcome, Slow, broadcast, broadcast_until};

@@ -9,7 +9,7 @@ use crate::connection::Connection;
 use crate::connection::event::Event;
 use crate::connection::event::{Closed, Failure};
 use crate::connection::phase::Phase;
-use crate::connection::receive::pending_input::Held;
+use crate::connection::receive::pending_input::PendingEnd;
 use crate::connection::stats::{Counters, Stats};
 use crate::role::Role;
 
@@ -64,15 +64,15 @@ impl Connection {
     /// Whether the peer's Close, or a fault of it, waits behind events that are not taken. Nothing
     /// after it is decoded: what else is awaited from the peer, a pong for example, will not come.
     pub fn is_end_queued(&self) -> bool {
-        self.stash.held().is_some()
+        self.pending_input.end().is_some()
     }
 
     /// How the connection will have ended when that has its turn: what waits behind events that
     /// are not taken, if [`is_end_queued`](Self::is_end_queued).
     pub fn queued_end(&self) -> Option<Closed> {
-        Some(match self.stash.held()? {
-            Held::Close { frame, .. } => Closed::clean(frame.clone(), frame.clone(), true),
-            Held::Violation(error) => Closed::failed(Failure::Protocol(*error), None, true),
+        Some(match self.pending_input.end()? {
+            PendingEnd::Close { frame, .. } => Closed::clean(frame.clone(), frame.clone(), true),
+            PendingEnd::Violation(error) => Closed::failed(Failure::Protocol(*error), None, true),
         })
     }
 

@@ -26,9 +26,9 @@ use crate::config::Config;
 use crate::connection::event::{Closed, Event};
 use crate::connection::keepalive::Keepalive;
 use crate::connection::phase::Phase;
-use crate::connection::receive::data_frames::Delivering;
-use crate::connection::receive::fast_path::Path;
-use crate::connection::receive::pending_input::{Held, Stash};
+use crate::connection::receive::data_frames::DataFrames;
+use crate::connection::receive::fast_path::FastPath;
+use crate::connection::receive::pending_input::{PendingEnd, PendingInput};
 use crate::connection::receive::queue::Inbox;
 use crate::connection::send::{Outbox, OutgoingChunks, Output};
 use crate::connection::stats::Counters;
@@ -80,13 +80,13 @@ pub struct Connection {
     pub(crate) role: Role,
     pub(crate) config: Arc<Config>,
     pub(crate) decoder: Decoder,
-    pub(crate) short: Path,
+    pub(crate) fast_path: FastPath,
     pub(crate) receiving: Receiving,
-    pub(crate) delivering: Delivering,
+    pub(crate) data_frames: DataFrames,
     pub(crate) compression: Compression,
     pub(crate) inbox: Inbox,
     /// What is not decoded, or what ends the connection, behind events that are not taken.
-    pub(crate) stash: Stash,
+    pub(crate) pending_input: PendingInput,
     /// The stream has ended; it counts when the stash is decoded.
     pub(crate) end_of_stream: bool,
 
@@ -194,12 +194,12 @@ impl Connection {
             role,
             now,
             decoder: Decoder::new(rules),
-            short: Path::new(role.peer(), &config),
+            fast_path: FastPath::new(role.peer(), &config),
             receiving: Receiving::Data,
-            delivering: Delivering::new(config.delivery),
+            data_frames: DataFrames::new(config.delivery),
             compression: Compression::default(),
             inbox: Inbox::default(),
-            stash: Stash::default(),
+            pending_input: PendingInput::default(),
             end_of_stream: false,
             outgoing_chunks: OutgoingChunks::default(),
             output: Output::new(Outbox::new(Arc::clone(&config), keys)),
@@ -261,13 +261,13 @@ impl Connection {
     /// ```
     #[inline]
     pub fn receive(&mut self, now: Timestamp, input: &mut &[u8]) -> Option<Event> {
-        if self.takes_straight()
-            && let Some(event) = self.take_straight(input)
+        if self.can_skip_queue()
+            && let Some(event) = self.take_unqueued(input)
         {
             self.now = self.now.max(now);
             return Some(event);
         }
-        self.receive_any(now, input)
+        self.receive_general(now, input)
     }
 
     /// Takes the end of the stream: the peer has shut down its writing side, or the transport has
@@ -328,16 +328,17 @@ impl Connection {
     /// True while the gate is open, all input is decoded, and more bytes could still matter. May
     /// become false in `handle_*`, and true again when events are taken.
     pub fn wants_input(&self) -> bool {
-        let matters = match (self.phase, self.stash.held()) {
-            (Phase::Open | Phase::Closing, Some(Held::Violation(_))) => false,
+        let matters = match (self.phase, self.pending_input.end()) {
+            (Phase::Open | Phase::Closing, Some(PendingEnd::Violation(_))) => false,
             // After the peer's Close, reading goes on only to notice the end of the stream.
-            (Phase::Open | Phase::Closing | Phase::Closed, Some(Held::Close { trailing, .. })) => {
-                *trailing < MAX_TRAILING
-            }
+            (
+                Phase::Open | Phase::Closing | Phase::Closed,
+                Some(PendingEnd::Close { trailing, .. }),
+            ) => *trailing < MAX_TRAILING,
             (Phase::Open | Phase::Closing | Phase::Closed, _) => true,
             (Phase::Failed | Phase::Cut | Phase::Ended, _) => false,
         };
-        matters && self.inbox.is_open() && !self.stash.has_input() && !self.end_of_stream
+        matters && self.inbox.is_open() && !self.pending_input.has_input() && !self.end_of_stream
     }
 
     /// How many bytes to read at a time. This only affects speed; reads of any other size work too.
@@ -351,7 +352,7 @@ impl Connection {
     /// the frame, so that the whole read becomes part of the message.
     pub fn read_size(&self) -> usize {
         let remaining = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
-        let earned = self.delivering.arrived().saturating_mul(READ_GROWTH);
+        let earned = self.data_frames.arrived().saturating_mul(READ_GROWTH);
         remaining.min(earned).clamp(READ_SIZE, MAX_READ_SIZE)
     }
 

@@ -1,4 +1,4 @@
-//! The three adapters under the generic tests.
+//! Implements the interface of the generic tests for the three adapters.
 
 use std::io;
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use tidegate_driver::{Counters, Listener, Remote, ServeOptions, ServerHandle};
 
 use crate::{Adapter, Behaviour, handle};
 
-/// A listener that first fails.
+/// A listener that fails at first.
 pub(crate) struct Failing<L> {
     failures: Vec<i32>,
     listener: L,
@@ -45,8 +45,8 @@ macro_rules! adapters {
                 $block_on(async {
                     let listener = $adapter::$listener($from(listener).unwrap());
                     let listener = Failing { failures, listener };
-                    let server = $adapter::serve_on(listener, options, move |socket, arrival| {
-                        handle::<Self, _, _>(socket, arrival, behaviour)
+                    let server = $adapter::serve_on(listener, options, move |socket, client| {
+                        handle::<Self, _, _>(socket, client, behaviour)
                     });
                     started.send(server.handle()).unwrap();
                     server.await

@@ -1,11 +1,12 @@
-//! Servers on Unix sockets, which end by a signal of the application's.
+//! Servers on Unix sockets, which the application ends with a signal.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use tidegate_driver::{Accept, Remote, ServeOptions};
+use tidegate_core::handshake::Acceptance;
+use tidegate_driver::{Remote, ServeOptions};
 
 use crate::{Behaviour, LONG, handle};
 
@@ -14,21 +15,21 @@ macro_rules! echoes {
         #[test]
         fn $name() {
             let path = path(stringify!($name));
-            let options = ServeOptions::builder().decide(|arrival| async move {
-                assert_eq!(arrival.remote(), &Remote::Unix(None));
-                Accept::new().into()
+            let options = ServeOptions::builder().decide(|client| async move {
+                assert_eq!(client.remote(), &Remote::Unix(None));
+                Acceptance::new().into()
             }).build().unwrap();
             let counters = $block_on(async {
                 let listener = $bind(&path).unwrap();
-                let server = $adapter::serve(listener, options, |socket, arrival| {
-                    handle::<crate::adapters::$own, _, _>(socket, arrival, Behaviour::Echo)
+                let server = $adapter::serve(listener, options, |socket, client| {
+                    handle::<crate::adapters::$own, _, _>(socket, client, Behaviour::Echo)
                 });
                 let handle = server.handle();
                 let client = thread::spawn({
                     let path = path.clone();
                     move || {
                         echo(&path);
-                        drop(handle); // nothing depends on it
+                        drop(handle); // the server does not depend on the handle
                     }
                 });
                 let stop = async {
@@ -68,12 +69,12 @@ fn echo(path: &Path) {
 
 fn path(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("tidegate-{name}-{}", std::process::id()));
-    // Left behind by a process that had the same number.
+    // A file left by an earlier process with the same id.
     let _ = std::fs::remove_file(&path);
     path
 }
 
-/// Lets others run, and the thread of the client.
+/// Lets other tasks and the client's thread run.
 async fn yield_now() {
     thread::yield_now();
     let mut is_second = false;

@@ -1,8 +1,8 @@
-//! The echo itself, and the server that echoes.
+//! The echo loop, and the server that runs it.
 
+use tidegate_core::handshake::Acceptance;
 use tidegate_driver::{
-    Accept, Arrival, ByteStream, Decision, Error, Network, Receiver, Sender, ServeOptions,
-    WebSocket,
+    ByteStream, ClientInfo, Decision, Error, Network, Receiver, Sender, ServeOptions, WebSocket,
 };
 
 use crate::adapter::{Adapter, Outcome};
@@ -17,15 +17,15 @@ pub(crate) async fn serve<A: Adapter>(settings: Settings) -> Outcome {
     A::serve(settings.target, options, settings.server_tls, settings.split).await
 }
 
-/// An echo speaks any subprotocol.
-async fn whatever_is_asked_for(arrival: Arrival) -> Decision {
-    match arrival.request().subprotocols().next() {
-        Some(subprotocol) => Accept::new().subprotocol(subprotocol).into(),
-        None => Accept::new().into(),
+/// Accepts any subprotocol, since an echo does not interpret messages.
+async fn whatever_is_asked_for(client: ClientInfo) -> Decision {
+    match client.request().subprotocols().next() {
+        Some(subprotocol) => Acceptance::new().subprotocol(subprotocol).into(),
+        None => Acceptance::new().into(),
     }
 }
 
-/// Echoes until the connection ends. Most of a conformance suite ends it by a fault.
+/// Echoes until the connection ends. Most cases of a conformance suite end it with a violation.
 pub(crate) async fn echo<A: Adapter, S: ByteStream + Send + 'static>(
     socket: WebSocket<S, <A::Network as Network>::Clock>,
     split: bool,
@@ -43,7 +43,7 @@ async fn echo_undriven<S: ByteStream, C: tidegate_driver::Clock>(
 ) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {
         socket.feed(message).await?;
-        // What came at once goes back at once, as far as there is room.
+        // Echoes all messages of one read before one flush, as far as there is room.
         while let Some(message) = socket.try_recv() {
             socket.feed(message).await?;
         }
