@@ -108,15 +108,13 @@ pub struct Chunk {
     pub last: bool,
 }
 
-/// A message whose payload belongs to somebody else.
+/// A message whose payload is borrowed.
 ///
-/// Sent, the caller keeps it, and what goes out is a copy. For messages that are written into a
-/// buffer of the application's own, again and again:
-/// [`Connection::send_ref`](crate::Connection::send_ref) copies a short one to where it goes out
-/// from, without an allocation of its own. A [`Message`] that is kept can be sent so, too; cloned,
-/// a long one is not copied.
+/// To send: [`Connection::send`](crate::Connection::send) takes it, and the caller keeps the
+/// payload, in a buffer that is filled again and again, for example. A short one is copied straight
+/// into the outbox, without an allocation of its own.
 ///
-/// Received, it stands in the caller's read buffer: see
+/// Received: the payload is in the caller's read buffer. See
 /// [`Connection::receive_ref`](crate::Connection::receive_ref).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -8,8 +8,8 @@ use bytes::Buf;
 use proptest::prelude::*;
 use tidegate_core::deflate::{DeflateOptions, DeflateParams, DeflatePool};
 use tidegate_core::{
-    Chunk, CloseCode, Compress, Config, Connection, Event, Failure, Message, MessageKind, Prepared,
-    ProtocolError, Timestamp, Watermarks,
+    Chunk, CloseCode, Compress, Config, Connection, Event, Failure, Message, MessageKind, Outgoing,
+    Prepared, ProtocolError, Timestamp, Watermarks,
 };
 
 const NOW: Timestamp = Timestamp::ZERO;
@@ -91,8 +91,8 @@ fn contexts_go_back_to_the_pool_clean() {
 fn never_and_always_are_obeyed() {
     let mut server = Connection::server(NOW, config(DeflateOptions::default()))
         .with_deflate(DeflateParams::default());
-    server.send_with("x", Compress::Always).unwrap();
-    server.send_with("y".repeat(500), Compress::Never).unwrap();
+    server.send(Outgoing::from("x").compress(Compress::Always)).unwrap();
+    server.send(Outgoing::from("y".repeat(500)).compress(Compress::Never)).unwrap();
     server.send("z").unwrap();
     let wire = drain(&mut server);
     assert_eq!(wire[0], 0xC1);
@@ -161,7 +161,7 @@ fn a_window_is_forgotten_while_it_rests() {
     let other = "b".repeat(40_000);
     server.send(text.as_str()).unwrap();
     idle(&mut server, NOW, 3);
-    server.send_prepared(&Prepared::new(other.as_str())).unwrap();
+    server.send(Prepared::new(other.as_str())).unwrap();
     server.send(text.as_str()).unwrap();
     client.handle_input(NOW, &drain(&mut server));
     for expected in [&text, &other, &text] {
@@ -259,7 +259,7 @@ proptest! {
                 }
             } else {
                 let compress = [Compress::Auto, Compress::Always, Compress::Never][compress as usize];
-                from.send_with(payload.clone(), compress).unwrap();
+                from.send(Outgoing::from(payload.clone()).compress(compress)).unwrap();
             }
             for piece in drain(&mut from).chunks(split) {
                 to.handle_input(now, piece);
@@ -279,7 +279,9 @@ fn only_the_first_fragment_is_marked_as_compressed() {
 
     let config = config(DeflateOptions::default()).to_builder().fragment_size(10).build().unwrap();
     let mut server = Connection::server(NOW, config).with_deflate(DeflateParams::default());
-    server.send_with("a text that is long enough to be cut", Compress::Always).unwrap();
+    server
+        .send(Outgoing::from("a text that is long enough to be cut").compress(Compress::Always))
+        .unwrap();
     let output = server.output();
     let wire = output.copy_to_bytes(output.remaining());
     let mut decoder = Decoder::new(HeaderRules { sender: Role::Server, allow_rsv1: true });
@@ -363,7 +365,7 @@ fn the_limit_holds_for_what_is_inflated() {
                 Message::binary(vec![7; length])
             };
             let mut client = Connection::client(NOW, limited(), [1; 32]).with_deflate(params);
-            client.send_with(message.clone(), Compress::Always).unwrap();
+            client.send(Outgoing::from(message.clone()).compress(Compress::Always)).unwrap();
             let wire = drain(&mut client);
             assert!(wire.len() < limit / 2, "its length on the wire is within the limit");
             for size in [1, usize::MAX] {
@@ -400,7 +402,7 @@ fn a_prepared_message_has_its_own_options() {
     for (prepared, compressed) in [(plain, false), (short, true)] {
         let mut server = Connection::server(NOW, config(DeflateOptions::default()))
             .with_deflate(DeflateParams::default());
-        server.send_prepared(&prepared).unwrap();
+        server.send(&prepared).unwrap();
         let wire = drain(&mut server);
         assert_eq!(wire[0] & 0x40 != 0, compressed);
         assert_eq!(wire.len() < text.len() / 10, compressed);

@@ -470,7 +470,7 @@ fn large_payloads_are_not_copied_and_small_frames_lie_together() {
         let prepared = Prepared::new(Message::binary(pattern(size)));
         let mut ends = [(); 2].map(|()| connection(Role::Server, base()));
         let places = ends.each_mut().map(|end| {
-            end.send_prepared(&prepared).unwrap();
+            end.send(&prepared).unwrap();
             end.output().chunk().as_ptr()
         });
         assert_eq!(places[0] == places[1], shared, "{size}");

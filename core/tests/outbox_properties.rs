@@ -102,12 +102,12 @@ impl Sender {
                 data(OpCode::Text, pattern(length, number));
             }
             Step::SendRef(length) => {
-                connection.send_ref(&pattern(length, number)).unwrap();
+                connection.send(pattern(length, number).as_slice()).unwrap();
                 data(OpCode::Binary, pattern(length, number));
             }
             Step::SendPrepared(length) => {
                 let prepared = Prepared::new(Message::binary(pattern(length, number)));
-                connection.send_prepared(&prepared).unwrap();
+                connection.send(&prepared).unwrap();
                 data(OpCode::Binary, pattern(length, number));
             }
             Step::SendChunks(count, length) => {

@@ -36,7 +36,7 @@ fn arrive_as_what_they_are_whatever_the_size_and_the_role() {
             let prepared = Prepared::new(message.clone());
             let (mut from, mut to) = pair(server);
             for _ in 0..3 {
-                from.send_prepared(&prepared).unwrap();
+                from.send(&prepared).unwrap();
                 from.send("between").unwrap();
                 carry(&mut from, &mut to);
                 assert_eq!(to.poll_event(), Some(Event::Message(message.clone())));
@@ -53,11 +53,11 @@ fn are_refused_as_any_other_and_come_back() {
     let config = Config::builder().send_marks(marks).build().unwrap();
     let mut server = Connection::server(NOW, config);
     let prepared = Prepared::new("news");
-    server.send_prepared(&prepared).unwrap();
+    server.send(&prepared).unwrap();
     let full = Err(SendError::Full(Message::text("news")));
-    assert_eq!(server.send_prepared(&prepared), full);
+    assert_eq!(server.send(&prepared), full);
     server.abort();
-    assert_eq!(server.send_prepared(&prepared), Err(SendError::Closed(Message::text("news"))));
+    assert_eq!(server.send(&prepared), Err(SendError::Closed(Message::text("news"))));
 }
 
 #[cfg(feature = "deflate")]
@@ -80,7 +80,7 @@ fn are_compressed_once_and_leave_the_window_right() {
             for round in 0..4 {
                 let own = format!("{text} of our own, {round}");
                 from.send(&*own).unwrap();
-                from.send_prepared(&prepared).unwrap();
+                from.send(&prepared).unwrap();
                 let length = carry(&mut from, &mut to);
                 assert!(bits == 8 || length < 400, "{length} for {bits} bits");
                 assert_eq!(to.poll_event(), Some(Event::Message(Message::text(own))));

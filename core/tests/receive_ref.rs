@@ -86,7 +86,7 @@ fn unchecked_text_is_lent_as_such_and_goes_on_as_such() {
     let message = event.message().unwrap();
     assert_eq!(message, MessageRef::UncheckedText(b"no \xFF text"));
     assert_eq!(message.as_text(), None);
-    server.send_ref(message).unwrap();
+    server.send(message).unwrap();
     assert_eq!(server.output().chunk(), b"\x81\x09no \xFF text");
     // Text that nobody looked at is no other if it is UTF-8.
     let mut buffer = frame(OpCode::Text, b"text");

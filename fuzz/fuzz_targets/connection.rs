@@ -13,7 +13,7 @@ use tidegate_core::testing::Frame;
 use tidegate_core::testing::Random;
 use tidegate_core::{
     Chunk, CloseCode, CloseFrame, Compress, Connection, Delivery, Event, EventRef, Failure,
-    Message, MessageKind, Prepared, Timestamp, Transport,
+    Message, MessageKind, Outgoing, Prepared, Timestamp, Transport,
 };
 use tidegate_fuzz::settings::Settings;
 
@@ -144,7 +144,7 @@ fn inputs(case: &Case, peer: &mut Connection) -> Vec<Vec<u8>> {
             } else {
                 Message::binary(payload)
             };
-            let _ = peer.send_with(message, Compress::Always);
+            let _ = peer.send(Outgoing::from(message).compress(Compress::Always));
             let mut wire = Vec::new();
             tidegate_fuzz::drain(peer, usize::MAX, &mut wire);
             wire
@@ -312,7 +312,7 @@ impl Run {
         if could {
             self.apart(|run| run.sent.push((message.kind(), message.as_bytes().to_vec())));
         }
-        assert_eq!(self.connection.send_with(message, compress).is_ok(), could);
+        assert_eq!(self.connection.send(Outgoing::from(message).compress(compress)).is_ok(), could);
         self.owe(could, length);
     }
 
@@ -323,7 +323,7 @@ impl Run {
             self.apart(|run| run.sent.push((message.kind(), message.as_bytes().to_vec())));
         }
         // What it is compressed to is kept with it, so it is the application's.
-        assert_eq!(self.connection.send_prepared(&prepared).is_ok(), could);
+        assert_eq!(self.connection.send(&prepared).is_ok(), could);
         self.owe(could, 2 * message.len());
         self.prepared = Some(prepared);
     }

@@ -2,7 +2,7 @@
 //! them, and changes to the bytes.
 
 use arbitrary::Arbitrary;
-use tidegate_core::{Compress, Connection, Message, Role};
+use tidegate_core::{Compress, Connection, Message, Outgoing, Role};
 
 use tidegate_core::testing::Sent;
 use tidegate_core::testing::{Frame, opcode};
@@ -138,7 +138,7 @@ impl Writer {
 
 /// A payload, compressed by the other end.
 fn squeeze(peer: &mut Connection, message: Message) -> Option<Vec<u8>> {
-    peer.send_with(message, Compress::Always).ok()?;
+    peer.send(Outgoing::from(message).compress(Compress::Always)).ok()?;
     let mut sent = Vec::new();
     crate::drain(peer, usize::MAX, &mut sent);
     let frame = Frame::parse_all(&sent).ok()?.pop()?;

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use tidegate_core::deflate::{DeflateOptions, DeflateParams, DeflatePool};
 use tidegate_core::testing::hostile_compressed;
 use tidegate_core::{
-    Chunk, Compress, Config, Connection, Delivery, Event, Failure, Message, Prepared, Role,
-    Timestamp, Watermarks,
+    Chunk, Compress, Config, Connection, Delivery, Event, Failure, Message, Outgoing, Prepared,
+    Role, Timestamp, Watermarks,
 };
 use tidegate_tests::frames::{Frame, opcode};
 use tidegate_tests::inflate::Inflater;
@@ -92,8 +92,10 @@ fn connection(role: Role, options: &DeflateOptions, params: DeflateParams) -> Co
 fn send(sender: &mut Connection, sent: &Sent) -> Vec<u8> {
     let mut wire = Vec::new();
     match sent {
-        Sent::Whole(message, compress) => sender.send_with(message.clone(), *compress).unwrap(),
-        Sent::Prepared(_, prepared) => sender.send_prepared(prepared).unwrap(),
+        Sent::Whole(message, compress) => {
+            sender.send(Outgoing::from(message.clone()).compress(*compress)).unwrap()
+        }
+        Sent::Prepared(_, prepared) => sender.send(prepared).unwrap(),
         Sent::Chunks(message, cuts) => {
             let mut rest: Bytes = message.clone().into_bytes();
             for cut in cuts {

@@ -9,8 +9,8 @@ use peak_alloc::PeakAlloc;
 
 use tidegate_core::deflate::{DeflateOptions, DeflateParams, DeflatePool};
 use tidegate_core::{
-    Chunk, CloseCode, Compress, Config, Connection, Event, Message, MessageKind, READ_SIZE, Role,
-    Timestamp, Watermarks,
+    Chunk, CloseCode, Compress, Config, Connection, Event, Message, MessageKind, Outgoing,
+    READ_SIZE, Role, Timestamp, Watermarks,
 };
 use tidegate_tests::frames::{Frame, opcode};
 use tidegate_tests::inflate::Inflater;
@@ -110,7 +110,7 @@ fn run(role: Role, config: &Arc<Config>, params: DeflateParams, input: &[u8]) ->
     loop {
         while connection.can_send() {
             let message = Message::binary(&b"to a peer that does not read"[..]);
-            connection.send_with(message, Compress::Always).unwrap();
+            connection.send(Outgoing::from(message).compress(Compress::Always)).unwrap();
         }
         if connection.wants_input() && !rest.is_empty() {
             let (read, later) = rest.split_at(rest.len().min(connection.read_size()));

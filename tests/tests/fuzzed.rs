@@ -5,8 +5,8 @@ use bytes::Buf;
 use tidegate_core::deflate::{DeflateOptions, DeflateParams};
 use tidegate_core::testing::{Frame, opcode};
 use tidegate_core::{
-    Compress, Config, Connection, Delivery, Event, Failure, Message, ProtocolError, Timestamp,
-    Watermarks,
+    Compress, Config, Connection, Delivery, Event, Failure, Message, Outgoing, ProtocolError,
+    Timestamp, Watermarks,
 };
 
 /// A server whose gate closes at three chunks, and a compressed message of 65,535 letters for it.
@@ -20,7 +20,9 @@ fn compressed_input(max_message_size: usize) -> (Connection, Vec<u8>) {
     let server = Connection::server(now, config.build().unwrap());
     let client = Connection::client(now, Config::default(), [1; 32]);
     let mut client = client.with_deflate(DeflateParams::default());
-    client.send_with(Message::text("x".repeat(65_535)), Compress::Always).unwrap();
+    client
+        .send(Outgoing::from(Message::text("x".repeat(65_535))).compress(Compress::Always))
+        .unwrap();
     let mut wire = Vec::new();
     let output = client.output();
     while output.has_remaining() {

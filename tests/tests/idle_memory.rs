@@ -34,15 +34,15 @@ fn held(role: Role, kinds: [usize; 3], most: usize, together: bool) -> usize {
     let _shared = payloads.clone();
     let prepared = Prepared::new(Message::binary(vec![b'x'; 2_000]));
     // Sending it as a server makes it shared.
-    connection(role).send_prepared(&prepared).unwrap();
+    connection(role).send(&prepared).unwrap();
 
     let mut connection = connection(role);
     let before = MEMORY.current_usage();
     for kind in kinds {
         match payloads.get(kind) {
             Some(payload) => connection.send(payload.clone()).unwrap(),
-            None if kind == SIZES.len() => connection.send_prepared(&prepared).unwrap(),
-            None => (0..50).for_each(|_| connection.send_ref("batch").unwrap()),
+            None if kind == SIZES.len() => connection.send(&prepared).unwrap(),
+            None => (0..50).for_each(|_| connection.send("batch").unwrap()),
         }
         if !together {
             take_all(&mut connection, most);

@@ -21,7 +21,7 @@ fn messages_are_lent_and_sent_without_an_allocation() {
         buffer.copy_from_slice(&read);
         let (mut input, mut messages) = (&mut buffer[..], 0);
         while let Some(event) = connection.receive_ref(Timestamp::ZERO, &mut input) {
-            connection.send_ref(event.message().unwrap()).unwrap();
+            connection.send(event.message().unwrap()).unwrap();
             messages += 1;
         }
         while connection.wants_output() {

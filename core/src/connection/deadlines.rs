@@ -20,7 +20,7 @@ use crate::connection::Connection;
 use crate::connection::event::Failure;
 use crate::connection::keepalive::PingPayload;
 use crate::connection::phase::Phase;
-use crate::connection::send::queue::progress::News;
+use crate::connection::send::OutputChanges;
 use crate::connection::timers::Timer;
 use crate::time::Timestamp;
 
@@ -29,7 +29,7 @@ impl Connection {
     #[inline]
     pub(crate) fn tick(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
-        if self.output.outbox.has_news() {
+        if self.output.outbox.has_changes() {
             self.output_moved();
         }
         if self.timers.is_pending() {
@@ -147,13 +147,13 @@ impl Connection {
     /// known, because writing does not pass it in.
     #[cold]
     pub(crate) fn output_moved(&mut self) {
-        let news = self.output.outbox.take_news();
+        let changes = self.output.outbox.take_changes();
         if !self.wants_output() {
             self.timers.clear(Timer::Write);
         } else if let Some(limit) = self.config.write_timeout {
             self.timers.set(Timer::Write, self.now + limit);
         }
-        if news.contains(News::PING_LEFT)
+        if changes.contains(OutputChanges::PING_LEFT)
             && self.phase == Phase::Open
             && self.keepalive.is_outstanding()
             && !self.timers.is_set(Timer::Pong)
@@ -161,7 +161,7 @@ impl Connection {
         {
             self.timers.set(Timer::Pong, self.now + limit);
         }
-        if news.contains(News::CLOSE_LEFT) {
+        if changes.contains(OutputChanges::CLOSE_LEFT) {
             self.limit_closing();
         }
     }

@@ -51,16 +51,6 @@ impl Connection {
         self.output.outbox.level()
     }
 
-    /// Whether [`send_chunk`](Self::send_chunk) would accept a chunk now.
-    pub fn can_send_chunk(&self) -> bool {
-        self.phase == Phase::Open && !self.output.outbox.is_full()
-    }
-
-    /// Whether a message in chunks is begun and not finished. No other message can be sent then.
-    pub fn is_message_unfinished(&self) -> bool {
-        self.sending.is_unfinished()
-    }
-
     /// Whether the gate is open: the queue of messages is below its watermarks.
     pub fn is_gate_open(&self) -> bool {
         self.inbox.is_open()

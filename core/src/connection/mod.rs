@@ -33,9 +33,7 @@ use crate::connection::receive::data_frames::DataFrames;
 use crate::connection::receive::fast_path::FastPath;
 use crate::connection::receive::pending_input::PendingInput;
 use crate::connection::receive::queue::Inbox;
-use crate::connection::send::chunks::Sending;
-use crate::connection::send::output::Output;
-use crate::connection::send::queue::Outbox;
+use crate::connection::send::{Outbox, OutgoingChunks, Output};
 use crate::connection::stats::Counters;
 use crate::connection::timers::{Timer, TimerTable};
 use crate::deflate::session::Compression;
@@ -94,7 +92,7 @@ pub struct Connection {
     /// Whether the stream has ended. Takes effect when all input before its end is decoded.
     end_of_stream: bool,
 
-    sending: Sending,
+    outgoing_chunks: OutgoingChunks,
     output: Output,
 
     phase: Phase,
@@ -186,7 +184,7 @@ impl Connection {
             inbox: Inbox::default(),
             pending_input: PendingInput::default(),
             end_of_stream: false,
-            sending: Sending::default(),
+            outgoing_chunks: OutgoingChunks::default(),
             output: Output::new(Outbox::new(Arc::clone(&config), keys)),
             phase: Phase::Open,
             ending: None,
@@ -301,15 +299,9 @@ impl Connection {
     ///
     /// May change with every call that is not a getter, and when output is written.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        if self.output.outbox.has_urgent_news() {
+        if self.output.outbox.has_urgent_changes() {
             return Some(self.now);
         }
         self.timers.next(self.now)
-    }
-
-    /// Whether [`send`](Self::send) would accept a message now.
-    #[inline]
-    pub fn can_send(&self) -> bool {
-        (self.phase == Phase::Open) & !self.output.outbox.is_full() & !self.sending.is_unfinished()
     }
 }

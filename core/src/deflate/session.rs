@@ -5,7 +5,6 @@ use alloc::boxed::Box;
 
 use bytes::Bytes;
 
-use crate::connection::send::prepared::{Encoded, Prepared};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compressor, DeflateOptions, DeflateParams, Inflater};
 use crate::error::ProtocolError;
@@ -32,7 +31,7 @@ pub(crate) struct Compression {
     negotiated: Option<Box<Negotiated>>,
 }
 
-/// Payload as it goes out.
+/// A payload to send, which may have been compressed.
 #[derive(Debug)]
 pub(crate) struct MaybeCompressed {
     pub(crate) compressed: bool,
@@ -113,9 +112,14 @@ impl Compression {
         self.negotiated.is_some()
     }
 
+    /// The compressor, if messages to the peer may be compressed.
+    pub(crate) fn compressor(&mut self) -> Option<&mut Compressor> {
+        self.negotiated.as_mut()?.compressor.as_mut()
+    }
+
     /// A whole message compressed, if that is negotiated, wished and worth it.
     pub(crate) fn message(&mut self, payload: &[u8], compress: Compress) -> Option<Bytes> {
-        let compressor = self.negotiated.as_mut()?.compressor.as_mut()?;
+        let compressor = self.compressor()?;
         let is_wanted = match compress {
             Compress::Auto => compressor.is_worth(payload.len()),
             Compress::Always => true,
@@ -143,31 +147,6 @@ impl Compression {
             }
         }
         MaybeCompressed { compressed: false, payload }
-    }
-}
-
-impl Compression {
-    /// The frame of a prepared message that fits this connection.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn prepared<'p>(&mut self, prepared: &'p Prepared) -> &'p Encoded {
-        let compressor = self.negotiated.as_mut().and_then(|n| n.compressor.as_mut());
-        match compressor {
-            Some(compressor) => match prepared.compressed(compressor.window_bits()) {
-                Some(encoded) => {
-                    compressor.forget();
-                    encoded
-                }
-                None => prepared.plain(),
-            },
-            None => prepared.plain(),
-        }
-    }
-
-    /// The frame of a prepared message.
-    #[cfg(not(feature = "deflate"))]
-    #[allow(clippy::unused_self)]
-    pub(crate) fn prepared<'p>(&mut self, prepared: &'p Prepared) -> &'p Encoded {
-        prepared.plain()
     }
 }
 

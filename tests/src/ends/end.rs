@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
 
-use tidegate_core::{CloseCode, Closed, Config, Message, Stats};
+use tidegate_core::{CloseCode, Closed, Config, Message, Outgoing, Stats};
 use tidegate_driver::{Receiver, Sender};
 
 use super::runtimes::{Adapter, Error, Socket};
@@ -66,10 +66,7 @@ impl<A: Adapter> End<A> {
     /// # Errors
     ///
     /// Those of the connection, as for all methods below.
-    pub async fn send(
-        &mut self,
-        message: impl Into<tidegate_core::Outgoing<'static>>,
-    ) -> Result<(), Error> {
+    pub async fn send(&mut self, message: impl Into<Outgoing<'_>>) -> Result<(), Error> {
         on!(self, socket => socket.send(message).await, sender, _ => sender.send(message).await)
     }
 
@@ -78,10 +75,7 @@ impl<A: Adapter> End<A> {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub async fn feed(
-        &mut self,
-        message: impl Into<tidegate_core::Outgoing<'static>>,
-    ) -> Result<(), Error> {
+    pub async fn feed(&mut self, message: impl Into<Outgoing<'_>>) -> Result<(), Error> {
         on!(self, socket => socket.feed(message).await, sender, _ => sender.feed(message).await)
     }
 

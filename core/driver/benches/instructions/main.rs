@@ -207,7 +207,7 @@ fn encode_batch(count: usize, mut connection: Connection, size: usize) {
 fn encode_ref(count: usize, mut connection: Connection, size: usize) {
     let payload = ascii(size);
     for _ in 0..count {
-        connection.send_ref(black_box(&payload)).unwrap();
+        connection.send(black_box(&payload)).unwrap();
         write(&mut connection);
     }
 }
@@ -216,7 +216,7 @@ fn encode_ref_batch(count: usize, mut connection: Connection, size: usize) {
     let payload = ascii(size);
     for _ in 0..count {
         for _ in 0..BATCH {
-            connection.send_ref(black_box(&payload)).unwrap();
+            connection.send(black_box(&payload)).unwrap();
         }
         write(&mut connection);
     }
@@ -226,7 +226,7 @@ fn encode_prepared(count: usize) {
     let prepared = Prepared::new(Bytes::from(ascii(1024)));
     let mut server = server();
     for _ in 0..count {
-        server.send_prepared(black_box(&prepared)).unwrap();
+        server.send(black_box(&prepared)).unwrap();
         write(&mut server);
     }
 }

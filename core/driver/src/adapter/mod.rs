@@ -42,7 +42,7 @@ macro_rules! define_adapter {
         pub use $crate::tidegate_core::{
             ByteString, Bytes, Chunk, ChunkError, CloseCode, CloseFrame, Closed, Compress, Config,
             ConfigBuilder, ConfigError, Connection, ControlError, Delivery, Event, Failure,
-            Message, MessageKind, MessageRef, Outgoing, PongPolicy, Prepared, ProtocolError, Refusal,
+            Message, MessageKind, MessageRef, Outgoing, PongPolicy, Prepared, ProtocolError,
             SendError, Stats, Watermarks,
         };
         pub use $crate::{

@@ -1,4 +1,4 @@
-//! One message to many connections.
+//! Sends one message to many connections.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -10,18 +10,18 @@ use crate::split::send_item::{SendItem, WaitingItem};
 use crate::split::sender::Sender;
 use tidegate_core::{CloseCode, Outgoing, Prepared, SendError};
 
-/// What becomes of a connection that has no room for a message to many.
+/// What to do with a connection that has no room for a broadcast message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "it misses the message, or it goes")]
 pub enum Slow {
     /// It misses this message.
     Skip,
-    /// It is closed: [`CloseCode::TRY_AGAIN_LATER`] goes out behind what waits, if the peer takes
+    /// It is closed: [`CloseCode::TRY_AGAIN_LATER`] goes out after what is queued, if the peer takes
     /// that in time; `close_timeout` bounds it.
     Disconnect,
 }
 
-/// What became of a message to many on one connection.
+/// What happened to a broadcast message on one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -35,11 +35,11 @@ pub enum Outcome {
     Closed,
 }
 
-/// Sends a message to many connections without waiting for any: each accepts it now, or is dealt
-/// with as a slow one. Tells what became of each, in their order.
+/// Sends a message to many connections without waiting: each accepts it now, or is treated as
+/// `slow` says. Returns what happened on each, in their order.
 ///
-/// A slow peer costs no more memory than the marks of its outbox allow, and holds up nobody. All
-/// connections share the bytes of the message.
+/// A slow peer takes no more memory than the watermarks of its outbox allow, and does not delay the
+/// others. All connections share the bytes of the message.
 ///
 /// ```
 /// use tidegate_core::Prepared;
@@ -65,15 +65,16 @@ pub fn broadcast<'a>(
     senders.into_iter().map(offer).collect()
 }
 
-/// Sends a message to many connections, and waits for those that have no room until `deadline`, a
-/// timer of the runtime for example, is over. Who has none then is dealt with as a slow one.
+/// Sends a message to many connections, and waits for those that have no room until `deadline`
+/// completes, a timer of the runtime for example. Those that still have none are treated as `slow`
+/// says.
 ///
-/// All wait at the same time, each in the line of its own connection: a slow one does not hold up
-/// the others, and what is sent later comes behind this message.
+/// All wait at the same time, each in the queue of its own connection: a slow one does not delay
+/// the others, and what is sent later goes out after this message.
 ///
 /// # Cancel safety
 ///
-/// Cancelled, it leaves all lines: those who had no room until then miss the message.
+/// If it is cancelled, the connections that had no room until then miss the message.
 pub async fn broadcast_until<'a>(
     senders: impl IntoIterator<Item = &'a Sender>,
     message: &Prepared,
@@ -87,11 +88,11 @@ pub async fn broadcast_until<'a>(
     let mut next = 0;
     poll_fn(|cx| {
         if next == 0 {
-            // All are in their lines before anybody is waited for.
+            // Puts the message into every queue before it waits for any.
             members.iter_mut().for_each(|member| member.poll(cx, slow));
         }
         is_over = is_over || deadline.as_mut().poll(cx).is_ready();
-        // To look at one after the other loses no time: each is served while another is looked at.
+        // Waiting for one after the other takes no longer: all are served meanwhile.
         while let Some(member) = members.get_mut(next) {
             member.poll(cx, slow);
             if is_over {
@@ -108,7 +109,7 @@ pub async fn broadcast_until<'a>(
     members.into_iter().map(|member| member.outcome.unwrap_or(Outcome::Closed)).collect()
 }
 
-/// One of many.
+/// The message on one connection.
 struct Member<'a> {
     sender: &'a Sender,
     call: QueuedCall<'a, WaitingItem>,
@@ -140,7 +141,7 @@ impl<'a> Member<'a> {
 
     fn give_up(&mut self, slow: Slow) {
         if self.outcome.is_none() {
-            // If it is not in the line any more, its turn came at the last moment.
+            // If it is not in the queue any more, it was accepted at the last moment.
             let has_waited = self.call.leave();
             self.outcome =
                 Some(if has_waited { slow.deal_with(self.sender) } else { Outcome::Sent });

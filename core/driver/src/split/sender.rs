@@ -22,10 +22,10 @@ use tidegate_core::{Chunk, CloseCode, CloseFrame, Closed, ControlError, Outgoing
 ///
 /// # Order and fairness
 ///
-/// Who waits for room is served in the order of arrival, one message each, and nobody who comes
-/// later is served before. What is accepted goes out in the order in which it was accepted.
+/// Calls that wait for room are served in the order in which they began to wait, and a later call
+/// never overtakes them. Messages go out in the order in which they were accepted.
 ///
-/// As a [`Sink`](futures_sink::Sink) it holds one message of its own while that waits for room.
+/// As a [`Sink`](futures_sink::Sink) it holds one message while that waits for room.
 pub struct Sender {
     pub(crate) shared: Arc<SharedConnection>,
     pub(crate) id: u64,
@@ -37,26 +37,26 @@ impl Sender {
         Self { shared, id: 0, sink: SinkWait::Nothing }
     }
 
-    /// Sends a message: waits until the outbox has room, and the message is in it, whole.
+    /// Sends a message: waits until the outbox has room, and puts the whole message into it.
     ///
     /// [`Outgoing`] lists what can be given: text or bytes, owned or borrowed, a
     /// [`Message`](tidegate_core::Message), or a [`Prepared`](tidegate_core::Prepared) one that
     /// many connections share. A borrowed one is copied only if it has to wait.
     ///
     /// The driver is woken and writes it as soon as the stream takes it, whatever the application
-    /// does next. That the stream has taken it is what [`flush`](Self::flush) waits for, and neither
-    /// says that the peer's application has seen it.
+    /// does next. [`flush`](Self::flush) waits until the stream has taken it. Neither means that the
+    /// peer's application has seen it.
     ///
     /// # Errors
     ///
     /// [`Error::Closing`] and [`Error::Closed`]: nothing can be sent any more. [`Error::Io`]: the
-    /// transport failed. [`Error::Unfinished`]: a message in chunks that this sender has begun, or
-    /// one that is gone, is not finished.
+    /// transport failed. [`Error::Unfinished`]: a message in chunks is not finished, which this
+    /// sender began, or one that was dropped.
     ///
     /// # Cancel safety
     ///
-    /// Cancelled before there was room, the message is dropped and nothing of it is sent. If its
-    /// turn has come meanwhile it is sent, whole.
+    /// If it is cancelled before the message is accepted, the message is dropped and nothing of it
+    /// is sent. If it was accepted meanwhile, all of it is sent.
     pub async fn send(&self, message: impl Into<Outgoing<'_>>) -> Result<(), Error> {
         match self.shared.with(|state, _| state.accept_now(message)) {
             Ok(()) => Ok(()),
@@ -83,8 +83,8 @@ impl Sender {
 
     /// Sends a part of a message, as [`send`](Self::send) sends a whole one.
     ///
-    /// A message in chunks belongs to the sender that began it: what others send waits until it is
-    /// finished. If that sender is dropped before, another one may go on with its message.
+    /// A message in chunks belongs to the sender that began it: messages of other senders wait until
+    /// it is finished. If that sender is dropped before, another one may continue its message.
     ///
     /// # Errors
     ///
@@ -126,9 +126,9 @@ impl Sender {
     /// Pings the peer and waits for the pong to this ping, or to a later one: how long it took.
     /// Calls that come at the same time share a ping.
     ///
-    /// `None` if the gate closed first, or the peer's Close came: that, or the pong, waits behind
-    /// messages that the application has not taken. And if `pong_timeout` passes without that pong,
-    /// though the peer says other things; a peer that is silent for so long is
+    /// `None` if the gate closed first, or the peer's Close came: the pong, or the Close, then waits
+    /// after messages that the application has not taken. Also `None` if `pong_timeout` passes
+    /// without the pong while the peer sends other things; a peer that sends nothing for so long is
     /// [`Failure::KeepaliveTimeout`](tidegate_core::Failure::KeepaliveTimeout).
     ///
     /// # Errors
@@ -137,7 +137,7 @@ impl Sender {
     ///
     /// # Cancel safety
     ///
-    /// The ping may be sent; nobody waits for its pong.
+    /// The ping may be sent all the same.
     pub async fn ping(&self) -> Result<Option<Duration>, Error> {
         let mut call = QueuedCall::new(&self.shared);
         poll_fn(|cx| {
@@ -151,7 +151,7 @@ impl Sender {
 
     /// Sends a pong: the answer to a ping that is left to the application
     /// ([`PongPolicy::Manual`](tidegate_core::PongPolicy::Manual)), or a heartbeat that nobody asked for.
-    /// It does not wait: of more than thirty-two, the oldest give way.
+    /// It does not wait: if more than thirty-two are queued, the oldest are dropped.
     ///
     /// # Errors
     ///
@@ -165,13 +165,14 @@ impl Sender {
         })
     }
 
-    /// Closes the connection: sends a Close behind what was accepted before and waits for the
+    /// Closes the connection: sends a Close after what was accepted before, and waits for the
     /// peer's. [`CloseCode::NO_STATUS`] without a reason sends an empty one, as browsers do. The
     /// driver closes the stream after that.
     ///
     /// Messages that the [`Receiver`](crate::split::Receiver) has not taken, or that still arrive, are
-    /// dropped, so that this cannot wait for an application that waits for it; the receiver gets
-    /// the end. [`begin_close`](Self::begin_close) leaves them to it. Once our Close has left, the
+    /// dropped, so that this can't wait for an application that waits for it; the receiver gets
+    /// the end. [`begin_close`](Self::begin_close) leaves them to the receiver. Once our Close is
+    /// written, the
     /// configuration's `close_timeout` bounds the rest; until then its `write_timeout` does. If the
     /// closing handshake has begun already, this waits for its end.
     ///
@@ -205,8 +206,8 @@ impl Sender {
     }
 
     /// Begins to close the connection and does not wait. Messages that still arrive are received,
-    /// up to the end; somebody should, or drop the [`Receiver`](crate::split::Receiver): the peer's Close
-    /// is behind them.
+    /// up to the end. Receive them, or drop the [`Receiver`](crate::split::Receiver), since the peer's
+    /// Close comes after them.
     ///
     /// # Errors
     ///
@@ -227,7 +228,7 @@ impl Sender {
         });
     }
 
-    /// Chooses what becomes of the connection when the last sender is dropped. The default is
+    /// Chooses what happens to the connection when the last sender is dropped. The default is
     /// [`OnDrop::Continue`]: messages can still be received.
     pub fn on_drop(&self, choice: OnDrop) {
         self.shared.lock().on_senders_drop = choice;

@@ -79,8 +79,9 @@ impl Sink<Message> for Sender {
         let (flush, done) = self.shared.with(|state, wakes| {
             let mut flush = before.unwrap_or_else(|| state.begin_flush(0));
             let mut done = state.poll_wait(cx, wakes, flush.ticket);
-            // If the flush that this was begun for was given up, the one of now waits for what was
-            // accepted since, too. It begins anew a few times: others may go on sending.
+            // The flush that this was begun for may have been given up, and the current one must also
+            // wait for what was accepted since. It starts again only a few times, since other senders
+            // may go on sending.
             if flush.accepted != state.accepted
                 && flush.rounds < ROUNDS
                 && !matches!(done, Poll::Ready(Err(_)))

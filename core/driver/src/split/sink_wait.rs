@@ -4,16 +4,18 @@
 #[derive(Clone, Copy)]
 pub(crate) enum SinkWait {
     Nothing,
+    /// For room, with this ticket.
     Room(u64),
+    /// For everything to be written.
     Written(SinkFlush),
 }
 
-/// A flush that waits, or was given up: which of the two is not known when the sink is polled.
+/// A flush that waits, or one that was given up: a sink that is polled can't know which.
 #[derive(Clone, Copy)]
 pub(crate) struct SinkFlush {
     pub(crate) ticket: u64,
     /// How many bytes had been accepted, which is what the ticket waits for.
     pub(crate) accepted: u64,
-    /// How often it has begun anew for what was accepted since.
+    /// How often it has started again for what was accepted since.
     pub(crate) rounds: u8,
 }

@@ -1,4 +1,4 @@
-//! What an application sends through a WebSocket: messages, chunks, pings.
+//! Sends messages, chunks, pings and pongs through a `WebSocket`.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::websocket::end::{is_cause_known, is_output_done};
 use tidegate_core::{Chunk, ChunkError, ControlError, Outgoing, SendError};
 
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
-    /// Sends a message: waits until the stream has taken it, and all that was fed before.
+    /// Sends a message: waits until the stream has taken it, and everything that was fed before.
     ///
     /// [`Outgoing`] lists what can be given: text or bytes, owned or borrowed, a [`Message`](tidegate_core::Message), or a
     /// [`Prepared`](tidegate_core::Prepared) one that many connections share.
     ///
     /// Meanwhile messages are read ahead up to the gate and pings are answered. For many messages
-    /// that need not leave one by one, [`feed`](Self::feed) is faster: a plain loop that answers is
+    /// that need not be written one by one, [`feed`](Self::feed) is faster: a loop that answers is
     /// `while let Some(message) = ws.recv().await? { ws.feed(message).await? }`.
     ///
     /// # Errors
@@ -31,8 +31,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// # Cancel safety
     ///
-    /// Cancelled before there was room, the message is dropped and nothing of it is sent. Cancelled
-    /// later, it is sent whole, by the calls that follow.
+    /// If it is cancelled before there was room, the message is dropped and nothing of it is sent. If
+    /// it is cancelled later, the calls that follow send all of it.
     pub async fn send(&mut self, message: impl Into<Outgoing<'_>>) -> Result<(), Error> {
         if self.has_room() {
             self.accept(message)?;
@@ -55,7 +55,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// # Cancel safety
     ///
-    /// Cancelled, the message is dropped and nothing of it is sent.
+    /// If it is cancelled, the message is dropped and nothing of it is sent.
     pub async fn feed(&mut self, message: impl Into<Outgoing<'_>>) -> Result<(), Error> {
         // With room there is no reason to touch the stream: a batch goes out in one write.
         if self.has_room() {
@@ -88,13 +88,13 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// # Cancel safety
     ///
-    /// What is not written is written by the calls that follow.
+    /// The calls that follow write the rest.
     pub async fn flush(&mut self) -> Result<(), Error> {
         poll_fn(|cx| self.poll_until(cx, |socket| socket.flushed())).await
     }
 
-    /// Accepts a message if the outbox has room, without waiting and without writing: the next call
-    /// that waits offers it to the stream.
+    /// Accepts a message if the outbox has room, without waiting and without writing. The next call
+    /// that waits writes it.
     ///
     /// # Errors
     ///
@@ -115,8 +115,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// # Cancel safety
     ///
-    /// Cancelled before there was room, the chunk is dropped, and the message goes on with the next
-    /// one. Cancelled later, it is sent by the calls that follow.
+    /// If it is cancelled before there was room, the chunk is dropped, and the message goes on with
+    /// the next one. If it is cancelled later, the calls that follow send it.
     pub async fn send_chunk(&mut self, chunk: Chunk) -> Result<(), Error> {
         let mut waiting = Some(chunk);
         poll_fn(|cx| {
@@ -134,9 +134,9 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
 
     /// Pings the peer and waits for the pong to this ping, or to a later one: how long it took.
     ///
-    /// `None` if the gate closed first, or the peer's Close came: that, or the pong, waits behind
-    /// messages that the application has not taken. And if `pong_timeout` passes without that pong,
-    /// though the peer says other things; a peer that is silent for so long is
+    /// `None` if the gate closed first, or the peer's Close came: the pong, or the Close, then waits
+    /// after messages that the application has not taken. Also `None` if `pong_timeout` passes
+    /// without the pong while the peer sends other things; a peer that sends nothing for so long is
     /// [`Failure::KeepaliveTimeout`](tidegate_core::Failure::KeepaliveTimeout).
     ///
     /// # Errors
@@ -145,7 +145,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// # Cancel safety
     ///
-    /// The ping may have been sent; its pong is taken by the calls that follow.
+    /// The ping may have been sent; the calls that follow take its pong.
     pub async fn ping(&mut self) -> Result<Option<Duration>, Error> {
         self.pings += 1;
         let payload = self.pings.to_be_bytes();
@@ -178,7 +178,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
                 } else if has_looked {
                     Attempt::Done(Ok(None))
                 } else {
-                    // The pong may be there: a call that comes late reads first.
+                    // The pong may have arrived: a call that comes late reads before it decides.
                     has_looked = true;
                     socket.endpoint.alarm = limit.map(|limit| limit + Duration::from_millis(1));
                     Attempt::Wait
@@ -199,7 +199,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// # Cancel safety
     ///
-    /// The pong is sent by the calls that follow.
+    /// The calls that follow send the pong.
     pub async fn pong(&mut self, payload: impl Into<Bytes>) -> Result<(), Error> {
         match self.connection.pong(payload) {
             Ok(()) => self.flush().await,
@@ -259,7 +259,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         if self.has_room_for_chunk() { Attempt::Done(Ok(())) } else { self.wait_for_room() }
     }
 
-    /// The stream takes nothing any more: what it still gives may say why.
+    /// Waits until it is known why writing failed: what can still be read may say so.
     fn wait_for_cause<T>(&self) -> Attempt<Result<T, Error>> {
         if is_cause_known(&self.connection) {
             Attempt::Done(Err(self.cannot_send()))
@@ -268,8 +268,9 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         }
     }
 
-    /// Waits until there is room, or until it is known that there will be none. Whoever is told
-    /// that may drop the socket: what was accepted before is written first, if it can be.
+    /// Waits until there is room, or until it is known that there will be none. An application may
+    /// drop the socket when it learns that, so what was accepted before is written first, if it can
+    /// be.
     pub(crate) fn wait_for_room<T>(&mut self) -> Attempt<Result<T, Error>> {
         let is_over =
             self.connection.closed().is_none() || is_output_done(&self.connection, &self.endpoint);

@@ -45,8 +45,8 @@ impl<S: ByteStream, C: Clock> Sink<Message> for WebSocket<S, C> {
         self.poll_until(&mut Context::from_waker(&waker), |socket| socket.flushed())
     }
 
-    /// Sends a Close with [`CloseCode::NORMAL`] behind what was accepted before, and waits until it
-    /// is written. The stream half goes on to the end: it belongs to someone else, perhaps.
+    /// Sends a Close with [`CloseCode::NORMAL`] after what was accepted before, and waits until it is
+    /// written. The stream half can still receive up to the end, since another task may hold it.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.begin_close(CloseFrame::from(CloseCode::NORMAL))?;
         self.poll_flush(cx)

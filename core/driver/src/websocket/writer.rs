@@ -1,4 +1,4 @@
-//! A message that is written as it comes into being.
+//! Sends a message of any length piece by piece, as a stream of bytes.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -17,29 +17,29 @@ use tidegate_core::{Chunk, CloseCode, CloseFrame, MessageKind};
 /// A message on its way out: chunk by chunk, or as a stream of bytes through the runtime's
 /// `AsyncWrite`, whose shutdown is [`finish`](Self::finish).
 ///
-/// Each chunk goes out as a fragment, and control frames in between. Text is checked to be UTF-8 as
-/// it comes; a character may be cut.
+/// Each chunk goes out as a fragment, with control frames in between. Text must be UTF-8; a chunk may
+/// end within a character.
 ///
-/// Dropped before the message is finished, it ends the connection: a Close with
-/// [`CloseCode::INTERNAL_ERROR`] follows instead of the rest, so that the peer cannot take a part of
-/// the message for all of it. On a [`WebSocket`] the calls that follow send it, as everything. If
-/// nothing was written yet, nothing happens.
+/// If it is dropped before the message is finished, the connection ends: a Close with
+/// [`CloseCode::INTERNAL_ERROR`] is sent instead of the rest, so that the peer can't take a part of
+/// the message for all of it. On a [`WebSocket`] the calls that follow send it. If nothing was
+/// written yet, nothing happens.
 #[must_use = "a message that is not finished ends the connection"]
 pub struct MessageWriter<'a, T: MessageTarget> {
     target: &'a mut T,
     kind: MessageKind,
-    progress: Progress,
+    progress: WriterProgress,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
-    /// Nothing is handed over.
+enum WriterProgress {
+    /// No chunk is sent yet.
     Ahead,
-    /// Something is.
+    /// A chunk is sent, and not the last one.
     Begun,
-    /// The end too, but it may have to wait for room.
+    /// The last chunk is sent, but it may have to wait for room.
     Ending,
-    /// All is accepted.
+    /// All chunks are accepted.
     Finished,
 }
 
@@ -52,7 +52,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
 
 impl<'a, T: MessageTarget> MessageWriter<'a, T> {
     pub(crate) const fn begin(target: &'a mut T, kind: MessageKind) -> Self {
-        Self { target, kind, progress: Progress::Ahead }
+        Self { target, kind, progress: WriterProgress::Ahead }
     }
 
     /// Whether it is text or binary.
@@ -60,8 +60,8 @@ impl<'a, T: MessageTarget> MessageWriter<'a, T> {
         self.kind
     }
 
-    /// Sends a part of the message: waits until the outbox has room for it, and does not wait until
-    /// it is written.
+    /// Sends a part of the message: waits until the outbox has room for it, but not until it is
+    /// written.
     ///
     /// # Errors
     ///
@@ -71,8 +71,8 @@ impl<'a, T: MessageTarget> MessageWriter<'a, T> {
     ///
     /// # Cancel safety
     ///
-    /// Cancelled before there was room, the chunk may be dropped, whole. Drop the writer then, or go
-    /// on if that is known to be right.
+    /// If it is cancelled before there was room, the whole chunk may be dropped. Then drop the writer,
+    /// unless the message is right without that chunk.
     pub async fn send_chunk(&mut self, payload: impl Into<Bytes>) -> Result<(), Error> {
         let payload = payload.into();
         poll_fn(|cx| self.target.poll_ready(cx)).await?;
@@ -92,8 +92,8 @@ impl<'a, T: MessageTarget> MessageWriter<'a, T> {
     ///
     /// # Cancel safety
     ///
-    /// Cancelled before there was room for its end, the message is dropped unfinished. Later, it is
-    /// sent.
+    /// If it is cancelled before there was room for the end, the message stays unfinished and the
+    /// connection ends. If it is cancelled later, the message is sent.
     pub async fn finish(mut self) -> Result<(), Error> {
         poll_fn(|cx| self.poll_finish(cx)).await
     }
@@ -104,13 +104,13 @@ impl<'a, T: MessageTarget> MessageWriter<'a, T> {
     ///
     /// As [`finish`](Self::finish).
     pub fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if matches!(self.progress, Progress::Ahead | Progress::Begun) {
+        if matches!(self.progress, WriterProgress::Ahead | WriterProgress::Begun) {
             ready!(self.target.poll_ready(cx))?;
             self.start(Bytes::new(), true)?;
         }
-        if self.progress == Progress::Ending {
+        if self.progress == WriterProgress::Ending {
             ready!(self.target.poll_accepted(cx))?;
-            self.progress = Progress::Finished;
+            self.progress = WriterProgress::Finished;
         }
         self.target.poll_written(cx)
     }
@@ -127,7 +127,7 @@ impl<'a, T: MessageTarget> MessageWriter<'a, T> {
         cx: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if matches!(self.progress, Progress::Ending | Progress::Finished) {
+        if matches!(self.progress, WriterProgress::Ending | WriterProgress::Finished) {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let piece = buffer.get(..MOST).unwrap_or(buffer);
@@ -149,15 +149,15 @@ impl<'a, T: MessageTarget> MessageWriter<'a, T> {
 
     fn start(&mut self, payload: Bytes, last: bool) -> Result<(), Error> {
         let chunk = Chunk { kind: self.kind, payload, last };
-        self.target.start_chunk(chunk, self.progress == Progress::Ahead)?;
-        self.progress = if last { Progress::Ending } else { Progress::Begun };
+        self.target.start_chunk(chunk, self.progress == WriterProgress::Ahead)?;
+        self.progress = if last { WriterProgress::Ending } else { WriterProgress::Begun };
         Ok(())
     }
 }
 
 impl<T: MessageTarget> Drop for MessageWriter<'_, T> {
     fn drop(&mut self) {
-        if matches!(self.progress, Progress::Begun | Progress::Ending) {
+        if matches!(self.progress, WriterProgress::Begun | WriterProgress::Ending) {
             self.target.abandon();
         }
     }
@@ -184,8 +184,8 @@ pub trait Target: Unpin {
     /// Waits until the next chunk can be taken.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
 
-    /// Takes a chunk, when it is ready for one. Whether the message begins with it is not its
-    /// business to guess.
+    /// Takes a chunk after `poll_ready` was ready. `is_first`: it must begin a message, and not
+    /// continue one that another writer left unfinished.
     fn start_chunk(&mut self, chunk: Chunk, is_first: bool) -> Result<(), Error>;
 
     /// Waits until the chunk is in the outbox, and offers that to the stream.
@@ -194,7 +194,7 @@ pub trait Target: Unpin {
     /// Waits until the stream has taken everything.
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
 
-    /// The message will not be finished. Does nothing if it is, or was not begun.
+    /// Called when the message will not be finished. Does nothing if it is, or was not begun.
     fn abandon(&mut self);
 }
 
@@ -232,7 +232,7 @@ impl<S: ByteStream, C: Clock> Target for WebSocket<S, C> {
     }
 }
 
-/// The Close in the place of the rest of a message.
+/// The Close that is sent instead of the rest of a message.
 pub(crate) fn abandoned() -> CloseFrame {
     CloseFrame::new(CloseCode::INTERNAL_ERROR, "message abandoned")
 }

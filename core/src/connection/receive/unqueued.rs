@@ -65,14 +65,14 @@ impl Connection {
     /// while let Some(event) = server.receive_ref(now, &mut input) {
     ///     if let Some(message) = event.message() {
     ///         assert_eq!(message, MessageRef::Text("Hello"));
-    ///         upstream.send_ref(message)?; // from buffer to buffer
+    ///         upstream.send(message)?; // from buffer to buffer
     ///     }
     ///     if let EventRef::Owned(Event::Closed(closed)) = event {
     ///         println!("{closed}");
     ///     }
     /// }
     /// assert!(input.is_empty());
-    /// # Ok::<(), tidegate_core::Refusal>(())
+    /// # Ok::<(), tidegate_core::SendError>(())
     /// ```
     #[inline]
     pub fn receive_ref<'i>(

@@ -1,4 +1,4 @@
-//! Bytes that are committed to the transport, in their final order.
+//! The bytes that `Output` shows the transport, in their final order.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -6,19 +6,21 @@ use core::mem;
 
 use bytes::{Buf, Bytes};
 
-use crate::connection::send::fifo::Line;
+use crate::connection::send::fifo::Fifo;
 use crate::frame::EncodedHeader;
 use crate::frame::Mask;
 
 /// A queue of byte segments, read from the front in any steps.
 #[derive(Debug)]
-pub(crate) struct Wire {
-    /// The first segment. When nothing is left of it, its buffer may be filled again.
+pub(crate) struct OutputBuffer {
+    /// The first segment. It is kept when it is empty, so that its buffer is filled again.
     first: Vec<u8>,
-    /// How much of it has gone.
+    /// How many bytes of it the transport has taken.
     sent: usize,
-    /// What is behind it: nothing, as long as frames are small and are taken as they come.
-    rest: Option<Box<Line<Segment>>>,
+    /// The segments after it. `None` while frames are small and the transport takes them as they
+    /// come, so that such a connection is smaller by the size of a `Fifo`.
+    rest: Option<Box<Fifo<Segment>>>,
+    /// The bytes in all segments that are not sent. Counted, since it is asked in most calls.
     remaining: usize,
 }
 
@@ -26,27 +28,27 @@ pub(crate) struct Wire {
 enum Segment {
     Owned(Vec<u8>),
     Shared(Bytes),
-    /// Between two payloads that are not copied.
+    /// A header between two payloads that are not copied, stored inline: it needs no allocation.
     Header(EncodedHeader),
 }
 
-impl Wire {
+impl OutputBuffer {
     pub(crate) const fn new() -> Self {
         Self { first: Vec::new(), sent: 0, rest: None, remaining: 0 }
     }
 
-    /// Puts these bytes on an empty wire, and gives an empty buffer back: with room, if there is one
-    /// to use again.
+    /// Puts these bytes into an empty `OutputBuffer`, and leaves an empty vector in their place, with
+    /// capacity if there was one to reuse.
     #[inline]
     pub(crate) const fn swap_first(&mut self, bytes: &mut Vec<u8>) {
-        debug_assert!(self.remaining == 0, "nothing is overtaken");
+        debug_assert!(self.remaining == 0, "these bytes must not overtake others");
         mem::swap(&mut self.first, bytes);
         self.remaining = self.first.len();
     }
 
-    /// Takes an empty buffer for what comes first, if there is none.
+    /// Takes over the capacity of an empty vector if the first segment has none.
     #[inline]
-    pub(crate) const fn lend(&mut self, spare: &mut Vec<u8>) {
+    pub(crate) const fn take_spare(&mut self, spare: &mut Vec<u8>) {
         if self.remaining == 0 && self.first.capacity() == 0 {
             mem::swap(&mut self.first, spare);
         }
@@ -73,9 +75,11 @@ impl Wire {
         }
     }
 
-    /// Leaves as many bytes out at the beginning of an empty wire that a payload behind a header of
-    /// this length begins as most payloads do: where the source and the target of a copy stand
-    /// alike to cache lines, neither its loads nor its stores cross them.
+    /// Pads an empty buffer so that the payload after a header of this length is 16-byte aligned.
+    ///
+    /// Allocators align the caller's payload in the same way. Where source and target of the masking
+    /// copy are aligned alike, neither its loads nor its stores cross cache lines, which is faster.
+    /// The padding counts as sent.
     pub(crate) fn align(&mut self, header: usize) {
         if self.remaining == 0 {
             let before = header.wrapping_neg() % 16;
@@ -85,7 +89,7 @@ impl Wire {
         }
     }
 
-    /// Appends a header, to the last segment if it can take it without a large copy.
+    /// Appends a header: to the last segment if that does not move many bytes, or as one of its own.
     pub(crate) fn push_header(&mut self, header: EncodedHeader) {
         let bytes = header.as_slice();
         self.remaining += bytes.len();
@@ -95,7 +99,8 @@ impl Wire {
         }
     }
 
-    /// Appends a few bytes, to the last segment if it can take them without a large copy.
+    /// Appends a few bytes: to the last segment if that does not move many bytes, or as one of their
+    /// own.
     pub(crate) fn append(&mut self, bytes: &[u8]) {
         match self.last_buffer() {
             Some(last) if has_room(last, bytes.len()) => {
@@ -106,8 +111,8 @@ impl Wire {
         }
     }
 
-    /// Appends payload, masked on its way, to the last segment if it has room; otherwise to one with
-    /// room for as much as `room` says.
+    /// Appends payload and masks it while copying: to the last segment if it has capacity, otherwise
+    /// to one with capacity for as many bytes as `room` says.
     pub(crate) fn append_masked(
         &mut self,
         payload: &[u8],
@@ -134,7 +139,7 @@ impl Wire {
         }
     }
 
-    /// The last segment, if it is one that can be appended to.
+    /// The last segment, if it can be appended to.
     fn last_buffer(&mut self) -> Option<&mut Vec<u8>> {
         match self.rest.as_mut().and_then(|rest| rest.back_mut()) {
             None => Some(&mut self.first),
@@ -171,7 +176,7 @@ impl Wire {
         count
     }
 
-    /// Drops the first `count` bytes. More than there are is as many as there are.
+    /// Drops the first `count` bytes, or all if there are fewer.
     #[inline]
     pub(crate) fn advance(&mut self, count: usize) {
         let count = count.min(self.remaining);
@@ -188,7 +193,7 @@ impl Wire {
         }
     }
 
-    /// Nothing is left of the first segment.
+    /// Drops the first `left` bytes of the other segments; the first one is all sent.
     fn advance_rest(&mut self, mut left: usize) {
         let Some(rest) = &mut self.rest else { return };
         while let Some(segment) = rest.front_mut() {
@@ -200,7 +205,7 @@ impl Wire {
             }
             match segment {
                 Segment::Shared(bytes) => bytes.advance(left),
-                // What is behind the front is there to be sent from.
+                // A segment of which nothing is sent can stay where it is.
                 _ if left == 0 => {}
                 Segment::Owned(bytes) => {
                     self.first = mem::take(bytes);
@@ -217,14 +222,14 @@ impl Wire {
         }
     }
 
-    /// The buffer of which nothing is left is not kept.
+    /// Frees the buffer of the first segment if it is empty.
     pub(crate) fn drop_spare(&mut self) {
         if self.first.is_empty() {
             self.first = Vec::new();
         }
     }
 
-    /// A large buffer of which nothing is left is not kept.
+    /// Frees the buffer of the first segment if it is empty and large.
     #[inline]
     pub(crate) fn drop_large_spare(&mut self) {
         if self.first.is_empty() && self.first.capacity() > KEPT_BYTES {
@@ -232,11 +237,11 @@ impl Wire {
         }
     }
 
-    /// Nothing is left, and nothing more is to come for now: what is kept is little.
+    /// Frees memory when all output is sent, so that an idle connection keeps little.
     #[inline]
-    pub(crate) fn rest(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         self.drop_large_spare();
-        let is_grown = |rest: &Line<_>| rest.is_grown();
+        let is_grown = |rest: &Fifo<_>| rest.is_grown();
         if self.rest.as_deref().is_some_and(is_grown) || self.first.capacity() > FEW_BYTES {
             self.rest = None;
         }
@@ -253,15 +258,16 @@ impl Segment {
     }
 }
 
-/// Whether a few bytes can go behind those that are there.
-#[allow(clippy::ptr_arg, reason = "its capacity is looked at")]
+/// Whether a few bytes can be appended without moving many.
+#[allow(clippy::ptr_arg, reason = "a slice has no capacity")]
 fn has_room(buffer: &Vec<u8>, needed: usize) -> bool {
     buffer.len() <= CHEAP_TO_GROW || buffer.capacity() - buffer.len() >= needed
 }
 
-/// An idle connection holds no buffer larger than this: enough for the frames of a chat.
+/// An idle connection keeps no buffer larger than this, which is enough for the frames of a chat.
 const KEPT_BYTES: usize = 256;
-/// Beside a buffer of this size it may hold places for segments, and they are less than that again.
+/// An idle connection with a buffer of at most this size also keeps the (empty) queue of segments,
+/// which is smaller than the buffer.
 pub(crate) const FEW_BYTES: usize = 64;
-/// A segment of this size may be moved for a few more bytes.
+/// A segment of at most this size may be moved to append a few bytes.
 const CHEAP_TO_GROW: usize = 1024;

@@ -1,4 +1,4 @@
-//! The message that the application sends in chunks.
+//! Checks the chunks of a message that is sent in parts: their order, their kind, their UTF-8.
 
 use bytes::Bytes;
 
@@ -7,38 +7,38 @@ use crate::frame::OpCode;
 use crate::message::{Chunk, MessageKind};
 use crate::utf8::validate::Cut;
 
-/// How far a message in chunks has come.
+/// The message in chunks that is being sent.
 #[derive(Debug, Default)]
-pub(crate) enum Sending {
-    /// None is begun.
+pub(crate) enum OutgoingChunks {
+    /// There is none.
     #[default]
-    Between,
+    None,
     Text(Cut),
     Binary,
 }
 
-/// A chunk that may go out.
+/// A chunk that may be sent, with the opcode of its frame.
 #[derive(Debug)]
-pub(crate) struct Fragment {
+pub(crate) struct CheckedChunk {
     pub(crate) opcode: OpCode,
     pub(crate) payload: Bytes,
     pub(crate) last: bool,
 }
 
-impl Sending {
+impl OutgoingChunks {
     pub(crate) const fn is_unfinished(&self) -> bool {
-        !matches!(self, Self::Between)
+        !matches!(self, Self::None)
     }
 
-    /// Checks the next chunk and moves on; on an error nothing has moved.
+    /// Checks the next chunk. On an error nothing changes.
     pub(crate) fn check(
         &mut self,
         chunk: Chunk,
         validate_utf8: bool,
-    ) -> Result<Fragment, ChunkError> {
+    ) -> Result<CheckedChunk, ChunkError> {
         let opcode = match (&self, chunk.kind) {
-            (Self::Between, MessageKind::Text) => OpCode::Text,
-            (Self::Between, MessageKind::Binary) => OpCode::Binary,
+            (Self::None, MessageKind::Text) => OpCode::Text,
+            (Self::None, MessageKind::Binary) => OpCode::Binary,
             (Self::Text(_), MessageKind::Text) | (Self::Binary, MessageKind::Binary) => {
                 OpCode::Continuation
             }
@@ -57,7 +57,7 @@ impl Sending {
         {
             return Err(ChunkError::InvalidUtf8(chunk));
         }
-        *self = if chunk.last { Self::Between } else { next };
-        Ok(Fragment { opcode, payload: chunk.payload, last: chunk.last })
+        *self = if chunk.last { Self::None } else { next };
+        Ok(CheckedChunk { opcode, payload: chunk.payload, last: chunk.last })
     }
 }

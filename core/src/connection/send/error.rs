@@ -1,12 +1,14 @@
-//! What was not accepted to be sent, and why.
+//! The errors of `send` and `send_chunk`, which give back what was not accepted.
 
 use core::fmt;
 
 use crate::error::CLOSED;
 use crate::message::{Chunk, Message};
 
-/// A message that was not accepted. It comes back with the error, nothing was sent, and the
-/// connection is as it was.
+/// A message that was not accepted. The error gives it back; nothing was sent, and the connection
+/// has not changed.
+///
+/// A message that was borrowed is copied for this, and a prepared one is cloned, which is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
@@ -15,30 +17,12 @@ pub enum SendError {
     Full(Message),
     /// The connection is closing or closed: no data follows a Close (RFC 6455 §5.5.1).
     Closed(Message),
-    /// A message in chunks is not finished: nothing may come between its fragments but control
-    /// frames (RFC 6455 §5.4).
+    /// A message in chunks is not finished: only control frames may come between its fragments
+    /// (RFC 6455 §5.4).
     Unfinished(Message),
 }
 
 impl SendError {
-    #[inline]
-    pub(crate) fn new(refusal: Refusal, message: Message) -> Self {
-        match refusal {
-            Refusal::Full => Self::Full(message),
-            Refusal::Closed => Self::Closed(message),
-            Refusal::Unfinished => Self::Unfinished(message),
-        }
-    }
-
-    /// Why it was refused, without the message.
-    pub const fn refusal(&self) -> Refusal {
-        match self {
-            Self::Full(_) => Refusal::Full,
-            Self::Closed(_) => Refusal::Closed,
-            Self::Unfinished(_) => Refusal::Unfinished,
-        }
-    }
-
     /// Whether the outbox is full, and the message can be accepted later.
     pub const fn is_full(&self) -> bool {
         matches!(self, Self::Full(_))
@@ -64,40 +48,18 @@ impl SendError {
 
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.refusal().fmt(f)
+        f.write_str(match self {
+            Self::Full(_) => FULL,
+            Self::Closed(_) => CLOSED,
+            Self::Unfinished(_) => "a message in chunks is not finished yet",
+        })
     }
 }
 
 impl core::error::Error for SendError {}
 
-/// Why a message that the caller keeps was not accepted. Nothing was sent, and the connection is as
-/// it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// The outbox is at its high mark: try again when
-    /// [`can_send`](crate::Connection::can_send) is true.
-    Full,
-    /// The connection is closing or closed: no data follows a Close (RFC 6455 §5.5.1).
-    Closed,
-    /// A message in chunks is not finished: nothing may come between its fragments but control
-    /// frames (RFC 6455 §5.4).
-    Unfinished,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full => FULL,
-            Self::Closed => CLOSED,
-            Self::Unfinished => "a message in chunks is not finished yet",
-        })
-    }
-}
-
-impl core::error::Error for Refusal {}
-
-/// A chunk that was not accepted. Nothing was sent, and the connection is as it was.
+/// A chunk that was not accepted. The error gives it back; nothing was sent, and the connection has
+/// not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChunkError {
@@ -108,7 +70,7 @@ pub enum ChunkError {
     Closed(Chunk),
     /// The message in progress is of the other kind, text or binary.
     WrongKind(Chunk),
-    /// The chunk continues a text message into something that is not UTF-8.
+    /// With this chunk the text message would not be UTF-8.
     InvalidUtf8(Chunk),
 }
 

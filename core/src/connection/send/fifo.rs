@@ -1,43 +1,43 @@
-//! A queue of which the first item has a place of its own: what comes alone takes no more memory.
+//! A queue that stores its first item inline, so that a single item needs no allocation.
 
 use alloc::collections::VecDeque;
 
 /// Items in order, taken from the front.
 #[derive(Debug)]
-pub(crate) struct Line<T> {
-    /// If there is none, nothing is behind it.
+pub(crate) struct Fifo<T> {
+    /// If this is `None`, `rest` is empty.
     first: Option<T>,
-    behind: VecDeque<T>,
+    rest: VecDeque<T>,
 }
 
-impl<T> Default for Line<T> {
+impl<T> Default for Fifo<T> {
     fn default() -> Self {
-        Self { first: None, behind: VecDeque::new() }
+        Self { first: None, rest: VecDeque::new() }
     }
 }
 
-impl<T> Line<T> {
+impl<T> Fifo<T> {
     #[inline]
     pub(crate) fn push_back(&mut self, item: T) {
         if self.first.is_none() {
             self.first = Some(item);
         } else {
-            self.behind.push_back(item);
+            self.rest.push_back(item);
         }
     }
 
     #[inline]
     pub(crate) fn push_front(&mut self, item: T) {
         if let Some(second) = self.first.replace(item) {
-            self.behind.push_front(second);
+            self.rest.push_front(second);
         }
     }
 
     #[inline]
     pub(crate) fn pop_front(&mut self) -> Option<T> {
         let item = self.first.take();
-        if !self.behind.is_empty() {
-            self.first = self.behind.pop_front();
+        if !self.rest.is_empty() {
+            self.first = self.rest.pop_front();
         }
         item
     }
@@ -54,11 +54,11 @@ impl<T> Line<T> {
 
     #[inline]
     pub(crate) fn back_mut(&mut self) -> Option<&mut T> {
-        if self.behind.is_empty() { self.first.as_mut() } else { self.behind.back_mut() }
+        if self.rest.is_empty() { self.first.as_mut() } else { self.rest.back_mut() }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.first.iter().chain(&self.behind)
+        self.first.iter().chain(&self.rest)
     }
 
     #[inline]
@@ -66,10 +66,10 @@ impl<T> Line<T> {
         self.first.is_none()
     }
 
-    /// Whether it holds memory for more than one item.
+    /// Whether it has allocated memory, for more than one item.
     #[inline]
     pub(crate) fn is_grown(&self) -> bool {
-        self.behind.capacity() > 0
+        self.rest.capacity() > 0
     }
 }
 
@@ -79,26 +79,26 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Whatever is done to it, it is what a plain queue would be.
+        /// It does what a `VecDeque` does, whatever the operations are.
         #[test]
-        fn it_is_a_queue(steps in proptest::collection::vec(0u8..4, 0..100)) {
-            let (mut line, mut queue) = (Line::default(), VecDeque::new());
+        fn it_behaves_like_a_queue(steps in proptest::collection::vec(0u8..4, 0..100)) {
+            let (mut fifo, mut queue) = (Fifo::default(), VecDeque::new());
             for (number, step) in steps.into_iter().enumerate() {
                 match step {
-                    0 => prop_assert_eq!(line.pop_front(), queue.pop_front()),
+                    0 => prop_assert_eq!(fifo.pop_front(), queue.pop_front()),
                     1 => {
-                        line.push_front(number);
+                        fifo.push_front(number);
                         queue.push_front(number);
                     }
                     _ => {
-                        line.push_back(number);
+                        fifo.push_back(number);
                         queue.push_back(number);
                     }
                 }
-                prop_assert_eq!(line.front(), queue.front());
-                prop_assert_eq!(line.back_mut(), queue.back_mut());
-                prop_assert!(line.iter().eq(&queue));
-                prop_assert_eq!(line.is_empty(), queue.is_empty());
+                prop_assert_eq!(fifo.front(), queue.front());
+                prop_assert_eq!(fifo.back_mut(), queue.back_mut());
+                prop_assert!(fifo.iter().eq(&queue));
+                prop_assert_eq!(fifo.is_empty(), queue.is_empty());
             }
         }
     }

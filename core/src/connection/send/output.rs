@@ -1,4 +1,4 @@
-//! The bytes that a connection has for the transport, as a [`Buf`].
+//! The bytes to write, as a [`Buf`].
 
 use core::fmt;
 
@@ -6,7 +6,7 @@ use bytes::Buf;
 
 use crate::connection::send::queue::Outbox;
 
-/// What waits to be written, as a [`Buf`]: show its bytes to the transport, then
+/// The bytes to write, as a [`Buf`]: show them to the transport, then
 /// [`advance`](Buf::advance) by as many as it took. A partial write is normal.
 ///
 /// ```
@@ -29,8 +29,8 @@ use crate::connection::send::queue::Outbox;
 /// # assert_eq!(socket, b"\x81\x05hello");
 /// ```
 ///
-/// Bytes that were shown keep their place: frames are committed here a window of about 64 KiB at a
-/// time, and what comes later, pongs included, goes behind it.
+/// Bytes that were shown keep their place. Frames are committed a window of about 64 KiB at a time,
+/// and what comes later, pongs included, goes after it.
 pub struct Output {
     pub(crate) outbox: Outbox,
     bytes: u64,
@@ -41,7 +41,7 @@ impl Output {
         Self { outbox, bytes: 0 }
     }
 
-    /// All bytes that the transport has taken so far.
+    /// How many bytes the transport has taken so far.
     pub(crate) const fn total(&self) -> u64 {
         self.bytes
     }
@@ -49,14 +49,14 @@ impl Output {
 
 impl Buf for Output {
     fn remaining(&self) -> usize {
-        self.outbox.wire().remaining()
+        self.outbox.committed().remaining()
     }
 
     fn chunk(&self) -> &[u8] {
-        self.outbox.wire().chunk()
+        self.outbox.committed().chunk()
     }
 
-    /// More than there is counts as all there is.
+    /// Advances by all bytes if `count` is more.
     fn advance(&mut self, count: usize) {
         let count = count.min(self.remaining());
         self.bytes += count as u64;
@@ -65,11 +65,11 @@ impl Buf for Output {
 
     #[cfg(feature = "std")]
     fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
-        self.outbox.wire().chunks_vectored(slices)
+        self.outbox.committed().chunks_vectored(slices)
     }
 }
 
-/// How much there is, and not what.
+/// Shows how much there is, and no bytes: they may be secret.
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Output")

@@ -26,7 +26,7 @@ pub fn encode(options: &Options) -> Vec<Table> {
         let title = format!("Encode a binary message as {role}");
         let mut table =
             Table::new(&format!("encode-{role}"), &title, "ns a message", "tidegate core");
-        table.headlines.push("tidegate core, send_ref");
+        table.headlines.push("tidegate core, borrowed");
         for size in SIZES {
             table.column(size_name(size));
             let mut rows = rows(&runtime, is_client, size);
@@ -84,7 +84,7 @@ fn ours(runtime: &Runtime, is_client: bool, payload: &Bytes, batch: usize) -> Ve
     let kept = payload.clone();
     let encode_ref = move |count| {
         for _ in 0..count {
-            core.send_ref(black_box(&kept[..])).expect("there is room");
+            core.send(black_box(&kept[..])).expect("there is room");
             sent += 1;
             if sent % batch == 0 || !core.can_send() {
                 write(&mut core);
@@ -110,7 +110,7 @@ fn ours(runtime: &Runtime, is_client: bool, payload: &Bytes, batch: usize) -> Ve
     };
     vec![
         Row::new("tidegate core", Group::Ours, encode),
-        Row::new("tidegate core, send_ref", Group::Ours, encode_ref),
+        Row::new("tidegate core, borrowed", Group::Ours, encode_ref),
         Row::new("tidegate tokio", Group::Ours, tokio),
     ]
 }

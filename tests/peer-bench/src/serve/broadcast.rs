@@ -69,7 +69,7 @@ pub fn tidegate_tasks(listener: TcpListener) {
             }
             let mut listening = line.subscribe();
             while let Ok(message) = listening.recv().await {
-                socket.send(&message).await?;
+                socket.send(&*message).await?;
             }
             Ok::<_, tidegate_tokio::Error>(())
         }

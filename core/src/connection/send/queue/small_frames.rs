@@ -1,18 +1,19 @@
-//! Small frames: copied behind one another into one buffer, which grows as they come.
+//! Small frames: encoded one after the other into a buffer that they share.
 
 use core::mem;
 
-use crate::connection::send::queue::{CHEAP_TO_COPY, Outbox, Waiting};
+use crate::connection::send::queue::queued_frame::QueuedFrame;
+use crate::connection::send::queue::{CHEAP_TO_COPY, Outbox};
 use crate::frame::{SHORT_HEADER, append_short_header};
 
 impl Outbox {
-    /// Whether a payload is copied behind its header, and not kept as the caller gave it.
+    /// Whether a payload of this length is copied after its header, and not kept as it was given.
     #[inline]
     pub(crate) fn is_short(&self, length: usize) -> bool {
         length < LARGE && length <= self.fragment_size()
     }
 
-    /// Accepts a data frame that is copied behind its header, of which this is the first byte.
+    /// Queues a short data frame; `first` is the first byte of its header.
     #[inline]
     pub(crate) fn push_short(&mut self, first: u8, payload: &[u8]) {
         if self.keys.is_some() {
@@ -28,7 +29,8 @@ impl Outbox {
         self.accepted(self.small.len() - before);
     }
 
-    /// A function of its own: what it costs to call it is not for a server to pay.
+    /// As [`push_short`](Self::push_short), for a client. A function of its own, not inlined: the
+    /// masking code needs more registers, and a server would save and restore them for nothing.
     #[inline(never)]
     fn push_short_masked(&mut self, first: u8, payload: &[u8]) {
         let needed = SHORT_HEADER + payload.len();
@@ -46,11 +48,11 @@ impl Outbox {
         self.accepted(self.small.len() - before);
     }
 
-    /// Prepares the buffer that the next small frame goes to: the one at hand has no room for it.
+    /// Gives the buffer capacity for the next small frame, or begins another one.
     ///
-    /// A frame that stands alone gets what it needs, unless the last ones did not stand alone. Where
-    /// one follows another there will be more: to grow by twice each time would move all of them
-    /// again and again.
+    /// The first frame gets as much as went out together the last time, or what it needs. From the
+    /// second on the buffer grows fourfold: where one frame follows another more will come, and
+    /// to double it each time would move all of them again and again.
     #[inline(never)]
     pub(crate) fn make_room(&mut self, needed: usize) {
         if self.small.len() + needed > SEGMENT {
@@ -65,45 +67,45 @@ impl Outbox {
         }
     }
 
-    /// The buffer of small frames does not grow any more.
+    /// Seals the buffer of small frames: it is queued, and the next small frame begins another one.
     pub(crate) fn end_small(&mut self) {
         if !self.small.is_empty() {
             let mut small = mem::take(&mut self.small);
-            // The gauge is to count what is really held, or nearly so: to give the last bytes back
-            // costs more than they are.
+            // The gauge counts bytes, so the memory that is held must not be much more. The last
+            // KiB is not worth the cost of reallocating.
             if small.capacity() - small.len() > SPARED {
                 small.shrink_to_fit();
             }
             self.expected = MOST_EXPECTED;
-            self.queue.get_or_insert_default().push_back(Waiting::Small(small));
+            self.queue.get_or_insert_default().push_back(QueuedFrame::Small(small));
         }
     }
 
-    /// Puts the small frames on the wire, all that there are.
+    /// Commits all small frames.
     #[inline]
     pub(crate) fn commit_small(&mut self) {
-        if self.wire.remaining() == 0 {
+        if self.committed.remaining() == 0 {
             let length = self.small.len().min(usize::from(MOST_EXPECTED));
             self.expected = u16::try_from(length).unwrap_or(MOST_EXPECTED);
-            self.wire.swap_first(&mut self.small);
+            self.committed.swap_first(&mut self.small);
         } else {
-            self.wire.push_owned(mem::take(&mut self.small));
+            self.committed.push_owned(mem::take(&mut self.small));
         }
     }
 }
 
-/// From this size on a payload is not copied behind its header.
+/// From this size on a payload is not copied after its header.
 const LARGE: usize = 8 * 1024;
 
 /// Small frames share buffers of this size.
 const SEGMENT: usize = 16 * 1024;
 
-/// What such a buffer may keep to itself when it is closed.
+/// How much unused capacity a sealed buffer may keep.
 const SPARED: usize = 1024;
 
-/// How much their buffer grows by: so many times what it holds, within these limits.
+/// How much their buffer grows by: so many times what it holds, but at least this much.
 const GROWTH: usize = 3;
 const LEAST_GROWTH: usize = 200;
 
-/// How large their buffer is at most from the beginning.
+/// How large their buffer is at most at the beginning.
 const MOST_EXPECTED: u16 = 4 * 1024;
