@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# The Autobahn|Testsuite and real peers against the three adapters, in both roles.
+# Runs the Autobahn|Testsuite and real peers against the three adapters, in both roles.
 #
 #   tests/conformance.sh [PART...] [--jobs N] [--no-docs]
 #
-#   --short     what is run before a change lands, and what is run if nothing else is said: a fixed
-#               part of the suite, peers that need no root, and whether the tools can fail at all
+#   --short     the default, which runs before a change lands: a fixed part of the suite, peers that
+#               need no root, and a check that the tools can fail
 #   --autobahn  all 517 cases, in both roles, for each adapter: an hour, or half with --jobs 2
-#   --peers     every real peer: Python, Node, aiohttp, curl, Chromium, nginx, HAProxy, Envoy, plain, by
-#               TLS, without compression, split. Installs Debian packages: needs root for that once
+#   --peers     every real peer: Python, Node, aiohttp, curl, Chromium, nginx, HAProxy, Envoy, plain,
+#               over TLS, without compression, split. Installs Debian packages, once, as root
 #   --envoy     Envoy, which turns HTTP/1.1 into streams of one HTTP/2 connection (RFC 8441), in front
-#               of the server of hyper: part of --peers, and needs no root
+#               of a hyper server: part of --peers, and needs no root
 #   --full      --autobahn and --peers
-#   --jobs N    so many at once (default: 1)
-#   --only GLOB of these, the tools whose names are like that (tokio*.python_*)
-#   --no-docs   leaves docs/conformance.md as it is; otherwise the results are written there
+#   --jobs N    runs N tools at once (default: 1)
+#   --only GLOB runs only the tools whose names match (tokio*.python_*)
+#   --no-docs   leaves docs/conformance.md unchanged; without it the results are written there
 #
-# Sets up what it needs in .conformance-venv; Python 3.11 or 3.12 with venv, Node 20, npm, openssl
-# and gcc must be there. Prints what fails, and last `N passed, N failed`; fails if anything did, or
-# if a tool did not run as many checks as it has.
+# Sets up what it needs in .conformance-venv. Python 3.11 or 3.12 with venv, Node 20, npm, openssl
+# and gcc must be installed. Prints each failure, and `N passed, N failed` at the end. Fails if a
+# check failed, or if a tool ran fewer checks than it has.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tests/conformance/lib.sh
@@ -45,7 +45,7 @@ peer_server() {
     client "$kind.$name${suffix:-}" "$kind" "$expected" "$tools/interop/peer.sh" "$name" "$@"
 }
 
-# The peers that pip and npm bring, in both roles.
+# The peers from pip and npm, in both roles.
 light_peers() {
     peer_client "$1" python_websockets_client 25 --deflate yes
     peer_client "$1" node_ws_client 23 --deflate yes
@@ -88,7 +88,7 @@ peers() {
         stalls "$adapter-split"
         stalls "$adapter-tls"
     done
-    # The servers of other people.
+    # Our adapters in other HTTP servers.
     server hyper.autobahn.server hyper 267 "$tools/autobahn-server.sh" '{url}' "$out/autobahn/hyper-server" short -- --strict
     peer_client hyper python_websockets_client 25 --deflate yes
     peer_client hyper chromium_client 12 --deflate yes
@@ -109,7 +109,7 @@ peers() {
     envoy
 }
 
-# Envoy passes the fields of both sides through: what it opens, opens without its help.
+# Envoy passes the header fields of both sides through, so the two ends do the handshake themselves.
 envoy() {
     through envoy-h2 hyper python_websockets_client 25 --stall-limit 96
     through envoy-h2 hyper node_ws_client 23 --stall-limit 96
@@ -125,7 +125,7 @@ through() {
         "$tools/interop/peer.sh" "$name" '{url-of-proxy}' --deflate yes "$@"
 }
 
-# stalls KIND: who does not read makes the other side wait, and nobody's memory grows.
+# stalls KIND: a side that does not read makes the other side wait, and no memory grows.
 stalls() {
     local suffix=-stalled
     # The peer does not read from our server, nor from our client.
@@ -135,13 +135,13 @@ stalls() {
     if [[ $1 != *-tls ]]; then
         memory_limit=$MEMORY_LIMIT peer_client "$1" chromium_client 2 --only backpressure --stall 8
     fi
-    # Our client does not read from the peer, which has only what is between the two to fill.
+    # Our client does not read from the peer, which can fill only the buffers between the two.
     suffix=-paused
     client_options="--memory-limit $MEMORY_LIMIT --pause 6" \
         peer_server "$1" python_websockets_server 1 --only slow-reader --stall 5 --stall-limit 16
 }
 
-# MiB resident, everything included. 128 MiB are offered each time.
+# Limit on our process's resident memory in MiB, while 128 MiB are offered to it.
 MEMORY_LIMIT=24
 
 main() {
@@ -172,7 +172,7 @@ main() {
     cargo build --release --locked -p tidegate-tests --bin echo
     cp -f target/release/echo "$binaries/"
     if [[ " ${parts[*]} " =~ " "(peers|envoy)" " ]]; then
-        # The packages and features that .ci/run builds its examples with: nothing is built twice.
+        # The same packages and features as in .ci/run, so that nothing is built twice.
         cargo build --release --locked -p tidegate-core -p tidegate-tokio --all-features \
             --example echo_server --example axum_chat --example hyper_upgrade
         cp -f target/release/examples/{echo_server,axum_chat,hyper_upgrade} "$binaries/"
@@ -193,7 +193,7 @@ main() {
     status=0
     finish || status=1
     echo "conformance: $(($(date +%s) - begin)) s"
-    # Envoy alone has no table.
+    # The page has no table for Envoy alone.
     reported=()
     for part in "${parts[@]}"; do [ "$part" = envoy ] || reported+=("$part"); done
     [ $docs = 0 ] || [ ${#reported[@]} = 0 ] ||
@@ -202,5 +202,5 @@ main() {
     return $status
 }
 
-# On one line: what is written to this file while it runs is not run.
+# `exit` on the same line: bash reads scripts as it runs them, and must not run later changes.
 main "$@"; exit

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes docs/ends.md from what is seen today, or checks with --check that it is that.
+# Writes docs/ends.md from new runs, or with --check fails if the file is out of date.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/ends-table"

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Every example that is a server or a client, and the README's programs, under foreign peers.
+# Runs every example server and client, and the README's programs, against python websockets.
 #
 #   tests/examples.sh [--debug] [--jobs N] [--only GLOB]
 #
-#   --debug      builds without optimising, which takes less time
-#   --jobs N     so many at once (default: 2)
-#   --only GLOB  of these, the examples whose names are like that
+#   --debug      builds without optimisation, which takes less time
+#   --jobs N     runs N examples at once (default: 2)
+#   --only GLOB  runs only the examples whose names match
 #
-# Sets up python websockets in .conformance-venv, as tests/conformance.sh does. Prints what fails, and
-# last `N passed, N failed`; fails if anything did, or if a tool did not run as many checks as it has.
+# Sets up python websockets in .conformance-venv, as tests/conformance.sh does. Prints each failure,
+# and `N passed, N failed` at the end. Fails if a check failed, or if a tool ran fewer checks than it has.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CONFORMANCE_OUT=${EXAMPLES_OUT:-target/examples-under-test}
@@ -17,7 +17,7 @@ export CONFORMANCE_OUT=${EXAMPLES_OUT:-target/examples-under-test}
 
 usage() { sed -n '/^#!/d;/^set /q;s/^# \{0,1\}//p' "$0"; }
 
-# How each server is started. Each prints its address.
+# Sets `command` to what starts this server. Each server prints its address.
 server_command() {
     case $1 in
     blocking) command=("$binaries/blocking" server 127.0.0.1:0) ;;
@@ -28,7 +28,7 @@ client_command() { command=("$binaries/$1"); }
 
 python() { "$venv/bin/python" "$tools/interop/$1" "${@:2}"; }
 
-# at PATH TOOL URL...: the tool with this path behind the URL
+# at PATH TOOL URL...: runs the tool with PATH appended to the URL
 at() { python "$2" "$3$1" "${@:4}"; }
 
 main() {
@@ -47,10 +47,10 @@ main() {
     mkdir -p "$binaries" "$out/logs"
     local flags=(--locked)
     [ $profile = debug ] || flags+=(--release)
-    # As .ci/run builds them, so that there is nothing left to build.
+    # The same options as in .ci/run, so that nothing is built twice.
     cargo build "${flags[@]}" --examples -p tidegate-core -p tidegate-tokio --all-features
     cargo build "${flags[@]}" --manifest-path core/examples/io_uring/Cargo.toml --target-dir "$target"
-    # Copies: what is built meanwhile does not change what is tested.
+    # Tests copies, so that a build in the meantime does not change them.
     for example in mio_echo blocking readme_loop echo_server readme_echo client chat axum_chat hyper_upgrade; do
         cp -f "$target/$profile/examples/$example" "$binaries/"
     done
@@ -59,8 +59,8 @@ main() {
     : >"$results"
     trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
     begin=$(date +%s)
-    # The echo servers: of each loop that is published, readiness, completions and threads, and of
-    # the adapter, whole and under hyper.
+    # The echo servers: one for each published event loop (readiness, completions, threads), one on
+    # the adapter, and one on hyper.
     for example in mio_echo blocking readme_loop echo_server hyper_upgrade; do
         server "$example" "$example" 13 python example_echo.py '{url}'
     done
@@ -79,5 +79,5 @@ main() {
     return $status
 }
 
-# On one line: what is written to this file while it runs is not run.
+# `exit` on the same line: bash reads scripts as it runs them, and must not run later changes.
 main "$@"; exit

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Counts the instructions of the core's hot paths, and holds them against the baseline.
+# Counts the instructions of the core's hot paths, and compares them with the baseline.
 #
 #   tests/instructions.sh              fails if a path takes 3 % more than tests/instructions/baseline.tsv says
-#   tests/instructions.sh --update     writes the baseline anew
-#   tests/instructions.sh CASE...      counts these only, and fails as above
+#   tests/instructions.sh --update     writes a new baseline
+#   tests/instructions.sh CASE...      counts only these paths, and fails as above
 #
-# Takes valgrind and about two minutes. A count does not depend on what else the machine does, but
-# on the compiler (the baseline names its version), on the allocator and memcpy of the C library,
-# and on the features of the processor that valgrind shows: simdutf8 and the C library choose by
-# them when the program runs. Valgrind knows AVX2, and no AVX-512. Against another compiler the
-# counts are printed, and nothing fails.
+# Needs valgrind, and about two minutes. A count does not depend on other work on the machine. It
+# does depend on the compiler (the baseline names its version), on the C library's allocator and
+# memcpy, and on the CPU features that valgrind reports (AVX2, but not AVX-512), because simdutf8
+# and the C library choose their code by them at run time. With a compiler other than the baseline's,
+# the counts are printed and nothing fails.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 baseline=tests/instructions/baseline.tsv
@@ -17,12 +17,12 @@ tolerance=3
 
 update=
 case ${1:-} in
-    --update) update=yes; shift; [ $# = 0 ] || { echo "--update is for all of them" >&2; exit 2; } ;;
+    --update) update=yes; shift; [ $# = 0 ] || { echo "--update takes no cases: it writes all of them" >&2; exit 2; } ;;
     -*) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 
 if ! command -v valgrind >/dev/null; then
-    echo "no valgrind here: instructions are not counted"
+    echo "valgrind is not installed: instructions are not counted"
     exit 0
 fi
 
@@ -31,7 +31,7 @@ program=$(cargo bench -p tidegate-driver --bench instructions --no-run --locked 
     sed -n 's/.*"name":"instructions".*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
 [ -n "$program" ] || { cargo bench -p tidegate-driver --bench instructions --no-run --locked; exit 1; }
 
-# instructions CASE COUNT: what the process took as a whole
+# instructions CASE COUNT: prints the instructions of the whole process
 instructions() {
     valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" "$1" "$2" 2>&1 |
         sed -n 's/^==[0-9]*== Collected : \([0-9]*\).*/\1/p'
@@ -64,8 +64,8 @@ if [ -n "$update" ]; then
     { echo "# $compiler"; echo "# path	instructions for one operation"; cat "$results"; } >"$baseline"
     echo "written: $baseline"
 elif [ "$compiler" != "$known" ]; then
-    echo "the baseline is of ${known:-no compiler}, this is $compiler: nothing is held against it"
+    echo "the baseline is of ${known:-no compiler}, this is $compiler: nothing is compared"
 elif [ "$failed" = 1 ]; then
-    echo "more instructions than the baseline and $tolerance %: make it up, or say why and --update" >&2
+    echo "more than $tolerance % above the baseline: reduce the count, or give the reason and run --update" >&2
     exit 1
 fi

@@ -1,9 +1,9 @@
-//! A chat in the browser: one room, and a server that no slow reader can fill.
+//! A browser chat with one room. A slow reader cannot use up the server's memory.
 //!
 //! `cargo run --release --example axum_chat -p tidegate-tokio --features axum [address]`
 //!
-//! Everyone has a bounded queue. Who does not take what is in it misses messages, and who misses too
-//! many in a row is dropped: nobody else waits, and memory does not grow.
+//! Each user has a bounded queue. A user whose queue is full misses messages, and one who misses too
+//! many in a row is disconnected. No other user waits, and memory does not grow.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn core::error::Error>> {
 }
 
 fn app() -> Result<Router, ConfigError> {
-    // Who takes nothing at all does not keep its task waiting for ever.
+    // A peer that reads nothing must not keep its task waiting forever.
     let config =
         Config::builder().max_message_size(MAX_LINE).write_timeout(WRITE_TIMEOUT).build()?;
     let room = Room { config: Arc::new(config), seats: Arc::default() };
@@ -51,7 +51,7 @@ async fn chat(upgrade: WebSocketUpgrade, State(room): State<Room>) -> Response {
     })
 }
 
-/// Everyone who is here.
+/// All connected users.
 #[derive(Clone)]
 struct Room {
     config: Arc<Config>,
@@ -62,7 +62,7 @@ type Seats = BTreeMap<u64, Seat>;
 
 struct Seat {
     lines: Sender<Message>,
-    /// How many were missed in a row.
+    /// How many lines the user missed in a row.
     missed: u32,
 }
 
@@ -75,7 +75,7 @@ impl Room {
         (number, receiver)
     }
 
-    /// Tells everyone. The text is shared, not copied.
+    /// Sends a line to all users. The text is shared, not copied.
     fn say(&self, line: &str) {
         let message = Message::text(line);
         self.seats().retain(|_, seat| {
@@ -86,7 +86,7 @@ impl Room {
         });
     }
 
-    /// Two things at once: every call on the socket can be cancelled.
+    /// Receives and sends with `select!`, which works because every call can be cancelled.
     async fn talk(
         &self,
         number: u64,
@@ -121,16 +121,16 @@ impl Room {
     }
 }
 
-/// Lines that wait for one reader, beside what its connection holds.
+/// Lines queued for one user, beside those in the connection's outbox.
 const QUEUE: usize = 64;
 
 /// How many lines a reader may miss in a row.
 const PATIENCE: u32 = 256;
 
-/// How long a reader may take nothing.
+/// How long a reader may read nothing.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Bytes of a line.
+/// The longest line, in bytes.
 const MAX_LINE: usize = 4 * 1024;
 
 const PAGE: &str = r#"<!doctype html><meta charset=utf-8><title>chat</title>

@@ -1,11 +1,11 @@
-//! A chat: what one says, all hear. Ctrl-C ends it.
+//! A chat server: each line goes to all users. Ctrl-C ends it.
 //!
-//! `cargo run --example chat -p tidegate-tokio [address]`, and in other terminals, one for each
-//! who takes part: `cargo run --example client -p tidegate-tokio ws://127.0.0.1:9001/anna`
+//! `cargo run --example chat -p tidegate-tokio [address]`, and in another terminal for each user:
+//! `cargo run --example client -p tidegate-tokio ws://127.0.0.1:9001/anna`
 //!
-//! The path is the name. A line is encoded once, and sent to all without a copy. Who does not take
-//! what is said (stop a client with Ctrl-Z, and say a lot) misses lines and is told how many; nobody
-//! else notices, and the server's memory stays within the marks of the slow one's outbox.
+//! The path is the user's name. A line is encoded once, and sent to all without a copy. A user who
+//! does not read (stop a client with Ctrl-Z, and send a lot) misses lines, and is told how many.
+//! Nobody else notices, and the server's memory for the slow user is bounded by the outbox.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -45,19 +45,19 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Those who take part.
+/// The connected users.
 #[derive(Default)]
 struct Room(Mutex<BTreeMap<u64, Member>>);
 
 struct Member {
     name: String,
     sender: Sender,
-    /// Lines missed and not told of.
+    /// Missed lines that the user was not yet told about.
     missed: usize,
 }
 
 impl Room {
-    /// From the opening handshake to the end of a connection.
+    /// Serves one connection from the opening handshake to its end.
     async fn attend(&self, number: u64, stream: TcpStream) -> Result<(), Error> {
         stream.set_nodelay(true)?;
         let incoming = tidegate_tokio::accept(stream).await?;
@@ -82,12 +82,12 @@ impl Room {
         ended
     }
 
-    /// Says something to all. Waits for nobody.
+    /// Sends a line to all users without waiting.
     fn say(&self, line: &str) {
         println!("{line}");
         let line = Prepared::new(line);
         self.members(|members| {
-            // In order, and under the lock: all hear all lines in the same order.
+            // Under the lock, so that all users get all lines in the same order.
             let senders = members.values().map(|member| &member.sender);
             let outcomes = broadcast(senders, &line, Slow::Skip);
             for (member, outcome) in members.values_mut().zip(outcomes) {
@@ -100,7 +100,7 @@ impl Room {
         });
     }
 
-    /// Says goodbye to all.
+    /// Closes all connections.
     async fn close(&self) {
         let members = self.members(core::mem::take);
         for Member { sender, .. } in members.into_values() {

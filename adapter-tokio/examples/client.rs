@@ -1,4 +1,4 @@
-//! A client for the terminal: lines go out, messages come in. Ctrl-D closes.
+//! A client for the terminal: sends each line, and prints each message. Ctrl-D closes.
 //!
 //! `cargo run --example client -p tidegate-tokio [url]`
 
@@ -17,7 +17,7 @@ async fn main() -> ExitCode {
         }
         Err(error) => Err(error),
     };
-    // Standard input is read in a thread of its own, which only the end of the process ends.
+    // Standard input is read in a separate thread, which ends only with the process.
     match result {
         Ok(()) => std::process::exit(0),
         Err(Error::Handshake { error, response, .. }) => {

@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release --example echo_server -p tidegate-tokio --features deflate [address]`
 //!
-//! It is what conformance suites and other implementations are pointed at: messages up to 16 MiB,
-//! any subprotocol, and permessage-deflate if it is built with the feature.
+//! The tests run conformance suites and other implementations against it. It allows messages up to
+//! 16 MiB, any subprotocol, and permessage-deflate if it is built with the feature.
 
 use core::time::Duration;
 
@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn core::error::Error>> {
     Ok(())
 }
 
-/// An echo speaks any subprotocol.
+/// Accepts any subprotocol, since an echo does not interpret messages.
 async fn whatever_is_asked_for(arrival: Arrival) -> Decision {
     match arrival.request().subprotocols().next() {
         Some(subprotocol) => Accept::new().subprotocol(subprotocol).into(),
@@ -44,7 +44,7 @@ async fn whatever_is_asked_for(arrival: Arrival) -> Decision {
 async fn echo(mut socket: WebSocket) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {
         let mut echoed = socket.feed(message).await;
-        // What came at once goes back at once, as far as there is room.
+        // Echoes all messages of one read before one flush, as far as there is room.
         while echoed.is_ok()
             && let Some(message) = socket.try_recv()
         {
@@ -54,7 +54,7 @@ async fn echo(mut socket: WebSocket) -> Result<(), Error> {
             echoed = socket.flush().await;
         }
         match echoed {
-            // The server goes down: what else comes is not echoed, and `recv` sees the end.
+            // The server is shutting down: further messages are not echoed, and `recv` gets the end.
             Ok(()) | Err(Error::Closing) => {}
             Err(error) => return Err(error),
         }

@@ -1,10 +1,10 @@
-//! Echoes WebSockets of a hyper server: over HTTP/1.1, and over HTTP/2 by the extended CONNECT
-//! (RFC 8441). What is no WebSocket gets a page.
+//! A hyper server that echoes over WebSocket: over HTTP/1.1, and over HTTP/2 by the extended CONNECT
+//! (RFC 8441). Other requests get a page.
 //!
 //! `cargo run --release --example hyper_upgrade -p tidegate-tokio --features hyper [address]`
 //!
-//! Browsers speak HTTP/2 only behind TLS, clients that know it beforehand also without: with the
-//! feature `rustls` as well, `[address certificate key]` serves TLS by these two files.
+//! Browsers use HTTP/2 only over TLS; other clients can use it without, if they know that the server
+//! supports it. With the feature `rustls`, `[address certificate key]` serves TLS with these files.
 
 use core::convert::Infallible;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use tidegate_tokio::hyper::{Refusal, Socket, enable_websockets, upgrade};
+use tidegate_tokio::hyper::{Socket, UpgradeRejection, enable_websockets, upgrade};
 use tidegate_tokio::{Config, Error};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -75,7 +75,7 @@ where
 }
 
 fn answer(mut request: Request<Incoming>, config: Arc<Config>) -> Response<Full<Bytes>> {
-    // Over HTTP/2 a GET is never a WebSocket: that is a CONNECT.
+    // Over HTTP/2 a WebSocket begins with a CONNECT, never with a GET.
     let is_page =
         request.version() == Version::HTTP_2 || !request.headers().contains_key("upgrade");
     if request.method() == Method::GET && is_page {
@@ -88,7 +88,10 @@ fn answer(mut request: Request<Incoming>, config: Arc<Config>) -> Response<Full<
     }
 }
 
-fn accept(request: &mut Request<Incoming>, config: Arc<Config>) -> Result<Response<()>, Refusal> {
+fn accept(
+    request: &mut Request<Incoming>,
+    config: Arc<Config>,
+) -> Result<Response<()>, UpgradeRejection> {
     let mut upgrade = upgrade(request)?.config(config);
     if let Some(chosen) = upgrade.request().select_subprotocol(&["echo"]).map(String::from) {
         upgrade = upgrade.subprotocol(chosen);
@@ -127,7 +130,7 @@ mod tls {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain, PrivateKeyDer::from_pem_file(key)?)?;
-        // Who knows both speaks HTTP/2, and asks for a WebSocket by the extended CONNECT.
+        // A client that supports both uses HTTP/2, and then the extended CONNECT for WebSockets.
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }

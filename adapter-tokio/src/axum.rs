@@ -1,5 +1,5 @@
-//! WebSocket in an application of [axum], in the style of axum's own extractor: over HTTP/1.1, and
-//! over HTTP/2 by the extended CONNECT (RFC 8441).
+//! WebSocket in an [axum] application, with an extractor like axum's own. It works over HTTP/1.1, and
+//! over HTTP/2 with the extended CONNECT (RFC 8441).
 //!
 //! ```
 //! use axum::Router;
@@ -7,7 +7,7 @@
 //! use axum::routing::any;
 //! use tidegate_tokio::axum::{Socket, WebSocketUpgrade};
 //!
-//! // `any`: over HTTP/1.1 the method is GET, over HTTP/2 it is CONNECT.
+//! // `any`, because the method is GET over HTTP/1.1 and CONNECT over HTTP/2.
 //! let app: Router = Router::new().route("/echo", any(echo));
 //!
 //! async fn echo(upgrade: WebSocketUpgrade) -> Response {
@@ -23,10 +23,10 @@
 //!
 //! # HTTP/2
 //!
-//! `axum::serve` leaves hyper's windows as they are: two sockets whose handlers take no messages
-//! then stop every other socket, request and upload of the same HTTP/2 connection
-//! ([why](crate::hyper#http2)), and it cannot be told otherwise. A server that speaks HTTP/2 with
-//! its clients directly accepts by itself:
+//! `axum::serve` uses hyper's default windows and has no setting for them. With these, two sockets
+//! whose handlers take no messages block every other socket, request and upload of the same HTTP/2
+//! connection ([why](crate::hyper#http2)). A server that its clients reach directly by HTTP/2 should
+//! therefore accept connections itself:
 //!
 //! ```
 //! use core::time::Duration;
@@ -49,7 +49,7 @@
 //!         tokio::spawn(async move {
 //!             let mut builder = Builder::new(TokioExecutor::new());
 //!             enable_websockets(&mut builder);
-//!             // How a connection ends is its client's affair.
+//!             // A connection that fails concerns its client only.
 //!             let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
 //!         });
 //!     }
@@ -58,9 +58,9 @@
 //!
 //! # Shutting down
 //!
-//! axum's graceful shutdown knows no WebSockets. Over HTTP/1.1 it forgets those that are open, and
-//! they are cut when the process ends; over HTTP/2 it waits for them, for ever if nobody closes
-//! them. So the application tells its handlers, and waits for them:
+//! axum's graceful shutdown does not know about WebSockets. Over HTTP/1.1 it does not wait for open
+//! ones, and they are cut when the process ends. Over HTTP/2 it waits for them, forever if nobody
+//! closes them. So the application must tell its handlers and wait for them:
 //!
 //! ```
 //! use core::time::Duration;
@@ -85,11 +85,11 @@
 //!     };
 //!     let serving = async {
 //!         let served = axum::serve(listener, app).with_graceful_shutdown(signal).await;
-//!         // Until the last handler has dropped its receiver.
+//!         // Waits until the last handler has dropped its receiver.
 //!         stop.closed().await;
 //!         served
 //!     };
-//!     // What is still open then is cut.
+//!     // Cuts the connections that are still open after ten seconds.
 //!     let _ = timeout(Duration::from_secs(10), serving).await;
 //! }
 //!
@@ -108,7 +108,7 @@
 //!             () = &mut handler => return,
 //!             _ = stop.wait_for(|stop| *stop) => {}
 //!         }
-//!         // `recv` goes on to the end of the closing handshake.
+//!         // The handler continues with `recv` until the closing handshake is complete.
 //!         let _ = closer.close(CloseCode::GOING_AWAY);
 //!         handler.await;
 //!     })
@@ -131,13 +131,14 @@ use tidegate_core::handshake::{Request, Upgrade as Checked};
 use tidegate_driver::Error;
 
 pub use crate::hyper::Socket;
-use crate::hyper::{Refusal, Upgrade};
+use crate::hyper::{Upgrade, UpgradeRejection};
 
-/// Extracts a request for a WebSocket. What is none is rejected: 405, 426 or 400.
+/// An extractor for a request that asks for a WebSocket. Other requests are rejected with 405, 426 or
+/// 400.
 ///
-/// Extractors beside it can take the state, the path or the user; a handler that returns something
-/// else than [`on_upgrade`](Self::on_upgrade) gives rejects the request with that.
-#[must_use = "it waits for `on_upgrade`"]
+/// It can be combined with other extractors. To reject a request, the handler returns any other
+/// response than that of [`on_upgrade`](Self::on_upgrade).
+#[must_use = "without `on_upgrade` there is no WebSocket"]
 pub struct WebSocketUpgrade {
     upgrade: Upgrade,
     selected: Option<String>,
@@ -147,13 +148,13 @@ pub struct WebSocketUpgrade {
 type OnFailed = Box<dyn FnOnce(Error) + Send>;
 
 impl WebSocketUpgrade {
-    /// What the client asks for.
+    /// The request of the client.
     pub fn request(&self) -> &Request {
         self.upgrade.request()
     }
 
-    /// Names the subprotocols that the handler speaks. The first of the client's that is one of them
-    /// is chosen; if there is none, none is.
+    /// Sets the subprotocols that the handler supports. The first one of the client's list that is
+    /// among them is chosen; if there is none, the connection has no subprotocol.
     pub fn protocols<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -161,31 +162,31 @@ impl WebSocketUpgrade {
         self
     }
 
-    /// The subprotocol that was chosen.
+    /// The chosen subprotocol.
     pub fn selected_protocol(&self) -> Option<&str> {
         self.selected.as_deref()
     }
 
-    /// Adds a header field to the answer.
+    /// Adds a header to the response.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.upgrade = self.upgrade.header(name, value);
         self
     }
 
-    /// Sets up the connection. With options for permessage-deflate, that is negotiated.
+    /// Sets the configuration of the connection. If it enables permessage-deflate, that is negotiated.
     pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
         self.upgrade = self.upgrade.config(config);
         self
     }
 
-    /// Sets what is called if the answer cannot be sent, and so no WebSocket comes to be.
+    /// Sets a callback for the case that the response cannot be sent, so that there is no WebSocket.
     pub fn on_failed_upgrade(mut self, callback: impl FnOnce(Error) + Send + 'static) -> Self {
         self.on_failed = Some(Box::new(callback));
         self
     }
 
-    /// Accepts: gives the answer, and runs `callback` with the WebSocket in a task of its own when
-    /// the answer is sent.
+    /// Accepts the request. Returns the response, and runs `callback` with the WebSocket in a task of
+    /// its own once the response is sent.
     pub fn on_upgrade<C, F>(self, callback: C) -> Response
     where
         C: FnOnce(Socket) -> F + Send + 'static,
@@ -209,7 +210,7 @@ impl WebSocketUpgrade {
                 });
                 response.map(|()| Body::empty())
             }
-            Err(refusal) => refusal.into_response().map(Body::from),
+            Err(rejection) => rejection.into_response().map(Body::from),
         }
     }
 }
@@ -220,7 +221,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebSocketRejection> {
         let protocol = parts.extensions.get::<Protocol>().map(Protocol::as_str);
         let checked = Checked::check_parts(parts, protocol)
-            .map_err(|error| WebSocketRejection(Refusal::request(error, parts.version)))?;
+            .map_err(|error| WebSocketRejection(UpgradeRejection::request(error, parts.version)))?;
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
         let upgrade =
             Upgrade::new(checked, on_upgrade, parts.version).map_err(WebSocketRejection)?;
@@ -237,13 +238,13 @@ impl fmt::Debug for WebSocketUpgrade {
     }
 }
 
-/// Why a request is not one for a WebSocket: an answer with the right status.
+/// Why a request is rejected. As a response, it has the right status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WebSocketRejection(Refusal);
+pub struct WebSocketRejection(UpgradeRejection);
 
 impl WebSocketRejection {
-    /// What is wrong.
-    pub fn refusal(&self) -> &Refusal {
+    /// Why the request is not upgraded.
+    pub fn rejection(&self) -> &UpgradeRejection {
         &self.0
     }
 }

@@ -1,23 +1,23 @@
-//! WebSocket in a server of [hyper]: the upgrade of HTTP/1.1, and the extended CONNECT of HTTP/2
-//! (RFC 8441), for which the server must be set up by [`enable_websockets`].
+//! WebSocket in a [hyper] server: the upgrade of HTTP/1.1, and the extended CONNECT of HTTP/2
+//! (RFC 8441), which [`enable_websockets`] allows.
 //!
 //! ```
 //! use bytes::Bytes;
 //! use hyper::{Request, Response};
 //! use tidegate_tokio::hyper::{Socket, upgrade};
 //!
-//! // The body of the answer may be of any type.
+//! // The body of the response may be of any type.
 //! fn service<B>(mut request: Request<B>) -> Response<Bytes> {
 //!     let upgrade = match upgrade(&mut request) {
 //!         Ok(upgrade) => upgrade,
-//!         Err(refusal) => return refusal.into_response(),
+//!         Err(rejection) => return rejection.into_response(),
 //!     };
 //!     match upgrade.accept() {
 //!         Ok((response, opening)) => {
 //!             tokio::spawn(async move { echo(opening.await?).await });
 //!             response.map(|()| Bytes::new())
 //!         }
-//!         Err(refusal) => refusal.into_response(),
+//!         Err(rejection) => rejection.into_response(),
 //!     }
 //! }
 //!
@@ -31,68 +31,70 @@
 //!
 //! # HTTP/2
 //!
-//! The sockets of an HTTP/2 connection share it with each other and with ordinary requests. A
-//! socket whose handler takes no messages leaves what its peer sent in two windows: its own, and
-//! the one of the connection. By hyper's defaults both are 1 MiB, and two such sockets stop
-//! everything that the client sends on that connection. [`enable_websockets`] makes the window of a
-//! stream small and that of the connection large, so that they stop nobody else.
+//! All sockets on an HTTP/2 connection share it with each other and with ordinary requests. If a
+//! handler takes no messages, the data of its peer fills two flow-control windows: that of the
+//! stream and that of the whole connection. In hyper both are 1 MiB by default, so two such sockets
+//! block everything that the client sends on that connection. [`enable_websockets`] makes the
+//! window of a stream small and that of the connection large, so that slow sockets block nobody
+//! else.
 //!
-//! What hyper holds for a stream comes on top of [`Config::memory_bound`]:
+//! hyper's own memory for a stream comes on top of [`Config::memory_bound`]:
 //!
-//! | what | at most | by hyper's defaults |
+//! | data | at most | with hyper's defaults |
 //! |---|---|---|
-//! | received, and not read behind a closed gate | [`STREAM_WINDOW`], 64 KiB | 1 MiB |
-//! | sent, and not admitted by the peer's window | 64 KiB | 64 KiB |
-//! | admitted, and not taken by TCP | [`SEND_BUFFER`], 64 KiB | 400 KiB |
+//! | received, but not read because the receive queue is full | [`STREAM_WINDOW`], 64 KiB | 1 MiB |
+//! | sent, but not yet admitted by the peer's window | 64 KiB | 64 KiB |
+//! | admitted, but not yet accepted by TCP | [`SEND_BUFFER`], 64 KiB | 400 KiB |
 //!
-//! When a socket is dropped while its peer takes nothing, hyper keeps what was sent until the peer
-//! takes it, resets the stream, or the connection ends. A connection has 200 streams at a time,
-//! unless the server allows more.
+//! If a socket is dropped while its peer reads nothing, hyper keeps the sent data until the peer
+//! reads it or resets the stream, or until the connection ends. A connection has 200 streams at a
+//! time, unless the server allows more.
 //!
 //! [hyper]: https://hyper.rs
 
 use alloc::sync::Arc;
 use core::fmt;
-use core::pin::Pin;
-use core::task::{Context, Poll, ready};
-use std::io::{self, IoSlice};
+use std::io;
 
 use hyper::body::Bytes;
 use hyper::ext::Protocol;
 use hyper::http::{Request as HttpRequest, Response, StatusCode, Version};
-use hyper::rt::{Read, ReadBuf, Write};
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use tidegate_core::Config;
 use tidegate_core::handshake::{
     AcceptError, Acceptance, HandshakeError, Request, Upgrade as Checked, refusal_response,
 };
-use tidegate_driver::{ByteStream, Clock, Error};
+use tidegate_driver::{Clock, Error};
 
 mod settings;
+mod stream;
 
 pub use self::settings::{CONNECTION_WINDOW, SEND_BUFFER, STREAM_WINDOW, enable_websockets};
+pub use self::stream::HyperStream;
 use crate::TokioClock;
 
-/// A WebSocket on a connection of hyper, or on a stream of one.
+/// A WebSocket on an upgraded connection of HTTP/1.1, or on a stream of HTTP/2.
 pub type Socket = tidegate_driver::WebSocket<HyperStream, TokioClock>;
 
-/// Checks a request, and takes its upgrade out of it if it is valid.
+/// Checks a request. If it is valid, takes the upgrade out of its extensions.
 ///
 /// # Errors
 ///
-/// [`Refusal`]: the request is not one for a WebSocket, or its connection cannot be upgraded.
-pub fn upgrade<B>(request: &mut HttpRequest<B>) -> Result<Upgrade, Refusal> {
+/// [`UpgradeRejection`]: the request does not ask for a WebSocket, or its connection cannot be
+/// upgraded.
+pub fn upgrade<B>(request: &mut HttpRequest<B>) -> Result<Upgrade, UpgradeRejection> {
     let protocol = request.extensions().get::<Protocol>().map(Protocol::as_str);
     let checked = Checked::check(request, protocol);
     let version = request.version();
-    let checked = checked.map_err(|error| Refusal { cause: Cause::Request(error), version })?;
+    let checked =
+        checked.map_err(|error| UpgradeRejection { cause: Cause::Request(error), version })?;
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
     Upgrade::new(checked, on_upgrade, version)
 }
 
-/// A valid request, for the application to decide about. Whoever rejects it answers something else.
+/// A valid request, for the application to accept. To reject it, return any other response.
 #[derive(Debug)]
-#[must_use = "it waits to be accepted"]
+#[must_use = "the client waits for it to be accepted"]
 pub struct Upgrade {
     checked: Checked,
     acceptance: Acceptance,
@@ -106,53 +108,58 @@ impl Upgrade {
         checked: Checked,
         on_upgrade: Option<OnUpgrade>,
         version: Version,
-    ) -> Result<Self, Refusal> {
-        let on_upgrade = on_upgrade.ok_or(Refusal { cause: Cause::NotUpgradable, version })?;
+    ) -> Result<Self, UpgradeRejection> {
+        let on_upgrade =
+            on_upgrade.ok_or(UpgradeRejection { cause: Cause::NotUpgradable, version })?;
         let (acceptance, config) = (Acceptance::new(), Arc::default());
         Ok(Self { checked, acceptance, config, on_upgrade, version })
     }
 
-    /// What the client asks for.
+    /// The request of the client.
     pub fn request(&self) -> &Request {
         self.checked.request()
     }
 
-    /// Chooses a subprotocol: one that the client offered, such as
-    /// [`Request::select_subprotocol`] gives.
+    /// Chooses a subprotocol. The client must have offered it: see
+    /// [`Request::select_subprotocol`].
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.acceptance = self.acceptance.subprotocol(name);
         self
     }
 
-    /// Adds a header field to the answer.
+    /// Adds a header to the response.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.acceptance = self.acceptance.header(name, value);
         self
     }
 
-    /// Sets up the connection. With options for permessage-deflate, that is negotiated.
+    /// Sets the configuration of the connection. If it enables permessage-deflate, that is negotiated.
     pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
         self.config = config.into();
         self
     }
 
-    /// Gives the answer, and what becomes the WebSocket when hyper has sent it: to be awaited in
-    /// another task, since hyper sends nothing before the service has returned the answer.
+    /// Accepts the request. Returns the response, and a future that becomes the WebSocket once hyper
+    /// has sent the response. Await it in another task: hyper sends nothing before the service has
+    /// returned the response.
     ///
-    /// That future gives [`Error::Io`] if the answer could not be sent. Cancelled, it closes the
-    /// stream.
+    /// The future returns [`Error::Io`] if the response could not be sent. If it is dropped, the
+    /// stream is closed.
     ///
     /// # Errors
     ///
-    /// [`Refusal`], a 500: the client did not offer the subprotocol, or a header cannot be added.
+    /// [`UpgradeRejection`] with the status 500: the client did not offer the subprotocol, or a header
+    /// cannot be added.
     pub fn accept(
         self,
-    ) -> Result<(Response<()>, impl Future<Output = Result<Socket, Error>> + Send + 'static), Refusal>
-    {
+    ) -> Result<
+        (Response<()>, impl Future<Output = Result<Socket, Error>> + Send + 'static),
+        UpgradeRejection,
+    > {
         let Self { checked, acceptance, config, on_upgrade, version } = self;
         let accepted = checked.accept(acceptance.configured(&config));
         let (response, accepted) =
-            accepted.map_err(|error| Refusal { cause: Cause::Answer(error), version })?;
+            accepted.map_err(|error| UpgradeRejection { cause: Cause::Answer(error), version })?;
         let opening = async move {
             let upgraded = on_upgrade.await.map_err(io::Error::other)?;
             let stream = HyperStream::new(upgraded, version);
@@ -166,9 +173,9 @@ impl Upgrade {
     }
 }
 
-/// Why there is no upgrade.
+/// Why a request is not upgraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct UpgradeRejection {
     cause: Cause,
     version: Version,
 }
@@ -180,13 +187,13 @@ enum Cause {
     Answer(AcceptError),
 }
 
-impl Refusal {
+impl UpgradeRejection {
     #[cfg(feature = "axum")]
     pub(crate) fn request(error: HandshakeError, version: Version) -> Self {
         Self { cause: Cause::Request(error), version }
     }
 
-    /// What is wrong with the request, if it is the request.
+    /// What is wrong with the request. `None` if the request is valid.
     pub fn handshake_error(&self) -> Option<HandshakeError> {
         match self.cause {
             Cause::Request(error) => Some(error),
@@ -194,8 +201,8 @@ impl Refusal {
         }
     }
 
-    /// The answer: 405, 426 or 400 for a request that is not valid, 500 for a mistake of the
-    /// application.
+    /// Converts it into a response: 405, 426 or 400 for a request that is not valid, 500 for a mistake
+    /// of the application.
     pub fn into_response(self) -> Response<Bytes> {
         match self.cause {
             Cause::Request(error) => refusal_response(error, self.version),
@@ -209,7 +216,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for UpgradeRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             Cause::Request(error) => error.fmt(f),
@@ -219,69 +226,4 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl core::error::Error for Refusal {}
-
-/// What hyper gives for an upgraded connection, as a stream.
-#[derive(Debug)]
-pub struct HyperStream {
-    upgraded: Upgraded,
-    /// Whether output goes to hyper in pieces of [`PIECE`].
-    in_pieces: bool,
-}
-
-impl HyperStream {
-    fn new(upgraded: Upgraded, version: Version) -> Self {
-        // Where hyper cannot write several slices at once, it writes the first: a frame's header.
-        let in_pieces = version == Version::HTTP_2 || !upgraded.is_write_vectored();
-        Self { upgraded, in_pieces }
-    }
-}
-
-impl ByteStream for HyperStream {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(buffer);
-        ready!(Pin::new(&mut self.upgraded).poll_read(cx, buffer.unfilled()))?;
-        Poll::Ready(Ok(buffer.filled().len()))
-    }
-
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let upgraded = Pin::new(&mut self.upgraded);
-        match slices {
-            [first, ..] if self.in_pieces && first.len() >= PIECE => {
-                upgraded.poll_write(cx, first.get(..PIECE).unwrap_or(first))
-            }
-            [slice] => upgraded.poll_write(cx, slice),
-            slices if self.in_pieces => upgraded.poll_write(cx, &join(slices)),
-            slices => upgraded.poll_write_vectored(cx, slices),
-        }
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.upgraded).poll_flush(cx)
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.upgraded).poll_shutdown(cx)
-    }
-}
-
-/// The first [`PIECE`] bytes of these slices: a frame's header goes with what follows it, and not
-/// as a DATA frame of its own.
-fn join(slices: &[IoSlice<'_>]) -> Vec<u8> {
-    let length = slices.iter().map(|slice| slice.len()).sum::<usize>().min(PIECE);
-    let mut joined = Vec::with_capacity(length);
-    for slice in slices {
-        let count = slice.len().min(length - joined.len());
-        joined.extend_from_slice(slice.get(..count).unwrap_or_default());
-    }
-    joined
-}
-
-/// How much is handed to a stream of HTTP/2 at a time: a DATA frame (RFC 9113 §4.2: 16,384 bytes
-/// unless the peer allows more). hyper takes up to four such pieces that the window does not admit,
-/// and copies each whole, whatever its length: larger ones would only wait there.
-const PIECE: usize = 16 * 1024;
+impl core::error::Error for UpgradeRejection {}

@@ -1,21 +1,22 @@
-//! A WebSocket on blocking sockets and threads, with nothing but `std` around the core.
+//! A WebSocket server and client on blocking sockets and threads, with only `std` and the core.
 //!
 //!     cargo run -p tidegate-core --example blocking             # server and client in one process
 //!     cargo run -p tidegate-core --example blocking -- server 127.0.0.1:9001
 //!     cargo run -p tidegate-core --example blocking -- client 127.0.0.1:9001
 //!
-//! A blocking thread can wait for one thing at a time, and a connection must go on reading while a
-//! write is stuck (two busy peers would lock each other otherwise). So each connection has two
-//! threads, one that reads and one that writes. To `event_loop::Operations` they are what io_uring
-//! would be: they get operations to do, and say when these are done. What to take from here: nobody
-//! holds the lock while the network is waited for, and the thread that reads keeps the time.
+//! A blocked thread waits for one thing only, but a connection must go on reading while a write is
+//! blocked, because two busy peers would otherwise wait for each other forever. So each connection
+//! has a thread that reads and a thread that writes. `event_loop::Operations` uses them as it would
+//! use io_uring: it gives them operations, and they report when these are complete. Two points are
+//! worth copying: no thread holds the lock while it waits for the network, and the reading thread
+//! handles the deadlines.
 
 #![allow(
     clippy::disallowed_methods,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
     clippy::wildcard_enum_match_arm,
-    reason = "an event loop has a clock and std, and does not care for every event"
+    reason = "an event loop reads a clock and uses std, and ignores most kinds of event"
 )]
 
 use std::error::Error;
@@ -56,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn serve(listener: &TcpListener) {
     for stream in listener.incoming() {
-        // A thread of its own for the opening handshake; the connection then has two.
+        // One thread for the opening handshake. The connection then starts its two threads.
         thread::spawn(move || {
             let opened = stream.map_err(Into::into).and_then(accept);
             if let Err(error) = opened {
@@ -77,10 +78,10 @@ fn talk(address: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A connection that threads share.
+/// A connection that its two threads and the application share.
 struct Socket<H> {
     shared: Mutex<Shared<H>>,
-    /// Told whenever somebody has changed what is shared.
+    /// Notified whenever the shared state has changed.
     changed: Condvar,
     clock: Clock,
     stream: TcpStream,
@@ -89,15 +90,15 @@ struct Socket<H> {
 struct Shared<H> {
     connection: Connection,
     operations: Operations,
-    /// What the two threads are to do next.
+    /// The next operations for the two threads.
     receive: Option<usize>,
     send: Option<Bytes>,
     handler: H,
     is_over: bool,
 }
 
-/// The application of a server: it answers where it is told. There is room for one answer to each
-/// message: sending fails only if we are closing.
+/// The server's application: answers each message when it is handed over. There is always room for
+/// one answer to each message, so sending fails only while the connection is closing.
 fn echo(connection: &mut Connection, event: Event) {
     match event {
         Event::Message(message) => drop(connection.send(message)),
@@ -106,7 +107,7 @@ fn echo(connection: &mut Connection, event: Event) {
     }
 }
 
-/// The application of a client that asks for one message after the other.
+/// The client's application: keeps one message until the client asks for it.
 #[derive(Default)]
 struct Inbox {
     message: Option<Message>,
@@ -121,14 +122,14 @@ impl Handler for Inbox {
         }
     }
 
-    /// The next one waits in the connection. That is how the gate closes.
+    /// Further messages stay in the connection until this one is taken, and so the gate can close.
     fn is_ready(&self) -> bool {
         self.message.is_none()
     }
 }
 
 impl Socket<Inbox> {
-    /// The next message; `None` when the connection is over.
+    /// The next message, or `None` when the connection has ended.
     fn receive(&self) -> Option<Message> {
         let mut shared = self.lock();
         loop {
@@ -145,7 +146,7 @@ impl Socket<Inbox> {
 }
 
 impl<H: Handler + Send + 'static> Socket<H> {
-    /// Runs a connection on a stream: two threads that end with it.
+    /// Starts the two threads of a connection. They end when the connection does.
     fn start(connection: Connection, stream: TcpStream, clock: Clock, handler: H) -> Arc<Self> {
         let operations = Operations::default();
         let (receive, send, is_over) = (None, None, false);
@@ -159,7 +160,7 @@ impl<H: Handler + Send + 'static> Socket<H> {
         socket
     }
 
-    /// Sends a message; waits while the outbox is full.
+    /// Sends a message, and waits while the outbox is full.
     fn send(&self, mut message: Message) -> Result<(), Box<dyn Error>> {
         let mut shared = self.lock();
         loop {
@@ -179,12 +180,12 @@ impl<H: Handler + Send + 'static> Socket<H> {
 
     fn close(&self, code: CloseCode, reason: &'static str) {
         let mut shared = self.lock();
-        // An error says that it is closing already.
+        // An error means that the connection is already closing.
         let _ = shared.connection.close(self.clock.now(), CloseFrame::new(code, reason));
         self.go_on(&mut shared);
     }
 
-    /// Something has changed: says what the threads are to do next.
+    /// Computes the next operations for the threads. Called after every change.
     fn go_on(&self, shared: &mut Shared<H>) {
         let Shared { connection, operations, receive, send, handler, is_over } = shared;
         match operations.next(connection, self.clock.now(), handler) {
@@ -205,8 +206,9 @@ impl<H: Handler + Send + 'static> Socket<H> {
         self.changed.notify_all();
     }
 
-    /// The reading thread. It keeps the time, too: only it knows that it has looked and that nothing
-    /// came. While the gate is closed it is asked for nothing, and TCP slows the peer down.
+    /// The reading thread. It also handles the deadlines, because only this thread knows that it has
+    /// read and that nothing came. While the gate is closed it gets no operation, and TCP slows the
+    /// peer down.
     fn read(&self) {
         let mut buffer = vec![0; READ_SIZE];
         loop {
@@ -243,12 +245,12 @@ impl<H: Handler + Send + 'static> Socket<H> {
         }
     }
 
-    /// The writing thread: writes what it is given.
+    /// The writing thread.
     fn write(&self) {
         let mut shared = self.lock();
         loop {
             if let Some(bytes) = shared.send.take() {
-                // The lock is not held while the network is waited for.
+                // The lock must not be held while this waits for the network.
                 drop(shared);
                 let written = (&self.stream).write(&bytes);
                 shared = self.lock();
@@ -263,7 +265,7 @@ impl<H: Handler + Send + 'static> Socket<H> {
         }
     }
 
-    /// Lets a deadline that has come take effect.
+    /// Handles a deadline that has come.
     fn keep_time(&self, shared: &mut Shared<H>) {
         let now = self.clock.now();
         if shared.connection.poll_timeout().is_some_and(|deadline| deadline <= now) {
@@ -272,17 +274,17 @@ impl<H: Handler + Send + 'static> Socket<H> {
         }
     }
 
-    /// Waits until somebody has changed what is shared.
+    /// Waits until another thread has changed the shared state.
     fn wait<'a>(&self, shared: MutexGuard<'a, Shared<H>>) -> MutexGuard<'a, Shared<H>> {
         self.changed.wait(shared).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long to look for input. A deadline may come in meanwhile that is earlier: it takes effect
-    /// a second late at most.
+    /// How long a read may wait. At most one second, because an earlier deadline that is set while
+    /// the read waits takes effect only after the read.
     fn patience(&self, connection: &Connection) -> Duration {
         let deadline = connection.poll_timeout().unwrap_or(Timestamp::MAX);
         let patience = deadline.saturating_duration_since(self.clock.now());
-        // A socket takes no zero for a timeout.
+        // A socket refuses a timeout of zero.
         patience.clamp(Duration::from_millis(1), Duration::from_secs(1))
     }
 
@@ -305,7 +307,7 @@ fn accept(stream: TcpStream) -> Result<(), Box<dyn Error>> {
         }
     }
     if handshake.request().is_some() {
-        // Here an application looks at the path, the origin and the headers, or rejects.
+        // A real application checks the path, the origin and the headers here, and may reject.
         handshake.accept(Acceptance::new())?;
     }
     let answer = std::mem::take(handshake.output());
@@ -346,7 +348,7 @@ fn connect(address: &str) -> Result<Arc<Socket<Inbox>>, Box<dyn Error>> {
     }
 }
 
-/// Reads; `None` if the deadline came first.
+/// Reads. Returns `None` if the deadline came first.
 fn read_until(
     mut stream: &TcpStream,
     clock: &Clock,
@@ -366,7 +368,7 @@ fn is_timeout(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-/// The clock that the core is told: one origin, and what has elapsed since.
+/// The clock for the core: the time since one fixed origin.
 #[derive(Clone, Copy)]
 struct Clock(Instant);
 
@@ -380,8 +382,9 @@ impl Clock {
     }
 }
 
-/// A program that talks to others takes 32 bytes from the operating system, by the crate
-/// `getrandom`: masking keys must be unpredictable (RFC 6455 §10.3). This one talks to itself.
+/// A fixed seed, since this program communicates only with itself. Others must take 32 bytes from
+/// the operating system, with the crate `getrandom`: masking keys must be unpredictable (RFC 6455
+/// §10.3).
 fn seed_for_a_demonstration() -> [u8; 32] {
     let mut seed = [0; 32];
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -2,21 +2,21 @@
 //!
 //!     cargo run --release -p tidegate-core --example mio_echo -- 127.0.0.1:9001
 //!
-//! The reference for event loops that are told when a socket is ready. `event_loop::turn` does the
-//! work of a connection. What is left for the loop, and shown here:
+//! The reference for event loops on a readiness API. `event_loop::turn` does the work of a
+//! connection. This example shows what is left for the loop:
 //!
-//! - It registers for just what a connection waits for: no interest in reading while the gate is
-//!   closed. That alone slows a fast sender down.
-//! - It calls again when a deadline has come, and after `Turn::Again`, when the others had their
-//!   turn.
-//! - The read buffer is its own. An idle connection holds none.
+//! - It registers only for what a connection waits for: not for reading while the gate is closed.
+//!   That alone slows a fast sender down.
+//! - It calls `turn` again when a deadline has come, and after `Turn::Again`, when the other
+//!   connections have run.
+//! - It owns the read buffer, so an idle connection holds none.
 
 #![allow(
     clippy::disallowed_methods,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
     clippy::wildcard_enum_match_arm,
-    reason = "an event loop has a clock and std, and does not care for every event"
+    reason = "an event loop reads a clock and uses std, and ignores most kinds of event"
 )]
 
 use std::collections::BTreeMap;
@@ -68,24 +68,24 @@ fn main() -> io::Result<()> {
 struct Server {
     peers: BTreeMap<usize, Peer>,
     next: usize,
-    /// One for all: what is read is handed over at once.
+    /// Shared by all connections, since the core takes everything out of it at once.
     buffer: Vec<u8>,
     origin: Instant,
     config: Arc<Config>,
-    /// When to accept again, if that failed.
+    /// When to accept again after a failure.
     accepts_at: Option<Timestamp>,
 }
 
 struct Peer {
     stream: TcpStream,
     state: State,
-    /// What the poller tells of.
+    /// The readiness that the poller reports.
     interest: Option<Interest>,
-    /// When to call without that.
+    /// When to call `turn` without it.
     until: Option<Timestamp>,
 }
 
-/// Boxed where they differ much in size.
+/// Boxed, because the variants differ much in size.
 enum State {
     Opening(Box<ServerHandshake>),
     Open(Box<Connection>),
@@ -107,8 +107,9 @@ impl Server {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => {
-                    // A peer that has gone already, or no descriptor left: the others go on, and
-                    // those who wait are accepted a little later. Nobody tells of them again.
+                    // The peer has gone already, or no file descriptor is left. Existing connections
+                    // go on. Accept again after a pause: the poller does not report the waiting
+                    // clients a second time.
                     eprintln!("accept: {error}");
                     self.accepts_at = Some(self.now() + ACCEPT_PAUSE);
                     return;
@@ -117,13 +118,13 @@ impl Server {
         }
     }
 
-    /// A peer's stream is ready, or its deadline has come.
+    /// Runs a peer whose stream is ready or whose deadline has come.
     fn turn(&mut self, token: Token, registry: &Registry) {
         let now = self.now();
         let Some(peer) = self.peers.get_mut(&token.0) else { return };
         let kept = match peer.turn(now, &self.config, &mut self.buffer) {
             Some(Next::Wait(wait)) => peer.wait(wait, token, registry),
-            // At once, but after the others: `expire` comes when all of them had their turn.
+            // At once, but after the others: `expire` runs after all ready peers.
             Some(Next::Again) => {
                 peer.until = Some(now);
                 Ok(())
@@ -151,12 +152,12 @@ impl Server {
         }
     }
 
-    /// How long the loop may sleep. A server with very many connections keeps a heap instead.
+    /// How long the loop may sleep. A server with very many connections would use a heap instead.
     fn patience(&self) -> Option<Duration> {
         let deadlines = self.peers.values().filter_map(|peer| peer.until);
         let patience =
             deadlines.chain(self.accepts_at).min()?.saturating_duration_since(self.now());
-        // Rounded up: epoll counts milliseconds, and half a one would be none.
+        // Rounded up: epoll counts milliseconds, and would round half a millisecond down to zero.
         Some(if patience.is_zero() { patience } else { patience + Duration::from_millis(1) })
     }
 
@@ -165,21 +166,21 @@ impl Server {
     }
 }
 
-/// How a turn ended, whichever it was.
+/// The result of one turn, of a handshake or of a connection.
 enum Next {
     Wait(Wait),
     Again,
 }
 
 impl Peer {
-    /// Everything that can be done without waiting. `None`: it is over.
+    /// Does everything that is possible without waiting. Returns `None` when the peer is done.
     fn turn(&mut self, now: Timestamp, config: &Arc<Config>, buffer: &mut [u8]) -> Option<Next> {
         let shut_down = |stream: &mut TcpStream| stream.shutdown(Shutdown::Write);
         let mut stream = WithShutdown::new(&mut self.stream, shut_down);
         if let State::Opening(handshake) = &mut self.state {
             let turn = accept(handshake, &mut stream, buffer, now);
             if handshake.request().is_some() && !handshake.is_accepted() {
-                // Here a server looks at the path, the origin and the headers, or rejects.
+                // A real server checks the path, the origin and the headers here, and may reject.
                 handshake.accept(Acceptance::new()).ok()?;
             }
             if !handshake.is_accepted() {
@@ -194,7 +195,7 @@ impl Peer {
         next(turn(connection, &mut stream, buffer, now, application))
     }
 
-    /// Registers for what the connection waits for, and for nothing else.
+    /// Registers with the poller only for what the connection waits for.
     fn wait(
         &mut self,
         wait: Wait,
@@ -206,7 +207,7 @@ impl Peer {
             (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
             (true, false) => Some(Interest::READABLE),
             (false, true) => Some(Interest::WRITABLE),
-            (false, false) => None, // the application takes nothing: this one always does
+            (false, false) => None, // only if the application takes nothing, but this one always does
         };
         match (self.interest, wanted) {
             (before, wanted) if before == wanted => {}
@@ -219,7 +220,7 @@ impl Peer {
     }
 }
 
-/// An echo. There is room for one answer to each message: sending fails only if we are closing.
+/// Echoes. There is room for one answer to each message, so sending fails only while closing.
 fn application(connection: &mut Connection, event: Event) {
     match event {
         Event::Message(message) => drop(connection.send(message)),

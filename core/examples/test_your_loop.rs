@@ -1,15 +1,15 @@
-//! How to test what is yours: an event loop around a connection, and a parser of frames.
+//! How to test your own code: an event loop around a connection, and a frame parser.
 //!
-//! `EventLoop` and `Parser` stand for your code. The properties below are what to ask of it:
+//! `EventLoop` and `Parser` stand for your code. The properties below are the ones to test:
 //!
 //! ```text
 //! cargo test -p tidegate-core --features testing --example test_your_loop
 //! ```
 //!
-//! (or `cargo run`, which asks the same). A failing case is shrunk by proptest to the shortest
-//! session, the fewest pieces and the mildest conditions that still fail.
+//! (or `cargo run`, which tests the same). proptest shrinks a failing case to the shortest session,
+//! the fewest pieces and the best network conditions that still fail.
 
-#![allow(clippy::wildcard_enum_match_arm, reason = "an application does not care for every event")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "an application ignores most kinds of event")]
 
 use std::io::{Read, Write};
 
@@ -22,14 +22,14 @@ use tidegate_core::{
 };
 
 // ---------------------------------------------------------------------------------------------
-// What is tested.
+// The code under test.
 
-/// An event loop of somebody's own: an echo on one non-blocking stream, by the loop of the core.
+/// Your event loop: an echo on one non-blocking stream, here with the core's `event_loop`.
 struct EventLoop<S> {
     connection: Connection,
-    /// `None` once it is closed.
+    /// `None` once the stream is closed.
     stream: Option<S>,
-    /// What it waits for. `None`: it is to be called at once.
+    /// What the loop waits for. `None`: call it again at once.
     wait: Option<Wait>,
     end: Option<Event>,
     buffer: Vec<u8>,
@@ -41,7 +41,7 @@ impl<S: Duplex> EventLoop<S> {
         Self { connection, stream: Some(stream), wait: None, end: None, buffer }
     }
 
-    /// What it waits for has come.
+    /// Called when what the loop waits for has come.
     fn turn(&mut self, now: Timestamp) {
         let Self { connection, stream: Some(stream), wait, end, buffer } = self else { return };
         let turn = turn(connection, stream, buffer, now, |connection, event| match event {
@@ -57,14 +57,14 @@ impl<S: Duplex> EventLoop<S> {
     }
 }
 
-/// A parser of somebody's own: whole frames from bytes in any pieces, for a server.
+/// Your parser: whole frames from bytes in any pieces, for a server.
 #[derive(Default)]
 struct Parser {
     received: Vec<u8>,
 }
 
 impl Parser {
-    /// Takes bytes; gives the first byte and the payload of each frame that is complete.
+    /// Takes bytes. Returns the first byte and the payload of each frame that is complete.
     fn push(&mut self, bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
         self.received.extend_from_slice(bytes);
         let mut frames = Vec::new();
@@ -91,9 +91,9 @@ impl Parser {
 }
 
 // ---------------------------------------------------------------------------------------------
-// How it is tested.
+// The tests.
 
-/// What a naive client sees of the loop's end of the stream.
+/// What a naive client receives from the loop.
 #[derive(Debug, Default)]
 struct Seen {
     echoes: Vec<Message>,
@@ -101,8 +101,8 @@ struct Seen {
     close: Option<u16>,
 }
 
-/// A poller: whether what the loop waits for has come. It tells of nothing that was not asked for, so
-/// that a loop that forgets to ask hangs here, as it would with epoll.
+/// A poller: tells whether what the loop waits for has come. It reports nothing that the loop did not
+/// ask for, so a loop that forgets to ask hangs here, as it would with epoll.
 fn is_ready(server: &EventLoop<Socket>, now: Timestamp) -> bool {
     let (Some(stream), Some(wait)) = (&server.stream, server.wait) else { return true };
     let has_come = |time: Option<Timestamp>| time.is_some_and(|time| time <= now);
@@ -111,13 +111,13 @@ fn is_ready(server: &EventLoop<Socket>, now: Timestamp) -> bool {
         || has_come(wait.until)
 }
 
-/// A client that knows nothing but bytes: it writes them, reads what comes, and ends its side of
-/// the stream when the server has closed. The clock jumps from one deadline to the next.
+/// A client that only moves bytes: it writes these, reads what arrives, and ends its side of the
+/// stream when the server has closed. The clock jumps from one deadline to the next.
 fn run(server: &mut EventLoop<Socket>, mut client: Socket, bytes: &[u8]) -> Seen {
     let (mut rest, mut received, mut buffer) = (bytes, Vec::new(), vec![0; 4096]);
     let mut now = Timestamp::ZERO;
     let mut is_over = false;
-    // A loop that turns without end fails here, and does not hang.
+    // The bound makes a loop without progress fail instead of hanging.
     for _ in 0..1_000_000 {
         client.set_now(now);
         let mut has_moved = is_ready(server, now);
@@ -149,13 +149,13 @@ fn run(server: &mut EventLoop<Socket>, mut client: Socket, bytes: &[u8]) -> Seen
             let arrives = server.stream.as_ref().and_then(Socket::next_arrival).filter(|_| asks);
             let until = server.wait.and_then(|wait| wait.until);
             let next = [arrival, arrives, until].into_iter().flatten().filter(|next| *next > now);
-            now = next.min().expect("it waits, and for nothing");
+            now = next.min().expect("the loop waits for something that can happen");
         }
     }
     panic!("it goes round in circles");
 }
 
-/// Decodes what the server sent, without any code of the decoder.
+/// Decodes what the server sent, without the core's decoder.
 fn see(bytes: &[u8]) -> Seen {
     let mut seen = Seen::default();
     let (mut kind, mut payload) = (opcode::CONTINUATION, Vec::new());
@@ -184,7 +184,7 @@ fn see(bytes: &[u8]) -> Seen {
     seen
 }
 
-/// Any settings that take any of the messages here.
+/// Any settings that allow all of the messages here.
 fn configs() -> impl Strategy<Value = Config> {
     strategies::config().prop_filter_map("a legal configuration", |config| {
         let builder = config.to_builder().max_message_size(5000).max_frame_size(None);
@@ -192,7 +192,7 @@ fn configs() -> impl Strategy<Value = Config> {
     })
 }
 
-/// A session that the client closes.
+/// A session that ends with a Close from the client.
 fn closed_session() -> impl Strategy<Value = Session> {
     strategies::session(Role::Client, 20, 5000).prop_map(|mut session| {
         let close = Frame::close(Some(1000), "done").masked([1, 2, 3, 4]);
@@ -204,7 +204,7 @@ fn closed_session() -> impl Strategy<Value = Session> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() })]
 
-    /// The loop gives back every message, whatever the settings, the fragments and the network.
+    /// The loop echoes every message, whatever the settings, the fragments and the network.
     #[cfg_attr(test, test)]
     fn the_loop_echoes(
         config in configs(),
@@ -213,7 +213,7 @@ proptest! {
         seed: u64,
     ) {
         let (client, stream) = sockets(conditions, seed);
-        // The time that this network needs is none of the server's business.
+        // This network may be slower than any time limit, which is not what this tests.
         let config = config.to_builder().ping_interval(None).close_timeout(None).build()?;
         let mut server = EventLoop::new(stream, Connection::server(Timestamp::ZERO, config));
         let seen = run(&mut server, client, &session.bytes());
@@ -225,7 +225,7 @@ proptest! {
         prop_assert_eq!(closed.received(), Some(&CloseFrame::new(CloseCode::NORMAL, "done")));
     }
 
-    /// What came before a violation is answered, and the violation is told with its code.
+    /// What came before a violation is answered, and the violation is closed with its code.
     #[cfg_attr(test, test)]
     fn the_loop_refuses(
         session in strategies::session(Role::Client, 5, 300),
@@ -244,7 +244,7 @@ proptest! {
         prop_assert_eq!(closed.failure(), Some(Failure::Protocol(error)));
     }
 
-    /// The parser finds the same frames in whatever pieces they come.
+    /// The parser finds the same frames however the bytes are split.
     #[cfg_attr(test, test)]
     fn the_parser_finds_every_frame(
         frames in prop::collection::vec(strategies::frame(Role::Client, 70_000), 1..5),
@@ -266,5 +266,5 @@ fn main() {
     the_loop_echoes();
     the_loop_refuses();
     the_parser_finds_every_frame();
-    println!("the loop and the parser hold");
+    println!("the loop and the parser pass");
 }

@@ -179,7 +179,7 @@ impl Network for Scripted {
         Box::pin(async move { Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))]) })
     }
 
-    fn dial(&self, _: SocketAddr, _: SocketOptions) -> BoxFuture<io::Result<Stream>> {
+    fn connect(&self, _: SocketAddr, _: SocketOptions) -> BoxFuture<io::Result<Stream>> {
         let (answer, log) = (self.answer.clone(), Arc::clone(&self.log));
         Box::pin(async move {
             let mut records = log.lock().expect("no panic");

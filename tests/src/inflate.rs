@@ -1,5 +1,5 @@
-//! Inflates messages a second time, by another library, and watches how far back they refer: the
-//! oracle for the core's compressor.
+//! Inflates messages with another library and checks how far back they refer, to test the core's
+//! compressor.
 
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
@@ -9,13 +9,13 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 #[derive(Debug)]
 pub struct Inflater {
     takeover: bool,
-    /// Two streams whose windows had different bytes in them at the beginning. They give the same
-    /// if nothing refers to what was never sent.
+    /// Two streams whose windows start with different bytes. Their results are equal only if nothing
+    /// refers to data that was never sent.
     streams: [Stream; 2],
 }
 
-/// The window is the whole buffer that the library writes to, round and round: it refuses a
-/// distance that is longer.
+/// The ring buffer that the library writes to, exactly as large as the window, so that the library
+/// refuses a longer distance.
 struct Stream {
     library: Box<DecompressorOxide>,
     window: Vec<u8>,
@@ -39,8 +39,8 @@ impl Inflater {
     ///
     /// # Errors
     ///
-    /// What is no DEFLATE, ends in the middle of a block, or refers further back than the window
-    /// or, without takeover, than the message.
+    /// If the data is not DEFLATE, ends in the middle of a block, or refers further back than the
+    /// window or, without takeover, than the message.
     pub fn message(&mut self, compressed: &[u8]) -> Result<Vec<u8>, String> {
         let takeover = self.takeover;
         let compressed = [compressed, &[0x00, 0x00, 0xFF, 0xFF]].concat();
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_refers_too_far_back_is_refused() {
+    fn a_reference_beyond_the_window_is_refused() {
         assert!(Inflater::new(15, true).message(HELLO_AGAIN).is_err(), "before the beginning");
         let mut inflater = Inflater::new(15, false);
         assert_eq!(inflater.message(HELLO), Ok(b"Hello".into()));
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_cut_is_refused() {
+    fn a_truncated_message_is_refused() {
         let mut inflater = Inflater::new(15, true);
         assert!(inflater.message(b"\x00\x05\x00\xfa\xff\x48\x65").is_err());
     }

@@ -1,4 +1,4 @@
-//! What the tests of Tidegate are made of: wire vectors, a virtual network, a reference model.
+//! The tools of Tidegate's tests: wire vectors, a virtual network, a reference model.
 #![allow(clippy::std_instead_of_alloc, reason = "the tests run where there is a system")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test fails on what it does not expect")]
 
@@ -7,17 +7,17 @@ pub mod inflate;
 pub mod process;
 pub mod vectors;
 
-/// Frames, a second time: what the core gives to those who test their own loops, as is the rest.
+/// A second frame implementation. Like the rest, it is what the core offers for testing event loops.
 pub mod frames {
     pub use tidegate_core::testing::{Frame, header, opcode};
 }
 
-/// Numbers that look random, from a seed.
+/// Pseudo-random numbers from a seed.
 pub mod random {
     pub use tidegate_core::testing::Random;
 }
 
-/// The Rust of the README and of the guide, compiled and run.
+/// The Rust code of the README and the guide, compiled and run.
 #[cfg(doctest)]
 mod guide {
     #[doc = include_str!("../../README.md")]

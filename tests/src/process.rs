@@ -1,6 +1,6 @@
-//! What the system knows of this process.
+//! What the system reports about this process.
 
-/// Its anonymous resident memory in bytes; 0 where there is no /proc.
+/// Its anonymous resident memory in bytes; 0 if there is no /proc.
 pub fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));

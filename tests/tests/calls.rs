@@ -1,4 +1,4 @@
-//! No order of calls breaks what always holds.
+//! Tests that the invariants of a connection hold after any order of calls.
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
 
 mod streams;
@@ -57,7 +57,7 @@ fn call() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// A connection that is called in any order, and what was seen of it.
+/// A connection that is called in any order, and what it has done.
 struct Fuzz {
     connection: Connection,
     now: Timestamp,
@@ -81,7 +81,7 @@ impl Fuzz {
             Call::Eof => connection.handle_eof(now),
             Call::Timeout => {
                 connection.handle_timeout(now);
-                // Or the caller would go round in circles.
+                // Otherwise the caller would loop forever.
                 let next = connection.poll_timeout();
                 prop_assert!(next.is_none_or(|next| next > now), "{next:?} is over at {now:?}");
             }
@@ -117,7 +117,7 @@ impl Fuzz {
                 prop_assert!(sent.is_err() || length <= 125);
             }
             Call::Pong(length) => {
-                // Also while the peer's Close is awaited: until then it may ping.
+                // Also while we wait for the peer's Close, since the peer may ping until then.
                 let could = connection.closed().is_none() && length <= 125;
                 prop_assert_eq!(connection.pong(vec![b'o'; length]).is_ok(), could);
             }
@@ -135,7 +135,7 @@ impl Fuzz {
         self.check()
     }
 
-    /// What holds after every call.
+    /// Checks the invariants after every call.
     fn check(&mut self) -> Result<(), TestCaseError> {
         let connection = &mut self.connection;
         let config = connection.config().clone();
@@ -160,7 +160,7 @@ impl Fuzz {
             Transport::Close => {
                 self.was_transport_closed = true;
                 prop_assert!(!connection.wants_input());
-                // Or both have said all, and the rest of it waits for the application.
+                // Or both Closes have been exchanged, and only events for the application are left.
                 prop_assert!(connection.closed().is_some() || connection.is_closing());
             }
         }
@@ -174,13 +174,13 @@ impl Fuzz {
         Ok(())
     }
 
-    /// After the end of the stream and with time enough, everything comes to its end.
+    /// After the end of the stream, and with enough time, every connection ends.
     fn finish(mut self, params: Option<DeflateParams>) -> Result<(), TestCaseError> {
         let masks = self.connection.role() == Role::Client;
         self.connection.handle_eof(self.now);
         self.check()?;
         while let Some(event) = self.connection.poll_event() {
-            prop_assert!(!self.was_told_the_end, "{event:?} behind the end");
+            prop_assert!(!self.was_told_the_end, "{event:?} after the end");
             self.was_told_the_end = matches!(event, Event::Closed(_));
             self.check()?;
         }
@@ -188,8 +188,8 @@ impl Fuzz {
         let mut output = core::mem::take(&mut self.output);
         drain(&mut self.connection, usize::MAX, &mut output);
         prop_assert_eq!(self.connection.transport(), Transport::Close);
-        // The limit on closing may have to begin yet, and then runs out, as that on writing may, each
-        // with a last look, and nothing comes of it.
+        // The close limit may still have to start. Then it passes, and so may the write limit, each with
+        // a last look that finds nothing.
         self.connection.handle_timeout(self.now);
         for _ in 0..4 {
             if let Some(deadline) = self.connection.poll_timeout() {
@@ -200,13 +200,13 @@ impl Fuzz {
         prop_assert_eq!(self.connection.transport(), Transport::Close);
         prop_assert_eq!(self.connection.closed(), self.closed.as_ref());
 
-        // What went out is frames, up to where it was cut.
+        // The output is a sequence of frames, up to where it was cut.
         let (mut rest, mut is_closed) = (&output[..], false);
         let mut messages = Messages::new(self.connection.role(), params);
         while let Some((frame, length)) = Frame::parse(rest).unwrap() {
             rest = &rest[length..];
             prop_assert_eq!(frame.key.is_some(), masks);
-            prop_assert!(frame.opcode >= 8 || !is_closed, "data behind a Close");
+            prop_assert!(frame.opcode >= 8 || !is_closed, "data after a Close");
             prop_assert!(frame.opcode != opcode::CLOSE || !is_closed, "a second Close");
             is_closed |= frame.opcode == opcode::CLOSE;
             messages.read(&frame)?;
@@ -215,7 +215,7 @@ impl Fuzz {
     }
 }
 
-/// The messages that went out, as far as they were compressed.
+/// The compressed messages in the output.
 struct Messages {
     inflater: Option<Inflater>,
     compressed: Option<Vec<u8>>,
@@ -234,7 +234,7 @@ impl Messages {
         Self { inflater, compressed: None }
     }
 
-    /// What is marked as compressed can be inflated as it was agreed.
+    /// Checks that messages marked as compressed can be inflated with the negotiated parameters.
     fn read(&mut self, frame: &Frame) -> Result<(), TestCaseError> {
         let is_first = matches!(frame.opcode, opcode::TEXT | opcode::BINARY);
         prop_assert!(frame.reserved == 0 || (frame.reserved == 4 && is_first), "{frame:?}");
@@ -282,7 +282,7 @@ proptest! {
         let mut latest = Timestamp::ZERO;
         for (call, wait, goes_back) in calls {
             latest = latest + Duration::from_millis(wait / 4);
-            // A clock that goes back is not believed.
+            // A time before the latest one is ignored.
             let is_timeout = matches!(call, Call::Timeout);
             fuzz.now = if goes_back && !is_timeout { Timestamp::ZERO } else { latest };
             fuzz.call(call)?;

@@ -1,5 +1,4 @@
-//! What is compressed at one end is the same at the other end, whatever was agreed on and in
-//! whatever pieces it comes.
+//! Compressed messages arrive unchanged, for any negotiated parameters and any split of the bytes.
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
 
 use bytes::{Buf, Bytes};
@@ -16,7 +15,7 @@ use tidegate_core::{
 use tidegate_tests::frames::{Frame, opcode};
 use tidegate_tests::inflate::Inflater;
 
-/// A message, and how it is sent: whole, prepared once, or in chunks cut at these places.
+/// A message, and how it is sent: whole, prepared, or in chunks split at these positions.
 #[derive(Clone, Debug)]
 enum Sent {
     Whole(Message, Compress),
@@ -50,7 +49,7 @@ fn options() -> impl Strategy<Value = DeflateOptions> {
     )
 }
 
-/// Empty, short, much alike, unlike anything, longer than a window.
+/// Empty, short, similar to each other, incompressible, longer than a window.
 fn payload() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         1 => Just(vec![]),
@@ -89,7 +88,7 @@ fn connection(role: Role, options: &DeflateOptions, params: DeflateParams) -> Co
     connection.with_deflate(params)
 }
 
-/// Sends it; what goes over the wire.
+/// Sends it. Returns the bytes on the wire.
 fn send(sender: &mut Connection, sent: &Sent) -> Vec<u8> {
     let mut wire = Vec::new();
     match sent {
@@ -117,13 +116,13 @@ fn drain(connection: &mut Connection, into: &mut Vec<u8>) {
     }
 }
 
-/// The payload of a message as the frames have it, inflated by another library.
+/// The payload of a message in these frames, inflated by another library.
 fn inflated(frames: &[Frame], inflater: &mut Inflater) -> Vec<u8> {
     let payload: Vec<u8> = frames.iter().flat_map(|frame| frame.payload.clone()).collect();
     if frames[0].reserved == 0 { payload } else { inflater.message(&payload).unwrap() }
 }
 
-/// Hands over `wire` in pieces of these sizes; the messages that come out.
+/// Feeds `wire` in pieces of these sizes. Returns the received messages.
 fn receive(receiver: &mut Connection, wire: &[u8], sizes: &[usize]) -> Vec<Message> {
     let mut messages = Vec::new();
     let (mut rest, mut sizes) = (wire, sizes.iter().cycle());
@@ -149,7 +148,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn what_goes_in_comes_out(
+    fn compressed_messages_round_trip(
         options in options(),
         params in params(),
         is_client: bool,
@@ -177,10 +176,10 @@ proptest! {
         }
     }
 
-    /// Another library's compressor, which ends its streams: by blocks with BFINAL, also in the
+    /// Another library's compressor, which ends its DEFLATE streams with BFINAL blocks, even in the
     /// middle of a message (RFC 7692 §7.2.3.5).
     #[test]
-    fn streams_that_end_are_read(
+    fn deflate_streams_with_final_blocks_are_read(
         takeover: bool,
         messages in vec((vec((payload(), 1u8..10), 1..4), any::<bool>(), 1usize..5000), 1..5),
         sizes in sizes(),
@@ -208,10 +207,10 @@ proptest! {
         }
     }
 
-    /// Each violation is seen with the byte that shows it, not before and not later, behind any
-    /// messages and in any pieces, with the error that it is and the code for that.
+    /// Each violation is detected exactly at the byte that shows it, after any messages and for any
+    /// split, with the right error and close code.
     #[test]
-    fn violations_are_seen_when_they_show(
+    fn violations_are_detected_at_the_byte_that_shows_them(
         params in params(),
         is_client: bool,
         messages in vec(sent(), 0..3),
@@ -248,7 +247,8 @@ proptest! {
             let wire = send(&mut sender, sent);
             let frames = Frame::parse_all(&wire).unwrap();
             let length = frames.iter().map(|frame| frame.payload.len()).sum::<usize>().max(message.len());
-            // What must not be sent would be another fault; what is not sent is no history either.
+            // A message that must not be sent would be another violation, and one that is not sent must not
+            // enter the window.
             if length <= config.max_message_size() && frames.iter().all(|f| f.payload.len() <= frame) {
                 receiver.handle_input(Timestamp::ZERO, &wire);
             } else {

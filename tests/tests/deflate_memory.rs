@@ -1,5 +1,5 @@
-//! The memory of a connection that compresses stays within `Config::memory_bound()`, whatever the
-//! peer sends, and without takeover it costs nothing between messages.
+//! The memory of a connection with compression stays within `Config::memory_bound()`, whatever the
+//! peer sends, and without context takeover compression holds no memory between messages.
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ static MEMORY: PeakAlloc = PeakAlloc;
 
 const MIB: usize = 1024 * 1024;
 
-/// Every role, with takeover and without.
+/// Both roles, with and without context takeover.
 const ENDS: [(Role, bool); 4] =
     [(Role::Client, true), (Role::Client, false), (Role::Server, true), (Role::Server, false)];
 
@@ -55,7 +55,7 @@ fn drain(connection: &mut Connection) -> Vec<u8> {
     bytes
 }
 
-/// So many zeros, compressed, up to a byte boundary: it can stand anywhere, again and again.
+/// This many zeros, compressed and ending at a byte boundary, so that it can be repeated anywhere.
 fn zeros(length: usize) -> Vec<u8> {
     let options = DeflateOptions::builder().level(9).build().unwrap();
     let config = Arc::new(Config::builder().deflate(options).build().unwrap());
@@ -70,12 +70,12 @@ fn zeros(length: usize) -> Vec<u8> {
     compressed
 }
 
-/// A whole message: the tail of the flush is left out.
+/// A whole message, without the tail of the flush.
 fn message(compressed: &[u8]) -> Vec<u8> {
     compressed.strip_suffix(&[0x00, 0x00, 0xFF, 0xFF]).unwrap().to_vec()
 }
 
-/// The frames of a compressed message for this role, with so many bytes in each.
+/// The frames of a compressed message for this role, with this many bytes in each.
 fn frames(role: Role, opcode: u8, compressed: &[u8], size: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let count = compressed.len().div_ceil(size);
@@ -89,7 +89,7 @@ fn frames(role: Role, opcode: u8, compressed: &[u8], size: usize) -> Vec<u8> {
     bytes
 }
 
-/// What one run looks like from outside.
+/// What was observed in one run.
 struct Seen {
     peak: usize,
     messages: usize,
@@ -99,7 +99,7 @@ struct Seen {
 }
 
 /// Feeds all of `input` in reads, and takes an event only when the gate is closed. Before each read
-/// the output is filled up by compressed messages that nobody takes.
+/// the outbox is filled with compressed messages, which are never written.
 fn run(role: Role, config: &Arc<Config>, params: DeflateParams, input: &[u8]) -> Seen {
     let now = Timestamp::ZERO;
     let before = MEMORY.current_usage();
@@ -134,15 +134,14 @@ fn run(role: Role, config: &Arc<Config>, params: DeflateParams, input: &[u8]) ->
     Seen { peak, messages, bytes, most_queued, sent }
 }
 
-/// A gibibyte of zeros in a mebibyte, in one frame and in many; behind a queue that is nearly full,
-/// too.
+/// 1 GiB of zeros in 1 MiB, in one frame and in many, also when the queue is nearly full.
 fn bombs(role: Role, unit: &[u8]) -> Vec<(String, Vec<u8>)> {
     let bomb = message(&unit.repeat(1024));
     assert!(bomb.len() < 12 * MIB / 10);
     let mut bombs = Vec::new();
     for (kind, opcode) in [("text", opcode::TEXT), ("binary", opcode::BINARY)] {
         for size in [bomb.len(), READ_SIZE, 100, 3, 1] {
-            // The tiniest fragments need not go on behind the limit for long.
+            // With tiny fragments, a short run beyond the limit is enough.
             let part = if size < 100 { &bomb[..8 * 1024] } else { &bomb[..] };
             let alone = frames(role, opcode, part, size);
             let mut queued = Vec::new();
@@ -153,7 +152,7 @@ fn bombs(role: Role, unit: &[u8]) -> Vec<(String, Vec<u8>)> {
             }
             queued.extend(&alone);
             bombs.push((format!("{kind} in frames of {size}"), alone));
-            bombs.push((format!("{kind} in frames of {size} behind a queue"), queued));
+            bombs.push((format!("{kind} in frames of {size} after a nearly full queue"), queued));
         }
     }
     bombs
@@ -163,10 +162,10 @@ fn config(options: DeflateOptions, max_message_size: usize) -> Arc<Config> {
     Arc::new(Config::builder().deflate(options).max_message_size(max_message_size).build().unwrap())
 }
 
-/// A bomb ends with 1009 as soon as it passes the limit, and costs no more than the limit.
+/// A bomb ends with 1009 as soon as it exceeds the limit, and takes no more memory than the limit.
 fn bombs_are_defused() {
     let unit = zeros(MIB);
-    // Every size of table that there can be.
+    // Every possible table size.
     let largest = DeflateOptions::builder().level(9).mem_level(9).build().unwrap();
     for options in [DeflateOptions::default(), largest] {
         let config = config(options, MIB);
@@ -185,9 +184,9 @@ fn bombs_are_defused() {
     }
 }
 
-/// One read of messages that are just as long as they may be: the gate closes behind each.
+/// One read of messages of exactly the maximal size: the gate closes after each.
 fn floods_close_the_gate() {
-    // A limit that doubling does not hit is the worst for a buffer that grows.
+    // The worst case for a growing buffer is a limit that doubling does not reach exactly.
     for longest in [MIB, MIB + 4097] {
         let config = config(DeflateOptions::default(), longest);
         let bound = config.memory_bound();
@@ -202,20 +201,20 @@ fn floods_close_the_gate() {
             let seen = run(role, &config, params(takeover), &one.repeat(count));
             assert!(seen.peak <= bound, "{role:?} {longest}: {} of {bound}", seen.peak);
             assert_eq!((seen.messages, seen.bytes), (count, count * longest), "none is lost");
-            assert_eq!(seen.most_queued, longest, "the gate closes behind the first one");
+            assert_eq!(seen.most_queued, longest, "the gate closes after the first one");
             worst = worst.max(seen.peak);
         }
         report("one read of small frames", worst, bound);
     }
 }
 
-/// What is compressed and waits for a peer that does not read is no larger than it looks.
+/// Compressed output for a peer that does not read takes no more memory than its size.
 fn output_is_counted() {
     let marks = Watermarks::new(4 * MIB, MIB);
     let config = Config::builder().send_marks(marks).deflate(DeflateOptions::default());
     let config = Arc::new(config.build().unwrap());
     let bound = config.memory_bound();
-    // It can't be compressed: what is kept is as long as what was given.
+    // Incompressible, so that the queued output is as long as the message.
     let mut random = Random::new(2);
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
@@ -235,7 +234,7 @@ fn report(name: &str, worst: usize, bound: usize) {
     assert!(part > 0.3, "the measurement measures nothing");
 }
 
-/// What a compressor and an inflater hold that have seen a lot: the bound's part for them.
+/// The memory of a compressor and an inflater after much use: their part of the bound.
 fn contexts_are_counted() {
     let noise = Random::new(1).bytes(100_000);
     for mem_level in 1..=9 {
@@ -261,8 +260,8 @@ fn contexts_are_counted() {
     }
 }
 
-/// What each of many connections holds when it has nothing to do: built, after a message of 1.2 KB each
-/// way, and when two pings have gone out behind that and are not answered.
+/// The memory of each of many idle connections: when created, after a message of 1.2 KB each way, and
+/// after two more pings that are not answered.
 fn idle(name: &str, options: Option<DeflateOptions>, params: Option<DeflateParams>) -> [usize; 3] {
     const COUNT: usize = 20;
     let config = Config::builder().deflate(options).pong_timeout(None);
@@ -277,7 +276,7 @@ fn idle(name: &str, options: Option<DeflateOptions>, params: Option<DeflateParam
         server.send(text.as_str()).unwrap();
         drain(server);
     };
-    // What is shared is there before.
+    // Shared memory is allocated before the count.
     exchange(&mut connection(Role::Server, &config, params));
 
     let before = MEMORY.current_usage();
@@ -315,11 +314,11 @@ fn idle_connections_hold_little() {
         assert!(used <= plain_used + 300, "between messages: {used}, plain {plain_used}");
     }
     assert!(takeover_used < plain_used + 340_000, "tables and windows are kept: {takeover_used}");
-    // What was said fits a window twenty-seven times: no more is kept of it.
+    // The window has room for twenty-seven times the message, but only the message is kept.
     assert!(takeover_rested < plain_rested + 3_000, "both messages, no tables: {takeover_rested}");
 }
 
-/// One test, because the allocator counts for the whole process.
+/// A single test, because the allocator counts for the whole process.
 #[test]
 fn compression_stays_within_the_bound() {
     contexts_are_counted();

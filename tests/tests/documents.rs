@@ -1,4 +1,4 @@
-//! What the documents say of the tests is true: each test that they name exists.
+//! Checks that every test and link that the documentation names exists.
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
 
 use std::fs;
@@ -7,10 +7,10 @@ use std::path::Path;
 const DOCUMENTS: [&str; 4] =
     ["docs/security.md", "docs/lessons.md", "docs/testing.md", "SECURITY.md"];
 
-/// A test is named by its file and its function, as `tests/tests/documents.rs::the_name`; a wire
-/// vector by its file and its name, as `tests/vectors/ping.json::the-name`.
+/// A test is cited by its file and function, as `tests/tests/documents.rs::the_name`, and a wire
+/// vector by its file and name, as `tests/vectors/ping.json::the-name`.
 #[test]
-fn every_test_that_is_named_exists() {
+fn every_cited_test_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut named = 0;
     let mut missing = Vec::new();
@@ -38,9 +38,9 @@ fn every_test_that_is_named_exists() {
     assert!(named > 100, "they name their tests: {named}");
 }
 
-/// Links between documents, and to files of the repository, lead somewhere.
+/// Links between documents, and to files of the repository, have existing targets.
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     for document in DOCUMENTS {
         let path = root.join(document);
@@ -55,10 +55,10 @@ fn every_link_leads_somewhere() {
     }
 }
 
-/// The README's programs are run under foreign clients by `tests/examples.sh`. What is run is what
-/// is shown: each of these examples has a block of the README in it, line by line.
+/// `tests/examples.sh` runs the README's programs against other implementations. This test checks
+/// that those examples contain the README's blocks, line by line.
 #[test]
-fn the_programs_of_the_readme_are_the_examples_that_are_run() {
+fn the_examples_contain_the_programs_of_the_readme() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
     let trimmed = |text: &str| {
@@ -81,8 +81,8 @@ fn the_programs_of_the_readme_are_the_examples_that_are_run() {
     }
 }
 
-/// A claim on the page about security is worth what shows it: each row of a table that says so names
-/// a test, or a dash where there can be none.
+/// Each row of a table with a column "shown by" names a test, or has a dash where no test is
+/// possible.
 #[test]
 fn every_claim_about_security_names_its_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

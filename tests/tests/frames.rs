@@ -1,5 +1,5 @@
-//! Frames, there and back: the core's encoder and decoder against each other and against a second,
-//! plain implementation.
+//! Tests the core's frame encoder and decoder against each other and against a second, simple
+//! implementation.
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
 
 use proptest::collection::vec;
@@ -14,7 +14,7 @@ use tidegate_core::{Connection, Event, Failure, Role, Timestamp};
 const OPCODES: [OpCode; 6] =
     [OpCode::Continuation, OpCode::Text, OpCode::Binary, OpCode::Close, OpCode::Ping, OpCode::Pong];
 
-/// A frame that is legal for its sender.
+/// A frame that its sender may send.
 fn frames() -> impl Strategy<Value = (OpCode, bool, [u8; 4], Vec<u8>)> {
     let length = prop_oneof![0usize..130, 120usize..130, 65_530usize..65_540, Just(125), Just(126)];
     (prop::sample::select(&OPCODES[..]), any::<bool>(), any::<[u8; 4]>(), length, any::<u8>())
@@ -30,7 +30,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn what_is_encoded_is_decoded_in_any_pieces(
+    fn encoded_frames_are_decoded_for_any_split(
         frames in vec(frames(), 1..5),
         is_client: bool,
         sizes in vec(1usize..3000, 1..20),
@@ -53,7 +53,7 @@ proptest! {
             }
         }
 
-        // The plain implementation reads the same.
+        // The simple implementation decodes the same.
         let plain = Frame::parse_all(&wire).unwrap();
         prop_assert_eq!(plain.len(), frames.len());
         for (seen, (opcode, fin, key, payload)) in plain.iter().zip(&frames) {
@@ -77,7 +77,7 @@ proptest! {
                     }
                     Part::Payload(payload) => {
                         let frame = decoded.last_mut().unwrap();
-                        prop_assert!(!frame.3, "nothing comes behind the last piece");
+                        prop_assert!(!frame.3, "nothing comes after the last piece");
                         match payload.mask {
                             Some(mut mask) => mask.append(payload.bytes, &mut frame.2),
                             None => frame.2.extend_from_slice(payload.bytes),
@@ -96,7 +96,7 @@ proptest! {
         prop_assert_eq!(decoded, expected);
     }
 
-    /// The decoder and the parser of headers agree about any bytes, and neither panics.
+    /// The decoder and the header parser agree about any bytes, and neither panics.
     #[test]
     fn any_bytes_are_a_header_an_error_or_too_few(
         mut bytes in vec(any::<u8>(), 0..20),
@@ -135,10 +135,10 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() })]
 
-    /// Of any legal header, also of frames that no memory holds: what is written is read, with the
-    /// last byte and not before.
+    /// Any legal header, even of a frame larger than memory, is read as it was written, at its last
+    /// byte and not before.
     #[test]
-    fn a_header_of_any_length_there_and_back(
+    fn headers_of_any_length_round_trip(
         (sender, header) in strategies::role()
             .prop_flat_map(|role| (Just(role), strategies::header(role))),
     ) {
@@ -151,9 +151,9 @@ proptest! {
         }
     }
 
-    /// Each violation, with any configuration, is seen with the byte that shows it and not before.
+    /// Each violation, with any configuration, is detected exactly at the byte that shows it.
     #[test]
-    fn violations_are_seen_when_they_show(
+    fn violations_are_detected_at_the_byte_that_shows_them(
         (sender, config, hostile) in (strategies::role(), strategies::config()).prop_flat_map(
             |(sender, config)| (Just(sender), Just(config.clone()), hostile(sender, &config)),
         ),

@@ -1,4 +1,4 @@
-//! What fuzzing has found.
+//! Regression tests for bugs that fuzzing found.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bytes::Buf;
@@ -9,7 +9,7 @@ use tidegate_core::{
     Watermarks,
 };
 
-/// A server whose gate closes at three chunks, and 65,535 letters in one compressed message for it.
+/// A server whose gate closes at three chunks, and a compressed message of 65,535 letters for it.
 fn compressed_input(max_message_size: usize) -> (Connection, Vec<u8>) {
     let now = Timestamp::ZERO;
     let config = Config::builder()
@@ -33,8 +33,8 @@ fn compressed_input(max_message_size: usize) -> (Connection, Vec<u8>) {
 }
 
 #[test]
-fn an_abort_behind_a_fault_in_compressed_chunks_is_told() {
-    // The fault waits for the chunk before it to be taken, and the rest of the input was kept too.
+fn an_abort_after_a_violation_in_compressed_chunks_is_reported() {
+    // The violation takes effect after the chunk before it is taken; the rest of the input is kept.
     let (mut server, wire) = compressed_input(14_848);
     server.handle_input(Timestamp::ZERO, &wire);
     assert!(server.is_end_queued());
@@ -48,7 +48,7 @@ fn an_abort_behind_a_fault_in_compressed_chunks_is_told() {
 }
 
 #[test]
-fn an_abort_leaves_what_waits_behind_the_gate_undecoded() {
+fn an_abort_discards_input_that_the_gate_holds_back() {
     let (mut server, wire) = compressed_input(1 << 20);
     server.handle_input(Timestamp::ZERO, &wire);
     assert!(!server.is_gate_open());
@@ -60,9 +60,9 @@ fn an_abort_leaves_what_waits_behind_the_gate_undecoded() {
 }
 
 #[test]
-fn a_compressed_message_without_payload_is_refused_behind_a_final_block_too() {
-    // RFC 7692 §7.2.3.6: an empty message has a byte at least. The second final block ends with what
-    // a receiver appends.
+fn a_compressed_message_without_payload_is_refused_after_a_final_block_too() {
+    // RFC 7692 §7.2.3.6: an empty message has at least one byte. The second final block ends with the
+    // bytes that a receiver appends.
     for (first, delivery) in [
         (&[0x03, 0x00][..], Delivery::Whole),
         (&[0x03, 0x00], Delivery::Chunks),
@@ -87,8 +87,8 @@ fn a_compressed_message_without_payload_is_refused_behind_a_final_block_too() {
 }
 
 #[test]
-fn short_fragments_go_out_together() {
-    // Each in a segment of its own, a window of output held twenty times its length.
+fn short_fragments_share_a_segment() {
+    // With a separate segment for each, a window of output took twenty times its length.
     let now = Timestamp::ZERO;
     let config = Config::builder().fragment_size(3).build().unwrap();
     for mut connection in

@@ -1,4 +1,4 @@
-//! The core against the model of the gate, over random schedules.
+//! Compares the core with the model of the gate, over random schedules.
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
 
 use bytes::Buf;
@@ -14,7 +14,7 @@ use tidegate_core::{
     CloseCode, CloseFrame, Config, Connection, Message, PongPolicy, Role, Timestamp,
 };
 
-/// Something that happens.
+/// A step of a schedule.
 #[derive(Clone, Debug)]
 enum Action {
     Receive(usize),
@@ -34,7 +34,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         1 => (0u64..3000).prop_map(Action::Wait),
         2 => Just(Action::Drain),
     ];
-    // A close of our own in a third of all schedules.
+    // We close in a third of all schedules.
     (vec(action, 0..60), prop::option::weighted(0.3, 0usize..60)).prop_map(
         |(mut actions, close)| {
             if let Some(position) = close {
@@ -67,7 +67,7 @@ fn config() -> impl Strategy<Value = Config> {
     )
 }
 
-/// A Close of the peer, and a message behind it that nobody may see.
+/// A Close from the peer, and a message after it that must be ignored.
 fn close(sender: Role) -> Session {
     let key = sender.masks().then_some([1, 2, 3, 4]);
     let close = Frame { key, ..Frame::close(Some(1000), "bye") };
@@ -81,7 +81,7 @@ struct Both {
     model: Model,
     now: Timestamp,
     output: Vec<u8>,
-    /// The pongs of the core, and those of the model.
+    /// The core's pongs, and the model's.
     pongs: (Vec<Vec<u8>>, Vec<Vec<u8>>),
 }
 
@@ -172,7 +172,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, ..Default::default() })]
 
     #[test]
-    fn the_core_does_what_the_model_does(
+    fn the_core_agrees_with_the_model(
         (role, session) in sessions(),
         actions in actions(),
         config in config(),
@@ -199,7 +199,7 @@ proptest! {
             }
             both.compare();
         }
-        // The rest, and the end.
+        // The remaining events, and the end.
         while !receive(&mut both, 333) {
             both.drain();
             while respects && !both.core.wants_input() {

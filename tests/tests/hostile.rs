@@ -1,5 +1,5 @@
-//! What hostile input makes the allocator do, counted: it is linear in the bytes that come, and a
-//! byte costs little. The same input against the clock: `core/benches/hostile.rs`.
+//! Counts the allocations that hostile input causes: they are linear in the bytes received, and few
+//! for each byte. `core/benches/hostile.rs` measures the time of the same input.
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
 
 #[path = "../../core/benches/hostile/streams.rs"]
@@ -9,14 +9,14 @@ use allocation_counter::{AllocationInfo, measure};
 
 use self::streams::ATTACKS;
 
-/// Enough that what a connection costs by itself does not show.
+/// Enough that the cost of the connection itself is negligible.
 const SHORT: usize = 32 * 1024;
 
-/// Reallocating in steps, measuring what is there again for each piece that comes, keeping an
-/// object for each: whatever is quadratic allocates four times as much for twice the input. Time is
-/// not asserted, and what is copied without an allocation is not seen here; the benchmark sees it.
+/// Quadratic behaviour (reallocating in fixed steps, copying everything again for each piece) would
+/// allocate four times as much for twice the input. Time is not asserted. Copying without an
+/// allocation is not detected here, but by the benchmark.
 #[test]
-fn what_is_allocated_is_linear_in_what_comes() {
+fn allocations_are_linear_in_the_input() {
     for attack in ATTACKS {
         let [short, long] = [SHORT, 4 * SHORT].map(|length| {
             let input = (attack.input)(length);
@@ -31,8 +31,8 @@ fn what_is_allocated_is_linear_in_what_comes() {
                 info.count_total, info.bytes_total
             );
         }
-        // Four times the input. A buffer that doubles may have just done so: hence twice as much;
-        // sixteen times is what quadratic would be.
+        // Four times the input. A buffer that doubles may have just done so, hence the factor two in
+        // addition; quadratic behaviour would be sixteen times.
         let allowed = |short: u64| 10 * short + 100;
         assert!(long.1.count_total <= allowed(short.1.count_total), "{name}: {:?}", long.1);
         assert!(long.1.bytes_total <= allowed(short.1.bytes_total), "{name}: {:?}", long.1);
@@ -40,20 +40,20 @@ fn what_is_allocated_is_linear_in_what_comes() {
     }
 }
 
-/// What is left when the attack is over and nobody has closed: memory follows the payload that is
-/// kept, not the number of pieces that it came in.
+/// The memory after an attack on a connection that stays open depends on the payload that is kept,
+/// not on the number of pieces in which it came.
 #[test]
-fn pieces_cost_no_memory_of_their_own() {
+fn memory_does_not_depend_on_the_number_of_pieces() {
     for attack in ATTACKS {
         let input = (attack.input)(SHORT);
         let peak = measure(|| assert!(input.run() < usize::MAX)).bytes_max;
         let name = attack.name;
         println!("{name}: {peak} bytes at most for {} bytes of input", input.len());
-        // A read buffer's worth of events, a message, a window of inflation: nothing that grows.
+        // Events of one read, a message, an inflate window: nothing that grows.
         let allowed = if name.contains("thousandfold") {
             4 << 20
         } else if name.contains("handshake") || name.contains("messages") {
-            // What is delivered, or kept for the application: a field, a message, an extension.
+            // Delivered data, or data kept for the application: a field, a message, an extension.
             48 * SHORT
         } else {
             256 * 1024

@@ -1,4 +1,4 @@
-//! What a connection holds when everything it had to say is said: one small buffer, or less.
+//! The memory of a connection after all its output is written: at most one small buffer.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use bytes::{Buf, Bytes};
@@ -17,7 +17,7 @@ fn connection(role: Role) -> Connection {
     }
 }
 
-/// At most `most` bytes at a time.
+/// Writes at most `most` bytes at a time.
 fn take_all(connection: &mut Connection, most: usize) {
     while connection.wants_output() {
         let output = connection.output();
@@ -26,14 +26,14 @@ fn take_all(connection: &mut Connection, most: usize) {
     }
 }
 
-/// What a connection holds when three messages of these kinds are said, taken one by one or all at
+/// The memory of a connection after three messages of these kinds were sent, one by one or all at
 /// once.
 fn held(role: Role, kinds: [usize; 3], most: usize, together: bool) -> usize {
     let payloads = SIZES.map(|size| Bytes::from(vec![b'x'; size]));
-    // What is shared has a count of its own from the first time on.
+    // Sharing a payload allocates its reference count the first time.
     let _shared = payloads.clone();
     let prepared = Prepared::new(Message::binary(vec![b'x'; 2_000]));
-    // A server that sends it makes what is shared of it.
+    // Sending it as a server makes it shared.
     connection(role).send_prepared(&prepared).unwrap();
 
     let mut connection = connection(role);
@@ -52,11 +52,11 @@ fn held(role: Role, kinds: [usize; 3], most: usize, together: bool) -> usize {
     MEMORY.current_usage().saturating_sub(before)
 }
 
-/// In every order in which three kinds of message can follow one another. One test, because the
-/// allocator counts for the whole process: for the thread of the test runner, too, which takes a
-/// buffer for its output some time at the beginning. What a connection holds it holds each time.
+/// Tests every order of three kinds of message. A single test, because the allocator counts for the
+/// whole process. It also counts the test runner's thread, which allocates a buffer for its output
+/// once at the start; memory of a connection would show up each time.
 #[test]
-fn a_connection_that_said_something_holds_256_bytes_at_most() {
+fn after_sending_a_connection_holds_at_most_256_bytes() {
     const KINDS: usize = SIZES.len() + 2;
     for role in [Role::Server, Role::Client] {
         for number in 0..KINDS.pow(3) {

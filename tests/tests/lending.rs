@@ -1,4 +1,4 @@
-//! What it takes to relay messages from buffer to buffer: nothing that grows with their number.
+//! Relaying messages from buffer to buffer allocates nothing for each message.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use allocation_counter::measure;
@@ -6,7 +6,7 @@ use bytes::Buf;
 use tidegate_core::testing::Frame;
 use tidegate_core::{Config, Connection, Timestamp};
 
-/// A server that answers each message with itself, from reads that hold many.
+/// A server that echoes each message, from reads that contain many.
 #[test]
 fn messages_are_lent_and_sent_without_an_allocation() {
     let read: Vec<u8> = (0..40)
@@ -30,7 +30,7 @@ fn messages_are_lent_and_sent_without_an_allocation() {
         }
         messages
     };
-    // The buffer of the output grows in the first rounds.
+    // The output buffer grows in the first rounds.
     (0..3).for_each(|_| assert_eq!(echo(), 40));
     let one = measure(|| assert_eq!(echo(), 40));
     let ten = measure(|| (0..10).for_each(|_| assert_eq!(echo(), 40)));

@@ -1,5 +1,4 @@
-//! What the field gets wrong, each as the behaviour that guards against it: the list at the end of
-//! FLOW-CONTROL.md.
+//! Tests for bugs of other implementations: each checks the behaviour that prevents one of them.
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
 
 use bytes::Buf;
@@ -17,7 +16,7 @@ fn marks(high: usize, low: usize) -> Watermarks {
     Watermarks::new(high, low)
 }
 
-/// A client, so that the peer's frames are not masked and can be read in the test.
+/// A client, so that the peer's frames are unmasked and readable in the tests.
 fn client(config: ConfigBuilder) -> Connection {
     Connection::client(Timestamp::ZERO, config.build().unwrap(), [5; 32])
 }
@@ -58,10 +57,10 @@ fn written(connection: &mut Connection) -> Vec<Frame> {
     Frame::parse_all(&drain(connection)).unwrap()
 }
 
-/// python-websockets paused the socket, but went on decoding what one read had brought: a read of
-/// 64 KiB queued 9,362 messages.
+/// python-websockets paused the socket, but went on decoding the bytes of one read: a read of 64 KiB
+/// queued 9,362 messages.
 #[test]
-fn decoding_stops_at_the_mark_in_the_middle_of_a_read() {
+fn decoding_stops_at_the_watermark_in_the_middle_of_a_read() {
     let mut connection = client(config().message_marks(marks(16, 4)));
     let input = text("x").repeat(20_000);
     feed(&mut connection, &input);
@@ -76,20 +75,20 @@ fn decoding_stops_at_the_mark_in_the_middle_of_a_read() {
     assert_eq!(connection.stats().peak_messages, 16);
 }
 
-/// The same with bytes: counting messages alone let one read queue 251 MiB where 16 MiB were meant.
+/// The same for bytes: with a count of messages only, one read queued 251 MiB instead of 16 MiB.
 #[test]
-fn the_mark_on_bytes_stops_a_few_large_messages() {
+fn the_byte_watermark_stops_a_few_large_messages() {
     let mut connection = client(config().message_marks(Watermarks::UNLIMITED));
     let large = Frame::new(opcode::BINARY, vec![7; 100_000]).encode();
     feed(&mut connection, &large.repeat(50));
-    // The default mark is 256 KiB: the third message crosses it.
+    // The default watermark is 256 KiB: the third message crosses it.
     assert_eq!(connection.queued_bytes(), 300_000);
     assert!(!connection.wants_input());
 }
 
-/// The same once more, compressed: one read of 256 KiB is more than two hundred messages of 1 MiB.
+/// The same for compressed messages: one read of 256 KiB holds more than two hundred of 1 MiB.
 #[test]
-fn the_mark_on_bytes_counts_what_was_inflated() {
+fn the_byte_watermark_counts_inflated_bytes() {
     const LENGTH: usize = 1024 * 1024;
     let message = Message::binary(vec![7; LENGTH]);
     let mut server = Connection::server(Timestamp::ZERO, Config::default())
@@ -122,10 +121,10 @@ fn the_mark_on_bytes_counts_what_was_inflated() {
     assert_eq!(connection.stats().peak_messages, 1);
 }
 
-/// Endless empty continuation frames grew python-websockets without any limit. That they cost no
-/// memory is measured in `memory_bound`; here, that they cost nothing else either.
+/// Endless empty continuation frames made python-websockets grow without limit. `memory_bound`
+/// measures that they take no memory here; this test checks that they have no other effect.
 #[test]
-fn empty_fragments_are_nothing() {
+fn empty_fragments_have_no_effect() {
     let mut connection = client(config());
     feed(&mut connection, &Frame::new(opcode::TEXT, "a").unfinished().encode());
     let empty = Frame::new(opcode::CONTINUATION, "").unfinished().encode();
@@ -136,8 +135,8 @@ fn empty_fragments_are_nothing() {
     assert_eq!(take_text(&mut connection).as_deref(), Some("ab"));
 }
 
-/// python-websockets' keepalive killed a live peer after 0.8 s, because it did not read the pong
-/// itself: the gate was closed.
+/// python-websockets' keepalive disconnected a live peer after 0.8 s, because its gate was closed and
+/// it did not read the pong.
 #[test]
 fn the_keepalive_does_not_blame_the_peer_for_our_closed_gate() {
     let second = Duration::from_secs(1);
@@ -150,12 +149,12 @@ fn the_keepalive_does_not_blame_the_peer_for_our_closed_gate() {
         now = connection.poll_timeout().unwrap();
         connection.handle_timeout(now);
         assert_eq!(connection.closed(), None, "at {now:?}");
-        // Rule 10: our pings go out all the same, so that the other end sees a living peer.
+        // Rule 10: our pings still go out, so that the peer sees that we are alive.
         assert!(written(&mut connection).iter().all(|frame| frame.opcode == opcode::PING));
     }
     assert!(now > Timestamp::from_secs(20));
 
-    // When the gate opens, the time of the pong begins afresh; then a silent peer is given up.
+    // When the gate opens, the time for the pong starts again; then a silent peer is given up.
     assert!(take_text(&mut connection).is_some());
     connection.handle_timeout(now);
     connection.handle_timeout(now + Duration::from_millis(999));
@@ -167,10 +166,10 @@ fn the_keepalive_does_not_blame_the_peer_for_our_closed_gate() {
     assert_eq!(connection.closed().unwrap().failure(), Some(Failure::KeepaliveTimeout));
 }
 
-/// `close()` while paused took python-websockets the whole close timeout, and ended abnormally for
-/// the peer.
+/// In python-websockets, `close()` while paused took the whole close timeout, and ended abnormally
+/// for the peer.
 #[test]
-fn close_behind_a_closed_gate_goes_out_at_once_and_ends_clean() {
+fn close_with_a_closed_gate_is_sent_at_once_and_ends_clean() {
     let mut connection = client(config().close_timeout(Duration::from_secs(10)));
     feed(&mut connection, &text("x").repeat(10));
     assert!(!connection.wants_input());
@@ -181,7 +180,7 @@ fn close_behind_a_closed_gate_goes_out_at_once_and_ends_clean() {
     assert_eq!(frames[0].opcode, opcode::CLOSE);
     assert_eq!(frames[0].payload, Frame::close(Some(1000), "bye").payload);
 
-    // The peer's answer is behind what we have not taken.
+    // The peer's answer comes after messages that we have not taken.
     feed(&mut connection, &Frame::close(Some(1000), "").encode());
     for _ in 0..10 {
         assert!(take_text(&mut connection).is_some());
@@ -192,9 +191,9 @@ fn close_behind_a_closed_gate_goes_out_at_once_and_ends_clean() {
     }
 }
 
-/// aiohttp counted tuples and characters for years, and empty messages weighed nothing.
+/// aiohttp counted tuples and characters instead of bytes for years, and empty messages as nothing.
 #[test]
-fn bytes_are_bytes_and_an_empty_message_is_a_message() {
+fn sizes_are_bytes_and_empty_messages_count() {
     let mut connection = client(config());
     feed(&mut connection, &text("€€"));
     assert_eq!((connection.queued_messages(), connection.queued_bytes()), (1, 6));
@@ -203,9 +202,9 @@ fn bytes_are_bytes_and_an_empty_message_is_a_message() {
     assert!(!connection.wants_input());
 }
 
-/// After an error aiohttp's detached reader went on accumulating.
+/// After an error aiohttp's detached reader went on accumulating data.
 #[test]
-fn nothing_accumulates_behind_an_error() {
+fn nothing_accumulates_after_an_error() {
     let mut connection = client(config());
     feed(&mut connection, &[&text("before")[..], b"\x83\x00"].concat());
     assert!(!connection.wants_input());
@@ -222,8 +221,8 @@ fn nothing_accumulates_behind_an_error() {
     assert_eq!(connection.stats().messages_in, 1);
 }
 
-/// Quarkus charged credit for each frame and refunded it for each message, until reading stopped
-/// for ever.
+/// Quarkus subtracted credit for each frame and added it for each message, until reading stopped
+/// forever.
 #[test]
 fn fragmented_messages_leak_no_credit() {
     let mut connection = client(config().byte_marks(marks(64, 8)));
@@ -240,7 +239,7 @@ fn fragmented_messages_leak_no_credit() {
     assert_eq!(connection.stats().times_closed, 0);
 }
 
-/// libwebsockets replayed the unparsed tail in the wrong order when its pause toggled under load.
+/// libwebsockets processed unparsed bytes in the wrong order when its pause toggled under load.
 #[test]
 fn the_order_survives_a_gate_that_toggles() {
     let mut random = Random::new(11);
@@ -248,7 +247,7 @@ fn the_order_survives_a_gate_that_toggles() {
     let input: Vec<u8> = (0..2000).flat_map(|number| text(&number.to_string())).collect();
     let (mut rest, mut next) = (&input[..], 0);
     while next < 2000 {
-        // Also against `wants_input`: what is handed over is kept, behind what was kept before.
+        // Even while `wants_input` is false: the input is kept, after earlier kept input.
         let (piece, later) = rest.split_at(random.below(40).min(rest.len()));
         feed(&mut connection, piece);
         rest = later;
@@ -275,7 +274,7 @@ fn one_take_may_open_the_gate_and_close_it_again() {
     assert!(connection.wants_input());
 }
 
-/// Bun and uWebSockets have no lever on what comes in.
+/// Bun and uWebSockets cannot stop reading from a peer.
 #[test]
 fn an_application_that_takes_nothing_stops_the_peer() {
     let mut connection = client(config());
@@ -302,8 +301,8 @@ fn a_pong_goes_out_before_a_full_outbox() {
     assert_eq!(frames.len(), 5);
 }
 
-/// A flood of pings from a peer that reads nothing costs constant memory, also when the transport is
-/// asked again after every one; the newest are the ones that are answered.
+/// A flood of pings from a peer that reads nothing takes constant memory, even if writing is tried
+/// after every ping. The newest pings are answered.
 #[test]
 fn a_flood_of_pings_does_not_grow_the_output() {
     let mut connection = client(config());
@@ -314,15 +313,16 @@ fn a_flood_of_pings_does_not_grow_the_output() {
     assert!(connection.queued_output() < 4096, "{}", connection.queued_output());
     assert!(connection.output().remaining() < 4096);
     let frames = written(&mut connection);
-    // Thirty-two that wait, behind what the transport was shown.
+    // Thirty-two queued pongs, after those already offered to the transport.
     assert!(frames.len() <= 33, "{}", frames.len());
     assert_eq!(frames.last().unwrap().payload, format!("{:0100}", 9999).into_bytes());
 }
 
-/// A proxy reverted its backpressure, because pings were no longer answered and peers hung up: below
-/// the mark they are answered although nobody takes anything, and behind it when their turn comes.
+/// A proxy removed its backpressure again, because pings were no longer answered and peers
+/// disconnected. Here pings before the closed gate are answered although no message is taken, and
+/// pings after it when they are decoded.
 #[test]
-fn pings_are_answered_up_to_the_mark() {
+fn pings_are_answered_up_to_the_watermark() {
     let mut connection = client(config());
     feed(&mut connection, &[text("a"), text("b"), text("c"), ping("below")].concat());
     assert_eq!(written(&mut connection).last().unwrap().payload, b"below");
@@ -336,7 +336,7 @@ fn pings_are_answered_up_to_the_mark() {
 
 /// leptos dropped frames silently when its channel was full.
 #[test]
-fn what_is_handed_over_is_never_dropped() {
+fn input_is_never_dropped() {
     let mut connection = client(config());
     for number in 0..500 {
         feed(&mut connection, &text(&number.to_string()));

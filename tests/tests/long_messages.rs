@@ -1,4 +1,4 @@
-//! A message that is longer than memory: what it costs, from one core to another.
+//! Measures the memory for a message that is longer than memory, from one core to another.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bytes::{Buf, Bytes};
@@ -9,7 +9,7 @@ use tidegate_core::{Chunk, Config, Connection, Delivery, Event, MessageKind, Tim
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Lines that differ a little: text that can be compressed, and that shows what is lost.
+/// Lines that differ a little: compressible text in which a lost part is noticed.
 fn piece(number: u64) -> Bytes {
     let mut piece = String::with_capacity(SIZE);
     while piece.len() < SIZE {
@@ -27,7 +27,7 @@ fn config() -> Config {
         .unwrap()
 }
 
-/// Sends one message of this many pieces, and gives the peak of memory meanwhile.
+/// Sends one message in this many pieces, and returns the peak memory meanwhile.
 fn transfer(pieces: u64, kind: MessageKind, params: Option<DeflateParams>) -> usize {
     let now = Timestamp::ZERO;
     let mut client = Connection::client(now, config(), [3; 32]);
@@ -76,7 +76,7 @@ fn transfer(pieces: u64, kind: MessageKind, params: Option<DeflateParams>) -> us
     }
 }
 
-/// `TIDEGATE_LONG_MIB=4096 cargo test --release -p tidegate-tests --test long_messages` takes GiBs.
+/// `TIDEGATE_LONG_MIB=4096 cargo test --release -p tidegate-tests --test long_messages` sends 4 GiB.
 #[test]
 fn a_long_message_passes_through_constant_memory() {
     let default = if cfg!(debug_assertions) { 8 } else { 256 };
@@ -87,12 +87,12 @@ fn a_long_message_passes_through_constant_memory() {
             let is_compressed = params.is_some();
             let peak = transfer(pieces, kind, params);
             println!("{mib} MiB, {kind:?}, compressed: {is_compressed}: {} KiB", peak / 1024);
-            // What both hold by their marks, a read and a piece; the windows of both directions.
+            // Both ends' watermarks, a read and a piece; the compression windows of both directions.
             let allowed = if is_compressed { 1536 } else { 768 } * 1024;
             assert!(peak < allowed, "{peak} bytes for {mib} MiB");
         }
     }
 }
 
-/// Bytes of a piece, and a few.
+/// The size of a piece, and a few bytes more.
 const SIZE: usize = 48 * 1024;

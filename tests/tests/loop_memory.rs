@@ -1,5 +1,5 @@
-//! The loop of the core keeps a connection within `Config::memory_bound()`, whatever the peer sends
-//! and whatever the application does, without the peer ever reading.
+//! The core's event loop keeps a connection within `Config::memory_bound()`, whatever the peer sends
+//! and the application does, while the peer reads nothing.
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm)]
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -15,7 +15,7 @@ static MEMORY: PeakAlloc = PeakAlloc;
 
 const NOW: Timestamp = Timestamp::ZERO;
 
-/// A peer that sends one thing again and again, and reads nothing.
+/// A peer that repeats one input, and reads nothing.
 struct Flood<'b> {
     unit: &'b [u8],
     at: usize,
@@ -97,13 +97,13 @@ fn by_completions(
         } else if submit.until == Some(NOW) {
             connection.handle_timeout(NOW);
         } else {
-            return; // it waits for what never comes
+            return; // the loop waits for something that never comes
         }
     }
 }
 
 #[test]
-fn it_stays_within_the_bound() {
+fn the_event_loop_stays_within_the_memory_bound() {
     let small = Config::builder()
         .max_message_size(20_000)
         .byte_marks(Watermarks::new(50_000, 10_000))
@@ -132,8 +132,8 @@ fn it_stays_within_the_bound() {
                     let mut connection = Box::new(Connection::server(NOW, Arc::clone(&config)));
                     run(&mut connection, &mut flood, application);
                     let peak = MEMORY.peak_usage() - before;
-                    // The answer with which the send mark is crossed is the application's, and so is
-                    // the copy of the output that is under way.
+                    // Not counted: the answer that crosses the send watermark, and the copy of the output
+                    // in flight. Both belong to the application.
                     let own = if application == Application::Answers { max } else { 0 };
                     let bound = config.memory_bound() + own + READ_SIZE;
                     assert!(peak <= bound, "{application:?}: {peak} > {bound}");

@@ -20,17 +20,17 @@ enum Taking {
     All,
 }
 
-/// Who sends what.
+/// What the peer sends.
 struct Flood {
     name: &'static str,
-    /// Repeated, in reads of the size that is asked for, until `total` bytes are handed over.
+    /// Repeated, in reads of the requested size, until `total` bytes were passed in.
     unit: Vec<u8>,
     /// Sent once before.
     prelude: Vec<u8>,
     total: usize,
 }
 
-/// Frames of the peer of this role.
+/// Frames from the peer of this role.
 fn frame(role: Role, frame: Frame) -> Vec<u8> {
     match role {
         Role::Server => frame.masked([0x11, 0x82, 0x33, 0xA4]).encode(),
@@ -91,8 +91,8 @@ fn floods(role: Role, config: &Config) -> Vec<Flood> {
     floods
 }
 
-/// Every part of the bound at its fullest: a queue just below its marks, a long message that grows
-/// by fragments, and a whole read behind it.
+/// Every part of the bound at its maximum: a queue just below its watermarks, a long message that
+/// grows by fragments, and a whole read after it.
 fn everything(role: Role, config: &Config) -> Flood {
     let max = config.max_message_size();
     let mut prelude = Vec::new();
@@ -106,7 +106,7 @@ fn everything(role: Role, config: &Config) -> Flood {
     for _ in 0..max / 333 {
         prelude.extend(frame(role, Frame::new(0, vec![b'x'; 333]).unfinished()));
     }
-    // So that the message ends near the beginning of a read, and the rest of it is kept.
+    // The message ends near the start of a read, so that the rest of the read is kept.
     let pong = frame(role, Frame::new(opcode::PONG, vec![]));
     let padding = (READ_SIZE - prelude.len() % READ_SIZE) / pong.len();
     prelude.extend(pong.repeat(padding));
@@ -116,7 +116,7 @@ fn everything(role: Role, config: &Config) -> Flood {
     Flood { name: "everything and pings", unit, prelude, total }
 }
 
-/// Lets a flood run against a connection whose output nobody takes; the peak of memory.
+/// Runs a flood against a connection whose output is not written. Returns the peak memory.
 fn peak(role: Role, config: &Arc<Config>, flood: &Flood, taking: Taking, sends: bool) -> usize {
     let mut input = flood.prelude.clone();
     while input.len() < flood.total {
@@ -133,7 +133,7 @@ fn peak(role: Role, config: &Arc<Config>, flood: &Flood, taking: Taking, sends: 
     let mut rest = &input[..];
     while !rest.is_empty() {
         if sends {
-            // Small enough that the message that crosses the mark does not matter.
+            // Small enough that the message that crosses the watermark does not matter.
             while connection.can_send() {
                 connection.send(Message::binary(&b"to a peer that does not read"[..])).unwrap();
             }
@@ -145,7 +145,7 @@ fn peak(role: Role, config: &Arc<Config>, flood: &Flood, taking: Taking, sends: 
         } else if connection.is_closing() {
             break;
         }
-        // What a transport that takes nothing was shown.
+        // The output that was offered to a transport that takes nothing.
         connection.output();
         match taking {
             Taking::Nothing if !connection.wants_input() => break,
@@ -178,8 +178,8 @@ fn configs() -> Vec<Config> {
     vec![small, many]
 }
 
-/// Every flood against one configuration and role, in these ways; what broke the bound, and the
-/// greatest part of it that was used.
+/// Runs every flood against one configuration and role, with these applications. Returns what broke
+/// the bound, and the greatest part of it that was used.
 fn run(
     config: &Arc<Config>,
     role: Role,
@@ -202,7 +202,7 @@ fn run(
     (broken, worst)
 }
 
-/// One test, because the allocator counts for the whole process.
+/// A single test, because the allocator counts for the whole process.
 #[test]
 fn no_flood_breaks_the_bound() {
     let all = [Taking::Nothing, Taking::OneWhenClosed, Taking::All];

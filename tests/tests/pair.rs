@@ -1,5 +1,5 @@
-//! Two connections over a virtual network: every scenario comes to its end within a bound of steps,
-//! and nothing is lost, reordered or doubled.
+//! Two connections over a virtual network: every scenario ends within a bounded number of steps, and
+//! nothing is lost, reordered or duplicated.
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
 
 use core::time::Duration;
@@ -10,13 +10,13 @@ use tidegate_core::{
     CloseCode, CloseFrame, Config, Event, Failure, Message, SendError, Timestamp, Watermarks,
 };
 
-/// An application that sends a list, or echoes, takes at its own pace, pings and closes.
+/// An application that sends a list or echoes, takes at its own pace, pings and closes.
 #[derive(Clone, Debug, Default)]
 struct Talker {
     to_send: VecDeque<Message>,
     echoes: bool,
     received: Vec<Message>,
-    /// Between one take and the next; zero to take all there is.
+    /// The pause between two takes; zero to take all there is.
     pace: Duration,
     next_take: Timestamp,
     takes_nothing: bool,
@@ -32,7 +32,7 @@ struct Talker {
 enum Close {
     #[default]
     Never,
-    /// When it has sent all and has received so many.
+    /// When it has sent everything and has received this many.
     After(usize),
     At(Timestamp),
     /// As soon as its gate is closed.
@@ -104,7 +104,7 @@ impl Application for Talker {
                     self.to_send.push_front(message);
                     break;
                 }
-                // Whoever closes early gives up what it has not sent.
+                // An end that closes early gives up what it has not sent.
                 Err(_) => break,
             }
         }
@@ -112,14 +112,14 @@ impl Application for Talker {
             && now >= self.next_ping
             && !end.connection.is_closing()
         {
-            // Sixteen may wait, not more.
+            // At most sixteen may be queued.
             let accepted = end.connection.ping(now, self.pings.to_string());
             self.pings += usize::from(accepted.is_ok());
             self.next_ping = now + every;
         }
         if self.wants_to_close(now, end) {
             self.has_closed = true;
-            // The peer may have been first.
+            // The peer may have closed first.
             let _ = end.connection.close(now, CloseFrame::new(CloseCode::NORMAL, "done"));
         }
     }
@@ -180,7 +180,7 @@ fn assert_clean(pair: &Pair) {
 }
 
 #[test]
-fn an_echo_gives_everything_back() {
+fn an_echo_returns_everything() {
     for conditions in CONDITIONS {
         for seed in 0..4 {
             let sent = messages(40, 1500, seed);
@@ -219,8 +219,8 @@ fn both_directions_full_at_once() {
     }
 }
 
-/// The reader's gate closes, the bytes stay in the network, and the sender's outbox fills: the
-/// sender is the one who waits.
+/// The reader's gate closes, the bytes stay in the network, and the sender's outbox fills: it is the
+/// sender that waits.
 #[test]
 fn a_slow_reader_slows_its_peer_down() {
     for conditions in [Conditions { capacity: 2048, ..Conditions::GOOD }, Conditions::POOR] {
@@ -253,14 +253,14 @@ fn close_from_either_end_and_from_both() {
             assert_eq!(pair.run(&mut client, &mut server, BOUND), Rest::Over, "{conditions:?}");
             assert_clean(&pair);
             assert_eq!((&client.received, &server.received), (&sent, &sent));
-            // A close timeout would have gone to ten seconds.
+            // The close timeout would take ten seconds.
             assert!(pair.now < Timestamp::from_secs(9), "{:?}", pair.now);
         }
     }
 }
 
-/// Whoever closes while its own gate is closed and goes on taking events gets everything that the
-/// peer has sent, and a clean end.
+/// An end that closes while its own gate is closed, and goes on taking events, gets everything that
+/// the peer has sent, and a clean end.
 #[test]
 fn close_while_the_gate_is_closed() {
     for conditions in CONDITIONS {
@@ -277,10 +277,11 @@ fn close_while_the_gate_is_closed() {
     }
 }
 
-/// Nobody takes anything: the peer is not blamed for that, however long it lasts. Our Close goes out
-/// all the same, and when the application takes what waits, it has all of it and the end.
+/// The application takes nothing: the peer is not blamed for that, however long it lasts. Our Close
+/// still goes out, and when the application takes the queued messages, it gets all of them and the
+/// end.
 #[test]
-fn close_behind_a_gate_that_stays_closed_waits_for_the_application() {
+fn a_close_held_back_by_the_gate_waits_for_the_application() {
     let sent = messages(50, 300, 7);
     let mut client = Talker::sending(&sent);
     let mut server =
@@ -330,8 +331,8 @@ fn pings_are_answered_while_data_flows() {
     }
 }
 
-/// A session that is cut after every possible number of bytes, in either direction: both ends
-/// always come to an end, what arrived whole is delivered, and no more.
+/// A session that is cut after every possible number of bytes, in either direction: both connections
+/// always end, and exactly the messages that arrived whole are delivered.
 #[test]
 fn an_abrupt_end_at_every_byte() {
     let sent = messages(6, 40, 9);

@@ -1,4 +1,4 @@
-//! What a malicious peer tries, each as the behaviour that guards against it: docs/security.md.
+//! Attacks by a malicious peer: each test checks the defence that docs/security.md describes.
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
 
 use std::collections::BTreeSet;
@@ -40,10 +40,10 @@ fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame.encode()
 }
 
-/// Several implementations take some of these as if nothing were wrong, and most of the others hang
-/// up without a word. Here each is refused, and the peer is told why.
+/// Several implementations accept some of these inputs, and most of the others disconnect without a
+/// close code. Here each is refused, and the peer gets the code that says why.
 #[test]
-fn malformed_input_is_refused_with_the_close_code_that_says_why() {
+fn malformed_input_is_refused_with_the_right_close_code() {
     use ProtocolError as E;
     let text = |bytes: &[u8]| client_frame(0x81, bytes);
     let close = |code: u16| client_frame(0x88, &code.to_be_bytes());
@@ -125,10 +125,10 @@ fn malformed_input_is_refused_with_the_close_code_that_says_why() {
     }
 }
 
-/// A key that an attacker can foresee, or that is used again, lets a page write what it likes to a
-/// proxy in between (RFC 6455 §10.3).
+/// A key that is predictable or reused lets a web page send bytes of its choice to a proxy in between
+/// (RFC 6455 §10.3).
 #[test]
-fn every_frame_of_a_client_has_a_key_of_its_own() {
+fn every_client_frame_has_its_own_masking_key() {
     let config = || quiet().fragment_size(20_000).build().unwrap();
     let keys = |seed: u8| {
         let mut client = Connection::client(NOW, config(), [seed; 32]);
@@ -152,7 +152,7 @@ fn every_frame_of_a_client_has_a_key_of_its_own() {
     let first = keys(1);
     assert_eq!(first.len(), 3000 + 300 * 5 + 1);
     let distinct: BTreeSet<_> = first.iter().collect();
-    // Of so many random keys of 32 bits, a pair may be the same by chance: 0.2 %.
+    // With this many random 32-bit keys, two are equal by chance with a probability of 0.2 %.
     assert!(distinct.len() >= first.len() - 1, "{} of {}", distinct.len(), first.len());
     let ones: u32 = first.iter().map(|key| u32::from_ne_bytes(*key).count_ones()).sum();
     let share = f64::from(ones) / (32 * first.len()) as f64;
@@ -163,10 +163,10 @@ fn every_frame_of_a_client_has_a_key_of_its_own() {
     assert!(first.iter().filter(|key| others.contains(*key)).count() <= 1, "another seed, others");
 }
 
-/// uWebSockets compared the sum of the characters; others kept names in an object with inherited
-/// ones, or looked for a part of a word.
+/// uWebSockets compared the sum of the characters. Others used an object with inherited names as a
+/// map, or searched for a part of a word.
 #[test]
-fn extensions_and_tokens_are_compared_as_what_they_are() {
+fn extensions_and_tokens_are_compared_exactly() {
     let accept = |lines: &str| {
         let request = format!(
             "GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -196,9 +196,10 @@ fn extensions_and_tokens_are_compared_as_what_they_are() {
     }
 }
 
-/// Tomcat corrupted objects that were pooled by then; what is behind a Close would be a violation.
+/// Tomcat corrupted objects that were already back in a pool. Data after a Close would also be a
+/// violation.
 #[test]
-fn nothing_is_sent_behind_a_close() {
+fn nothing_is_sent_after_a_close() {
     for by_peer in [false, true] {
         let mut server = Connection::server(NOW, quiet().build().unwrap());
         let peer_close = client_frame(0x88, b"\x03\xE8");
@@ -213,7 +214,7 @@ fn nothing_is_sent_behind_a_close() {
         assert_eq!(server.send_chunk(chunk.clone()), Err(ChunkError::Closed(chunk)));
         assert_eq!(server.ping(NOW, Bytes::new()), Err(ControlError::Closed));
         if by_peer {
-            // In a closing handshake of our own, the peer's pings can still be answered.
+            // While we wait for the peer's Close, its pings can still be answered.
             assert_eq!(server.pong(Bytes::new()), Err(ControlError::Closed));
         }
         assert_eq!(server.close(NOW, None), Err(ControlError::Closed));
@@ -226,9 +227,9 @@ fn nothing_is_sent_behind_a_close() {
     }
 }
 
-/// A peer that never answers our Close and sends on, so that the stream looks alive.
+/// A peer that never answers our Close and keeps sending, so that the stream looks alive.
 #[test]
-fn a_peer_that_talks_on_after_our_close_is_cut_in_time() {
+fn a_peer_that_keeps_sending_after_our_close_is_cut_in_time() {
     let seconds = Timestamp::from_secs;
     let config = quiet().close_timeout(Duration::from_secs(10)).build().unwrap();
     let mut server = Connection::server(NOW, config);
@@ -243,7 +244,7 @@ fn a_peer_that_talks_on_after_our_close_is_cut_in_time() {
     }
     server.handle_input(seconds(10), &chatter);
     server.handle_timeout(seconds(10));
-    // A last look, in which nothing comes.
+    // A last look, in which nothing arrives.
     server.handle_timeout(server.poll_timeout().unwrap());
     assert_eq!(server.transport(), Transport::Close);
     assert_eq!(server.closed().unwrap().failure(), Some(Failure::CloseTimeout));

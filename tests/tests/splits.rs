@@ -1,4 +1,4 @@
-//! The same bytes have the same effect in whatever pieces they come.
+//! The same bytes have the same effect for every split into pieces.
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc)]
 
 mod streams;
@@ -13,7 +13,7 @@ use tidegate_core::testing::strategies::config;
 
 use self::streams::{Mutation, connection, deflate, drain, encode, frame};
 
-/// All that can be seen of one replay.
+/// Everything observable in one replay.
 #[derive(Debug, PartialEq)]
 struct Seen {
     events: Vec<Event>,
@@ -25,7 +25,7 @@ struct Seen {
     timeout: Option<Timestamp>,
 }
 
-/// Between the segments of input the application takes so many events, and drains or not.
+/// A segment of input: its length, how many events are taken after it, and whether output is written.
 type Segment = (usize, usize, bool);
 
 fn replay(
@@ -74,7 +74,7 @@ fn replay(
     }
 }
 
-/// How events come out of the input.
+/// The method that decodes the input.
 #[derive(Clone, Copy)]
 enum Way {
     Queued,
@@ -108,10 +108,9 @@ proptest! {
         prop_assert!(matches!(whole.events.last(), Some(Event::Closed(_))), "and last");
     }
 
-    /// Events that are taken straight from the input, or lent from it, are those that would have
-    /// been queued.
+    /// `receive` and `receive_ref` return the same events as the queue.
     #[test]
-    fn receive_is_input_and_events_in_one(
+    fn receive_agrees_with_the_queue(
         config in config(),
         is_client: bool,
         params in deflate(),
@@ -120,7 +119,7 @@ proptest! {
         mutations in prop_oneof![2 => Just(vec![]), 1 => vec(any::<Mutation>(), 0..3)],
         sizes in vec(prop_oneof![1usize..60, 1usize..2000], 1..10),
     ) {
-        // In order, several pings behind one queued message have one answer.
+        // With `InOrder`, several pings after one queued message get one answer.
         let config = config.to_builder().pong_policy(PongPolicy::OnReceipt).build().unwrap();
         let role = if is_client { Role::Client } else { Role::Server };
         let bytes = encode(frames, role, params, tidy, &mutations);
@@ -141,16 +140,16 @@ proptest! {
                         while let Some(event) = connection.receive(now, &mut piece) {
                             events.push(event);
                         }
-                        assert!(piece.is_empty(), "nothing is left behind the last event");
+                        assert!(piece.is_empty(), "nothing is left after the last event");
                     }
                     Way::Lent => {
                         let mut buffer = piece.to_vec();
                         let mut input = &mut buffer[..];
                         while let Some(event) = connection.receive_ref(now, &mut input) {
                             events.push(event.into_event());
-                            assert!(piece.ends_with(input), "what is behind it is as it was");
+                            assert!(piece.ends_with(input), "the input after it is unchanged");
                         }
-                        assert!(input.is_empty(), "nothing is left behind the last event");
+                        assert!(input.is_empty(), "nothing is left after the last event");
                     }
                 }
                 drain(&mut connection, usize::MAX, &mut output);

@@ -1,6 +1,6 @@
-//! WebSocket over streams of HTTP/2 (RFC 8441), client and server in one process: a slow client
-//! slows its server down through the window of its stream, beside a quick one that shares the
-//! connection.
+//! WebSocket over HTTP/2 streams (RFC 8441), with clients and server in one process. A slow client
+//! slows its server down through the window of its stream, while a fast one on the same HTTP/2
+//! connection is not affected.
 //!
 //! `cargo run --release --example h2_stream -p tidegate-tokio --features hyper`
 
@@ -35,14 +35,14 @@ async fn main() -> Result<(), Failure> {
         }
     });
 
-    // A window for the connection that one stream cannot fill, or it would starve the others.
+    // The connection's window must be larger than one stream's, or one stream could block the others.
     let (mut requests, connection) = h2::client::Builder::new()
         .initial_connection_window_size(1024 * 1024)
         .handshake(client)
         .await?;
     tokio::spawn(connection);
     while !requests.is_extended_connect_protocol_enabled() {
-        // The server says so in its SETTINGS.
+        // The server announces extended CONNECT in its SETTINGS.
         sleep(Duration::from_millis(1)).await;
     }
 
@@ -62,7 +62,7 @@ async fn main() -> Result<(), Failure> {
         let sent = SENT.load(Ordering::Relaxed);
         let ahead = sent - taken - second;
         println!("slow has taken {second}, quick {taken}; the server is {ahead} messages ahead");
-        // Both ends' marks and both windows, and not what the server would like to send.
+        // The server is ahead by both ends' watermarks and both windows at most.
         assert!(ahead < 200, "nothing slows the server down");
     }
     slow.close(CloseCode::NORMAL, "").await?;
@@ -71,7 +71,7 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// A client's WebSocket on a stream of its own.
+/// Opens a client's WebSocket on its own stream.
 async fn connect(requests: &mut SendRequest<Bytes>, path: &str) -> Result<Socket, Failure> {
     let request = Request::builder()
         .method(Method::CONNECT)
@@ -85,7 +85,8 @@ async fn connect(requests: &mut SendRequest<Bytes>, path: &str) -> Result<Socket
     if !response.status().is_success() {
         return Err(format!("the server answers {}", response.status()).into());
     }
-    // No key, no accept: the status is the answer. Frames are masked all the same (RFC 8441 §5).
+    // There is no Sec-WebSocket-Key here; the status accepts. Frames are masked all the same (RFC
+    // 8441 §5).
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
     let clock = TokioClock::new();
@@ -119,13 +120,13 @@ async fn serve(stream: DuplexStream) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sends as fast as the client takes.
+/// Sends as fast as the client reads.
 async fn flood(mut socket: Socket) {
     let message = Message::binary(vec![7; 64 * 1024]);
     while socket.send(message.clone()).await.is_ok() {
         SENT.fetch_add(1, Ordering::Relaxed);
     }
-    // The client closes: to the end of the closing handshake.
+    // The client closes; this completes the closing handshake.
     while let Ok(Some(_)) = socket.recv().await {}
 }
 

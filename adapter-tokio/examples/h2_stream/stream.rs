@@ -1,4 +1,4 @@
-//! A stream of HTTP/2 as a `ByteStream`.
+//! An HTTP/2 stream as a `ByteStream`.
 
 use core::task::{Context, Poll, ready};
 use std::io::{self, ErrorKind, IoSlice};
@@ -7,15 +7,15 @@ use bytes::{Buf, Bytes, BytesMut};
 use h2::{Reason, RecvStream, SendStream};
 use tidegate_driver::ByteStream;
 
-/// Both directions of a stream of HTTP/2.
+/// Both directions of an HTTP/2 stream.
 ///
-/// The peer's window grows only by what was read. While the gate is closed nothing is read, so the
-/// window runs empty and the sender waits, although other streams share its connection.
+/// The peer's window is extended only by what was read. While the gate is closed nothing is read, so
+/// the window is used up and the sender waits, although other streams share the connection.
 #[derive(Debug)]
 pub(crate) struct H2Stream {
     receive: RecvStream,
     send: SendStream<Bytes>,
-    /// The rest of a DATA frame. It is counted in the window.
+    /// The unread rest of a DATA frame. It still counts against the window.
     rest: Bytes,
 }
 
@@ -65,7 +65,7 @@ impl ByteStream for H2Stream {
         Poll::Ready(Ok(count))
     }
 
-    /// The task of the connection does that.
+    /// Does nothing: the task of the HTTP/2 connection flushes.
     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
@@ -76,7 +76,7 @@ impl ByteStream for H2Stream {
     }
 }
 
-/// A stream that the peer gave up without an error (it has what it wanted) has ended.
+/// A stream that the peer reset with NO_ERROR, because it needs no more of it, has just ended.
 fn ended(error: h2::Error) -> io::Result<usize> {
     match error.reason() {
         Some(Reason::NO_ERROR) => Ok(0),
@@ -84,5 +84,5 @@ fn ended(error: h2::Error) -> io::Result<usize> {
     }
 }
 
-/// As much as a DATA frame has by default: more would only wait for the window.
+/// The default size of a DATA frame. A larger write would only wait for the window.
 const MOST: usize = 16 * 1024;

@@ -1,4 +1,4 @@
-//! The slow client's connection, whole or in parts.
+//! The slow client's connection, whole or split.
 
 use core::future::pending;
 
@@ -35,8 +35,8 @@ impl Client {
         }
     }
 
-    /// Reads ahead up to the gate, answers pings, takes nothing. Returns when all is over. In parts,
-    /// the driver does that anyway.
+    /// Reads ahead until the gate closes and answers pings, but takes no message. Returns when the
+    /// connection has ended. For a split connection the driver does this anyway.
     pub(crate) async fn drive(&mut self) {
         match self {
             Self::Whole(socket) => socket.drive().await,

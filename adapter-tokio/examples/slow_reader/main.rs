@@ -1,4 +1,4 @@
-//! A server that sends as fast as it can, a client that is slow, and what becomes of the memory.
+//! A server that sends as fast as it can, and a slow client: shows that memory stays bounded.
 //!
 //! `cargo run --release --example slow_reader -p tidegate-tokio`, with `--help` for options.
 
@@ -25,7 +25,7 @@ use crate::options::{HELP, Options};
 use crate::server::{Server, is_message};
 use crate::verdict::{Measured, judge};
 
-// One thread, so that no allocator arenas of other threads blur what is measured.
+// One thread, so that allocator arenas of other threads do not distort the memory figures.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
@@ -92,13 +92,13 @@ struct Reader<'a> {
     client: Client,
     begun: Instant,
     printed: Instant,
-    /// What the server had sent when that last changed, and when.
+    /// The number of messages that the server had sent when it last changed, and that time.
     progress: (u64, Instant),
     measured: Measured,
 }
 
 impl Reader<'_> {
-    /// Takes a message now and then until time is up.
+    /// Takes a message at each interval until the time is up.
     async fn read_slowly(&mut self) -> Result<(), Error> {
         let mut taking = interval(self.options.delay.max(Duration::from_micros(1)));
         taking.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -106,14 +106,14 @@ impl Reader<'_> {
         while Instant::now() < end && self.client.queued_bytes() < ENOUGH {
             tokio::select! {
                 biased;
-                // Looks at the memory in between, and prints.
+                // Meanwhile measures the memory, and prints.
                 () = sleep_until((Instant::now() + GLANCE).into()) => {}
                 _ = taking.tick() => {
                     if let Some(message) = self.client.try_recv() {
                         self.check(message.as_bytes());
                     }
                 }
-                // What a driver task would do: reads ahead up to the gate, answers pings.
+                // Reads ahead until the gate closes and answers pings, as a driver task would.
                 () = self.client.drive() => match self.client.recv().await? {
                     Some(message) => self.check(message.as_bytes()),
                     None => break,
@@ -127,7 +127,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Takes all the rest at once: nothing may be missing.
+    /// Takes all remaining messages at once, to check that none is missing.
     async fn finish(mut self) -> Result<Measured, Error> {
         self.measured.taken_slowly = self.measured.taken;
         self.measured.stats = Some(self.client.stats());
@@ -199,8 +199,8 @@ const HEADING: &str =
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How often the memory is looked at.
+/// How often the memory is measured.
 const GLANCE: Duration = Duration::from_millis(10);
 
-/// Where a client without a gate stops.
+/// The memory at which a client without a gate stops.
 const ENOUGH: usize = 1 << 30;

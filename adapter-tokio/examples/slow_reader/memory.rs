@@ -1,9 +1,9 @@
-//! How much memory the process has.
+//! Measures the memory of the process.
 
 use std::fs::read_to_string;
 
-/// The anonymous memory of the process that is resident, in bytes: heap and stacks, without the
-/// pages of the program's file. `None` where there is no /proc/self/status.
+/// The resident anonymous memory of the process in bytes: heap and stacks, without the pages of the
+/// program's file. `None` if there is no /proc/self/status.
 pub(crate) fn resident() -> Option<usize> {
     let status = read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
@@ -11,7 +11,7 @@ pub(crate) fn resident() -> Option<usize> {
     Some(kibibytes * 1024)
 }
 
-/// Bytes for people.
+/// Formats a number of bytes for people.
 pub(crate) fn human(bytes: usize) -> String {
     match bytes {
         0..1_024 => format!("{bytes} B"),

@@ -1,27 +1,27 @@
-//! The options of the command line.
+//! The command-line options.
 
 use core::time::Duration;
 
 use tidegate_tokio::{Config, Watermarks};
 
 pub(crate) const HELP: &str = "\
-A server sends numbered messages as fast as it can; a client takes one now and then. Watch what
-the memory of the client does, and what the server does.
+A server sends numbered messages as fast as it can; a client takes one from time to time. Watch the
+memory of the client, and how the server is slowed down.
 
 usage: slow_reader [options]
   --duration SECONDS    how long (default 10)
-  --size BYTES          of a message (default 64K)
-  --delay MILLISECONDS  between two messages taken (default 100)
-  --messages HIGH/LOW   marks on the number of queued messages (default 16/4)
-  --bytes HIGH/LOW      marks on their bytes (default 256K/64K)
-  --url ws://...        read from this server instead of one of our own
-  --split               the client's connection in parts, driven by a task of its own
-  --no-gate             without marks, reading ahead as fast as the server sends: what happens
-                        in a client that has no gate; stops at 1 GiB
+  --size BYTES          size of a message (default 64K)
+  --delay MILLISECONDS  pause between two messages taken (default 100)
+  --messages HIGH/LOW   watermarks for the number of queued messages (default 16/4)
+  --bytes HIGH/LOW      watermarks for their bytes (default 256K/64K)
+  --url ws://...        read from this server instead of our own
+  --split               split the client's connection, with a separate task as driver
+  --no-gate             no watermarks, reading ahead as fast as the server sends: shows what
+                        happens in a client without a gate; stops at 1 GiB
   --help
-Sizes may end in K or M. The exit status is 0 if the verdict at the end holds.";
+Sizes may end in K or M. The exit status is 0 if all checks at the end pass.";
 
-/// What to run.
+/// The options of one run.
 pub(crate) struct Options {
     pub(crate) duration: Duration,
     pub(crate) size: usize,
@@ -98,7 +98,7 @@ impl Options {
             .expect("the marks are checked, and no limit is zero")
     }
 
-    /// The settings that the verdict measures against, gate or not.
+    /// The settings whose memory bound the verdict uses, with or without the gate.
     pub(crate) fn gated(&self) -> Config {
         let largest = self.size.max(Config::default().max_message_size());
         Config::builder()
@@ -125,5 +125,5 @@ fn marks(text: &str) -> Result<Watermarks, String> {
     Ok(Watermarks::new(number(high)?, number(low)?))
 }
 
-/// How many bytes of a message are its number.
+/// The number of a message is in its first bytes; this is how many.
 pub(crate) const NUMBER: usize = 8;

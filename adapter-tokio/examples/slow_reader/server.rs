@@ -10,14 +10,14 @@ use tidegate_tokio::{CloseCode, Error};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// What the server tells, and is told.
+/// The state that the server shares with the client and the verdict.
 pub(crate) struct Server {
     origin: Instant,
     /// Messages that the socket has taken.
     sent: AtomicU64,
-    /// How long it has waited for the socket to take them, in microseconds.
+    /// How long the server has waited for the socket to take them, in microseconds.
     waited: AtomicU64,
-    /// Since when it waits, in microseconds; 0 if it does not.
+    /// The start of the current wait, in microseconds; 0 if the server is not waiting.
     waits_since: AtomicU64,
     begin: Notify,
     end: AtomicBool,
@@ -35,12 +35,12 @@ impl Server {
         }
     }
 
-    /// Begins to send.
+    /// Starts sending.
     pub(crate) fn begin(&self) {
         self.begin.notify_one();
     }
 
-    /// Sends no more, and closes.
+    /// Stops sending, and closes.
     pub(crate) fn end(&self) {
         self.end.store(true, Ordering::Relaxed);
     }
@@ -49,7 +49,7 @@ impl Server {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// How long it has waited for its socket.
+    /// How long the server has waited for its socket in total.
     pub(crate) fn waited(&self) -> Duration {
         let current = match self.waits_since.load(Ordering::Relaxed) {
             0 => 0,
@@ -87,14 +87,14 @@ impl Server {
     }
 }
 
-/// A message: its number, and its number again to the end.
+/// Builds a message: its number, repeated to the end.
 fn message(number: u64, size: usize) -> Vec<u8> {
     let mut message = number.to_be_bytes().repeat(size.div_ceil(8));
     message.truncate(size);
     message
 }
 
-/// Whether this is the message with that number, and nothing of it is missing.
+/// Whether this is the message with that number, complete.
 pub(crate) fn is_message(bytes: &[u8], number: u64, size: usize) -> bool {
     let number = number.to_be_bytes();
     bytes.len() == size && bytes.chunks(8).all(|part| number.starts_with(part))

@@ -1,4 +1,4 @@
-//! What was measured, and whether it is as it should be.
+//! Compares the measurements with what they should be.
 
 use core::time::Duration;
 
@@ -7,23 +7,23 @@ use tidegate_tokio::Stats;
 use crate::memory::human;
 use crate::options::Options;
 
-/// What was measured.
+/// The measurements.
 #[derive(Default)]
 pub(crate) struct Measured {
     pub(crate) elapsed: Duration,
-    /// Messages taken by the client, altogether, and of these slowly.
+    /// Messages that the client took in total, and those it took slowly.
     pub(crate) taken: u64,
     pub(crate) taken_slowly: u64,
-    /// Messages that were not the next one, whole.
+    /// Messages that were not the expected one, or not complete.
     pub(crate) wrong: u64,
-    /// Messages sent while the client was slow, and altogether.
+    /// Messages sent while the client was slow, and in total.
     pub(crate) sent: u64,
     pub(crate) sent_at_end: Option<u64>,
     /// How long the server waited while the client was slow.
     pub(crate) waited: Duration,
-    /// The longest time in which the server could send nothing.
+    /// The longest time during which the server could send nothing.
     pub(crate) longest_stall: Duration,
-    /// Sent and taken at half time.
+    /// Messages sent and taken after half of the time.
     pub(crate) half: Option<(u64, u64)>,
     pub(crate) memory_before: Option<usize>,
     pub(crate) memory_peak: Option<usize>,
@@ -31,7 +31,7 @@ pub(crate) struct Measured {
     pub(crate) stats: Option<Stats>,
 }
 
-/// Prints the verdict; whether it holds.
+/// Prints the verdict. Returns whether all checks passed.
 pub(crate) fn judge(options: &Options, measured: &Measured) -> bool {
     println!();
     let checks = [
@@ -68,7 +68,7 @@ fn queue(options: &Options, measured: &Measured) -> Check {
     let is_within =
         stats.peak_messages <= messages && stats.peak_bytes < bytes.saturating_add(options.size);
     let text = format!(
-        "queue: at most {} messages (high mark {messages}) and {} (high mark \
+        "queue: at most {} messages (high watermark {messages}) and {} (high watermark \
          {},\n       which one message of {} may cross); the gate closed {} times.",
         stats.peak_messages,
         human(stats.peak_bytes),
@@ -79,22 +79,22 @@ fn queue(options: &Options, measured: &Measured) -> Check {
     (Some(is_within), text)
 }
 
-/// The memory of the process. It holds both ends, the runtime and what the allocator keeps, so it
-/// is more than what the client's connection has; the bound is that connection's alone.
+/// Checks the memory of the process. The process holds both ends, the runtime and memory that the
+/// allocator keeps, while the bound is that of the client's connection alone.
 fn memory(options: &Options, measured: &Measured) -> Check {
     let bound = options.gated().memory_bound();
     let (Some(before), Some(peak)) = (measured.memory_before, measured.memory_peak) else {
-        return (None, "memory: not known here, there is no /proc/self/status".into());
+        return (None, "memory: unknown, because there is no /proc/self/status".into());
     };
     let growth = peak.saturating_sub(before);
-    // Our server holds the message that is on its way, and makes the next one; the marks of its
-    // outbox are far below.
+    // Our server holds the message that it is sending and builds the next one. Its outbox's
+    // watermarks are far below that.
     let server = if options.url.is_none() { 2 * options.size } else { 0 };
     let text = format!(
         "memory: the process grew by {} at its peak, from {}; allowed are {}:\n       \
-         memory_bound() of the client's connection, {}, and {} for messages in the\n       server's \
-         hand. Counted is all anonymous memory: client, server, runtime, and what\n       the \
-         allocator keeps. Socket buffers are the kernel's, and are not in it.",
+         memory_bound() of the client's connection, {}, and {} for messages that\n       the \
+         server holds. This counts all anonymous memory: client, server, runtime and\n       \
+         what the allocator keeps. The kernel's socket buffers are not included.",
         human(growth),
         human(before),
         human(bound + server),
@@ -106,10 +106,10 @@ fn memory(options: &Options, measured: &Measured) -> Check {
 
 fn order(options: &Options, measured: &Measured) -> Check {
     if options.url.is_some() {
-        // A server that sends nothing proves nothing.
+        // If the server sent nothing, the run shows nothing.
         let result = if measured.taken == 0 { Some(false) } else { None };
         let text =
-            format!("order: {} messages taken, whose order is not known here.", measured.taken);
+            format!("order: {} messages taken; another server's order is unknown.", measured.taken);
         return (result, text);
     }
     let Some(sent) = measured.sent_at_end else {
@@ -126,14 +126,14 @@ fn order(options: &Options, measured: &Measured) -> Check {
 
 fn slowed(options: &Options, measured: &Measured) -> Check {
     if options.url.is_some() {
-        return (None, "server: how it fares is not known here.".into());
+        return (None, "server: the state of another server is unknown.".into());
     }
     let Some((sent, taken)) = measured.half else {
-        return (Some(false), "server: it was over before half of the time".into());
+        return (Some(false), "server: the run ended before half of the time".into());
     };
     let (sent, taken) = (measured.sent - sent, measured.taken_slowly - taken);
-    // Beside what was taken there may be one filling of the queue, and one of the kernel's buffers:
-    // the window of TCP opens in large steps.
+    // Beside the messages taken, the queue and the kernel's buffers may each fill once more, because
+    // the TCP window opens in large steps.
     let queue = options.messages.high().min(options.bytes.high() / options.size + 1);
     let slack = (queue + KERNEL / options.size + 1) as u64;
     let waited = 100.0 * measured.waited.as_secs_f64() / measured.elapsed.as_secs_f64();
@@ -147,6 +147,6 @@ fn slowed(options: &Options, measured: &Measured) -> Check {
     (Some(is_slowed), text)
 }
 
-/// How much the kernel's buffers for sending and receiving may hold more at the end than at half
-/// time: half of what Linux lets them grow to.
+/// How much more the kernel's send and receive buffers may hold at the end than after half of the
+/// time: half of the size to which Linux lets them grow.
 const KERNEL: usize = 4 << 20;

@@ -38,10 +38,13 @@ pub use tidegate_core;
 pub use tidegate_core::{ByteString, Bytes};
 
 pub use crate::client::{
-    Backoff, BackoffBuilder, Client, ClientSocket, EnvironmentError, FailedAttempt, Options,
-    OptionsBuilder, Proxy, Reconnect, RedirectError, Url,
+    Backoff, BackoffBuilder, Client, ClientSocket, FailedAttempt, Options, OptionsBuilder, Proxy,
+    Reconnect, Url,
 };
-pub use crate::error::{ConnectError, ConnectFault, EntropyError, Error, Peer, Stage, UrlError};
+pub use crate::error::{
+    ConnectError, ConnectFault, EntropyError, EnvironmentError, Error, Peer, RedirectError, Stage,
+    UrlError,
+};
 pub use crate::handshake::{Incoming, client};
 #[cfg(feature = "futures-io")]
 pub use crate::io::FuturesStream;

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use crate::close::CloseFrame;
 use crate::connection::event::{Closed, Event, Failure};
 use crate::connection::phase::{Phase, Step};
-use crate::connection::receive::pending_input::{Held, Stash};
+use crate::connection::receive::pending_input::{PendingEnd, PendingInput};
 use crate::connection::timers::Timer;
 use crate::connection::{Connection, Ending};
 use crate::deflate::session::Compression;
@@ -26,7 +26,7 @@ impl Connection {
     #[cold]
     pub(super) fn discard_input(&mut self, length: usize) {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
-        if let Some(Held::Close { trailing, .. }) = self.stash.held_mut() {
+        if let Some(PendingEnd::Close { trailing, .. }) = self.pending_input.end_mut() {
             *trailing = trailing.saturating_add(length);
             return;
         }
@@ -45,14 +45,14 @@ impl Connection {
 
     /// Defers a Close or a violation until the application has taken all earlier events, so that it
     /// can still answer them.
-    pub(super) fn hold(&mut self, held: Held) {
-        self.stash.hold(held);
+    pub(super) fn hold(&mut self, held: PendingEnd) {
+        self.pending_input.hold_end(held);
     }
 
     /// Lets a deferred Close or violation take effect.
     pub(super) fn release(&mut self) {
-        match self.stash.release() {
-            Some(Held::Close { frame, trailing: so_far }) => {
+        match self.pending_input.take_end() {
+            Some(PendingEnd::Close { frame, trailing: so_far }) => {
                 // An endpoint "typically echos the status code it received" (RFC 6455 §5.5.1). We
                 // echo the reason too, because browsers show the page the reason they receive.
                 let reply = frame.clone();
@@ -61,7 +61,7 @@ impl Connection {
                     *trailing = so_far;
                 }
             }
-            Some(Held::Violation(error)) => self.fail(error),
+            Some(PendingEnd::Violation(error)) => self.fail(error),
             None => return,
         }
         if self.end_of_stream || self.phase == Phase::Cut {
@@ -85,7 +85,7 @@ impl Connection {
 
     /// Whether all input is decoded, and no Close or violation is deferred.
     pub(super) fn is_all_decoded(&self) -> bool {
-        self.stash.is_empty() && !self.delivering.is_waiting()
+        self.pending_input.is_empty() && !self.data_frames.has_compressed_input()
     }
 
     /// Takes the end of the stream, after everything before it was decoded.
@@ -163,8 +163,8 @@ impl Connection {
         if !phase.decodes() {
             // Nothing is compressed or inflated any more.
             self.compression = Compression::default();
-            self.stash = Stash::default();
-            self.delivering.clear();
+            self.pending_input = PendingInput::default();
+            self.data_frames.clear();
         }
     }
 }

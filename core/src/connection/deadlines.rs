@@ -58,7 +58,7 @@ impl Connection {
         if self.timers.is_due(Timer::Close, self.now) {
             // After the peer's Close or a violation nothing that matters is left to be read.
             let is_suspended = self.is_peer_waiting_for_us() && self.phase == Phase::Closing;
-            if is_suspended && self.decoder.finds_close(self.stash.bytes()) {
+            if is_suspended && self.decoder.finds_close(self.pending_input.bytes()) {
                 // The peer's Close has arrived, but is not decoded because the gate is closed. So
                 // the transport can be closed now, and the application can take the messages, and
                 // then a clean end, whenever it likes.
@@ -74,7 +74,7 @@ impl Connection {
     /// Whether what we expect from the peer may have been sent already, and not be decoded because
     /// our application has not taken earlier messages.
     fn is_peer_waiting_for_us(&self) -> bool {
-        !self.inbox.is_open() || self.stash.held().is_some()
+        !self.inbox.is_open() || self.pending_input.end().is_some()
     }
 
     /// A limit that blames the peer has passed. Starts it again if it is suspended. Otherwise asks for

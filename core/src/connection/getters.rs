@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::connection::Connection;
 use crate::connection::event::{Closed, Event, Failure};
 use crate::connection::phase::Phase;
-use crate::connection::receive::pending_input::Held;
+use crate::connection::receive::pending_input::PendingEnd;
 use crate::connection::stats::{Counters, Stats};
 use crate::role::Role;
 
@@ -76,15 +76,15 @@ impl Connection {
     /// taken the events before it. Nothing after it is decoded, so do not wait for anything else from
     /// the peer, for example for a pong.
     pub fn is_end_queued(&self) -> bool {
-        self.stash.held().is_some()
+        self.pending_input.end().is_some()
     }
 
     /// How the connection will end when the queued events are taken, if
     /// [`is_end_queued`](Self::is_end_queued).
     pub fn queued_end(&self) -> Option<Closed> {
-        Some(match self.stash.held()? {
-            Held::Close { frame, .. } => Closed::clean(frame.clone(), frame.clone(), true),
-            Held::Violation(error) => Closed::failed(Failure::Protocol(*error), None, true),
+        Some(match self.pending_input.end()? {
+            PendingEnd::Close { frame, .. } => Closed::clean(frame.clone(), frame.clone(), true),
+            PendingEnd::Violation(error) => Closed::failed(Failure::Protocol(*error), None, true),
         })
     }
 

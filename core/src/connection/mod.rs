@@ -29,9 +29,9 @@ use crate::config::Config;
 use crate::connection::event::{Closed, Event};
 use crate::connection::keepalive::Keepalive;
 use crate::connection::phase::Phase;
-use crate::connection::receive::data_frames::Delivering;
-use crate::connection::receive::fast_path::Path;
-use crate::connection::receive::pending_input::Stash;
+use crate::connection::receive::data_frames::DataFrames;
+use crate::connection::receive::fast_path::FastPath;
+use crate::connection::receive::pending_input::PendingInput;
 use crate::connection::receive::queue::Inbox;
 use crate::connection::send::chunks::Sending;
 use crate::connection::send::output::Output;
@@ -84,13 +84,13 @@ pub struct Connection {
     role: Role,
     config: Arc<Config>,
     decoder: Decoder,
-    short: Path,
+    fast_path: FastPath,
     receiving: Receiving,
-    delivering: Delivering,
+    data_frames: DataFrames,
     compression: Compression,
     inbox: Inbox,
     /// Input that is not decoded yet, or a Close or violation that has not taken effect yet.
-    stash: Stash,
+    pending_input: PendingInput,
     /// Whether the stream has ended. Takes effect when all input before its end is decoded.
     end_of_stream: bool,
 
@@ -179,12 +179,12 @@ impl Connection {
             role,
             now,
             decoder: Decoder::new(rules),
-            short: Path::new(role.peer(), &config),
+            fast_path: FastPath::new(role.peer(), &config),
             receiving: Receiving::Data,
-            delivering: Delivering::new(config.delivery),
+            data_frames: DataFrames::new(config.delivery),
             compression: Compression::default(),
             inbox: Inbox::default(),
-            stash: Stash::default(),
+            pending_input: PendingInput::default(),
             end_of_stream: false,
             sending: Sending::default(),
             output: Output::new(Outbox::new(Arc::clone(&config), keys)),
@@ -246,13 +246,13 @@ impl Connection {
     /// ```
     #[inline]
     pub fn receive(&mut self, now: Timestamp, input: &mut &[u8]) -> Option<Event> {
-        if self.takes_straight()
-            && let Some(event) = self.take_straight(input)
+        if self.can_skip_queue()
+            && let Some(event) = self.take_unqueued(input)
         {
             self.now = self.now.max(now);
             return Some(event);
         }
-        self.receive_any(now, input)
+        self.receive_general(now, input)
     }
 
     /// Takes the end of the stream: the peer has shut down its writing side, or the transport has

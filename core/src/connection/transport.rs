@@ -4,7 +4,7 @@ use crate::config::read_size::{MAX_READ_SIZE, READ_SIZE};
 use crate::connection::Connection;
 use crate::connection::closing::MAX_TRAILING;
 use crate::connection::phase::Phase;
-use crate::connection::receive::pending_input::Held;
+use crate::connection::receive::pending_input::PendingEnd;
 use crate::role::Role;
 
 /// What to do with the transport, for example the TCP connection.
@@ -34,16 +34,17 @@ impl Connection {
     /// True while the gate is open, all input is decoded, and more bytes could still matter. May
     /// become false in `handle_*`, and true again when events are taken.
     pub fn wants_input(&self) -> bool {
-        let matters = match (self.phase, self.stash.held()) {
-            (Phase::Open | Phase::Closing, Some(Held::Violation(_))) => false,
+        let matters = match (self.phase, self.pending_input.end()) {
+            (Phase::Open | Phase::Closing, Some(PendingEnd::Violation(_))) => false,
             // After the peer's Close, reading goes on only to notice the end of the stream.
-            (Phase::Open | Phase::Closing | Phase::Closed, Some(Held::Close { trailing, .. })) => {
-                *trailing < MAX_TRAILING
-            }
+            (
+                Phase::Open | Phase::Closing | Phase::Closed,
+                Some(PendingEnd::Close { trailing, .. }),
+            ) => *trailing < MAX_TRAILING,
             (Phase::Open | Phase::Closing | Phase::Closed, _) => true,
             (Phase::Failed | Phase::Cut | Phase::Ended, _) => false,
         };
-        matters && self.inbox.is_open() && !self.stash.has_input() && !self.end_of_stream
+        matters && self.inbox.is_open() && !self.pending_input.has_input() && !self.end_of_stream
     }
 
     /// How many bytes to read at a time. This only affects speed; reads of any other size work too.
@@ -57,7 +58,7 @@ impl Connection {
     /// the frame, so that the whole read becomes part of the message.
     pub fn read_size(&self) -> usize {
         let remaining = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
-        let earned = self.delivering.arrived().saturating_mul(READ_GROWTH);
+        let earned = self.data_frames.arrived().saturating_mul(READ_GROWTH);
         remaining.min(earned).clamp(READ_SIZE, MAX_READ_SIZE)
     }
 

@@ -111,37 +111,6 @@ impl Decoder {
         }
     }
 
-    /// Takes a whole frame off the front of `input`, if the stream stands between two frames, one
-    /// is there whole, and `accept` likes its header. Otherwise nothing is taken. The header comes
-    /// with the input from the first byte of the payload on.
-    ///
-    /// A shortcut for what most frames are; [`decode`](Self::decode) would give the same in two
-    /// parts.
-    ///
-    /// # Errors
-    ///
-    /// As [`decode`](Self::decode).
-    #[inline]
-    pub(crate) fn decode_whole<'i>(
-        &mut self,
-        input: &mut &'i [u8],
-        accept: impl FnOnce(&FrameHeader) -> bool,
-    ) -> Result<Option<(FrameHeader, &'i [u8])>, ProtocolError> {
-        if !self.is_between_frames() {
-            return Ok(None);
-        }
-        let Some((header, length)) = parse_header(input, self.rules)? else { return Ok(None) };
-        let Ok(payload) = usize::try_from(header.length) else { return Ok(None) };
-        let rest = input.get(length..).unwrap_or_default();
-        match rest.get(payload..) {
-            Some(behind) if accept(&header) => {
-                *input = behind;
-                Ok(Some((header, rest)))
-            }
-            _ => Ok(None),
-        }
-    }
-
     /// Whether a Close stands whole in input that comes next: nothing after it counts.
     pub(crate) fn finds_close(&self, mut input: &[u8]) -> bool {
         if !self.is_between_frames() {

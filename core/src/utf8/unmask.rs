@@ -1,9 +1,9 @@
-//! Text of messages: unmasked and validated.
+//! Unmasks and validates the payload of text messages.
 //!
-//! Validation lends a string where bytes are, and a message owns its own: unless the standard
-//! library validates, which takes many times as long, there is a copy from the one to the other. So
-//! bytes are unmasked in blocks that stay in the first-level cache, validated there, and copied to
-//! their place.
+//! simdutf8 lends a `&str` of the bytes it validated, while a message owns its text, so there is one
+//! copy between the two. (`String::from_utf8` copies nothing, but validates many times slower.) To keep
+//! that copy cheap, bytes are unmasked in blocks that stay in the first-level cache, validated there,
+//! and copied to their final place.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,7 +13,7 @@ use bytestring::ByteString;
 use crate::frame::{Mask, Payload};
 use crate::utf8::validate::{SIMD_FROM, Utf8, Utf8Error, from_utf8};
 
-/// Appends the next payload of a text.
+/// Unmasks the next payload of a text, validates it and appends it to `text`.
 pub(crate) fn append(
     payload: Payload<'_>,
     text: &mut String,
@@ -29,11 +29,11 @@ pub(crate) fn append(
     Ok(())
 }
 
-/// The text of a message that is there whole, if it is UTF-8.
+/// Unmasks a whole message; `None` if it is not UTF-8.
 #[inline]
 pub(crate) fn unmask(mask: Mask, bytes: &[u8]) -> Option<ByteString> {
     if bytes.len() < SIMD_FROM {
-        // Here the standard library is the faster one, and there is no copy.
+        // The standard library validates short texts faster, and needs no copy.
         return ByteString::try_from(mask.to_vec(bytes)).ok();
     }
     unmask_long(mask, bytes)
@@ -48,7 +48,7 @@ fn unmask_long(mask: Mask, bytes: &[u8]) -> Option<ByteString> {
     utf8.is_complete().then(|| ByteString::from(text))
 }
 
-/// What stays in the first-level cache along with where it goes.
+/// A block and its destination fit into the first-level cache together.
 const BLOCK: usize = 4096;
 
 #[cfg(test)]

@@ -1,33 +1,42 @@
-//! Incremental UTF-8 validation that fails at the first byte that cannot be continued.
+//! UTF-8 validation of a text that arrives in pieces. Fails at the first byte that no further input
+//! could make valid (RFC 6455 §8.1).
 
 use alloc::string::String;
 
-/// The state between two pieces of one text.
+use crate::error::ProtocolError;
+
+/// Validates one text in pieces, and counts what is valid, so that an error can say where it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Utf8 {
     cut: Cut,
-    /// Bytes of the text that are known to be good.
+    /// How many bytes of the text are known to be valid.
     validated: u64,
 }
 
-/// The beginning of a character, if the last piece ended inside one. All that is needed where nobody
-/// asks for the place of a fault.
+/// The first bytes of a character, if the last piece ended inside one. Enough for a caller that does
+/// not need the position of an error.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cut {
     partial: [u8; 4],
     length: u8,
 }
 
-/// The text cannot be UTF-8, whatever follows.
+/// The text is not UTF-8, whatever follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Utf8Error {
-    /// Where in the text the sequence begins that cannot be continued.
+    /// The position in the text at which the invalid sequence begins.
     pub(crate) offset: u64,
 }
 
+impl From<Utf8Error> for ProtocolError {
+    fn from(Utf8Error { offset }: Utf8Error) -> Self {
+        Self::InvalidUtf8 { offset }
+    }
+}
+
 impl Utf8 {
-    /// Validates the next piece and appends what is complete to `out`; the beginning of a character
-    /// is kept for the next piece.
+    /// Validates the next piece and appends its whole characters to `out`. The first bytes of an
+    /// incomplete character are kept for the next piece.
     pub(crate) fn append(&mut self, piece: &[u8], out: &mut String) -> Result<(), Utf8Error> {
         self.cut
             .validate(piece, &mut self.validated, |text| out.push_str(text))
@@ -37,6 +46,11 @@ impl Utf8 {
     /// Whether the text so far ends with a whole character.
     pub(crate) const fn is_complete(&self) -> bool {
         self.cut.is_complete()
+    }
+
+    /// Checks that the text, which ends here, does not end inside a character.
+    pub(crate) const fn finish(&self) -> Result<(), ProtocolError> {
+        if self.is_complete() { Ok(()) } else { Err(ProtocolError::TruncatedUtf8) }
     }
 
     /// How many bytes of an incomplete character are kept.
@@ -56,7 +70,8 @@ impl Cut {
         self.length == 0
     }
 
-    /// Counts what is good in `validated`; an error tells how much more is, before the fault.
+    /// Adds the number of valid bytes to `validated`. An error says how many more bytes of this piece
+    /// are valid before the invalid one.
     fn validate(
         &mut self,
         mut piece: &[u8],
@@ -86,7 +101,7 @@ impl Cut {
         match from_utf8(whole) {
             Ok(text) => accept(text),
             Err(()) => {
-                // What comes before the fault is good.
+                // The part before the invalid byte is valid.
                 let valid = core::str::from_utf8(whole).map_or_else(|e| e.valid_up_to(), str::len);
                 let good = whole.get(..valid).unwrap_or_default();
                 accept(core::str::from_utf8(good).unwrap_or_default());
@@ -94,8 +109,8 @@ impl Cut {
             }
         }
         *validated += whole.len() as u64;
-        // The tail begins with a lead byte and is shorter than that promises; it may be wrong all
-        // the same, as ED A0 is.
+        // The tail begins with a lead byte and is shorter than the lead byte says. It can be invalid
+        // already: ED A0 begins a surrogate.
         if core::str::from_utf8(tail).is_err_and(|error| error.error_len().is_some()) {
             return Err(0);
         }
@@ -110,7 +125,7 @@ impl Cut {
 
 /// The text, if it is UTF-8.
 ///
-/// Below the size from which vector instructions pay, the standard library is faster.
+/// Short input goes to the standard library, which is faster below [`SIMD_FROM`] bytes.
 pub(crate) fn from_utf8(bytes: &[u8]) -> Result<&str, ()> {
     if bytes.len() < SIMD_FROM {
         core::str::from_utf8(bytes).map_err(|_| ())
@@ -119,7 +134,7 @@ pub(crate) fn from_utf8(bytes: &[u8]) -> Result<&str, ()> {
     }
 }
 
-/// Cuts before a character that the bytes end in the middle of; the tail has at most three bytes.
+/// Splits the bytes before an incomplete character at their end. The tail has at most three bytes.
 fn split_at_last_character(bytes: &[u8]) -> (&[u8], &[u8]) {
     for (back, byte) in bytes.iter().rev().take(3).enumerate() {
         let needed = match byte {
@@ -138,7 +153,7 @@ fn split_at_last_character(bytes: &[u8]) -> (&[u8], &[u8]) {
     (bytes, &[])
 }
 
-/// The size from which vector instructions pay.
+/// From this length on, vector instructions are faster than the standard library.
 pub(crate) const SIMD_FROM: usize = 64;
 
 #[cfg(test)]

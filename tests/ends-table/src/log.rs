@@ -1,4 +1,4 @@
-//! What `tracing` is told: the level, the message and the cause.
+//! Collects `tracing` events: the level, the message and the cause.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};

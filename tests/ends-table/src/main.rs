@@ -1,7 +1,7 @@
-//! Writes the table of ends: runs each way to end over loopback sockets, in every form in which an
-//! application meets it, and puts what it sees beside what tokio-tungstenite shows.
+//! Writes docs/ends.md: runs each way in which a connection can end over loopback sockets, through
+//! each API in which an application can see it, and compares the result with tokio-tungstenite's.
 //!
-//! `ends-table FILE` writes; `ends-table --check FILE` fails if the file is another one.
+//! `ends-table FILE` writes the file; `ends-table --check FILE` fails if its content differs.
 
 mod log;
 mod ours;
@@ -17,7 +17,7 @@ use log::Log;
 use ours::Seen;
 use ways::{REFUSALS, WAYS, Way};
 
-/// Runs something in a runtime, with a log, in a thread of its own for each.
+/// Calls `run` for each item in a separate thread, with a `tracing` log.
 fn each<I: Copy + Send + 'static, T: Send + 'static>(
     of: &[I],
     run: impl Fn(I, &Log) -> T + Copy + Send + 'static,
@@ -40,7 +40,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.expect("a runtime").block_on(future)
 }
 
-/// A cell says what is in it, or that it is as in another column.
+/// The text of a cell, or "as NAME" if it equals the cell of that other column.
 fn or_same(cell: &str, other: &str, name: &str) -> String {
     if cell == other { format!("as {name}") } else { cell.into() }
 }
@@ -64,8 +64,14 @@ fn table() -> String {
     let refused_theirs = each(&answers, |answer, _| block_on(theirs::refused(answer)));
 
     let mut text = INTRODUCTION.to_owned();
-    text +=
-        &row(&["end", "`recv`", "when", "`send` afterwards", "`send` alone", "and nothing taken"]);
+    text += &row(&[
+        "end",
+        "`recv`",
+        "when",
+        "`send` afterwards",
+        "`send` alone",
+        "`send` alone, nothing taken",
+    ]);
     text += "|---|---|---|---|---|---|\n";
     for (index, (name, _)) in WAYS.iter().enumerate() {
         let Seen { end, when, send } = &recv[index];
@@ -74,14 +80,8 @@ fn table() -> String {
         text += &row(&[name, end, when, send, &alone, &never]);
     }
     text += FORMS;
-    text += &row(&[
-        "end",
-        "`Stream`",
-        "`Receiver`",
-        "`Sender` afterwards",
-        "handler",
-        "log of a server",
-    ]);
+    text +=
+        &row(&["end", "`Stream`", "`Receiver`", "`Sender` afterwards", "handler", "server log"]);
     text += "|---|---|---|---|---|---|\n";
     for (index, (name, _)) in WAYS.iter().enumerate() {
         let Seen { end, when, send } = &recv[index];
@@ -140,21 +140,22 @@ fn main() -> ExitCode {
     for (old, new) in committed.lines().zip(text.lines()).filter(|(old, new)| old != new) {
         eprintln!("- {old}\n+ {new}");
     }
-    eprintln!("{path} is not what is seen today: tests/ends-table.sh writes it anew");
+    eprintln!("{path} is out of date: run tests/ends-table.sh to write it again");
     ExitCode::FAILURE
 }
 
 const INTRODUCTION: &str = "\
 # How it ends
 
-What an application is told of each way to end, and when. This page is written by a program
-(`tests/ends-table.sh`), from runs over loopback sockets; CI checks that it is what is seen today.
+What an application sees for each way in which a connection can end, and when. A program writes this
+page (`tests/ends-table.sh`) from runs over loopback sockets, and CI checks that it is up to date.
 
-The peer sends one message and then ends in this way. The application takes the message, is busy for
-a moment, and looks. An error is written as its variant, its text and that of its sources.
-\"At once\" is when it looks. After an end `recv` gives `None`, unless the table says otherwise. `send`
-alone is an application that takes the message and then only sends, and in the last column one that
-does not even take the message: what comes after that has its turn behind it.
+In each run the peer sends one message and then ends the connection in one way. The application takes
+the message, is busy for a moment, and then calls `recv`; \"at once\" means that this call returns the
+end. An error is shown as its variant, its text and the texts of its sources. After the end `recv`
+returns `None`, unless the table says otherwise. In the column `send` alone the application takes the
+message and then only sends. In the last column it does not even take the message, so everything
+after that message waits for it.
 
 ## A whole connection
 
@@ -163,15 +164,15 @@ does not even take the message: what comes after that has its turn behind it.
 const FORMS: &str = "
 ## The other forms
 
-`Receiver` and `Sender` are those of a split connection. The handler is one of `serve`: it is the
-server here, and returns the error that `recv` gives it.
+`Receiver` and `Sender` belong to a split connection. The handler is one of `serve`, so here our side
+is the server; the handler returns the error that `recv` gave it.
 
 ";
 
 const PEER: &str = "
 ## tokio-tungstenite 0.30, for comparison
 
-It has no limits of time of its own, and no abort.
+It has no time limits of its own, and no abort.
 
 ";
 

@@ -1,4 +1,4 @@
-//! What a user of Tidegate sees.
+//! Runs each end with Tidegate, and records what its user sees.
 
 use std::error::Error as StdError;
 use std::time::Instant;
@@ -15,19 +15,19 @@ use crate::log::Log;
 use crate::ways::{self, Way};
 use crate::when::{BUSY, CLOSE, NEVER, PING, PONG, WRITE, when};
 
-/// What was seen of one end.
+/// What was seen at one end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    /// What `recv` gave, before it what the application did itself.
+    /// The result of the application's own calls, and of `recv`.
     pub(crate) end: String,
     pub(crate) when: &'static str,
-    /// What a send gives afterwards.
+    /// The result of a later `send`.
     pub(crate) send: String,
 }
 
 type Received = Result<Option<Message>, Error>;
 
-/// An error and its sources, and which kind it is.
+/// An error as text: its kind, its message and its sources.
 fn error(error: &Error) -> String {
     let debug = format!("{error:?}");
     let kind: String = debug.chars().take_while(char::is_ascii_alphanumeric).collect();
@@ -76,7 +76,7 @@ async fn connect(way: Way) -> tidegate_tokio::ClientSocket {
     client.connect(&format!("ws://{address}/")).await.expect("it opens")
 }
 
-/// Receives one message, is busy, does its part of the end, and receives the end, twice.
+/// Receives one message, is busy, does its own part of the end, and then calls `recv` twice.
 async fn whole<S: ByteStream, C: Clock>(
     socket: &mut WebSocket<S, C>,
     way: Way,
@@ -115,7 +115,7 @@ pub(crate) async fn recv(way: Way) -> Seen {
     whole(&mut connect(way).await, way).await.0
 }
 
-/// The same as a `Stream`; it shows the end only.
+/// The same as a `Stream`; shows only the end.
 pub(crate) async fn stream(way: Way) -> Seen {
     let mut socket = connect(way).await;
     socket.next().await.expect("a message comes first").expect("it is no error");
@@ -164,7 +164,7 @@ pub(crate) async fn split(way: Way) -> Seen {
     Seen { end: done, when, send: sent(&sender.send("x").await) }
 }
 
-/// What an application that only sends is told, if it is told anything.
+/// The error that an application gets that only sends, if any.
 pub(crate) async fn send_alone(way: Way, takes_first: bool) -> String {
     let mut socket = connect(way).await;
     if takes_first {
@@ -184,10 +184,10 @@ pub(crate) async fn send_alone(way: Way, takes_first: bool) -> String {
         }
         sleep(BUSY / 6).await;
     }
-    "`Ok`, for ever".into()
+    "`Ok`, forever".into()
 }
 
-/// A handler of `serve`, which returns the error that it gets; and what the log says.
+/// A handler of `serve` that returns the error of `recv`, and the log of the server.
 pub(crate) async fn handler(way: Way, log: &Log) -> (Seen, Vec<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("it has an address");
@@ -225,7 +225,7 @@ pub(crate) async fn refused(answer: &'static str) -> Seen {
         Err(_) => "nothing".into(),
         Ok(Ok(_)) => "`Ok`".into(),
         Ok(Err(failed)) => {
-            // The port is another one each time.
+            // Removes the port, which differs in each run.
             let text = error(failed).replace(&address.to_string(), "the server");
             match failed {
                 Error::Handshake { response: Some(response), .. } => {

@@ -1,4 +1,4 @@
-//! What a user of tokio-tungstenite sees of the same ends.
+//! Runs the same ends with tokio-tungstenite, and records what its user sees.
 
 use std::time::Instant;
 

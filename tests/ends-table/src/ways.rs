@@ -1,4 +1,4 @@
-//! The ways to end, and a peer that is a thread and a socket and ends in one of them.
+//! The ways in which a connection can end, and a peer (a thread with a socket) for each of them.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,10 +8,10 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// A way to end.
+/// One way in which a connection can end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// The peer closes, by a code and a reason or by an empty Close.
+    /// The peer sends a Close: with a code and a reason, or empty.
     Close(Option<u16>),
     Fin,
     Reset,
@@ -24,7 +24,7 @@ pub(crate) enum Way {
     Abort,
 }
 
-/// What the peer does after it broke the protocol.
+/// What the peer does after a protocol violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
     Fin,
@@ -54,15 +54,15 @@ pub(crate) const WAYS: [(&str, Way); 19] = [
     ("we abort", Way::Abort),
 ];
 
-/// An answer to the opening request that is none.
+/// Responses that refuse the opening request, or are not HTTP.
 pub(crate) const REFUSALS: [(&str, &str); 4] = [
     ("401", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 4\r\n\r\nwho?"),
     ("401 in HTTP/1.0", "HTTP/1.0 401 Unauthorized\r\nContent-Length: 4\r\n\r\nwho?"),
     ("401 without a length, TCP stays open", "HTTP/1.1 401 Unauthorized\r\n\r\n"),
-    ("no HTTP", "RFB 003.008\n"),
+    ("not HTTP", "RFB 003.008\n"),
 ];
 
-/// Writes a frame; a client masks, with a key that changes nothing.
+/// Builds a frame. A client's has the masking key 0, which leaves the payload as it is.
 fn frame(first: u8, payload: &[u8], is_client: bool) -> Vec<u8> {
     let length = u8::try_from(payload.len()).expect("all are short");
     let mut bytes = vec![first, length | if is_client { 0x80 } else { 0 }];
@@ -71,7 +71,7 @@ fn frame(first: u8, payload: &[u8], is_client: bool) -> Vec<u8> {
     bytes
 }
 
-/// A server that is a thread: opens, sends a message, and ends.
+/// A server thread: answers the opening handshake, sends a message, and ends the connection.
 pub(crate) fn server(way: Way) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("it has an address");
@@ -93,7 +93,7 @@ pub(crate) fn server(way: Way) -> (SocketAddr, JoinHandle<()>) {
     (address, serving)
 }
 
-/// A client that is a thread.
+/// A client thread that does the same.
 pub(crate) fn client(address: SocketAddr, way: Way) -> JoinHandle<()> {
     thread::spawn(move || {
         let mut stream = TcpStream::connect(address).expect("it listens");
@@ -106,7 +106,7 @@ pub(crate) fn client(address: SocketAddr, way: Way) -> JoinHandle<()> {
     })
 }
 
-/// A server that answers this, and stays.
+/// A server that sends this response and leaves the connection open.
 pub(crate) fn refusing(answer: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("it has an address");
@@ -178,7 +178,7 @@ fn reset(stream: TcpStream) {
     let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
 }
 
-/// Reads short frames up to a Close; its payload.
+/// Reads short frames until a Close; returns the payload of the Close.
 fn read_to_close(stream: &mut TcpStream) -> Option<Vec<u8>> {
     loop {
         let mut header = [0; 2];
@@ -196,5 +196,5 @@ fn read_to_close(stream: &mut TcpStream) -> Option<Vec<u8>> {
     }
 }
 
-/// Longer than every limit of time.
+/// Longer than every time limit in these runs.
 const STAYS: Duration = Duration::from_secs(6);

@@ -1,20 +1,20 @@
-//! Times in classes, so that a table is the same on every machine.
+//! Sorts times into classes, so that the table is the same on every machine.
 
 use std::time::Duration;
 
 use crate::ways::Way;
 
-/// The application is busy for this long before it looks.
+/// How long the application is busy before it calls `recv`.
 pub(crate) const BUSY: Duration = Duration::from_millis(300);
 /// `ping_interval` and `pong_timeout`.
 pub(crate) const PING: Duration = Duration::from_millis(700);
 pub(crate) const PONG: Duration = Duration::from_millis(800);
 pub(crate) const WRITE: Duration = Duration::from_millis(1500);
 pub(crate) const CLOSE: Duration = Duration::from_millis(3000);
-/// What has not happened by then does not.
+/// What has not happened after this time never happens.
 pub(crate) const NEVER: Duration = Duration::from_millis(5000);
 
-/// When it was told, `time` after the last message. The only limit of time in a row is its own.
+/// The class of `time` after the last message. Each row has only one time limit, its own.
 pub(crate) fn when(way: Option<Way>, time: Duration) -> &'static str {
     let (limit, name) = match way {
         None => (BODY, "within two seconds"),
@@ -30,5 +30,5 @@ pub(crate) fn when(way: Option<Way>, time: Duration) -> &'static str {
     }
 }
 
-/// What a client waits for the body of a refusal.
+/// How long a client waits for the body of a refusal.
 const BODY: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! A table as bars: one panel for each column, a bar for each row, less is better.
+//! Draws a table as a bar chart: one panel for each column, a bar for each row, less is better.
 
 use std::fmt::Write;
 
@@ -44,7 +44,7 @@ fn panel(text: &mut String, index: usize, column: &str, lines: &[&Line]) {
         .iter()
         .map(|line| line.cells.get(index).copied().flatten().map(|cell| cell.median))
         .collect();
-    // One that is far behind shall not make the others look alike: it is cut, and marked.
+    // A very long bar is cut and marked, so that the others can still be compared.
     let mut sorted: Vec<f64> = values.iter().copied().flatten().collect();
     sorted.sort_by(f64::total_cmp);
     let Some(middle) = sorted.get(sorted.len() / 2) else { return };

@@ -1,6 +1,6 @@
-//! Frames and payloads, made here and not by any of those that are measured.
+//! Frames and payloads, generated independently of the measured libraries.
 
-/// What the payload is.
+/// The kind of payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Binary,
@@ -91,7 +91,7 @@ fn header(first: u8, masked: u8, length: usize) -> Vec<u8> {
     frame
 }
 
-/// How long a whole frame is by its first bytes, if they say it already.
+/// The length of a whole frame from its first bytes, if they are enough.
 pub fn frame_length(bytes: &[u8]) -> Option<usize> {
     let mask = if bytes.get(1)? & 0x80 == 0 { 0 } else { 4 };
     let (header, payload) = match bytes[1] & 0x7F {

@@ -1,4 +1,4 @@
-//! Tidegate beside its peers, on the same work, in turn.
+//! Benchmarks Tidegate and other WebSocket libraries on the same work.
 //!
 //! `cargo run --release --manifest-path tests/peer-bench/Cargo.toml -- [quick|full] [SECTION...]
 //! [--only=PEER] [--write]`
@@ -28,7 +28,7 @@ use crate::table::Table;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        // This program is its own servers and readers.
+        // The servers and readers are child processes of this program.
         ["serve", list, name] => return serve::serve(list, name),
         ["read-slowly", name, address] => return sections::read_slowly(name, address.parse()?),
         _ => {}

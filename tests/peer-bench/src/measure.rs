@@ -1,4 +1,4 @@
-//! Rows measured in turn, so that what else the machine does falls on all of them.
+//! Measures all rows in each round, so that other work on the machine affects them alike.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::table::{Cell, Group};
 pub struct Row {
     pub name: &'static str,
     pub group: Group,
-    /// Does the work that often.
+    /// Does the work this many times.
     pub run: Box<dyn FnMut(usize)>,
 }
 
@@ -20,7 +20,7 @@ impl Row {
     }
 }
 
-/// Nanoseconds for one operation of each row: rounds over all rows, each time from another start.
+/// Nanoseconds for one operation of each row, in rounds that each start with a different row.
 pub fn interleaved(rows: &mut [Row], rounds: usize, slice: Duration) -> Vec<Cell> {
     let counts: Vec<usize> = rows.iter_mut().map(|row| calibrate(row, slice)).collect();
     let mut samples = vec![Vec::with_capacity(rounds); rows.len()];
@@ -34,10 +34,10 @@ pub fn interleaved(rows: &mut [Row], rounds: usize, slice: Duration) -> Vec<Cell
     samples.into_iter().map(Cell::of).collect()
 }
 
-/// How often a row goes into a slice of time. Warms it up as well.
+/// How many operations of a row fit in a slice of time. Also warms it up.
 ///
-/// The shorter of two runs counts: one that the machine interrupted would make the slice too small, and
-/// what it costs to begin would be charged to a few operations.
+/// The shorter of two runs counts. After an interrupted run the slice would be too short, and the cost
+/// of starting would be charged to few operations.
 fn calibrate(row: &mut Row, slice: Duration) -> usize {
     let mut count = 1;
     loop {
@@ -50,7 +50,7 @@ fn calibrate(row: &mut Row, slice: Duration) -> usize {
     }
 }
 
-/// What the thread itself was busy for: not what others had the core for in between.
+/// The CPU time of the thread, without the time in which other threads had the core.
 fn time(row: &mut Row, count: usize) -> Duration {
     let begun = clock_gettime(ClockId::ThreadCPUTime);
     (row.run)(count);

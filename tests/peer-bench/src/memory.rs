@@ -1,4 +1,4 @@
-//! A stream in memory: the same input for ever, in reads as a socket gives them; output is let go.
+//! A stream in memory: endlessly the same input, in reads like those of a socket. Output is discarded.
 
 use std::hint::black_box;
 use std::io::{self, IoSlice, Read, Write};
@@ -21,7 +21,7 @@ impl Endless {
         Self { input: frame.repeat((READ / frame.len()).max(1)).into(), at: 0 }
     }
 
-    /// For those who only write.
+    /// For rows that only write.
     pub fn silent() -> Self {
         Self { input: Arc::new([]), at: 0 }
     }

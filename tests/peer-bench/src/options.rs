@@ -1,18 +1,18 @@
-//! What to measure, and how long.
+//! The command-line options: what to measure, and how long.
 
 use std::time::Duration;
 
 pub struct Options {
     pub is_full: bool,
-    /// Where timings are in memory: rounds over all rows, and how long each takes.
+    /// For timings in memory: the number of rounds over all rows, and the length of each.
     pub rounds: usize,
     pub slice: Duration,
-    /// Over sockets.
+    /// The same over sockets.
     pub echo_rounds: usize,
     pub echo_slice: Duration,
     /// Empty: all.
     pub sections: Vec<String>,
-    /// Only rows whose name has this in it, beside ours and the limits.
+    /// Only rows whose name contains this, apart from ours and the limits.
     pub only: Option<String>,
     pub writes: bool,
 }

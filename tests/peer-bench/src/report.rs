@@ -1,4 +1,4 @@
-//! Prints tables, and puts them into the guide: Markdown between markers, charts beside it.
+//! Prints tables, and writes them into the guide: Markdown between markers, and chart files.
 
 use std::path::PathBuf;
 use std::{fs, io};

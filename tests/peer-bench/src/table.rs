@@ -1,8 +1,8 @@
-//! What was measured, as a table in Markdown.
+//! The measurements as a Markdown table.
 
 use std::fmt::Write;
 
-/// Who a row belongs to.
+/// Whether a row is ours, a peer's or a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     Ours,
@@ -10,7 +10,7 @@ pub enum Group {
     Limit,
 }
 
-/// The median of some samples, and between what they lie.
+/// The median of some samples, and their range.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
     pub median: f64,
@@ -21,16 +21,16 @@ pub struct Cell {
 /// Rows by columns of one quantity.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// For the file of its chart; empty if it has none.
+    /// The file name of its chart; empty if it has none.
     pub id: String,
     pub title: String,
     pub unit: &'static str,
     pub columns: Vec<String>,
     pub rows: Vec<Line>,
-    /// The rows of ours that are held against the best peer.
+    /// Our rows that are compared with the best peer.
     pub headlines: Vec<&'static str>,
     pub is_more_better: bool,
-    /// The row that nothing can beat.
+    /// The row of the limit.
     pub limit: Option<&'static str>,
 }
 
@@ -42,7 +42,7 @@ pub struct Line {
 }
 
 impl Cell {
-    /// Of at least one sample.
+    /// From at least one sample.
     pub fn of(mut samples: Vec<f64>) -> Self {
         samples.sort_by(f64::total_cmp);
         Self {
@@ -52,12 +52,12 @@ impl Cell {
         }
     }
 
-    /// What was not measured several times.
+    /// From a single measurement.
     pub fn exact(value: f64) -> Self {
         Self { median: value, low: value, high: value }
     }
 
-    /// By how much the best sample differs from the median, in per cent.
+    /// The difference between the best sample and the median, in per cent.
     fn spread(self, is_more_better: bool) -> f64 {
         let best = if is_more_better { self.high } else { self.low };
         if self.median > 0.0 { (best - self.median) / self.median * 100.0 } else { 0.0 }
@@ -78,12 +78,12 @@ impl Table {
         }
     }
 
-    /// Begins a column; cells that follow go into it.
+    /// Begins a column, to which the following cells are added.
     pub fn column(&mut self, name: impl Into<String>) {
         self.columns.push(name.into());
     }
 
-    /// Puts a cell into the last column.
+    /// Adds a cell to the last column.
     pub fn set(&mut self, name: &'static str, group: Group, cell: Cell) {
         let columns = self.columns.len();
         let line = match self.rows.iter_mut().find(|line| line.name == name) {
@@ -132,8 +132,8 @@ impl Table {
         text
     }
 
-    /// Ours against the best of the peers and against the limit, by the best sample of each: noise
-    /// only ever adds.
+    /// Our rows compared with the best peer and with the limit, by the best sample of each, since noise
+    /// only adds time.
     fn ratios(&self, text: &mut String) {
         let best = |index: usize, wanted: &dyn Fn(&Line) -> bool| {
             let cells = self.rows.iter().filter(|line| wanted(line));
@@ -178,7 +178,7 @@ impl Table {
     }
 }
 
-/// Three digits that matter.
+/// Formats with three significant digits.
 pub fn number(value: f64) -> String {
     let text = match value {
         value if value >= 100.0 => format!("{value:.0}"),

@@ -1,10 +1,11 @@
-//! What an idle connection costs a server, everything included.
+//! Measures the memory of an idle connection in a server process, everything included.
 //!
 //! `cargo run --release -p tidegate-tests --bin idle -- [tokio|smol] [connections]`
 //!
-//! A child process serves; this one opens the connections on plain sockets, and reads what the
-//! child's resident memory has grown by: after the opening handshakes, and after each connection
-//! has echoed a message of 1 KiB. 10,000 connections need as many file descriptors in each process.
+//! A child process serves. This process opens the connections on plain sockets, and reads by how
+//! much the child's resident memory has grown: after the opening handshakes, and after each
+//! connection has echoed a message of 1 KiB. 10,000 connections need as many file descriptors in
+//! each process.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -78,7 +79,7 @@ fn measure_child(child: &mut Child, runtime: &str, count: usize) -> Result<(), B
     BufReader::new(output).read_line(&mut line)?;
     let address: SocketAddr = line.trim().parse()?;
 
-    // What the runtime itself needs is there before it is counted.
+    // The runtime allocates its own memory before the count begins.
     let mut sockets = Vec::new();
     for _ in 0..count.div_ceil(20) {
         sockets.push(connect(address)?);
@@ -121,7 +122,7 @@ fn connect(address: SocketAddr) -> Result<TcpStream, Box<dyn Error>> {
     if head.starts_with(b"HTTP/1.1 101") { Ok(socket) } else { Err("no upgrade".into()) }
 }
 
-/// A masked message of 1 KiB out, the same without a mask back.
+/// Sends a masked message of 1 KiB, and expects the same one back unmasked.
 fn echo(socket: &mut TcpStream) -> Result<(), Box<dyn Error>> {
     let mut frame = vec![0x82, 0xFE, 0x04, 0x00, 0, 0, 0, 0];
     frame.extend_from_slice(&[7; 1024]);

@@ -1,10 +1,10 @@
-//! A million connections in one process, without sockets: what each takes, and what a pass over all
-//! their timers does.
+//! Measures a million connections in one process, without sockets: the memory of each, and the time
+//! of a pass over all their timers.
 //!
 //! `cargo run --release -p tidegate-tests --bin million -- [connections]`
 //!
-//! They lie behind each other in a `Vec`, as a program would hold them that has an event loop of its
-//! own. Every one has its keepalive running, has received a message and has sent one.
+//! They are in one `Vec`, as in a program with its own event loop. The keepalive of each is running,
+//! and each has received a message and sent one.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -19,11 +19,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(count) => count.parse()?,
         None => 1_000_000,
     };
-    // Before what they lie in is there, too.
+    // Measured before their `Vec` is allocated.
     let empty = resident()?;
     let config = Arc::new(Config::default());
     let begun = Instant::now();
-    // Each begins a little later than the one before it: their deadlines differ.
+    // Each starts a little later than the one before, so that their deadlines differ.
     let mut connections: Vec<Connection> =
         (0..count).map(|index| Connection::server(start(index), Arc::clone(&config))).collect();
     println!("{count} connections of {} bytes", size_of::<Connection>());
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tick(&mut connections, start(2 * count));
     println!("handle_timeout, nothing due    {:8.1} ms", milliseconds(begun));
 
-    // At one moment, which no clock ever does: each sends a ping and waits for the pong.
+    // All pings at one moment, which no real clock causes: each sends one and waits for its pong.
     let due = earliest + Duration::from_secs(3600);
     let begun = Instant::now();
     for connection in &mut connections {
@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let begun = Instant::now();
     for connection in &mut connections {
-        // The number of the first ping.
+        // The payload is the number of the first ping.
         connection.handle_input(due, b"\x8A\x84\0\0\0\0\0\0\0\x01");
         if connection.is_ping_outstanding() {
             return Err("a pong was not taken".into());
@@ -81,7 +81,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// One pass over all timers, as an event loop without a queue of timers makes it.
+/// One pass over all timers, as in an event loop without a timer queue.
 fn tick(connections: &mut [Connection], now: Timestamp) {
     for connection in connections {
         if connection.poll_timeout().is_some_and(|deadline| deadline <= now) {
@@ -106,7 +106,7 @@ fn milliseconds(begun: Instant) -> f64 {
     begun.elapsed().as_secs_f64() * 1000.0
 }
 
-/// By how much the resident memory has grown, in 10⁶ bytes.
+/// The growth of the resident memory, in 10⁶ bytes.
 fn megabytes(empty: u64) -> Result<f64, Box<dyn Error>> {
     Ok(resident()?.saturating_sub(empty) as f64 / 1e6)
 }

@@ -1,7 +1,7 @@
 //! Replays the wire vectors of a directory: `vectors DIR`.
 //!
 //! One line for each failing vector and chunking, then `N passed, N failed`. The exit status is 0 if
-//! all passed, 1 if any failed, 2 if something could not be read or understood.
+//! all passed, 1 if any failed, 2 if a file could not be read or parsed.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! A server's certificate, and a client that trusts it: made once in a process.
+//! A server's certificate, and a client configuration that trusts it: created once in a process.
 
 use std::sync::{Arc, LazyLock};
 
@@ -19,8 +19,8 @@ pub fn client_tls() -> Arc<ClientConfig> {
 }
 
 static SETTINGS: LazyLock<(Arc<ServerConfig>, Arc<ClientConfig>)> = LazyLock::new(|| {
-    // Signatures of Ed25519 are all of the same length, and nothing is resumed: each session has as
-    // many bytes as the one before.
+    // Ed25519 signatures all have the same length, and no session is resumed. So every TLS session has
+    // the same number of bytes.
     let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
     let parameters = CertificateParams::new(vec!["127.0.0.1".into()]).unwrap();
     let certificate = parameters.self_signed(&key).unwrap();

@@ -1,4 +1,4 @@
-//! One end of a connection, whole or in parts: the same calls on either.
+//! One end of a connection, with the same calls whether it is whole or split.
 
 use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
@@ -9,12 +9,12 @@ use tidegate_driver::{Receiver, Sender};
 use super::runtimes::{Adapter, Error, Socket};
 use super::together::{both, either};
 
-/// Whether a connection is used whole or in parts.
+/// Whether a connection is used whole or split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// One object, driven by the calls on it.
     Whole,
-    /// A sender, a receiver, and a task that drives.
+    /// A sender, a receiver, and a driver task.
     Split,
 }
 
@@ -25,11 +25,11 @@ pub enum End<A: Adapter> {
     Server(Box<Socket<A, A::Server>>),
     /// A client, whole.
     Client(Box<Socket<A, A::Client>>),
-    /// Either of them, in parts.
+    /// Either of them, split.
     Split(Sender, Receiver),
 }
 
-/// What is to be done with a whole connection, and what with one in parts.
+/// Runs the first expression for a whole connection, the second for a split one.
 macro_rules! on {
     ($end:expr, $socket:ident => $whole:expr, $sender:pat, $receiver:pat => $split:expr) => {
         match $end {
@@ -61,11 +61,11 @@ impl<A: Adapter> End<A> {
         Self::Split(sender, receiver)
     }
 
-    /// Sends, and waits until it is accepted.
+    /// Sends, and waits until the message is accepted.
     ///
     /// # Errors
     ///
-    /// The connection's own, here and below.
+    /// Those of the connection, as for all methods below.
     pub async fn send(
         &mut self,
         message: impl Into<tidegate_core::Outgoing<'static>>,
@@ -85,7 +85,7 @@ impl<A: Adapter> End<A> {
         on!(self, socket => socket.feed(message).await, sender, _ => sender.feed(message).await)
     }
 
-    /// Writes what waits.
+    /// Writes all queued output.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl<A: Adapter> End<A> {
         on!(self, socket => socket.recv().await, _, receiver => receiver.recv().await)
     }
 
-    /// Receives what is there.
+    /// Receives a message that is already decoded.
     pub fn try_recv(&mut self) -> Option<Message> {
         on!(self, socket => socket.try_recv(), _, receiver => receiver.try_recv())
     }
@@ -127,25 +127,25 @@ impl<A: Adapter> End<A> {
             sender, _ => sender.close(code, reason).await)
     }
 
-    /// Cuts.
+    /// Aborts.
     pub fn abort(&mut self) {
         on!(self, socket => socket.abort(), sender, _ => sender.abort());
     }
 
-    /// The application is elsewhere for a while. A whole connection is not driven then but by a
-    /// call that does only that.
+    /// Waits as an application that does something else. Only for a whole connection must a call drive
+    /// it meanwhile.
     pub async fn be_elsewhere(&mut self, duration: Duration) {
         on!(self, socket => { either(A::sleep(duration), socket.drive()).await; },
             _, _ => A::sleep(duration).await);
     }
 
-    /// Waits for the peer to close the stream, reading what still comes: what the driver of a split
-    /// connection does by itself.
+    /// Waits until the peer closes the stream, and reads what still arrives. The driver of a split
+    /// connection does this by itself.
     pub async fn linger(&mut self) {
         on!(self, socket => socket.drive().await, _, _ => {});
     }
 
-    /// How it ended.
+    /// How the connection ended.
     pub fn closed(&self) -> Option<Closed> {
         on!(self, socket => socket.closed().cloned(), sender, _ => sender.closed())
     }
@@ -155,17 +155,17 @@ impl<A: Adapter> End<A> {
         on!(self, socket => socket.stats(), sender, _ => sender.stats())
     }
 
-    /// How many messages wait to be taken.
+    /// How many messages are in the inbox.
     pub fn queued_messages(&self) -> usize {
         on!(self, socket => socket.queued_messages(), _, receiver => receiver.queued_messages())
     }
 
-    /// How many bytes wait to be taken.
+    /// How many bytes are in the inbox.
     pub fn queued_bytes(&self) -> usize {
         on!(self, socket => socket.queued_bytes(), _, receiver => receiver.queued_bytes())
     }
 
-    /// How many bytes wait to be written.
+    /// How many bytes are in the outbox.
     pub fn queued_output(&self) -> usize {
         on!(self, socket => socket.queued_output(), sender, _ => sender.queued_output())
     }
@@ -177,7 +177,7 @@ pub async fn pair<A: Adapter>(mode: Mode, server: Config, client: Config) -> (En
     (End::server(mode, server), End::client(mode, client))
 }
 
-/// The same before a mode is chosen.
+/// The same, before a mode is chosen.
 pub async fn sockets<A: Adapter>(
     server: Config,
     client: Config,
@@ -189,8 +189,8 @@ pub async fn sockets<A: Adapter>(
     (server.unwrap(), client.unwrap())
 }
 
-/// The next connection of a listener. It asks again and again: it is in the backlog of the system
-/// by then, or comes to it without us.
+/// Accepts the next connection of a listener. Polls repeatedly, because the connection reaches the
+/// system's backlog without our help.
 pub async fn take<A: Adapter>(listener: &TcpListener) -> TcpStream {
     listener.set_nonblocking(true).unwrap();
     loop {

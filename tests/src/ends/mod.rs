@@ -1,4 +1,4 @@
-//! The two ends of a connection on real sockets, the same on every runtime, plain and over TLS.
+//! The two ends of a connection on real sockets, for every runtime, plain and over TLS.
 #![allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a test may panic")]
 
 mod certificates;

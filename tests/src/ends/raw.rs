@@ -1,4 +1,4 @@
-//! A peer that is only a stream behind its opening handshake, for what no library would send.
+//! A peer that is only a stream after its opening handshake, to send what no library would send.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -26,8 +26,7 @@ pub enum Raw {
 }
 
 impl Raw {
-    /// A client's stream to this server, with this buffer for what it receives. TLS is agreed on by
-    /// the first use.
+    /// A client's stream to this server, with this receive buffer. The first use does the TLS handshake.
     fn connect(address: SocketAddr, is_tls: bool, buffer: Buffer) -> Self {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
         buffer.set(&socket);
@@ -51,7 +50,7 @@ impl Raw {
         }
     }
 
-    /// Says that nothing more comes, as is proper: TLS first, then TCP.
+    /// Ends the write direction properly: first TLS, then TCP.
     pub fn shutdown_write(&mut self) {
         if let Self::Tls(stream) = self {
             stream.conn.send_close_notify();
@@ -60,7 +59,7 @@ impl Raw {
         self.cut_write();
     }
 
-    /// Ends TCP in this direction, and TLS does not say so: anybody on the way can do that.
+    /// Ends TCP in this direction without a TLS close_notify, as anybody on the path can.
     pub fn cut_write(&self) {
         self.tcp().shutdown(Shutdown::Write).unwrap();
     }
@@ -91,19 +90,19 @@ impl Write for Raw {
     }
 }
 
-/// What the system keeps of what a stream has not read.
+/// The receive buffer of the system for a stream.
 #[derive(Clone, Copy, Debug)]
 pub enum Buffer {
-    /// As much as the system likes, and more as time goes on.
+    /// The system's default, which grows over time.
     Automatic,
-    /// Sixteen kilobytes or a little more, from the first byte on: a sender soon stands, and stays.
-    /// To make it smaller later would let the system throw away what came meanwhile, and the
-    /// sender try again and again.
+    /// Sixteen kilobytes or a little more from the start, so that a sender soon blocks and stays
+    /// blocked. If it was made smaller later, the system would drop data that has arrived, and the
+    /// sender would retransmit again and again.
     Small,
 }
 
 impl Buffer {
-    /// Before there is a connection: its window grows with it from then on.
+    /// Set before connecting, because the TCP window depends on it from then on.
     fn set<'s>(self, socket: impl Into<SockRef<'s>>) {
         if let Self::Small = self {
             socket.into().set_recv_buffer_size(16 * 1024).unwrap();
@@ -116,7 +115,7 @@ pub async fn raw_client<A: Adapter>(mode: Mode, config: Config) -> (End<A>, Raw)
     raw_client_offering::<A>(mode, config, "", Buffer::Automatic).await
 }
 
-/// The same, with these lines in the client's request beside the usual ones.
+/// The same, with these additional lines in the client's request.
 pub async fn raw_client_offering<A: Adapter>(
     mode: Mode,
     config: Config,
@@ -140,12 +139,12 @@ pub async fn raw_client_offering<A: Adapter>(
     (End::server(mode, server), opening.join().unwrap().unwrap())
 }
 
-/// A client's end, and a server that is only a stream; it agrees to compress if the client's
-/// configuration does. Not over TLS.
+/// A client's end, and a server that is only a stream. It accepts compression if the client's
+/// configuration offers it. Not over TLS.
 pub async fn raw_server<A: Adapter>(mode: Mode, config: Config, buffer: Buffer) -> (End<A>, Raw) {
     assert!(!A::IS_TLS, "there is no TLS for a raw server");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    // What it accepts has it from here.
+    // Accepted sockets inherit the buffer size from the listener.
     buffer.set(&listener);
     let address = listener.local_addr().unwrap();
     let acceptance = Acceptance::new().configured(&config);

@@ -1,4 +1,4 @@
-//! What the tests need of a runtime and of its adapter, plain and over TLS.
+//! What the tests need from a runtime and its adapter, plain and over TLS.
 
 use core::fmt::Debug;
 use core::net::SocketAddr;
@@ -14,9 +14,9 @@ use tidegate_driver::{
 use super::certificates::{client_tls, server_tls};
 pub use tidegate_driver::Error;
 
-/// An adapter, its runtime, and what is below the WebSocket.
+/// An adapter, its runtime, and the stream below the WebSocket.
 pub trait Adapter: Debug + Send + Sync + 'static {
-    /// What it is called.
+    /// The name for reports.
     const NAME: &'static str;
     /// Whether there is TLS between WebSocket and TCP.
     const IS_TLS: bool;
@@ -27,9 +27,9 @@ pub trait Adapter: Debug + Send + Sync + 'static {
     /// The clock of the adapter.
     type Clock: Clock + Debug + Send + 'static;
 
-    /// Runs a future, on the thread of the caller.
+    /// Runs a future on the calling thread.
     fn block_on<T>(future: impl Future<Output = T>) -> T;
-    /// Runs a future in a task of its own, on any thread.
+    /// Runs a future in a separate task, on any thread.
     fn spawn(future: impl Future<Output = ()> + Send + 'static);
     /// Waits.
     fn sleep(duration: Duration) -> impl Future<Output = ()> + Send;
@@ -43,19 +43,19 @@ pub trait Adapter: Debug + Send + Sync + 'static {
         stream: TcpStream,
         config: Config,
     ) -> impl Future<Output = Result<Socket<Self, Self::Server>, Error>> + Send;
-    /// The adapter's own.
+    /// The adapter's own type.
     fn split_spawn<S: ByteStream + Send + 'static>(socket: Socket<Self, S>) -> (Sender, Receiver);
 }
 
-/// What else a server under load needs. Not over TLS.
+/// What tests of a server under load need in addition. Not over TLS.
 pub trait Serve: Adapter {
-    /// The adapter's own server.
+    /// The server that the adapter's `serve` returns.
     fn serve<H, F>(listener: TcpListener, options: ServeOptions, handler: H) -> Server
     where
         H: Fn(Socket<Self, Self::Server>, Arrival) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), Error>> + Send + 'static;
 
-    /// Cuts TCP under a client, in both directions, whatever the client is doing.
+    /// Cuts a client's TCP connection in both directions, whatever the client is doing.
     fn cutter(socket: &Socket<Self, Self::Client>) -> Box<dyn FnOnce() + Send>;
 
     /// How many tasks the runtime has; `None` if it does not count them.
@@ -98,7 +98,7 @@ macro_rules! adapter {
                 type Clock = $clock;
 
                 fn block_on<T>(future: impl Future<Output = T>) -> T {
-                    // async-std moves it several times, and it is large in a debug build.
+                    // Boxed, because async-std moves it several times and it is large in a debug build.
                     ($block_on)(Box::pin(future))
                 }
 

@@ -1,4 +1,4 @@
-//! Futures beside each other, within a time, and cancelled.
+//! Runs futures concurrently, with a time limit, or cancels them.
 
 use core::future::poll_fn;
 use core::pin::pin;
@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::runtimes::Adapter;
 
-/// Nothing in a test takes long, unless it hangs: then it panics.
+/// Runs a future, and panics if it hangs: nothing in a test takes this long.
 pub async fn soon<A: Adapter, T>(future: impl Future<Output = T>) -> T {
     within::<A, T>(Duration::from_secs(30), future).await.expect("it takes too long")
 }
@@ -23,7 +23,7 @@ pub async fn within<A: Adapter, T>(
     }
 }
 
-/// Which of two was done first.
+/// Which of two futures finished first.
 #[derive(Debug)]
 pub enum Either<F, S> {
     /// The first, with its result.
@@ -32,7 +32,7 @@ pub enum Either<F, S> {
     Second(S),
 }
 
-/// Runs two futures until one is done.
+/// Runs two futures until one has finished.
 pub async fn either<F, S>(
     first: impl Future<Output = F>,
     second: impl Future<Output = S>,
@@ -45,7 +45,7 @@ pub async fn either<F, S>(
     .await
 }
 
-/// Runs two futures until both are done.
+/// Runs two futures until both have finished.
 pub async fn both<F, S>(first: impl Future<Output = F>, second: impl Future<Output = S>) -> (F, S) {
     let (mut first, mut second) = (pin!(first), pin!(second));
     let (mut left, mut right) = (None, None);
@@ -66,7 +66,7 @@ pub async fn both<F, S>(first: impl Future<Output = F>, second: impl Future<Outp
     (left.unwrap(), right.unwrap())
 }
 
-/// Polls a future some times and drops it; `None` if it was not done by then.
+/// Polls a future this many times and drops it. `None` if it had not finished.
 pub async fn cancel<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut left = polls;
@@ -75,7 +75,7 @@ pub async fn cancel<T>(polls: usize, future: impl Future<Output = T>) -> Option<
         Poll::Pending if left == 0 => Poll::Ready(None),
         Poll::Pending => {
             left -= 1;
-            // Another poll, woken or not.
+            // Poll again, whether it was woken or not.
             cx.waker().wake_by_ref();
             Poll::Pending
         }

@@ -9,14 +9,14 @@ pub(super) enum Data {
     Bytes(Vec<u8>),
     /// Text in UTF-8, perhaps with placeholders.
     Text(String),
-    /// The same again and again.
+    /// The same bytes repeated.
     Repeat(Box<Self>, usize),
-    /// One after the other.
+    /// Several of these, concatenated.
     Join(Vec<Self>),
 }
 
 impl Data {
-    /// Reads the syntax.
+    /// Parses the syntax.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl Data {
         }
     }
 
-    /// The bytes, text as it stands.
+    /// The bytes, with text unchanged.
     pub(super) fn bytes(&self) -> Vec<u8> {
         self.bytes_with(&[])
     }

@@ -1,19 +1,19 @@
-//! In which pieces a vector's input is replayed.
+//! How a vector's input is split for a replay.
 
 use tidegate_core::testing::Random;
 
-/// What a vector allows.
+/// The splits that a vector allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chunking {
-    /// Any pieces.
+    /// Any split.
     Any,
-    /// Pieces of 500 bytes and more.
+    /// Pieces of at least 500 bytes.
     Coarse,
     /// Only as written.
     AsIs,
 }
 
-/// How every `recv` is cut in one replay.
+/// How every `recv` is split in one replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cut {
     /// Not at all.
@@ -26,13 +26,13 @@ pub(super) enum Cut {
         least: usize,
         /// The longest piece.
         most: usize,
-        /// What the sizes are drawn from.
+        /// The seed of the sizes.
         seed: u64,
     },
 }
 
 impl Chunking {
-    /// Reads the name.
+    /// Parses the name.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl Chunking {
         }
     }
 
-    /// The replays that it asks for.
+    /// The replays for this setting.
     pub(super) fn cuts(self) -> Vec<Cut> {
         let random = |least, most, seed| Cut::Random { least, most, seed };
         match self {
@@ -73,7 +73,7 @@ impl Chunking {
 }
 
 impl Cut {
-    /// The lengths of the pieces of `length` bytes; one empty piece for none.
+    /// The lengths of the pieces of `length` bytes; one empty piece if `length` is 0.
     pub(super) fn pieces(self, length: usize) -> Vec<usize> {
         let (least, most, seed) = match self {
             Self::Whole => return vec![length],

@@ -1,4 +1,4 @@
-//! Which error of the core is which class of the vectors: the only place that says so.
+//! Maps the core's errors to the error classes of the vectors. The only place that does.
 
 use tidegate_core::handshake::HandshakeError;
 use tidegate_core::{Failure, ProtocolError};
@@ -65,7 +65,7 @@ pub(super) fn of_handshake_error(error: HandshakeError) -> &'static str {
     }
 }
 
-/// Whether a class is among those expected: `protocol` alone stands for all of its kind.
+/// Whether a class is among those expected. `protocol` alone means any protocol class.
 pub(super) fn is_expected(class: &str, expected: &[String]) -> bool {
     let kind = class.split('.').next().unwrap_or_default();
     expected.iter().any(|expected| expected == class || expected == kind)

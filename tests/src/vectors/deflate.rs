@@ -1,11 +1,11 @@
-//! Parameters of permessage-deflate: as vectors write them, and as they stand in a header.
+//! Parameters of permessage-deflate, in the syntax of the vectors and in header fields.
 
 use serde_json::Value;
 use tidegate_core::deflate::{ClientWindow, DeflateOffer, DeflateParams};
 
 use super::object::{Object, boolean, number};
 
-/// What agreed parameters are compared with.
+/// The expectation for negotiated parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Agreed {
     server_no_context_takeover: Option<bool>,
@@ -66,7 +66,7 @@ impl Bits {
     }
 }
 
-/// Parameters that are agreed, or wished by a server: all of them exact.
+/// Parameters that were negotiated, or that a server asks for: all of them exact.
 pub(super) fn parse_params(value: &Value) -> Result<DeflateParams, String> {
     let mut object = Object::new(value)?;
     let params = DeflateParams {
@@ -79,7 +79,7 @@ pub(super) fn parse_params(value: &Value) -> Result<DeflateParams, String> {
     Ok(params)
 }
 
-/// What a client offers: window bits are `null` for not, `true` for without a value.
+/// A client's offer. Window bits: `null` for absent, `true` for present without a value.
 pub(super) fn parse_offer(value: &Value) -> Result<DeflateOffer, String> {
     let mut object = Object::new(value)?;
     let offer = DeflateOffer {
@@ -99,7 +99,7 @@ pub(super) fn parse_offer(value: &Value) -> Result<DeflateOffer, String> {
     Ok(offer)
 }
 
-/// What a client's header offers, read a second time and as plainly as possible.
+/// Parses a client's header, as simply as possible and without the core.
 pub(super) fn read_offer(header: &str) -> Result<DeflateOffer, String> {
     let mut offer = DeflateOffer::default();
     for (name, value) in parameters(header)? {
@@ -119,7 +119,7 @@ pub(super) fn read_offer(header: &str) -> Result<DeflateOffer, String> {
     Ok(offer)
 }
 
-/// What a server's header agrees on, likewise.
+/// Parses a server's header, likewise.
 pub(super) fn read_answer(header: &str) -> Result<DeflateParams, String> {
     let mut params = DeflateParams::default();
     for (name, value) in parameters(header)? {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_match_what_they_say() {
+    fn patterns_match_their_values() {
         let params = read_answer("permessage-deflate; server_max_window_bits=10");
         let params = params.unwrap_or_default();
         assert_eq!((params.server_max_window_bits, params.client_max_window_bits), (10, 15));

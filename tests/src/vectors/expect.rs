@@ -1,4 +1,4 @@
-//! Comparisons: what a vector expects with what was seen.
+//! Compares what a vector expects with what happened.
 
 use core::fmt::Debug;
 
@@ -99,7 +99,7 @@ pub(super) fn distinct_masks(frames: &[Frame]) -> Result<(), String> {
     }
 }
 
-/// The output after a failure is one Close with one of these codes, or nothing for `None`.
+/// Checks the output after a failure: one Close with one of these codes, or nothing for `None`.
 pub(super) fn close(codes: &[Option<u16>], frames: &[Frame]) -> Result<(), String> {
     let seen = match frames {
         [] => None,
@@ -121,7 +121,8 @@ pub(super) fn last_pong(frames: &[Frame], last: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Exactly one data message, whole or in fragments; compressed only if there is an inflater.
+/// Checks for exactly one data message, whole or in fragments; compressed only if there is an
+/// inflater.
 pub(super) fn message(
     opcode: u8,
     data: &[u8],
@@ -161,7 +162,7 @@ pub(super) fn ping(frames: Vec<Frame>) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The pings that came in, to check that pongs echo them in order.
+/// The received pings, to check that pongs echo them in order.
 #[derive(Debug, Default)]
 pub(super) struct PingLog {
     input: Vec<u8>,
@@ -170,7 +171,7 @@ pub(super) struct PingLog {
 }
 
 impl PingLog {
-    /// Input, as far as it is frames.
+    /// Takes input, as far as it is frames.
     pub(super) fn receive(&mut self, input: &[u8]) {
         self.input.extend_from_slice(input);
         let mut taken = 0;
@@ -185,7 +186,7 @@ impl PingLog {
         self.input.drain(..taken);
     }
 
-    /// Each of these is a pong that echoes a ping behind the one that was answered before.
+    /// Checks that each of these is a pong for a ping later than the one answered before.
     pub(super) fn check_pongs(&mut self, frames: &[Frame]) -> Result<(), String> {
         for frame in frames {
             if frame.opcode != opcode::PONG || !frame.fin || frame.reserved != 0 {

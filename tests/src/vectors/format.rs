@@ -1,4 +1,4 @@
-//! The files of wire vectors, read strictly: what is unknown is an error, never skipped.
+//! Parses the files of wire vectors strictly: an unknown key is an error and never skipped.
 
 use std::path::Path;
 
@@ -27,30 +27,30 @@ pub(super) struct Vector {
     pub(super) name: String,
     /// Which end the core is.
     pub(super) role: Role,
-    /// Whether it begins with the opening handshake.
+    /// Whether it starts with the opening handshake.
     pub(super) is_handshake: bool,
     /// The configuration.
     pub(super) settings: Settings,
-    /// In which pieces the input may come.
+    /// How the input may be split.
     pub(super) chunking: Chunking,
-    /// What happens, in order.
+    /// The steps, in order.
     pub(super) steps: Vec<Step>,
 }
 
-/// The configuration of a vector. What it leaves out has the format's default, not the core's.
+/// The configuration of a vector. Missing values have the default of the format, not of the core.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
-    /// Bytes of one message.
+    /// The limit for one message in bytes.
     pub(super) max_message_size: usize,
-    /// Payload of one data frame, if it is limited.
+    /// The limit for the payload of one data frame, if there is one.
     pub(super) max_frame_size: Option<usize>,
-    /// Whether text is checked.
+    /// Whether text is validated.
     pub utf8_validation: bool,
     /// Whether pings and pongs are events.
     pub(super) report_control: bool,
-    /// High and low mark on the number of messages.
+    /// High and low watermark for the number of messages.
     pub(super) messages: Option<(usize, usize)>,
-    /// High and low mark on their bytes.
+    /// High and low watermark for their bytes.
     pub(super) bytes: Option<(usize, usize)>,
     /// Milliseconds, if there is a limit.
     pub(super) close_timeout: Option<usize>,
@@ -58,17 +58,17 @@ pub(super) struct Settings {
     pub(super) ping_interval: Option<usize>,
     /// Milliseconds, if there is a limit.
     pub(super) pong_timeout: Option<usize>,
-    /// What was agreed, on a connection that is open.
+    /// The negotiated parameters, for a connection that starts open.
     pub(super) deflate: Option<DeflateParams>,
-    /// What a server wishes.
+    /// The parameters that a server asks for.
     pub(super) deflate_accept: Option<DeflateParams>,
-    /// What a client offers.
+    /// The parameters that a client offers.
     pub(super) deflate_offer: Option<DeflateOffer>,
-    /// Bytes of the head in the opening handshake.
+    /// The limit for the HTTP head in the opening handshake, in bytes.
     pub(super) max_head_bytes: usize,
-    /// Header fields in the opening handshake.
+    /// The limit for the number of header fields in the opening handshake.
     pub(super) max_headers: usize,
-    /// What the server supports, or the client offers, best first.
+    /// The subprotocols that the server supports or the client offers, best first.
     pub(super) subprotocols: Vec<String>,
     /// The client's `Host`.
     pub(super) host: Option<String>,
@@ -81,7 +81,7 @@ impl VectorFile {
     ///
     /// # Errors
     ///
-    /// Whatever could not be read or understood, and where; a directory without vectors, too.
+    /// If a file could not be read or parsed, with its position; also for a directory without vectors.
     pub(super) fn read_directory(directory: &Path) -> Result<Vec<Self>, String> {
         let place = directory.display();
         let entries = std::fs::read_dir(directory).map_err(|error| format!("{place}: {error}"))?;
@@ -103,11 +103,11 @@ impl VectorFile {
         paths.iter().map(read).collect()
     }
 
-    /// Reads the text of a file.
+    /// Parses the text of a file.
     ///
     /// # Errors
     ///
-    /// What is not JSON, not format 1, unknown, or named twice.
+    /// If it is not JSON or not format 1, or has an unknown key or a name that is used twice.
     pub(super) fn parse(json: &str) -> Result<Self, String> {
         let value: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
         let mut file = Object::new(&value)?;
@@ -139,7 +139,7 @@ impl Vector {
         object.optional_text("policy")?;
         if let Some(requires) = object.optional("requires") {
             for feature in list(&requires, text)? {
-                // The core has every one of them: nothing is skipped.
+                // The core supports all features, so no vector is skipped.
                 if !FEATURES.contains(&feature.as_str()) {
                     return Err(format!("unknown feature {feature:?}"));
                 }
@@ -210,7 +210,7 @@ impl Settings {
     }
 }
 
-/// What stands at this key; `null` and nothing are `None`.
+/// The value of this key; `None` if it is `null` or missing.
 fn given<T>(
     object: &mut Object,
     key: &str,
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_an_error() {
+    fn unknown_keys_are_errors() {
         let good = r#"{"name":"n","why":"w","role":"server","config":{},"chunking":"any",
             "steps":[{"recv":"00"},{"take_none":true}]}"#;
         assert_eq!(parse(good).map(|file| file.vectors.len()), Ok(1));

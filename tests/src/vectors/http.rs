@@ -1,4 +1,4 @@
-//! Heads of HTTP/1.1, read and computed a second time and as plainly as possible.
+//! Parses and computes HTTP/1.1 heads, as simply as possible and without the core.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Reads a head and nothing else: what follows it is given back.
+    /// Parses a head, and returns the bytes after it.
     pub(super) fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), String> {
         let end = find(bytes, b"\r\n\r\n").ok_or_else(|| {
             format!("expected a whole head, there is \"{}\"", bytes.escape_ascii())
@@ -68,7 +68,7 @@ impl Head {
     }
 }
 
-/// The value that answers a key (RFC 6455 §4.2.2).
+/// The `Sec-WebSocket-Accept` value for a key (RFC 6455 §4.2.2).
 pub(super) fn accept(key: &str) -> String {
     let digest = Sha1::digest(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
     STANDARD.encode(digest)

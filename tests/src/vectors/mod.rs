@@ -18,12 +18,12 @@ use std::path::Path;
 use self::format::VectorFile;
 use self::runner::replay;
 
-/// What replaying a directory gave.
+/// The result of replaying a directory.
 #[derive(Debug, Default)]
 pub struct Summary {
-    /// The names, `category/name`, of the vectors that passed in all their chunkings.
+    /// The names, `category/name`, of the vectors that passed with all their splits.
     pub passed: Vec<String>,
-    /// The names of the others, and what was wrong, once for each chunking.
+    /// The names of the others, and the failure, once for each split.
     pub failed: Vec<(String, Vec<String>)>,
 }
 
@@ -31,7 +31,7 @@ pub struct Summary {
 ///
 /// # Errors
 ///
-/// What could not be read or understood, and where.
+/// If a file could not be read or parsed, with its position.
 pub fn replay_directory(directory: &Path) -> Result<Summary, String> {
     let mut summary = Summary::default();
     for file in VectorFile::read_directory(directory)? {

@@ -1,8 +1,8 @@
-//! JSON objects, read strictly: a key that nobody asked for is an error.
+//! Reads JSON objects strictly: a key that was not read is an error.
 
 use serde_json::{Map, Value};
 
-/// An object of which every entry is to be taken.
+/// An object of which every entry must be taken.
 #[derive(Debug)]
 pub(super) struct Object {
     entries: Map<String, Value>,
@@ -32,7 +32,7 @@ impl Object {
         self.optional(key).map(|value| text(&value)).transpose()
     }
 
-    /// A number; `null` and nothing are `None`.
+    /// A number; `None` if it is `null` or missing.
     pub(super) fn optional_number(&mut self, key: &str) -> Result<Option<usize>, String> {
         match self.optional(key) {
             None | Some(Value::Null) => Ok(None),
@@ -48,7 +48,7 @@ impl Object {
         self.optional_bool(key).map(Option::unwrap_or_default)
     }
 
-    /// That is all there may be.
+    /// Fails if an entry was not taken.
     pub(super) fn finish(self) -> Result<(), String> {
         match self.entries.keys().next() {
             Some(key) => Err(format!("unknown key {key:?}")),
@@ -70,7 +70,7 @@ pub(super) fn boolean(value: &Value) -> Result<bool, String> {
     value.as_bool().ok_or_else(|| format!("neither true nor false: {value}"))
 }
 
-/// `true`, for steps that have nothing else to say.
+/// `true`, for steps without a value.
 pub(super) fn only_true(value: &Value) -> Result<(), String> {
     if boolean(value)? { Ok(()) } else { Err("only true has a meaning here".into()) }
 }

@@ -1,4 +1,4 @@
-//! Replays vectors that begin with the opening handshake.
+//! Replays vectors that start with the opening handshake.
 
 use core::time::Duration;
 
@@ -19,7 +19,7 @@ use super::http::{self, Head};
 use super::runner::{SEED, Session, config};
 use super::steps::{Open, Step};
 
-/// Replays a vector; the handshake first, then the connection.
+/// Replays a vector: first the handshake, then the connection.
 pub(super) fn replay(vector: &Vector, cut: Cut) -> Result<(), String> {
     let mut opening = Opening::new(vector, cut)?;
     let mut session: Option<Session> = None;
@@ -34,7 +34,7 @@ pub(super) fn replay(vector: &Vector, cut: Cut) -> Result<(), String> {
         };
         match done {
             Ok(true) => {}
-            // It failed where that is right, too.
+            // The handshake failed, as the vector expects.
             Ok(false) => return Ok(()),
             Err(fault) => return Err(format!("step {}: {fault}", index + 1)),
         }
@@ -45,13 +45,13 @@ pub(super) fn replay(vector: &Vector, cut: Cut) -> Result<(), String> {
 /// One replay of an opening handshake.
 #[derive(Debug)]
 struct Opening<'v> {
-    /// `None` when it has become a connection.
+    /// `None` when the handshake has become a connection.
     machine: Option<Machine>,
     settings: &'v Settings,
     now: Timestamp,
     cut: Cut,
     received: Vec<u8>,
-    /// What is to be replaced in the peer's text, once the key is known.
+    /// The placeholders in the peer's text, once the key is known.
     placeholders: Vec<(&'static str, String)>,
 }
 
@@ -107,7 +107,7 @@ impl<'v> Opening<'v> {
                 self.machine()?.handle_eof(now);
             }
             Step::Advance(millis) => self.now = self.now + Duration::from_millis(*millis as u64),
-            // There is no connection, so there can be no event and nothing can be sent.
+            // There is no connection yet, so there can be no event and nothing can be sent.
             Step::TakeNone | Step::Send { refused: true, .. } => {}
             Step::Discard => drop(self.machine()?.drain()),
             Step::ExpectBytes(data) => expect::bytes(&data.bytes(), &self.machine()?.drain())?,
@@ -220,7 +220,7 @@ impl<'v> Opening<'v> {
         Ok(())
     }
 
-    /// The connection, or `None` if the handshake failed where it may.
+    /// The connection, or `None` if the handshake failed as expected.
     fn expect_open(&mut self, open: &Open) -> Result<Option<Session>, String> {
         let machine = self.machine()?;
         if let Some(failure) = machine.failure() {
@@ -251,7 +251,7 @@ impl<'v> Opening<'v> {
         }))
     }
 
-    /// What came behind the head that ended the handshake.
+    /// The bytes after the head that ended the handshake.
     fn early_data(&self) -> &[u8] {
         let start = match &self.machine {
             Some(Machine::Client(_)) => http::find(&self.received, b"HTTP/1.1 101").unwrap_or(0),
@@ -287,7 +287,7 @@ impl Machine {
         }
     }
 
-    /// A server's application accepts whatever is valid.
+    /// Acts as the server's application, which accepts every valid request.
     fn accept(&mut self, settings: &Settings) -> Result<(), String> {
         let Self::Server(server) = self else { return Ok(()) };
         let Some(request) = server.request().filter(|_| !server.is_accepted()) else {

@@ -19,7 +19,7 @@ use super::steps::{EventPattern, Step, Wish};
 use crate::frames::{Frame, opcode};
 use crate::inflate::Inflater;
 
-/// Replays a vector in all its chunkings; what went wrong, once for each.
+/// Replays a vector with all its splits. Returns the failure, once for each split.
 pub(super) fn replay(vector: &Vector) -> Vec<String> {
     let replays = vector.chunking.cuts().into_iter().filter_map(|cut| {
         replay_cut(vector, cut).err().map(|fault| format!("[{}]: {fault}", cut.name()))
@@ -49,7 +49,7 @@ fn replay_cut(vector: &Vector, cut: Cut) -> Result<(), String> {
     Ok(())
 }
 
-/// The core's configuration: what the vector leaves out is off or unlimited.
+/// The core's configuration. What the vector leaves out is off or unlimited.
 pub(super) fn config(settings: &Settings) -> Result<Config, String> {
     let marks = |marks: Option<(usize, usize)>| match marks {
         None => Watermarks::UNLIMITED,
@@ -78,11 +78,11 @@ pub(super) struct Session {
     now: Timestamp,
     cut: Cut,
     pings: PingLog,
-    /// Whether text is checked: only then it may arrive as text.
+    /// Whether text is validated. Only then may it arrive as text.
     validates: bool,
-    /// The core's ping that the peer has seen.
+    /// The core's ping that the peer has received.
     pinged: Option<Vec<u8>>,
-    /// The peer's, if compression was agreed on.
+    /// The peer's inflater, if compression was negotiated.
     inflater: Option<Inflater>,
 }
 
@@ -104,13 +104,13 @@ impl Session {
         }
     }
 
-    /// `early` was handed over with the end of the handshake.
+    /// `early` are bytes that were handed over at the end of the handshake.
     pub(super) fn with_early_data(mut self, early: &[u8]) -> Self {
         self.pings.receive(early);
         self
     }
 
-    /// The peer inflates as agreed.
+    /// Makes the peer inflate as negotiated.
     pub(super) fn with_deflate(mut self, params: DeflateParams) -> Self {
         let (window_bits, no_takeover) = match self.connection.role() {
             Role::Client => (params.client_max_window_bits, params.client_no_context_takeover),
@@ -130,7 +130,7 @@ impl Session {
                     self.connection.poll_timeout().is_some_and(|deadline| deadline <= self.now);
                 self.connection.handle_timeout(self.now);
                 if is_due {
-                    // A limit that has passed asks for one more turn, which brings nothing here.
+                    // A deadline that has passed asks for a last look, which finds nothing here.
                     self.connection.handle_timeout(self.now + Duration::from_millis(1));
                 }
             }
@@ -146,7 +146,7 @@ impl Session {
             Step::AnswerPing => self.answer_ping()?,
             _ => self.expect(step)?,
         }
-        // Deadlines that have just begun, begin exactly now.
+        // Deadlines that start in this call start exactly now.
         self.connection.handle_timeout(self.now);
         Ok(())
     }
@@ -191,7 +191,7 @@ impl Session {
                 .ping(self.now, data.bytes())
                 .map(|_| ())
                 .map_err(|error| error.to_string()),
-            // In this interface that is the name of an empty Close: the code itself cannot be sent.
+            // The API uses this code for an empty Close. The code itself cannot be sent.
             Wish::Close(Some((code, _))) if CloseCode::from(*code) == CloseCode::NO_STATUS => {
                 Err("1005 is not sent".into())
             }
@@ -315,7 +315,7 @@ impl Session {
         self.frames(&output)
     }
 
-    /// The frames of the output, masked or not as the role demands.
+    /// The frames of the output, masked or not as the role requires.
     fn frames(&self, output: &[u8]) -> Result<Vec<Frame>, String> {
         let frames = Frame::parse_all(output).map_err(|error| format!("in our output: {error}"))?;
         let masks = self.connection.role() == Role::Client;
@@ -326,5 +326,5 @@ impl Session {
     }
 }
 
-/// Fixed, so that a replay is the same every time.
+/// Fixed, so that every replay is the same.
 pub(super) const SEED: [u8; 32] = [7; 32];

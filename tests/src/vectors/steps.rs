@@ -10,7 +10,7 @@ use super::object::{Object, boolean, list, number, one_or_list, only_true, text}
 /// One step.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
-    /// Bytes come from the network; written in pieces of `every`, if given.
+    /// Bytes arrive from the network, in pieces of `every` bytes if given.
     Receive { data: Data, every: Option<usize> },
     /// The stream ends.
     EndOfStream,
@@ -20,7 +20,7 @@ pub(super) enum Step {
     Take { event: EventPattern, times: usize },
     /// There is no event now.
     TakeNone,
-    /// The application wishes something, and perhaps is refused.
+    /// The application calls something, and may be refused.
     Send { wish: Wish, refused: bool },
     /// The output is exactly these frames.
     ExpectFrames { frames: Vec<FramePattern>, distinct_masks: bool, any_order: bool },
@@ -36,13 +36,13 @@ pub(super) enum Step {
     ExpectPing,
     /// The peer answers it.
     AnswerPing,
-    /// The connection fails with one of these classes, and tells the peer one of these codes.
+    /// The connection fails with one of these classes, and sends the peer one of these codes.
     ExpectError { classes: Vec<String>, codes: Vec<Option<u16>> },
     /// Whether input is wanted.
     WantsRead(bool),
-    /// Whether the transport is to be closed.
+    /// Whether the transport must be closed.
     WantsClose(bool),
-    /// How many messages wait.
+    /// How many messages are queued.
     Queued(usize),
     /// How the connection ended.
     ExpectClosed { code: u16, clean: bool },
@@ -53,7 +53,7 @@ pub(super) enum Step {
         subprotocols: Vec<String>,
         deflate: Option<DeflateOffer>,
     },
-    /// The handshake is done.
+    /// The handshake is complete.
     ExpectOpen(Open),
     /// The server refused.
     ExpectReject { statuses: Vec<usize>, classes: Vec<String>, headers: Vec<(String, String)> },
@@ -61,13 +61,13 @@ pub(super) enum Step {
     ExpectFail { classes: Vec<String>, status: Option<usize> },
 }
 
-/// What an open connection is like.
+/// The state of an open connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Open {
     pub(super) accept: Option<String>,
     pub(super) targets: Vec<String>,
     pub(super) subprotocol: Option<String>,
-    /// `None` if there is to be no compression.
+    /// `None` if there must be no compression.
     pub(super) deflate: Option<Agreed>,
     pub(super) header_has: Vec<String>,
     pub(super) header_lacks: Vec<String>,
@@ -75,7 +75,7 @@ pub(super) struct Open {
     pub(super) or_fail: Vec<String>,
 }
 
-/// What an event is compared with.
+/// The expectation for an event.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum EventPattern {
     /// A text message.
@@ -86,26 +86,26 @@ pub(super) enum EventPattern {
     Ping(Data),
     /// A pong.
     Pong(Data),
-    /// A clean end, with what the peer's Close said.
+    /// A clean end, with the code and reason of the peer's Close.
     Close { code: u16, reason: String },
 }
 
-/// What the application wishes.
+/// A call of the application.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Wish {
-    /// To send text.
+    /// Sends text.
     Text(Data),
-    /// To send bytes.
+    /// Sends bytes.
     Binary(Data),
-    /// To ping.
+    /// Pings.
     Ping(Data),
-    /// To close; `None` for an empty Close.
+    /// Closes; `None` for an empty Close.
     Close(Option<(u16, String)>),
-    /// To send a part of a message, whose opcode it has.
+    /// Sends a part of a message; every part has the opcode of the message.
     Fragment { opcode: u8, data: Data, fin: bool },
 }
 
-/// What a frame is compared with.
+/// The expectation for a frame.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct FramePattern {
     pub(super) opcode: u8,
@@ -114,7 +114,7 @@ pub(super) struct FramePattern {
     pub(super) body: Body,
 }
 
-/// What the payload of a frame is compared with.
+/// The expectation for the payload of a frame.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Body {
     Payload(Data),
@@ -152,7 +152,7 @@ impl Step {
 
 type Parse = fn(&Value, &mut Object) -> Result<Step, String>;
 
-/// Every step, by the key that tells what it is.
+/// Every step, by the key that names it.
 const KINDS: [(&str, Parse); 25] = [
     ("recv", |value, _| Ok(Step::Receive { data: Data::parse(value)?, every: None })),
     ("recv_split", |value, object| {

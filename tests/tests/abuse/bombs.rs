@@ -1,4 +1,4 @@
-//! Compressed messages that are a thousand times as long as their bytes.
+//! Decompression bombs: messages that inflate to a thousand times their compressed size.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn config() -> Config {
     Config::builder().deflate(DeflateOptions::default()).build().unwrap()
 }
 
-/// Zeros, 1 MiB of them, compressed up to a byte boundary: they can stand anywhere, again and again.
+/// 1 MiB of zeros, compressed and ending at a byte boundary, so that it can be repeated anywhere.
 fn zeros() -> Vec<u8> {
     let options = DeflateOptions::builder().level(9).build().unwrap();
     let config = Arc::new(Config::builder().deflate(options).build().unwrap());
@@ -39,7 +39,7 @@ fn zeros() -> Vec<u8> {
     payload
 }
 
-/// Frames of one compressed message, with so many bytes in each.
+/// Frames of one compressed message, with this many bytes in each.
 fn frames(role: Role, op: u8, compressed: &[u8], size: usize) -> Vec<u8> {
     let count = compressed.len().div_ceil(size);
     let encode = |(index, piece): (usize, &[u8])| {
@@ -51,7 +51,7 @@ fn frames(role: Role, op: u8, compressed: &[u8], size: usize) -> Vec<u8> {
     compressed.chunks(size).enumerate().flat_map(encode).collect()
 }
 
-/// 512 MiB, in one frame and in many.
+/// 512 MiB inflated, in one frame and in many.
 pub(crate) async fn one_message<A: Adapter>(mode: Mode) {
     let compressed = zeros().repeat(512);
     for (role, op) in [(Role::Server, opcode::BINARY), (Role::Client, opcode::TEXT)] {
@@ -77,7 +77,7 @@ pub(crate) async fn one_message<A: Adapter>(mode: Mode) {
     }
 }
 
-/// Each of them is as long as a message may be, and all of them come in three reads.
+/// Each message has the maximal size, and all of them come in three reads.
 pub(crate) async fn many_messages<A: Adapter>(mode: Mode) {
     const MESSAGES: usize = 100;
     for role in [Role::Server, Role::Client] {
@@ -90,7 +90,7 @@ pub(crate) async fn many_messages<A: Adapter>(mode: Mode) {
         let expected = vec![0; MIB];
         let growth = Growth::begin::<A>().await;
         let writing = write(stream.tcp(), bomb, b"", total);
-        // Nobody takes one until the gate is closed, and for a while.
+        // No message is taken until the gate has been closed for a while.
         soon::<A, _>(async {
             while end.queued_messages() == 0 {
                 end.be_elsewhere(Duration::from_millis(20)).await;

@@ -7,7 +7,7 @@ use tidegate_tests::frames::{Frame, opcode};
 use crate::memory::{FLAT, Growth};
 use crate::peer::{close_code, fails, join, read, take_in, to, victim, write, write_and_end};
 
-pub(crate) async fn without_end<A: Adapter>(mode: Mode) {
+pub(crate) async fn one_endless_message<A: Adapter>(mode: Mode) {
     const TOTAL: usize = 32 << 20;
     for (role, op) in [(Role::Server, opcode::BINARY), (Role::Client, opcode::TEXT)] {
         let config = Config::default();
@@ -31,8 +31,8 @@ pub(crate) async fn without_end<A: Adapter>(mode: Mode) {
     }
 }
 
-/// They are legal, and cost nothing: there is no limit to their number.
-pub(crate) async fn empty_for_ever<A: Adapter>(mode: Mode) {
+/// Empty fragments are legal and cost nothing, so their number is not limited.
+pub(crate) async fn endless_empty_fragments<A: Adapter>(mode: Mode) {
     for (role, op) in [(Role::Server, opcode::TEXT), (Role::Client, opcode::BINARY)] {
         let (mut end, stream) = victim::<A>(role, mode, Config::default()).await;
         let growth = Growth::begin::<A>().await;

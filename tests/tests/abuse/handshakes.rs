@@ -1,4 +1,4 @@
-//! Opening handshakes without end: what is kept of them is little, and they take linear time.
+//! Endless opening handshakes: they need little memory and linear time.
 
 use core::time::Duration;
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use crate::peer::{join, read, write, write_and_end};
 
 const TOTAL: usize = 4 << 20;
 
-/// A head that is being put together, the answer to it, and a task.
+/// The head being assembled, the response to it, and a task.
 const LITTLE: usize = 64 * 1024;
 
 pub(crate) async fn requests<A: Adapter>() {
@@ -51,7 +51,7 @@ pub(crate) async fn requests_in_single_bytes<A: Adapter>() {
     let accepted = take::<A>(&listener).await;
     let dribbling = thread::spawn(move || {
         for byte in b"GET / HTTP/1.1\r\nX: ".iter().chain([b'a'; 20_000].iter()) {
-            // Refused by and by.
+            // Refused after some time.
             if stream.write_all(&[*byte]).is_err() {
                 break;
             }
@@ -110,8 +110,8 @@ fn refused<T: core::fmt::Debug>(opened: Result<T, Error>, expected: &str) {
     }
 }
 
-/// With limits that allow it: 4 MiB in pieces of 16 bytes would be looked at for hours if each piece
-/// began from the beginning.
+/// With limits that allow it: parsing 4 MiB in pieces of 16 bytes would take hours if each piece
+/// started again from the beginning.
 #[test]
 fn time_is_linear() {
     let _alone = crate::memory::alone();

@@ -1,4 +1,4 @@
-//! Headers that announce what never comes.
+//! Headers that declare lengths which never arrive.
 
 use core::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::peer::{close_code, fails, join, read, take_in, victim, write, write_a
 
 const GIB: usize = 1 << 30;
 
-pub(crate) async fn that_announce_giants<A: Adapter>(mode: Mode) {
+pub(crate) async fn that_declare_huge_lengths<A: Adapter>(mode: Mode) {
     for role in [Role::Server, Role::Client] {
         for length in [Config::default().max_message_size() + 1, GIB, (1 << 63) - 1] {
             over_the_limit::<A>(role, mode, length).await;
@@ -22,7 +22,7 @@ pub(crate) async fn that_announce_giants<A: Adapter>(mode: Mode) {
     }
 }
 
-/// The frame, or the next fragment of a message.
+/// The header of a frame, or of the next fragment of a message.
 fn announced(role: Role, is_fragment: bool, length: usize) -> Vec<u8> {
     let key = (role == Role::Server).then_some([1, 2, 3, 4]);
     match is_fragment {
@@ -35,7 +35,7 @@ fn announced(role: Role, is_fragment: bool, length: usize) -> Vec<u8> {
     }
 }
 
-/// Refused by its header alone.
+/// Refused at the header.
 async fn over_the_limit<A: Adapter>(role: Role, mode: Mode, length: usize) {
     for is_fragment in [false, true] {
         let (mut end, stream) = victim::<A>(role, mode, Config::default()).await;
@@ -44,7 +44,7 @@ async fn over_the_limit<A: Adapter>(role: Role, mode: Mode, length: usize) {
         write(stream.tcp(), header, b"", 0).join().unwrap();
         let reading = read(stream.tcp());
         let ending = async {
-            // Its own end of the stream is the last that the victim waits for.
+            // The victim then waits only for the end of the stream.
             while end.closed().is_none() {
                 end.be_elsewhere(Duration::from_millis(1)).await;
             }
@@ -63,7 +63,7 @@ async fn over_the_limit<A: Adapter>(role: Role, mode: Mode, length: usize) {
     }
 }
 
-/// What was announced is allowed, and is allocated as it comes.
+/// The declared length is allowed, and memory is allocated only as bytes arrive.
 async fn within_the_limit<A: Adapter>(role: Role, mode: Mode, is_fragment: bool) {
     let config = Config::builder().max_message_size(GIB).build().unwrap();
     let (mut end, stream) = victim::<A>(role, mode, config).await;

@@ -1,5 +1,5 @@
-//! What hostile peers do on real sockets, written once: against each adapter, with the connection
-//! whole and in parts, as a server and as a client. Memory is counted by the allocator.
+//! Attacks of hostile peers on real sockets. Each is written once and run against every adapter, with
+//! whole and split connections, as server and as client. The allocator counts the memory.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::cast_possible_truncation, reason = "counts of bytes that are in memory")]
 
@@ -13,7 +13,8 @@ mod peer;
 mod pings;
 mod reads;
 
-/// Each abuse on each runtime, in each mode. One after the other: the allocator counts for all.
+/// Each attack on each runtime, in each mode. They run one after another, because the allocator
+/// counts for the whole process.
 macro_rules! everywhere {
     (@$name:ident $adapter:ident $($module:ident::$test:ident),+ $(,)?) => {
         mod $name {
@@ -44,17 +45,17 @@ macro_rules! everywhere {
 }
 
 everywhere!(
-    pings::flood_behind_a_blocked_writer,
-    fragments::without_end,
-    fragments::empty_for_ever,
-    headers::that_announce_giants,
+    pings::flood_with_blocked_writes,
+    fragments::one_endless_message,
+    fragments::endless_empty_fragments,
+    headers::that_declare_huge_lengths,
     bombs::one_message,
     bombs::many_messages,
     reads::cancelled_at_every_byte,
     malformed::inputs,
 );
 
-/// No connection yet, so there is no mode.
+/// There is no connection yet, so there is no mode.
 macro_rules! opening {
     ($($name:ident $adapter:ident),+) => {
         mod opening {$(

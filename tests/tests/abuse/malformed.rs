@@ -1,4 +1,4 @@
-//! Fourteen inputs that other libraries let pass, each with the close code that the peer gets.
+//! Fourteen malformed inputs that other libraries accept, each with the close code that the peer gets.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use tidegate_tests::frames::{Frame, header, opcode};
 
 use crate::peer::{close_code, fails, join, read, to, victim};
 
-/// For a victim in this role: what it is, the code, and the bytes.
+/// The inputs for a victim in this role: description, close code, and bytes.
 fn inputs_for(role: Role) -> [(&'static str, u16, Vec<u8>); 14] {
     let key = (role == Role::Server).then_some([0, 0, 0, 0]);
     let mask = if role == Role::Server { 0x80 } else { 0 };
@@ -61,8 +61,8 @@ pub(crate) async fn inputs<A: Adapter>(mode: Mode) {
             let (mut end, mut stream) = victim::<A>(role, mode, Config::default()).await;
             let reading = read(stream.tcp());
             let before = to(role, Frame::new(opcode::TEXT, "before"));
-            let behind = to(role, Frame::new(opcode::TEXT, "behind")).repeat(20);
-            stream.write_all(&[before, bytes, behind].concat()).unwrap();
+            let after = to(role, Frame::new(opcode::TEXT, "after")).repeat(20);
+            stream.write_all(&[before, bytes, after].concat()).unwrap();
             stream.shutdown_write();
             let first = soon::<A, _>(end.recv()).await.unwrap();
             assert_eq!(first, Some(Message::text("before")), "{name}");

@@ -1,4 +1,4 @@
-//! What the process allocates while it is attacked.
+//! Measures what the process allocates during an attack.
 
 use core::time::Duration;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,19 +11,19 @@ use tidegate_tests::ends::Adapter;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Keeps other tests out: they would be counted, too.
+/// Excludes other tests, whose memory would be counted too.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the process has allocated since this began.
+/// What the process has allocated since the measurement began.
 pub(crate) struct Growth {
     before: usize,
 }
 
 impl Growth {
-    /// Begins when what was before has been released: tasks end on other threads.
+    /// Begins when earlier memory has been freed, since tasks end on other threads.
     pub(crate) async fn begin<A: Adapter>() -> Self {
         let mut before = usize::MAX;
         while before != MEMORY.current_usage() {
@@ -34,14 +34,14 @@ impl Growth {
         Self { before }
     }
 
-    /// The most it ever was, in bytes, without the buffers for reading that belong to the threads of
-    /// the runtime, whatever the number of connections.
+    /// The peak in bytes, without the read buffers. Those belong to the runtime's threads and do not
+    /// depend on the number of connections.
     pub(crate) fn peak(&self) -> usize {
         let threads = 2 + available_parallelism().map_or(1, usize::from);
         MEMORY.peak_usage().saturating_sub(self.before + threads * READ_SIZE)
     }
 
-    /// What is left of it when all is released, as [`peak`](Self::peak) counts.
+    /// What is left when everything is freed, counted as in [`peak`](Self::peak).
     pub(crate) async fn left<A: Adapter>(&self) -> usize {
         let mut left = usize::MAX;
         while left != MEMORY.current_usage() {
@@ -52,12 +52,12 @@ impl Growth {
         left.saturating_sub(self.before + threads * READ_SIZE)
     }
 
-    /// The most it ever was with these buffers, in bytes: for what must not be small.
+    /// The peak in bytes including these buffers, for tests that expect a minimum.
     pub(crate) fn gross_peak(&self) -> usize {
         MEMORY.peak_usage().saturating_sub(self.before)
     }
 }
 
-/// What is nearly nothing: no input of an attacker is kept in so little, and a task and its timer
-/// fit.
+/// An amount that counts as nothing: enough for a task and its timer, but too little to store an
+/// attacker's input.
 pub(crate) const FLAT: usize = 16 * 1024;

@@ -11,12 +11,12 @@ use tidegate_tests::ends::{
 };
 use tidegate_tests::frames::{Frame, opcode};
 
-/// An end in this role, and its attacker. Compression is agreed on if the settings have it.
+/// A victim in this role, and its attacker. Compression is negotiated if the settings have it.
 pub(crate) async fn victim<A: Adapter>(role: Role, mode: Mode, config: Config) -> (End<A>, Raw) {
     victim_of(role, mode, config, Buffer::Automatic).await
 }
 
-/// The same, with a choice of what the system keeps for the attacker.
+/// The same, with a choice of the attacker's receive buffer.
 pub(crate) async fn victim_of<A: Adapter>(
     role: Role,
     mode: Mode,
@@ -41,8 +41,8 @@ pub(crate) fn to(role: Role, frame: Frame) -> Vec<u8> {
     }
 }
 
-/// Writes this, and then `unit` again and again until `total` bytes are out or nobody takes them.
-/// Gives the number of bytes.
+/// Writes this, and then repeats `unit` until `total` bytes are written or nothing more is accepted.
+/// Returns the number of bytes.
 pub(crate) fn write(
     stream: &TcpStream,
     prelude: Vec<u8>,
@@ -88,13 +88,13 @@ pub(crate) fn write_and_end(
     let stream = stream.try_clone().unwrap();
     thread::spawn(move || {
         let written = writing.join().unwrap();
-        // It may be closed by now.
+        // The stream may already be closed.
         let _ = stream.shutdown(Shutdown::Write);
         written
     })
 }
 
-/// Waits for a thread while others run.
+/// Waits for a thread while other tasks run.
 pub(crate) async fn join<A: Adapter, T>(handle: JoinHandle<T>) -> T {
     soon::<A, _>(async {
         while !handle.is_finished() {
@@ -105,7 +105,7 @@ pub(crate) async fn join<A: Adapter, T>(handle: JoinHandle<T>) -> T {
     handle.join().unwrap()
 }
 
-/// Reads on and takes nothing until so many bytes came.
+/// Reads ahead without taking a message until this many bytes have arrived.
 pub(crate) async fn take_in<A: Adapter>(end: &mut End<A>, bytes: usize) {
     soon::<A, _>(async {
         while end.stats().bytes_in < bytes as u64 {
@@ -115,11 +115,12 @@ pub(crate) async fn take_in<A: Adapter>(end: &mut End<A>, bytes: usize) {
     .await;
 }
 
-/// Receives to the end, which must be a fault of the peer.
+/// Receives until the end, which must be a violation by the peer.
 pub(crate) async fn fails<A: Adapter>(end: &mut End<A>) -> Closed {
     match soon::<A, _>(end.recv()).await {
         Err(Error::Closed(closed)) => {
-            // Until the attacker has read the Close: dropped before, the system could take it back.
+            // Waits until the attacker has read the Close: if the stream was dropped before, a reset could
+            // discard it.
             soon::<A, _>(end.linger()).await;
             closed
         }
@@ -127,7 +128,7 @@ pub(crate) async fn fails<A: Adapter>(end: &mut End<A>) -> Closed {
     }
 }
 
-/// The code of the one Close at the end of what the victim wrote; everything else is whole frames.
+/// The code of the one Close at the end of the victim's output, all of which must be whole frames.
 pub(crate) fn close_code(role: Role, bytes: &[u8]) -> u16 {
     let frames = Frame::parse_all(bytes).unwrap();
     assert!(frames.iter().all(|frame| frame.key.is_some() == role.masks()), "{frames:?}");

@@ -1,4 +1,4 @@
-//! Pings without end, from a peer that takes no pong.
+//! Endless pings, from a peer that reads no pong.
 
 use core::time::Duration;
 use std::io::Read;
@@ -11,9 +11,9 @@ use tidegate_tests::frames::{Frame, opcode};
 use crate::memory::{FLAT, Growth};
 use crate::peer::{join, take_in, to, victim_of, write};
 
-pub(crate) async fn flood_behind_a_blocked_writer<A: Adapter>(mode: Mode) {
+pub(crate) async fn flood_with_blocked_writes<A: Adapter>(mode: Mode) {
     for role in [Role::Server, Role::Client] {
-        // 32 MiB of the longest, and many of the shortest.
+        // 32 MiB of the longest pings, and many of the shortest.
         flood::<A>(role, mode, &[b'p'; 125], 256_000).await;
         flood::<A>(role, mode, b"", 500_000).await;
     }
@@ -21,7 +21,7 @@ pub(crate) async fn flood_behind_a_blocked_writer<A: Adapter>(mode: Mode) {
 
 async fn flood<A: Adapter>(role: Role, mode: Mode, payload: &[u8], count: usize) {
     let (mut end, stream) = victim_of::<A>(role, mode, Config::default(), Buffer::Small).await;
-    // Nothing was written for a while, and no send accepted.
+    // Nothing was written for a while, and no send was accepted.
     let mut written = u64::MAX;
     while written != end.stats().bytes_out {
         written = end.stats().bytes_out;
@@ -40,14 +40,14 @@ async fn flood<A: Adapter>(role: Role, mode: Mode, payload: &[u8], count: usize)
     let stats = end.stats();
     assert!(stats.pings_in - before.pings_in > count as u64);
     assert!(end.queued_output() > 0, "nothing waits: the writer was not blocked");
-    // What is sent meanwhile may wait, and beside it the pongs in the ring and those in line to be
-    // written.
+    // Memory for the queued messages, the pongs in the ring, and the pongs already committed to the
+    // output.
     let most = Config::default().send_marks().high() + MESSAGE + 4;
     let peak = growth.peak();
     assert!(peak <= FLAT + most, "{peak} bytes for {written} of pings");
     assert!(stats.peak_output <= most + 2 * PONGS * 131, "{stats:?}");
 
-    // Now it reads. The newest pings are answered, and the last of all.
+    // Now the peer reads. The newest pings are answered, including the very last one.
     let reading = thread::spawn(move || {
         let mut stream = stream;
         let (mut bytes, mut pongs) = (Vec::new(), 0);
@@ -66,22 +66,21 @@ async fn flood<A: Adapter>(role: Role, mode: Mode, payload: &[u8], count: usize)
         }
     });
     let pongs = join_while_driven(&mut end, reading).await;
-    // The system may have found room for a few more in the meantime.
+    // Meanwhile the system may have accepted a few more bytes.
     let escaped = (stats.bytes_out - before.bytes_out) as usize / (2 + payload.len());
     assert!((2..=2 * PONGS + escaped).contains(&pongs), "{pongs} pongs, {escaped} before");
     assert!(pongs < count / 100, "{pongs} pongs: the writer was not blocked");
     end.abort();
 }
 
-/// Sends until no message is accepted for so long.
+/// Sends until no message has been accepted for this long.
 async fn fill<A: Adapter>(end: &mut End<A>, patience: Duration) {
     while let Some(sent) = within::<A, _>(patience, end.send(vec![0; MESSAGE])).await {
         sent.unwrap();
     }
 }
 
-/// Takes up what room the system finds: it finds some now and then, and the pongs must not have it
-/// for themselves.
+/// Fills the room that the system makes from time to time, so that not only pongs get it.
 async fn join_while_filled<A: Adapter, T>(end: &mut End<A>, handle: thread::JoinHandle<T>) -> T {
     soon::<A, _>(async {
         while !handle.is_finished() {
@@ -102,10 +101,10 @@ async fn join_while_driven<A: Adapter, T>(end: &mut End<A>, handle: thread::Join
     handle.join().unwrap()
 }
 
-/// So many of the newest pings are remembered, and as many pongs may be in line before them.
+/// The pongs for this many of the newest pings are kept, and as many may be committed before them.
 const PONGS: usize = 32;
 
 const MESSAGE: usize = 50_000;
 
-/// Longer than the system takes to make room, if it does.
+/// Longer than the system needs to make room, if it does.
 const PATIENCE: Duration = Duration::from_millis(250);

@@ -10,7 +10,7 @@ use tidegate_tests::frames::{Frame, opcode};
 
 use crate::peer::{close_code, join, read, to, victim};
 
-/// What the peer sends, and what of it the application is to receive.
+/// What the peer sends, and what the application must receive.
 fn session(role: Role) -> (Vec<u8>, [Message; 4]) {
     let mut compressed = Frame::new(opcode::TEXT, b"\xF2\x48\xCD\xC9\xC9\x07\x00");
     compressed.reserved = 4;
@@ -52,7 +52,7 @@ pub(crate) async fn cancelled_at_every_byte<A: Adapter>(mode: Mode) {
             }
             stream.write_all(&[*byte]).unwrap();
             soon::<A, _>(async {
-                // Of a whole connection it is this call that reads the byte.
+                // On a whole connection, it is this call that reads the byte.
                 while end.stats().bytes_in < before + number {
                     match cancel(0, end.recv()).await {
                         Some(message) => received.extend(message.unwrap()),

@@ -20,7 +20,8 @@ pub(crate) async fn from_either_side<A: Adapter>(mode: Mode) {
         let closed = closed.unwrap();
         assert!(closed.is_clean() && !closed.is_by_peer());
         assert_eq!(received.0, Some(Message::text("last words")));
-        // A code that is no farewell is an error; whoever began has the end that it asked for.
+        // A code that is not a normal close is an error for the other end. For the end that closed with it
+        // the close is clean.
         let Err(Error::Closed(closed)) = received.1 else { panic!("{:?}", received.1) };
         assert_eq!(Some(&closed), other.closed().as_ref());
         assert_eq!((closed.code(), closed.reason()), (code, "enough"));
@@ -50,16 +51,16 @@ pub(crate) async fn half_closed<A: Adapter>(mode: Mode) {
     assert!(matches!(error, Error::Closed(closed)
         if closed.failure() == Some(Failure::EndOfStream)));
     assert_eq!(soon::<A, _>(server.recv()).await.unwrap(), None);
-    // The socket is closed, and not only forgotten: the peer sees the end.
+    // The peer sees the end, so the socket was really closed.
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).unwrap();
     assert_eq!(rest, b"");
 }
 
-pub(crate) async fn with_a_lot_on_the_way<A: Adapter>(mode: Mode) {
+pub(crate) async fn with_much_data_in_flight<A: Adapter>(mode: Mode) {
     let (mut server, mut client) = pair::<A>(mode, Config::default(), Config::default()).await;
     let flooding = async {
-        // Takes one message for each that it sends, or none: its own gate is closed often.
+        // Takes one message for each that it sends, or none, so its own gate is often closed.
         while server.send(vec![1; 50_000]).await.is_ok() {
             server.try_recv();
         }
@@ -70,13 +71,13 @@ pub(crate) async fn with_a_lot_on_the_way<A: Adapter>(mode: Mode) {
         for _ in 0..20 {
             client.send(vec![2; 50_000]).await.unwrap();
         }
-        // Our gate is closed, or soon will be: what comes is dropped, and the Close is behind it.
+        // Our gate is closed, or will be soon: incoming messages are dropped, and the Close comes after them.
         assert!(client.close(CloseCode::NORMAL, "enough").await.unwrap().is_clean());
     };
     soon::<A, _>(both(flooding, closing)).await;
 }
 
-pub(crate) async fn in_the_middle_without_notice<A: Adapter>(mode: Mode) {
+pub(crate) async fn in_the_middle_without_close_notify<A: Adapter>(mode: Mode) {
     for rest in [&b""[..], b"\x81\x84\0\0\0\0cu"] {
         let (mut server, mut stream) = raw_client::<A>(mode, Config::default()).await;
         stream.write_all(b"\x81\x84\0\0\0\0text").unwrap();
@@ -93,8 +94,8 @@ pub(crate) async fn in_the_middle_without_notice<A: Adapter>(mode: Mode) {
     }
 }
 
-/// Many peers do that, and all is said.
-pub(crate) async fn behind_both_closes_without_notice<A: Adapter>(mode: Mode) {
+/// Many peers do this, and both Closes have been exchanged.
+pub(crate) async fn after_both_closes_without_close_notify<A: Adapter>(mode: Mode) {
     let (mut server, mut stream) = raw_client::<A>(mode, Config::default()).await;
     stream.write_all(b"\x88\x82\0\0\0\0\x03\xE8").unwrap();
     stream.cut_write();

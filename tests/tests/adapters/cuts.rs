@@ -9,8 +9,8 @@ use std::thread::{self, JoinHandle};
 use tidegate_core::{CloseCode, Config, Message};
 use tidegate_tests::ends::{Adapter, End, Mode, both, soon, take};
 
-/// Passes bytes on, and ends both streams behind `allowed` of those from the server to the client,
-/// or the other way round. Gives whether it did.
+/// Forwards bytes, and ends both streams after `allowed` bytes in one direction. Returns whether it
+/// did.
 fn relay(
     from_server: bool,
     allowed: usize,
@@ -37,7 +37,7 @@ fn relay(
     (address, passing)
 }
 
-/// Whether it was cut.
+/// Whether the stream was cut.
 fn pass(mut from: &TcpStream, mut to: &TcpStream, allowed: usize) -> bool {
     let mut left = allowed;
     let mut buffer = [0; 4096];
@@ -68,7 +68,7 @@ async fn serve<A: Adapter>(mode: Mode, listener: TcpListener) -> Outcome {
         match end.recv().await {
             Ok(Some(message)) => {
                 received.push(message.clone());
-                // Nobody may be there any more: that is told by the next `recv`.
+                // The peer may be gone already, which the next `recv` reports.
                 let _ = end.send(message).await;
             }
             Ok(None) => return (received, true),
@@ -101,11 +101,11 @@ fn messages() -> [Message; 2] {
 }
 
 fn config() -> Config {
-    // No end is to be found by its time being up.
+    // So that no end is caused by a time limit.
     Config::builder().close_timeout(Duration::from_secs(60)).build().unwrap()
 }
 
-/// What the two ends say, and whether they were cut off.
+/// What the two ends received, and whether they were cut off.
 async fn session<A: Adapter>(
     mode: Mode,
     from_server: bool,
@@ -119,7 +119,7 @@ async fn session<A: Adapter>(
     ([server, client], passing.join().unwrap())
 }
 
-/// Over TLS these are the bytes of TLS: its handshake, its records, and its last word.
+/// Over TLS these are the bytes of TLS: its handshake, its records, and its close_notify.
 pub(crate) async fn at_every_byte<A: Adapter>(mode: Mode) {
     for from_server in [true, false] {
         let mut most = 0;

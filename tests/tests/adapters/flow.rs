@@ -44,7 +44,7 @@ pub(crate) async fn both_directions_full<A: Adapter>(mode: Mode) {
     let config = Config::builder().max_message_size(SIZE).build().unwrap();
     let (mut server, mut client) = pair::<A>(mode, config.clone(), config).await;
     async fn talk<A: Adapter>(end: &mut End<A>, own: u8, other: u8) {
-        // More than the buffers of the system take, before anything is read.
+        // More than the system's buffers hold, before anything is read.
         end.send(vec![own; SIZE]).await.unwrap();
         end.flush().await.unwrap();
         for number in 0..200_u8 {
@@ -56,13 +56,13 @@ pub(crate) async fn both_directions_full<A: Adapter>(mode: Mode) {
             let message = end.recv().await.unwrap().unwrap();
             assert!(message.as_bytes() == vec![number; 5_000], "number {number}");
         }
-        // Whatever was fed goes out when `recv` has to wait, and the last ones may have been here.
+        // Fed messages are written when `recv` has to wait. The last ones may have been received already.
         end.flush().await.unwrap();
     }
     soon::<A, _>(both(talk(&mut server, 1, 2), talk(&mut client, 2, 1))).await;
 }
 
-/// The client's end is in parts in any mode: a whole connection is for one task.
+/// The client's end is split in any mode, since only one task can use a whole connection.
 pub(crate) async fn senders_on_many_threads<A: Adapter>(mode: Mode) {
     const MESSAGES: u16 = 1_000;
     let marks = Watermarks::new(300, 100);
@@ -74,7 +74,7 @@ pub(crate) async fn senders_on_many_threads<A: Adapter>(mode: Mode) {
         .map(|task| {
             let sender = sender.clone();
             thread::spawn(move || {
-                // A sender needs no runtime.
+                // A `Sender` needs no runtime.
                 smol::block_on(async move {
                     for number in 0..MESSAGES {
                         let [high, low] = number.to_be_bytes();
@@ -116,11 +116,11 @@ pub(crate) async fn slow_reader<A: Adapter>(mode: Mode) {
             server.send(number.to_be_bytes().repeat(4_096)).await.unwrap();
             sent.set(number + 1);
         }
-        // The last of it is still on its way when the client has taken all.
+        // Output is still in flight when the client has taken everything.
         assert_eq!(server.recv().await.unwrap(), None);
     };
     let reading = async {
-        // 1,500 messages of 16 KiB are more than the buffers of the system take: it comes to a stop.
+        // 1,500 messages of 16 KiB are more than the system's buffers hold, so sending blocks.
         let mut before = u32::MAX;
         while before != sent.get() {
             before = sent.get();
@@ -149,7 +149,7 @@ pub(crate) async fn peer_that_never_reads<A: Adapter>(mode: Mode) {
     let another = server.send("one more");
     assert!(within::<A, _>(Duration::from_millis(50), another).await.is_none(), "and goes on to");
     let closed = soon::<A, _>(server.close(CloseCode::NORMAL, "")).await;
-    // Whether the Close is still here, or in a buffer of the system or of TLS, is their affair.
+    // The Close may still be here, or in a buffer of the system or of TLS.
     let Err(Error::Closed(closed)) = closed else { panic!("{closed:?}") };
     let limits = [Some(Failure::WriteTimeout), Some(Failure::CloseTimeout)];
     assert!(limits.contains(&closed.failure()), "{closed}");
@@ -163,7 +163,7 @@ pub(crate) async fn peer_that_reads_slowly<A: Adapter>(mode: Mode) {
     let reading = thread::spawn(move || {
         let mut message = vec![0; 4 + usize::from(SIZE)];
         for number in 0..MESSAGES {
-            // In pieces, with pauses: what is written is taken in parts of any size.
+            // Reads pieces with pauses, so that writes are accepted in parts of any size.
             for piece in message.chunks_mut(9_999) {
                 stream.read_exact(piece).unwrap();
                 thread::sleep(Duration::from_micros(500));
@@ -181,7 +181,7 @@ pub(crate) async fn peer_that_reads_slowly<A: Adapter>(mode: Mode) {
         server.flush().await.unwrap();
     };
     soon::<A, _>(sending).await;
-    // Beside the high mark, the message that crossed it and its header.
+    // The high watermark, and the message that crossed it with its header.
     assert!(server.stats().peak_output <= 65_536 + usize::from(SIZE) + 4);
     drop(reading.join().unwrap());
 }
@@ -209,14 +209,14 @@ pub(crate) async fn cancelled_at_every_await<A: Adapter>(mode: Mode) {
             if let Some(message) = cancel(polls, end.recv()).await {
                 return message.unwrap();
             }
-            // Others run in between.
+            // Lets other tasks run in between.
             A::sleep(Duration::from_micros(10)).await;
         }
         unreachable!("it goes on")
     }
     let echoing = async {
         while let Some(message) = recv(&mut server).await {
-            // Accepted whole; waiting until it is written is cancelled.
+            // The message is accepted as a whole; only the wait until it is written is cancelled.
             server.feed(message).await.unwrap();
             cancel(0, server.flush()).await;
         }
@@ -224,7 +224,7 @@ pub(crate) async fn cancelled_at_every_await<A: Adapter>(mode: Mode) {
     let asking = async {
         for number in 0..120_usize {
             let message = Message::binary(number.to_le_bytes().repeat(1 + number * 50));
-            // There is room, so it is accepted at the first poll.
+            // There is room, so the message is accepted at the first poll.
             cancel(number % 4, client.send(message.clone())).await;
             cancel(number % 3, client.ping()).await;
             assert!(recv(&mut client).await == Some(message));

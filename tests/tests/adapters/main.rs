@@ -1,5 +1,5 @@
-//! What every adapter does, written once: on each runtime, plain and over TLS, with the connection
-//! whole and in parts.
+//! The behaviour of every adapter, tested on each runtime, plain and over TLS, with whole and split
+//! connections.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod closing;
@@ -55,12 +55,15 @@ everywhere!(
     closing::from_either_side,
     closing::from_both_sides_at_once,
     closing::half_closed,
-    closing::with_a_lot_on_the_way,
+    closing::with_much_data_in_flight,
     cuts::at_every_byte,
 );
 
 mod without_notice {
-    //! TCP ends, and TLS does not say so.
+    //! TCP ends without a TLS close_notify.
 
-    over_tls!(closing::in_the_middle_without_notice, closing::behind_both_closes_without_notice);
+    over_tls!(
+        closing::in_the_middle_without_close_notify,
+        closing::after_both_closes_without_close_notify
+    );
 }

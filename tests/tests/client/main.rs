@@ -1,5 +1,5 @@
-//! What clients do until a connection is open: addresses, proxies, TLS, redirections, reconnecting.
-//! Written once, and run for each adapter on real sockets.
+//! Tests what clients do until a connection is open: addresses, proxies, TLS, redirects,
+//! reconnecting. Each test runs for every adapter on real sockets.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod server;
@@ -15,7 +15,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tidegate_driver::{ByteStream, Clock, Error, Incoming, Network};
 
-/// What the suite needs of an adapter beside its network.
+/// What the suite needs from an adapter, apart from its network.
 pub(crate) trait Adapter: 'static {
     type Network: Network;
 
@@ -105,5 +105,5 @@ pub(crate) fn certificates() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     (Arc::new(server), Arc::new(client))
 }
 
-/// Long enough for a busy machine, short enough for a test that hangs.
+/// Long enough for a busy machine, short enough to end a test that hangs.
 pub(crate) const SOON: Duration = Duration::from_secs(20);

@@ -1,4 +1,4 @@
-//! Servers and proxies in threads, on blocking sockets: nothing of the adapters is in them.
+//! Servers and proxies in threads, on blocking sockets, without any adapter code.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -12,7 +12,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tidegate_core::handshake::{Acceptance, Limits, Request, ServerHandshake};
 use tidegate_core::{Config, Connection, Event, Timestamp, Transport};
 
-/// A listener, and a thread that serves one connection after the other by these closures.
+/// A listener, and a thread that serves one connection after another with these closures.
 pub(crate) fn listen<T: Send + 'static>(
     servers: Vec<Box<dyn FnOnce(TcpStream) -> T + Send>>,
 ) -> (SocketAddr, JoinHandle<Vec<T>>) {
@@ -38,7 +38,7 @@ pub(crate) fn once<T: Send + 'static>(
     listen(vec![Box::new(server)])
 }
 
-/// TLS on a stream. The handshake is made by the first read.
+/// TLS on a stream. The first read does the handshake.
 pub(crate) fn tls(
     stream: TcpStream,
     config: &Arc<ServerConfig>,
@@ -70,8 +70,8 @@ pub(crate) fn flush(connection: &mut Connection, stream: &mut impl Write) -> io:
     stream.flush()
 }
 
-/// Accepts the request and echoes until the end. Gives the request, and whether the stream ended
-/// as it should.
+/// Accepts the request and echoes until the end. Returns the request, and whether the stream ended
+/// properly.
 pub(crate) fn echo(mut stream: impl Read + Write) -> io::Result<Request> {
     let (request, mut connection) = open(&mut stream)?;
     let mut buffer = vec![0; 65536];
@@ -93,7 +93,7 @@ pub(crate) fn echo(mut stream: impl Read + Write) -> io::Result<Request> {
     }
 }
 
-/// Reads a head, to its end.
+/// Reads an HTTP head up to its end.
 pub(crate) fn head(stream: &mut impl Read) -> String {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -104,7 +104,7 @@ pub(crate) fn head(stream: &mut impl Read) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// Carries bytes in both directions until both have ended.
+/// Forwards bytes in both directions until both have ended.
 pub(crate) fn carry(client: &TcpStream, server: &TcpStream) {
     let copy = |from: &TcpStream, to: &TcpStream| {
         let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
@@ -119,7 +119,7 @@ pub(crate) fn carry(client: &TcpStream, server: &TcpStream) {
     }
 }
 
-/// An HTTP proxy to this server. Gives the head that it got.
+/// An HTTP proxy to this server. Returns the head that it received.
 pub(crate) fn http_proxy(
     server: SocketAddr,
     answer: &'static str,
@@ -134,8 +134,7 @@ pub(crate) fn http_proxy(
     }
 }
 
-/// A SOCKS proxy to this server that wants credentials. Gives the host and the port that it was
-/// asked for.
+/// A SOCKS proxy to this server that requires credentials. Returns the requested host and port.
 pub(crate) fn socks_proxy(server: SocketAddr) -> impl FnOnce(TcpStream) -> String {
     move |mut client| {
         let mut read = |count: usize, answer: &[u8]| {
@@ -155,7 +154,7 @@ pub(crate) fn socks_proxy(server: SocketAddr) -> impl FnOnce(TcpStream) -> Strin
     }
 }
 
-/// Answers a request with this. Gives the head that it got.
+/// Answers a request with this. Returns the head that it received.
 pub(crate) fn answer(text: String) -> Box<dyn FnOnce(TcpStream) -> String + Send> {
     Box::new(move |mut stream| {
         let head = head(&mut stream);

@@ -1,4 +1,4 @@
-//! Closing loses nothing that arrived, can say nothing, and repeats what the peer said.
+//! Closing loses nothing that arrived. A Close may be empty, and an answer repeats the peer's Close.
 
 use futures_util::{SinkExt, StreamExt};
 use tidegate_core::{CloseCode, CloseFrame, Config, Message, Role};
@@ -12,10 +12,10 @@ fn short_close() -> Config {
     Config::builder().close_timeout(ms(300)).build().unwrap()
 }
 
-/// Sixty answers and the peer's Close are under way when we begin to close; the reader takes one
-/// every 20 ms, without a pause. All sixty, and then the end.
+/// Sixty answers and the peer's Close are in flight when we begin to close; the reader takes one
+/// every 20 ms. It gets all sixty, and then the end.
 #[test]
-fn a_slow_reader_gets_all_that_was_under_way() {
+fn a_slow_reader_gets_all_messages_in_flight() {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Client, short_close());
     let (sender, mut receiver) = scene.split(socket);
     for number in 0..60 {
@@ -36,9 +36,9 @@ fn a_slow_reader_gets_all_that_was_under_way() {
     scene.within(s(5));
 }
 
-/// The same with the default limits and a reader that takes a second for each of forty.
+/// The same with the default limits, and a reader that takes a second for each of forty messages.
 #[test]
-fn a_very_slow_reader_gets_all_that_was_under_way() {
+fn a_very_slow_reader_gets_all_messages_in_flight() {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Server, Config::default());
     let (sender, mut receiver) = scene.split(socket);
     for number in 0..40 {
@@ -59,9 +59,9 @@ fn a_very_slow_reader_gets_all_that_was_under_way() {
     scene.within(s(60));
 }
 
-/// `send`, `SinkExt::close`, a pause of a second, `next`: what lay in the kernel is received.
+/// `send`, `SinkExt::close`, a pause of a second, `next`: data in the kernel is still received.
 #[test]
-fn a_pause_behind_sink_close_loses_nothing() {
+fn a_pause_after_sink_close_loses_nothing() {
     for has_halves in [false, true] {
         let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, short_close());
         let (world, peer) = (scene.world.clone(), scene.peer.clone());
@@ -98,7 +98,7 @@ fn a_pause_behind_sink_close_loses_nothing() {
     }
 }
 
-/// What a way to close with nothing in the frame is called.
+/// The name of a method that sends an empty Close.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Whole,
@@ -107,7 +107,7 @@ enum Way {
     Closer,
 }
 
-/// Browsers close with an empty frame. So can we, everywhere.
+/// Browsers close with an empty Close. So can we, with every method.
 fn an_empty_close(way: Way) {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
     match way {
@@ -154,7 +154,7 @@ fn an_empty_close_can_be_sent_by_a_sender() {
 }
 
 #[test]
-fn an_empty_close_can_be_begun_by_a_sender() {
+fn an_empty_close_can_be_started_by_a_sender() {
     an_empty_close(Way::BeginClose);
 }
 
@@ -193,9 +193,9 @@ fn the_answer_repeats_code_and_reason() {
     }
 }
 
-/// We said Close first, and the stream ended: that was not the peer's doing.
+/// We sent Close first, and then the stream ended: the peer did not begin to close.
 #[test]
-fn who_began_is_told_as_it_was() {
+fn the_end_names_the_side_that_closed_first() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
     let peer = scene.peer.clone();
     peer.fall_silent();
@@ -211,7 +211,7 @@ fn who_began_is_told_as_it_was() {
     scene.within(s(2));
 }
 
-/// Both say Close at the same moment: both ends are clean, and nobody waits.
+/// Both send Close at the same moment: both ends are clean, and neither waits.
 #[test]
 fn both_close_at_once() {
     for role in [Role::Client, Role::Server] {
@@ -228,9 +228,9 @@ fn both_close_at_once() {
     }
 }
 
-/// `close` given up, and asked for again.
+/// `close` is cancelled, and called again.
 #[test]
-fn close_given_up_can_be_asked_for_again() {
+fn a_cancelled_close_can_be_called_again() {
     let link = Link::FINE.latency(ms(400));
     let (mut scene, mut socket) = Scene::new(link, Role::Client, Config::default());
     let world = scene.world.clone();

@@ -1,4 +1,4 @@
-//! How it ended, by its code: 1000, 1001 and an empty Close are an end, all others are an error.
+//! Close codes: 1000, 1001 and an empty Close are a normal end, all others are an error.
 
 use futures_util::StreamExt;
 use tidegate_core::{CloseCode, Config, ControlError, Message, Role};
@@ -10,7 +10,7 @@ use crate::scene::{Scene, s};
 
 type Received = Result<Option<Message>, Error>;
 
-/// What `recv` says when the peer closes like this: whole, split and as a stream.
+/// What `recv` returns when the peer closes like this: on a whole connection, split, and as a stream.
 fn ends(close: impl Fn(&Peer)) -> [Received; 3] {
     [0, 1, 2].map(|way| {
         let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
@@ -40,7 +40,7 @@ fn ends(close: impl Fn(&Peer)) -> [Received; 3] {
 }
 
 #[test]
-fn a_normal_end_is_no_error() {
+fn a_normal_end_is_not_an_error() {
     for code in [1000, 1001] {
         for end in ends(|peer| peer.close(code, "bye")) {
             assert!(matches!(end, Ok(None)), "{code}: {end:?}");
@@ -64,9 +64,9 @@ fn any_other_code_is_an_error_with_code_and_reason() {
     }
 }
 
-/// We close with a code of our own, and the peer repeats it: nothing went wrong.
+/// We close with our own code, and the peer repeats it: a normal end.
 #[test]
-fn the_echo_of_our_own_code_is_no_error() {
+fn the_echo_of_our_own_code_is_not_an_error() {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Client, Config::default());
     let (sender, mut receiver) = scene.split(socket);
     scene.ours("closes", async move {
@@ -83,17 +83,17 @@ fn the_echo_of_our_own_code_is_no_error() {
     scene.within(s(2));
 }
 
-/// A code that must not be sent: the error names all that may be.
+/// A code that must not be sent: the error names all allowed codes.
 #[test]
-fn the_text_about_permitted_codes_is_true() {
+fn the_error_lists_exactly_the_allowed_codes() {
     let text = ControlError::InvalidCode { code: CloseCode::from(999) }.to_string();
     for bound in ["1003", "1007", "1014", "3000", "4999"] {
         assert!(text.contains(bound), "{bound} is missing: {text}");
     }
 }
 
-/// `Closed` can be returned, boxed and found in a chain as an error. (The trait's constant is hidden
-/// by the inherent one, which is there only for errors, so this compiles either way.)
+/// `Closed` can be returned, boxed and found in a chain as an error. (The inherent constant hides the
+/// trait's, and exists only for errors, so this compiles either way.)
 #[test]
 fn closed_is_an_error() {
     use core::marker::PhantomData;
@@ -110,9 +110,9 @@ fn closed_is_an_error() {
     assert_eq!(are_errors, [true, false, true], "an error, a number and `Closed`");
 }
 
-/// An error that is returned from a function of the application's says so with `?`.
+/// An application's function can return the error with `?`.
 #[test]
-fn the_loop_that_everybody_writes_tells_a_kick_from_an_end() {
+fn the_usual_loop_tells_an_error_from_a_normal_end() {
     async fn session(mut socket: crate::scene::Socket) -> Result<usize, Error> {
         let mut count = 0;
         while socket.recv().await?.is_some() {

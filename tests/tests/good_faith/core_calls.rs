@@ -1,11 +1,11 @@
-//! The core by itself: its calls may come in any order, and a call that comes late only delays.
+//! The core alone: its calls may come in any order, and a late call causes only a delay.
 
 use bytes::Buf;
 use tidegate_core::{CloseCode, CloseFrame, Config, Connection, Event, Failure, Timestamp};
 
 use crate::frames::{decode, encode};
 
-/// What a loop does in a turn.
+/// The calls of one turn of a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
     Timeout,
@@ -28,7 +28,7 @@ fn orders() -> Vec<[Call; 4]> {
     orders
 }
 
-/// A loop around a server's connection, and what its socket holds.
+/// A loop around a server's connection, and the contents of its socket.
 struct Loop {
     connection: Connection,
     kernel: Vec<u8>,
@@ -42,7 +42,7 @@ impl Loop {
         Self { connection, kernel: Vec::new(), written: Vec::new(), closed: None }
     }
 
-    /// A turn: writes `room` bytes at most.
+    /// One turn, which writes at most `room` bytes.
     fn turn(&mut self, now: Timestamp, order: [Call; 4], room: usize) {
         for call in order {
             match call {
@@ -68,7 +68,7 @@ impl Loop {
         }
     }
 
-    /// Turns as `poll_timeout` and the output ask for them, up to that time.
+    /// Runs turns when `poll_timeout` and the output ask for them, up to that time.
     fn until(&mut self, end: Timestamp, order: [Call; 4], room: usize) {
         let mut turns = 0;
         while let Some(next) = self.connection.poll_timeout().filter(|next| *next <= end) {
@@ -82,7 +82,7 @@ impl Loop {
     }
 }
 
-/// The ping goes out at 30 s, its pong is in the kernel, and the loop comes late: at 61 s.
+/// The ping goes out at 30 s, its pong is in the kernel, and the loop runs late: at 61 s.
 #[test]
 fn a_late_loop_finds_the_pong_in_any_order() {
     for order in orders() {
@@ -101,7 +101,7 @@ fn a_late_loop_finds_the_pong_in_any_order() {
     }
 }
 
-/// The Close is answered in time, and the loop comes late.
+/// The Close is answered in time, and the loop runs late.
 #[test]
 fn a_late_loop_finds_the_close_in_any_order() {
     for order in orders() {
@@ -119,7 +119,7 @@ fn a_late_loop_finds_the_close_in_any_order() {
     }
 }
 
-/// The kernel has room again, and the loop comes late.
+/// The kernel has room again, and the loop runs late.
 #[test]
 fn a_late_loop_writes_before_it_judges_in_any_order() {
     for order in orders() {
@@ -138,22 +138,22 @@ fn a_late_loop_writes_before_it_judges_in_any_order() {
     }
 }
 
-/// One that never looks back on the peer's words in time is no reason to keep a dead one: with
-/// nothing there, a loop that does what it is told ends it.
+/// A loop that is always late must still end a dead connection: if nothing arrives, it ends when the
+/// loop makes the calls that it is asked for.
 #[test]
 fn a_dead_peer_is_given_up_in_any_order() {
     for order in orders() {
         let mut turning = Loop::new(Config::default());
         turning.until(Timestamp::from_secs(62), order, usize::MAX);
-        // The end is an event, and that call may have had its place before it.
+        // The end is an event, and the order may have `poll_event` before the call that causes it.
         turning.turn(Timestamp::from_secs(62), order, usize::MAX);
         assert_eq!(turning.closed, Some(Some(Failure::KeepaliveTimeout)), "{order:?}");
     }
 }
 
-/// Output that moves on a slow link is a sign of life while the ping has not left.
+/// While the ping has not left, output that progresses on a slow link is a sign of life.
 #[test]
-fn output_that_moves_is_a_sign_of_life() {
+fn output_that_progresses_is_a_sign_of_life() {
     for order in orders() {
         let mut turning = Loop::new(Config::default());
         turning.connection.send(vec![0; 1_000_000]).unwrap();
@@ -164,9 +164,9 @@ fn output_that_moves_is_a_sign_of_life() {
     }
 }
 
-/// And so it is for a Close behind a message.
+/// The same for a Close after a message.
 #[test]
-fn a_close_that_has_not_left_waits_for_nobody() {
+fn a_close_limit_does_not_run_before_the_close_has_left() {
     for order in orders() {
         let mut turning = Loop::new(Config::default());
         turning.connection.send(vec![0; 1_000_000]).unwrap();
@@ -183,9 +183,9 @@ fn a_close_that_has_not_left_waits_for_nobody() {
     }
 }
 
-/// A peer that reads nothing and says a word now and then: by default it ends.
+/// A peer that reads nothing, but sends something from time to time: with the defaults it ends.
 #[test]
-fn a_peer_that_takes_nothing_ends() {
+fn a_peer_that_reads_nothing_ends() {
     for order in orders() {
         let mut turning = Loop::new(Config::default());
         turning.connection.send(vec![0; 1_000_000]).unwrap();

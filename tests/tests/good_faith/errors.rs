@@ -1,4 +1,4 @@
-//! What an error says, and what is behind it.
+//! The texts of errors, and their sources.
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use crate::link::Link;
 use crate::peer::Peer;
 use crate::scene::{Scene, s};
 
-/// Chains print each error and then its source: nothing is said twice.
+/// Printing a chain shows each error and then its source, so no text may repeat its source's.
 fn says_it_once(error: &Error) {
     let mut chain = Vec::new();
     let mut next: Option<&(dyn core::error::Error + 'static)> = Some(error);
@@ -38,9 +38,9 @@ fn connect(address: &str) -> Error {
     smol::block_on(tidegate_smol::connect(address)).map(drop).unwrap_err()
 }
 
-/// A port at which nobody listens: the chain ends in what the system said.
+/// A port where nothing listens: the chain ends with the system's error.
 #[test]
-fn a_refused_connection_says_so_once_and_can_be_asked_for() {
+fn a_refused_connection_is_reported_once_and_can_be_queried() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -50,14 +50,14 @@ fn a_refused_connection_says_so_once_and_can_be_asked_for() {
 }
 
 #[test]
-fn an_address_that_is_none_says_so_once() {
+fn an_invalid_address_is_reported_once() {
     for address in ["", "ws://", "gopher://a.test/", "ws://a b/", "ws://a.test:99999/"] {
         says_it_once(&connect(address));
     }
 }
 
 #[test]
-fn a_close_that_must_not_be_sent_says_so_once() {
+fn an_invalid_close_is_reported_once() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
     scene.ours("closes", async move {
         says_it_once(&socket.close(CloseCode::ABNORMAL, "").await.unwrap_err());
@@ -67,9 +67,9 @@ fn a_close_that_must_not_be_sent_says_so_once() {
     scene.within(s(1));
 }
 
-/// A transport that fails by itself: nothing else is known, and the chain ends in its error.
+/// A transport that fails without another known cause: the chain ends with its error.
 #[test]
-fn a_reset_says_so_once_and_can_be_asked_for() {
+fn a_reset_is_reported_once_and_can_be_queried() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
     let peer = scene.peer.clone();
     scene.theirs("resets", async move {
@@ -84,9 +84,9 @@ fn a_reset_says_so_once_and_can_be_asked_for() {
     scene.within(s(1));
 }
 
-/// An answer that is none, and one that says no.
+/// A response that is not HTTP, and one that refuses.
 #[test]
-fn a_failed_opening_says_so_once() {
+fn a_failed_opening_handshake_is_reported_once() {
     for answer in ["HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "nonsense\r\n\r\n"] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -103,9 +103,10 @@ fn a_failed_opening_says_so_once() {
     }
 }
 
-/// What was known when the transport failed is told, and the transport's error is its source.
+/// If a cause was known when the transport failed, it is reported with the transport's error as its
+/// source.
 #[test]
-fn the_transports_fault_is_behind_the_cause() {
+fn the_transport_error_is_the_source_of_the_cause() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
     let (world, peer) = (scene.world.clone(), scene.peer.clone());
     // A masked frame from a server, and then a reset.

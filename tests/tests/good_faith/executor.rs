@@ -1,4 +1,4 @@
-//! Tasks that are polled when they were woken, unless their program stands still.
+//! An executor that polls only tasks that were woken, unless their program is paused.
 
 use core::pin::Pin;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,7 @@ impl Wake for Flag {
 struct Task {
     name: &'static str,
     party: Party,
-    /// The run does not wait for its end.
+    /// The run does not wait for this task.
     is_background: bool,
     flag: Arc<Flag>,
     future: Option<Pin<Box<dyn Future<Output = ()>>>>,
@@ -50,7 +50,7 @@ impl Run {
         self.add(party, name, false, future);
     }
 
-    /// A task that goes on as long as there are others.
+    /// A task that runs as long as there are others.
     pub(crate) fn background(
         &mut self,
         party: Party,
@@ -72,11 +72,11 @@ impl Run {
         self.tasks.push(Task { name, party, is_background, flag, future });
     }
 
-    /// Runs to the end of all tasks that are waited for.
+    /// Runs until all tasks that the run waits for have ended.
     ///
     /// # Panics
     ///
-    /// If that is not reached within `limit`, or if nothing would ever happen again.
+    /// If they have not ended within `limit`, or if nothing more can happen.
     pub(crate) fn within(mut self, limit: Duration) {
         let limit = Timestamp::ZERO + limit;
         let (mut polls, mut instant) = (0_u32, self.world.now());
@@ -134,7 +134,7 @@ impl Task {
     }
 }
 
-/// A time for people.
+/// Formats a time for people.
 pub(crate) fn seconds(time: Timestamp) -> String {
     format!("{:.3} s", time.as_micros() as f64 / 1e6)
 }

@@ -1,4 +1,4 @@
-//! RFC 6455 section 5.2, written down once more for a peer that shares no code with Tidegate.
+//! A second implementation of RFC 6455 section 5.2, for a peer that shares no code with Tidegate.
 
 use tidegate_tests::inflate::Inflater;
 
@@ -11,7 +11,7 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
-/// Writes a frame; a client masks.
+/// Writes a frame, masked if the sender is a client.
 pub(crate) fn encode(first: u8, payload: &[u8], is_client: bool) -> Vec<u8> {
     let mask_bit = if is_client { 0x80 } else { 0 };
     let mut bytes = vec![first];
@@ -36,11 +36,11 @@ pub(crate) fn encode(first: u8, payload: &[u8], is_client: bool) -> Vec<u8> {
     bytes
 }
 
-/// Takes a whole frame from the front of what was read, if there is one.
+/// Takes a whole frame from the start of what was read, if there is one.
 ///
 /// # Panics
 ///
-/// If it breaks the protocol: a correct library never sends such a thing.
+/// If the frame violates the protocol, which a correct library never does.
 pub(crate) fn decode(bytes: &mut Vec<u8>, from_client: bool) -> Option<Frame> {
     let [first, second] = *bytes.first_chunk()?;
     let is_masked = second & 0x80 != 0;
@@ -73,7 +73,7 @@ pub(crate) fn decode(bytes: &mut Vec<u8>, from_client: bool) -> Option<Frame> {
     Some(Frame { fin, rsv, opcode, payload })
 }
 
-/// A DEFLATE stream of stored blocks, as RFC 7692 section 7.2.1 wants the end of it.
+/// A DEFLATE stream of stored blocks, with the ending of RFC 7692 section 7.2.1.
 pub(crate) fn stored(payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for block in payload.chunks(0xFFFF) {
@@ -87,7 +87,7 @@ pub(crate) fn stored(payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The message in the frames of a compressed one, without takeover of the context.
+/// The message in the frames of a compressed one, without context takeover.
 pub(crate) fn inflate(payload: &[u8]) -> Vec<u8> {
     Inflater::new(15, false).message(payload).unwrap()
 }

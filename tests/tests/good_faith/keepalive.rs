@@ -1,4 +1,4 @@
-//! A peer that reads and answers is never taken for dead, whatever the application does meanwhile.
+//! A peer that reads and answers is never considered dead, whatever the application does meanwhile.
 
 use futures_util::{SinkExt, StreamExt};
 use tidegate_core::{Config, ConfigBuilder, Failure, Message, Role, Timestamp};
@@ -28,16 +28,17 @@ fn ticker_for_an_hour(role: Role) {
 }
 
 #[test]
-fn a_server_that_only_sends_lives_for_an_hour() {
+fn a_server_that_only_sends_stays_connected_for_an_hour() {
     ticker_for_an_hour(Role::Server);
 }
 
 #[test]
-fn a_client_that_only_sends_lives_for_an_hour() {
+fn a_client_that_only_sends_stays_connected_for_an_hour() {
     ticker_for_an_hour(Role::Client);
 }
 
-/// A tick a second to a client that pings every two seconds: each ping is answered within a tick.
+/// Sends a message a second to a client that pings every two seconds: each ping is answered within a
+/// second.
 #[test]
 fn pings_are_answered_by_an_application_that_only_sends() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
@@ -60,7 +61,7 @@ fn pings_are_answered_by_an_application_that_only_sends() {
     scene.within(s(30));
 }
 
-/// The same client closes: that is answered within a tick, and the stream ends in order.
+/// The same client closes: the Close is answered within a second, and the stream ends properly.
 #[test]
 fn a_close_is_answered_by_an_application_that_only_sends() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
@@ -72,7 +73,7 @@ fn a_close_is_answered_by_an_application_that_only_sends() {
             }
             world.sleep(s(1)).await;
         };
-        // Whatever it is called: the peer closed, and nobody lost a connection.
+        // Whatever the error is called, it must say that the peer closed, not that the connection was lost.
         assert!(matches!(ended, Error::Closed(_) | Error::Closing), "{ended:?}");
     });
     let world = scene.world.clone();
@@ -87,8 +88,8 @@ fn a_close_is_answered_by_an_application_that_only_sends() {
     scene.within(s(20));
 }
 
-/// A message and an end in one piece; the application takes the message, and from there on only
-/// sends. Nothing is before the end any more, so it is told of it.
+/// A message and an end arrive together. The application takes the message, and then only sends. No
+/// message is left before the end, so the application is told.
 fn an_end_in_one_piece_with_the_last_message(end: impl Fn(&Peer)) -> Error {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
     let world = scene.world.clone();
@@ -113,20 +114,20 @@ fn an_end_in_one_piece_with_the_last_message(end: impl Fn(&Peer)) -> Error {
 }
 
 #[test]
-fn a_close_in_one_piece_with_the_last_message_is_noticed_by_sends() {
+fn a_close_together_with_the_last_message_is_noticed_by_sends() {
     let error = an_end_in_one_piece_with_the_last_message(|peer| peer.close(1000, ""));
     assert!(matches!(error, Error::Closed(_) | Error::Closing), "{error:?}");
 }
 
 #[test]
-fn a_violation_in_one_piece_with_the_last_message_is_noticed_by_sends() {
+fn a_violation_together_with_the_last_message_is_noticed_by_sends() {
     let unmasked = crate::frames::encode(0x81, b"hi", false);
     let error = an_end_in_one_piece_with_the_last_message(|peer| peer.raw(&unmasked));
     assert!(matches!(error, Error::Closed(_) | Error::Closing), "{error:?}");
 }
 
 #[test]
-fn a_client_that_sends_all_the_time_and_never_receives_lives() {
+fn a_client_that_always_sends_and_never_receives_stays_connected() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
     let world = scene.world.clone();
     scene.ours("sends", async move {
@@ -141,7 +142,7 @@ fn a_client_that_sends_all_the_time_and_never_receives_lives() {
 
 /// `StreamExt::split`, of which only the sink is used.
 #[test]
-fn the_sink_half_alone_lives() {
+fn a_connection_survives_the_use_of_its_sink_half_alone() {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Client, Config::default());
     let world = scene.world.clone();
     scene.ours("sends", async move {
@@ -155,9 +156,9 @@ fn the_sink_half_alone_lives() {
     scene.within(s(181));
 }
 
-/// `recv` with a timeout, then work that takes longer than the keepalive has patience, and again.
+/// `recv` with a timeout, then work that takes longer than the keepalive's limit, repeated.
 #[test]
-fn recv_given_up_and_then_busy_lives() {
+fn a_connection_survives_a_cancelled_recv_and_long_work() {
     let config = half_a_second().build().unwrap();
     let link = Link::FINE.latency(ms(5));
     let (mut scene, mut socket) = Scene::new(link, Role::Client, config);
@@ -172,9 +173,9 @@ fn recv_given_up_and_then_busy_lives() {
     scene.within(s(60));
 }
 
-/// An application that is away for longer than both limits, with a ping under way.
+/// An application that makes no call for longer than both limits, with a ping in flight.
 #[test]
-fn long_away_between_two_calls_lives() {
+fn a_connection_survives_a_long_time_between_calls() {
     let link = Link::FINE.latency(ms(5));
     let (mut scene, mut socket) = Scene::new(link, Role::Server, Config::default());
     let world = scene.world.clone();
@@ -190,10 +191,10 @@ fn long_away_between_two_calls_lives() {
     scene.within(s(2000));
 }
 
-/// A reader that takes a message every ten minutes, for hours: the peer answers what it is asked,
-/// and its answers lie behind our own closed gate.
+/// A reader that takes a message every ten minutes, for hours. The peer answers pings, but its pongs
+/// are held back by our own closed gate.
 #[test]
-fn a_reader_that_takes_its_time_lives() {
+fn a_connection_survives_a_very_slow_reader() {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Server, Config::default());
     let (sender, mut receiver) = scene.split(socket);
     for number in 0..40 {
@@ -238,7 +239,7 @@ fn stopped(task: impl Fn(&mut Scene, Socket, World)) {
 }
 
 #[test]
-fn a_process_that_was_stopped_lives() {
+fn a_connection_survives_a_stopped_process() {
     stopped(|scene, mut socket, world| {
         scene.ours("receives", async move {
             let received = timeout(&world, s(25), socket.recv()).await;
@@ -248,7 +249,7 @@ fn a_process_that_was_stopped_lives() {
 }
 
 #[test]
-fn a_process_that_was_stopped_lives_split() {
+fn a_connection_survives_a_stopped_process_split() {
     stopped(|scene, socket, world| {
         let (sender, mut receiver) = scene.split(socket);
         scene.ours("receives", async move {
@@ -259,11 +260,11 @@ fn a_process_that_was_stopped_lives_split() {
     });
 }
 
-/// With the window full a send is given up; the peer takes everything while the application is
-/// elsewhere; the next send arrives, and so does what was begun. The peer never stood still for
-/// longer than 1.6 s, and its limit is 2 s.
+/// While the window is full a send is cancelled. The peer reads everything while the application
+/// does something else. The next send arrives, and so does the message that was begun. The peer
+/// never paused for longer than 1.6 s, and the limit is 2 s.
 #[test]
-fn a_send_that_was_given_up_does_not_count_against_the_peer() {
+fn a_cancelled_send_does_not_count_against_the_peer() {
     const LENGTH: usize = 1024 * 1024;
     let config = Config::builder().write_timeout(s(2)).ping_interval(None).build().unwrap();
     let (mut scene, mut socket) = Scene::new(Link::rate(10_000_000), Role::Client, config);
@@ -292,10 +293,11 @@ fn a_send_that_was_given_up_does_not_count_against_the_peer() {
     assert_eq!(peer.messages().iter().map(Vec::len).collect::<Vec<_>>(), [LENGTH; 4]);
 }
 
-/// A peer that takes nothing and says a word now and then does not live for ever: this one is not
-/// in good faith, and is given up one `write_timeout` (30 s by default) after it took the last byte.
+/// A peer that reads nothing, but sends something from time to time, does not live forever. It is
+/// not in good faith, and is given up one `write_timeout` (30 s by default) after it read the last
+/// byte.
 #[test]
-fn a_peer_that_takes_nothing_is_given_up_though_it_talks() {
+fn a_peer_that_reads_nothing_is_given_up_although_it_sends() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
     let (world, peer) = (scene.world.clone(), scene.peer.clone());
     peer.read(Reading::Stopped);
@@ -323,9 +325,9 @@ fn a_peer_that_takes_nothing_is_given_up_though_it_talks() {
     drop(peer);
 }
 
-/// No good faith either: a peer that answers nothing at all is still found out in time.
+/// Not in good faith either: a peer that answers nothing at all is still detected in time.
 #[test]
-fn a_peer_that_says_nothing_is_given_up() {
+fn a_silent_peer_is_given_up() {
     for is_split in [false, true] {
         let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
         scene.peer.fall_silent();

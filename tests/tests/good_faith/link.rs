@@ -10,19 +10,19 @@ use tidegate_driver::ByteStream;
 
 use crate::world::{Party, World};
 
-/// What lies between the two programs.
+/// The link between the two programs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Link {
     /// Bytes a second.
     pub(crate) rate: u64,
-    /// One way.
+    /// The delay in one direction.
     pub(crate) latency: Duration,
-    /// What the kernel of the sender keeps, and what the kernel of the receiver does.
+    /// The sizes of the sender's and the receiver's kernel buffer.
     pub(crate) buffer: usize,
 }
 
 impl Link {
-    /// A network in a house.
+    /// A local network.
     pub(crate) const FINE: Self =
         Self { rate: 100_000_000, latency: Duration::from_micros(200), buffer: 64 * 1024 };
 
@@ -38,7 +38,7 @@ impl Link {
         Self { buffer, ..self }
     }
 
-    /// How long so many bytes take.
+    /// How long this many bytes take.
     pub(crate) fn time(&self, bytes: usize) -> Duration {
         Duration::from_micros(bytes as u64 * 1_000_000 / self.rate)
     }
@@ -60,14 +60,14 @@ pub(crate) struct Pipe {
     writer: Option<Waker>,
 }
 
-/// What comes after the bytes.
+/// How the stream ends after the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Last {
     Open,
-    /// A FIN behind what is still to be carried.
+    /// A FIN after the bytes that are still to be carried.
     Ending,
     Ended,
-    /// A reset that arrives at that time, behind what flies already.
+    /// A reset that arrives at this time, after the bytes already in flight.
     Resetting(Timestamp),
     Reset,
 }
@@ -89,7 +89,7 @@ impl Pipe {
         }
     }
 
-    /// Carries what can be carried by now. `back` is the other direction.
+    /// Carries the bytes that are due by now. `back` is the other direction.
     pub(crate) fn carry(&mut self, now: Timestamp, back: &mut Self, wakers: &mut Vec<Waker>) {
         let mut has_arrived = false;
         while self.flying.front().is_some_and(|(arrival, _)| *arrival <= now)
@@ -97,7 +97,7 @@ impl Pipe {
         {
             self.in_flight -= bytes.len();
             if self.is_abandoned {
-                // What Linux does with bytes that nobody will ever read.
+                // Linux resets the connection when bytes arrive that nobody can read.
                 back.reset(now);
             } else {
                 self.incoming.extend(bytes);
@@ -128,7 +128,7 @@ impl Pipe {
         if has_arrived {
             wakers.extend(self.reader.take());
         }
-        // A writer is woken when a good part is free, as by Linux.
+        // Like Linux, wakes a writer only when a good part of the buffer is free.
         if self.room() >= self.link.buffer / 3 {
             wakers.extend(self.writer.take());
         }
@@ -162,7 +162,7 @@ impl Pipe {
         self.last == Last::Reset
     }
 
-    /// What is not on the wire is lost, and the reader meets an error behind what is.
+    /// Bytes that are not on the wire are lost, and the reader gets an error after those that are.
     fn reset(&mut self, now: Timestamp) {
         if !matches!(self.last, Last::Resetting(_) | Last::Reset) {
             self.outgoing.clear();
@@ -251,8 +251,8 @@ impl ByteStream for End {
     }
 }
 
-/// A program that closes its socket without having read all resets the other one, and loses what
-/// its kernel had still to send: that is what Linux does.
+/// As on Linux, a program that closes its socket with unread data resets the other side, and loses
+/// what its kernel had still to send.
 impl Drop for End {
     fn drop(&mut self) {
         let out = self.out();

@@ -1,5 +1,5 @@
-//! A correct peer, small and independent: it reads at its rate, answers every ping and every Close,
-//! and notes what it sees and when.
+//! A correct peer, small and independent: reads at its own rate, answers every ping and every Close,
+//! and records what it received and when.
 
 use core::cell::RefCell;
 use core::future::poll_fn;
@@ -16,13 +16,13 @@ use crate::frames::{Frame, decode, encode, inflate, stored};
 use crate::link::End;
 use crate::world::{Party, Time, World};
 
-/// What a peer noted.
+/// What a peer recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     Message(Vec<u8>),
     Ping,
     Pong(Vec<u8>),
-    /// Code and reason; none if it was empty.
+    /// Code and reason; `None` if the Close was empty.
     Close(Option<(u16, String)>),
     /// The end of the stream.
     Fin,
@@ -34,7 +34,7 @@ pub(crate) enum Seen {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reading {
     Freely,
-    /// So many bytes at a time, and then it is busy for so long.
+    /// This many bytes at a time, and then a pause of this length.
     Slowly(usize, Duration),
     Stopped,
 }
@@ -51,7 +51,7 @@ struct State {
     reading: Reading,
     busy_until: Timestamp,
     answers: bool,
-    /// Frames that wait; the first may have been written in part.
+    /// Queued frames; the first may be partly written.
     out: VecDeque<Vec<u8>>,
     written: usize,
     input: Vec<u8>,
@@ -87,7 +87,7 @@ impl Peer {
         })))
     }
 
-    /// The program of the peer: a task.
+    /// The peer's main task.
     pub(crate) async fn run(self) {
         poll_fn(|cx| {
             let state = &mut *self.0.borrow_mut();
@@ -127,7 +127,7 @@ impl Peer {
         self.change(|state| state.close(payload));
     }
 
-    /// Bytes that no correct peer would send, or that only look so.
+    /// Sends bytes that no correct peer would send, or that only look like it.
     pub(crate) fn raw(&self, bytes: &[u8]) {
         self.change(|state| state.out.push_back(bytes.to_vec()));
     }
@@ -136,17 +136,17 @@ impl Peer {
         self.change(|state| state.reading = reading);
     }
 
-    /// Answers neither pings nor a Close from here on.
+    /// From now on answers neither pings nor a Close.
     pub(crate) fn fall_silent(&self) {
         self.change(|state| state.answers = false);
     }
 
-    /// Ends its stream behind what waits.
+    /// Ends its stream after the queued frames.
     pub(crate) fn fin(&self) {
         self.change(|state| state.shuts_down = true);
     }
 
-    /// Leaves the end of TCP to us, also behind both Closes.
+    /// Leaves ending TCP to us, even after both Closes.
     pub(crate) fn keep_open(&self) {
         self.change(|state| state.keeps_open = true);
     }
@@ -173,7 +173,7 @@ impl Peer {
         self.0.borrow().log.clone()
     }
 
-    /// When it saw this first.
+    /// When it first recorded this.
     pub(crate) fn time_of(&self, wanted: impl Fn(&Seen) -> bool) -> Option<Timestamp> {
         let state = self.0.borrow();
         state.log.iter().find(|(_, seen)| wanted(seen)).map(|(time, _)| *time)
@@ -193,7 +193,7 @@ impl Peer {
         state.log.iter().filter(|(_, seen)| matches!(seen, Seen::Message(_))).count()
     }
 
-    /// The Close that came, if one did.
+    /// The Close that it received, if any.
     pub(crate) fn closed_with(&self) -> Option<Option<(u16, String)>> {
         self.log().into_iter().find_map(|(_, seen)| match seen {
             Seen::Close(close) => Some(close),
@@ -201,7 +201,7 @@ impl Peer {
         })
     }
 
-    /// Whether the stream ended in order.
+    /// Whether the stream ended properly.
     pub(crate) fn has_ended(&self) -> bool {
         self.time_of(|seen| *seen == Seen::Fin).is_some()
             && self.time_of(|seen| *seen == Seen::Reset).is_none()
@@ -211,12 +211,12 @@ impl Peer {
         self.0.borrow().stream.is_none()
     }
 
-    /// Whether all that it wanted to send has gone into its kernel.
+    /// Whether everything that it sent is in its kernel's buffer.
     pub(crate) fn is_idle(&self) -> bool {
         self.0.borrow().out.is_empty()
     }
 
-    /// Waits, in its script, until this is so.
+    /// Waits in the peer's script until this is so.
     pub(crate) async fn until(&self, is_so: impl Fn(&Self) -> bool) {
         poll_fn(|cx| {
             if is_so(self) {
@@ -284,8 +284,9 @@ impl State {
 
     fn take(&mut self, frame: Frame) {
         let has_come = self.has(|seen| matches!(seen, Seen::Close(_)));
-        // A ping may be answered behind a Close that was only sent (RFC 6455 section 5.5.2).
-        assert!(!has_come || frame.opcode > 8, "{frame:?} behind a Close");
+        // After sending a Close, and until the peer's arrives, a ping may still be answered (RFC 6455
+        // section 5.5.2).
+        assert!(!has_come || frame.opcode > 8, "{frame:?} after a Close");
         match frame.opcode {
             0x0..=0x2 => self.take_data(frame),
             0x8 => {
@@ -314,7 +315,7 @@ impl State {
         let (compressed, mut payload) = match (self.message.take(), frame.opcode) {
             (None, 0x1 | 0x2) => (frame.rsv == 0x40, Vec::new()),
             (Some(message), 0x0) if frame.rsv == 0 => message,
-            (message, _) => panic!("{frame:?} behind {message:?}"),
+            (message, _) => panic!("{frame:?} after {message:?}"),
         };
         assert!(frame.rsv == 0 || frame.rsv == 0x40 && self.deflate, "{frame:?}");
         payload.extend(frame.payload);
@@ -326,7 +327,7 @@ impl State {
         self.note(Seen::Message(payload));
     }
 
-    /// A pong goes before the messages that wait, behind what is on the wire.
+    /// A pong goes before the queued messages, after the frame that is being written.
     fn answer_ping(&mut self, payload: &[u8]) {
         if !self.has_sent_close {
             let pong = encode(0x8A, payload, self.role == Role::Client);
@@ -346,8 +347,8 @@ impl State {
         self.has_sent_close = true;
     }
 
-    /// Writes what can be written. A server ends its stream when both have said Close, a client
-    /// waits for it (RFC 6455 section 7.1.1).
+    /// Writes what can be written. After both Closes a server ends its stream, and a client waits for
+    /// that (RFC 6455 section 7.1.1).
     fn write(&mut self, cx: &mut Context<'_>) -> bool {
         let mut has_written = false;
         while let (Some(frame), Some(stream)) = (self.out.front(), &mut self.stream) {
@@ -361,7 +362,7 @@ impl State {
                     }
                 }
                 Poll::Ready(Err(_)) => {
-                    // What came before can still be read.
+                    // Earlier bytes can still be read.
                     self.out.clear();
                     self.written = 0;
                 }

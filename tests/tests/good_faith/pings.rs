@@ -1,4 +1,4 @@
-//! `ping` gives the time of its own pong, and comes back in any case.
+//! `ping` returns the round trip of its own pong, and always returns.
 
 use futures_util::SinkExt;
 use tidegate_core::{
@@ -52,7 +52,7 @@ fn a_ping_returns_where_the_keepalive_is_faster_than_the_link_split() {
     scene.within(s(5));
 }
 
-/// Without a keepalive a ping that nobody answers has a limit all the same.
+/// Even without a keepalive, a ping without an answer has a time limit.
 #[test]
 fn a_ping_has_a_limit_without_a_keepalive() {
     let config = Config::builder().ping_interval(None).build().unwrap();
@@ -79,9 +79,9 @@ fn a_ping_has_a_limit_without_a_keepalive_split() {
     scene.within(s(61));
 }
 
-/// With its answers left to the application, a ping that comes while we close can be answered.
+/// With `PongPolicy::Manual`, a ping that arrives while we close can be answered.
 #[test]
-fn a_ping_can_be_answered_by_hand_while_closing() {
+fn a_ping_can_be_answered_manually_while_closing() {
     let config = Config::builder().pong_policy(PongPolicy::Manual).build().unwrap();
     let now = Timestamp::ZERO;
     let mut connection = Connection::server(now, config);
@@ -98,7 +98,7 @@ fn a_ping_can_be_answered_by_hand_while_closing() {
 }
 
 #[test]
-fn a_ping_can_be_answered_by_hand_while_closing_split() {
+fn a_ping_can_be_answered_manually_while_closing_split() {
     let config = Config::builder().pong_policy(PongPolicy::Manual).build().unwrap();
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Server, config);
     let (sender, mut receiver) = scene.split(socket);
@@ -121,7 +121,7 @@ fn a_ping_can_be_answered_by_hand_while_closing_split() {
     assert!(peer.time_of(|seen| *seen == pong).is_some(), "{:?}", peer.log());
 }
 
-/// A split connection answers pings by itself, however long the application works.
+/// A split connection answers pings by itself, however long the application takes.
 #[test]
 fn a_split_connection_answers_while_the_application_works() {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Server, Config::default());
@@ -147,9 +147,9 @@ fn a_split_connection_answers_while_the_application_works() {
     scene.within(s(60));
 }
 
-/// The peer closes instead of answering: whoever waits for the pong is told at once.
+/// The peer closes instead of answering: the call that waits for the pong returns at once.
 #[test]
-fn a_ping_is_told_of_the_end() {
+fn a_waiting_ping_returns_at_the_end() {
     for is_split in [false, true] {
         let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
         let (world, peer) = (scene.world.clone(), scene.peer.clone());

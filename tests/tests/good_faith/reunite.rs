@@ -1,4 +1,4 @@
-//! Putting the parts together again, while a clone of the sender goes away elsewhere.
+//! Reuniting a split connection while another task drops a clone of the sender.
 
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
@@ -12,7 +12,7 @@ use std::thread;
 use tidegate_core::{Config, Connection, Timestamp};
 use tidegate_driver::{ByteStream, Clock, Driver, Receiver, Sender, WebSocket};
 
-/// Takes everything, gives nothing.
+/// A stream that accepts all output and has no input.
 #[derive(Debug)]
 struct Sink;
 
@@ -50,22 +50,22 @@ fn parts() -> Parts {
     WebSocket::from_connection(Sink, NoTime, connection).split()
 }
 
-/// The driver's task runs elsewhere: it is woken while the clone is on its way out, and its thread
-/// asks for the reunion in that very moment.
+/// The driver's task runs on another thread. It is woken while the clone is being dropped, and its
+/// thread reunites the parts at that moment.
 struct AskElsewhere(Mutex<Option<(Asks<()>, Answers<()>)>>);
 
 impl Wake for AskElsewhere {
     fn wake(self: std::sync::Arc<Self>) {
         if let Some((ask, answer)) = self.0.lock().unwrap().take() {
             let _ = ask.send(());
-            // It may wait for this very clone, which goes away when this returns.
+            // It may wait for this clone, which is gone when this returns.
             let _ = answer.recv_timeout(Duration::from_millis(200));
         }
     }
 }
 
 #[test]
-fn a_reunion_does_not_panic_while_a_clone_goes_away() {
+fn reuniting_does_not_panic_while_a_clone_is_dropped() {
     let (sender, receiver, mut driver) = parts();
     let (ask, asked) = channel();
     let (done, answer) = channel();
@@ -73,11 +73,11 @@ fn a_reunion_does_not_panic_while_a_clone_goes_away() {
     let polled = Pin::new(&mut driver).poll(&mut Context::from_waker(&waker));
     assert!(polled.is_pending());
     let clone = sender.clone();
-    // Fed and not told: the driver is woken when the sender goes.
+    // Fed only, so that the driver is woken when the sender is dropped.
     let _ = Pin::new(&mut Box::pin(clone.feed("x"))).poll(&mut Context::from_waker(Waker::noop()));
     let reuniting = thread::spawn(move || {
         asked.recv_timeout(Duration::from_secs(10)).expect("the driver is woken");
-        // Whether they are one again or come back: either is an answer.
+        // Both results are allowed: reunited, or the parts returned.
         let reunited = WebSocket::reunite(sender, receiver, driver);
         let _ = done.send(());
         drop(reunited);
@@ -86,9 +86,9 @@ fn a_reunion_does_not_panic_while_a_clone_goes_away() {
     assert!(reuniting.join().is_ok(), "reunite panicked");
 }
 
-/// Two threads, a bounded number of times: the race as an application has it.
+/// Two threads, a bounded number of times: the race as it occurs in an application.
 #[test]
-fn reunions_race_with_clones() {
+fn reuniting_races_with_clones() {
     for round in 0..2_000 {
         let (sender, receiver, driver) = parts();
         let clone = sender.clone();

@@ -25,7 +25,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// We are in this role, behind an opening handshake.
+    /// We have this role, after an opening handshake.
     pub(crate) fn new(link: Link, role: Role, config: Config) -> (Self, Socket) {
         Self::with_deflate(link, role, config, false, 1)
     }
@@ -68,17 +68,17 @@ impl Scene {
         self.run.spawn(Party::Peer, name, task);
     }
 
-    /// Splits a connection, and spawns what drives it.
+    /// Splits a connection, and spawns its driver.
     pub(crate) fn split(&mut self, socket: Socket) -> (Sender, Receiver) {
         let (sender, receiver, driver) = socket.split();
         self.run.background(Party::Ours, "driver", async move {
-            // How it ended is told to the halves.
+            // The halves report how it ended.
             let _ = driver.await;
         });
         (sender, receiver)
     }
 
-    /// Runs to the end, which comes within this time.
+    /// Runs to the end, which must come within this time.
     pub(crate) fn within(self, limit: Duration) {
         self.run.within(limit);
     }
@@ -91,7 +91,7 @@ pub(crate) fn other(role: Role) -> Role {
     }
 }
 
-/// Waits for a future for this long, and drops it then.
+/// Waits for a future for this long, and then drops it.
 pub(crate) async fn timeout<T>(
     world: &World,
     time: Duration,
@@ -108,12 +108,12 @@ pub(crate) async fn timeout<T>(
     .await
 }
 
-/// So many milliseconds.
+/// This many milliseconds.
 pub(crate) const fn ms(time: u64) -> Duration {
     Duration::from_millis(time)
 }
 
-/// So many seconds.
+/// This many seconds.
 pub(crate) const fn s(time: u64) -> Duration {
     Duration::from_secs(time)
 }

@@ -1,4 +1,4 @@
-//! `send` means sent: when it returns, the kernel has the message, whatever comes next.
+//! When `send` returns, the kernel has the message, whatever happens next.
 
 use futures_util::{SinkExt, StreamExt};
 use tidegate_core::{Config, Message, Role};
@@ -8,7 +8,7 @@ use crate::link::Link;
 use crate::peer::{Peer, Reading};
 use crate::scene::{Scene, Socket, ms, s, timeout};
 
-/// A server to which two messages came at once.
+/// A server that received two messages at once.
 fn two_at_once() -> (Scene, Socket) {
     let (scene, socket) = Scene::new(Link::FINE, Role::Server, Config::default());
     scene.peer.message(b"first");
@@ -37,7 +37,7 @@ fn an_acknowledgement_does_not_wait_for_the_work() {
     scene.within(s(5));
 }
 
-/// Waits, behind its acknowledgement, for what the peer does because of it: through another door.
+/// After its acknowledgement, waits for what the peer then does over another channel.
 #[test]
 fn an_application_that_waits_elsewhere_does_not_hang_its_peer() {
     let (mut scene, mut socket) = two_at_once();
@@ -51,9 +51,9 @@ fn an_application_that_waits_elsewhere_does_not_hang_its_peer() {
     scene.within(s(5));
 }
 
-/// A handler that acknowledges and returns: the socket is dropped, and the message is on its way.
+/// A handler that acknowledges and returns: the socket is dropped, and the message still arrives.
 #[test]
-fn what_was_sent_survives_the_socket() {
+fn a_sent_message_survives_the_drop_of_the_socket() {
     let (mut scene, mut socket) = two_at_once();
     scene.ours("returns", async move {
         socket.recv().await.unwrap().unwrap();
@@ -67,9 +67,9 @@ fn what_was_sent_survives_the_socket() {
     scene.within(s(5));
 }
 
-/// The plain loop, by `feed`: what was fed is written when `recv` has to wait, at the latest.
+/// The plain loop with `feed`: fed messages are written at the latest when `recv` has to wait.
 #[test]
-fn what_was_fed_is_written_when_recv_waits() {
+fn fed_messages_are_written_when_recv_waits() {
     let (mut scene, mut socket) = two_at_once();
     scene.run.background(crate::world::Party::Ours, "echo", async move {
         while let Some(message) = socket.recv().await.unwrap() {
@@ -81,9 +81,9 @@ fn what_was_fed_is_written_when_recv_waits() {
     scene.within(s(1));
 }
 
-/// What was fed goes out with the next `send`, before it.
+/// Fed messages are written with the next `send`, and before its message.
 #[test]
-fn what_was_fed_goes_before_what_is_sent() {
+fn fed_messages_go_before_a_later_send() {
     let (mut scene, mut socket) = two_at_once();
     let world = scene.world.clone();
     scene.ours("feeds", async move {
@@ -101,19 +101,19 @@ fn what_was_fed_goes_before_what_is_sent() {
     assert_eq!(peer.messages(), [b"a", b"b"]);
 }
 
-/// A `Sender` used as a `Sink`: a flush that was given up, more that is sent by it or by a clone, and
-/// a flush that waits for all of it.
+/// A `Sender` used as a `Sink`: a cancelled flush, more messages from it or from a clone, and a flush
+/// that waits for all of them.
 fn a_flush_behind_a_flush_that_was_given_up(sends_by_clone: bool) {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Client, Config::default());
     scene.peer.read(Reading::Stopped);
     let (mut sender, receiver) = scene.split(socket);
     let (world, peer) = (scene.world.clone(), scene.peer.clone());
     scene.ours("flushes", async move {
-        // More than the buffers of both kernels.
+        // More than the buffers of both kernels hold.
         Sender::feed(&sender, vec![1; 200_000]).await.unwrap();
         let flushed = timeout(&world, s(1), SinkExt::flush(&mut sender)).await;
         assert!(flushed.is_none(), "the peer does not read");
-        // The second message is accepted as soon as the first has gone far enough.
+        // The second message is accepted when enough of the first has been written.
         peer.read(Reading::Slowly(10_000, ms(1)));
         let second = if sends_by_clone { &sender.clone() } else { &sender };
         Sender::feed(second, vec![2; 500_000]).await.unwrap();
@@ -126,16 +126,16 @@ fn a_flush_behind_a_flush_that_was_given_up(sends_by_clone: bool) {
 }
 
 #[test]
-fn a_flush_behind_a_flush_that_was_given_up_waits_for_all() {
+fn a_flush_after_a_cancelled_flush_waits_for_all() {
     a_flush_behind_a_flush_that_was_given_up(false);
 }
 
 #[test]
-fn a_flush_behind_a_flush_that_was_given_up_waits_for_what_clones_sent() {
+fn a_flush_after_a_cancelled_flush_waits_for_messages_of_clones() {
     a_flush_behind_a_flush_that_was_given_up(true);
 }
 
-/// The same on futures' halves of a whole connection.
+/// The same on a whole connection divided by `StreamExt::split`.
 #[test]
 fn a_flush_of_the_sink_half_waits_for_all() {
     let (mut scene, socket) = Scene::new(Link::FINE, Role::Client, Config::default());
@@ -148,7 +148,7 @@ fn a_flush_of_the_sink_half_waits_for_all() {
         assert!(timeout(&world, ms(20), sink.flush()).await.is_none());
         sink.feed(Message::binary(vec![2; 500_000])).await.unwrap();
         sink.flush().await.unwrap();
-        // All but what the two kernels hold was taken.
+        // Everything was written except what the two kernels hold.
         peer.until(|peer| peer.count() == 2).await;
         world.sleep(s(1)).await;
     });

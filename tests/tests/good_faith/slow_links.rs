@@ -1,4 +1,4 @@
-//! A link that is slow and steady carries everything: slowness is not silence.
+//! A slow but steady link carries everything: a slow peer is not a dead one.
 
 use tidegate_core::{CloseCode, Config, Role};
 use tidegate_driver::Sender;
@@ -9,7 +9,7 @@ use crate::scene::{Scene, ms, s};
 
 const MIB: usize = 1024 * 1024;
 
-/// 1 MiB at 10 kB/s takes 105 s. In this time every byte that leaves says that the peer is there.
+/// 1 MiB at 10 kB/s takes 105 s. Every byte that leaves in this time shows that the peer is alive.
 #[test]
 fn a_long_message_arrives_whole() {
     for role in [Role::Client, Role::Server] {
@@ -104,7 +104,7 @@ fn close_waits_for_what_was_sent_before_split() {
     }
 }
 
-/// A burst through a small window with a long way: nobody is in a hurry, and all arrives.
+/// A burst through a small window over a long delay: it takes its time, and everything arrives.
 #[test]
 fn a_burst_over_a_thin_and_long_link_arrives() {
     let link = Link::rate(4_000).latency(ms(900)).buffer(8_000);

@@ -1,4 +1,4 @@
-//! The cause comes first, and it is told at once.
+//! The end is reported at once, with its first cause.
 
 use tidegate_core::{CloseCode, Closed, Config, Failure, Role};
 use tidegate_driver::Error;
@@ -8,7 +8,7 @@ use crate::link::Link;
 use crate::peer::{Peer, Reading};
 use crate::scene::{Scene, ms, s};
 
-/// What breaks the protocol, from a peer in this role.
+/// A protocol violation from a peer in this role.
 fn violations(role: Role) -> Vec<(&'static str, Vec<u8>)> {
     let is_client = role == Role::Client;
     vec![
@@ -20,7 +20,7 @@ fn violations(role: Role) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// What the peer does when it has sent that.
+/// What the peer does after the violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
     Resets,
@@ -28,12 +28,12 @@ enum Then {
     IsSilent,
 }
 
-/// Receives the end after a violation: whole or split, and when it is told.
+/// Receives the end after a violation, on a whole or split connection. Returns when it was reported.
 fn violated(role: Role, bytes: &[u8], then: Then, is_split: bool) -> (Error, core::time::Duration) {
     let (mut scene, mut socket) = Scene::new(Link::FINE, role, Config::default());
     let (world, peer) = (scene.world.clone(), scene.peer.clone());
     peer.fall_silent();
-    // It does not read either: that is how an unread Close makes a reset of an end.
+    // The peer does not read either, so that its unread Close turns its end into a reset.
     peer.read(Reading::Stopped);
     peer.raw(bytes);
     scene.theirs("breaks", async move {
@@ -50,7 +50,7 @@ fn violated(role: Role, bytes: &[u8], then: Then, is_split: bool) -> (Error, cor
     if is_split {
         let (sender, mut receiver) = scene.split(socket);
         scene.ours("receives", async move {
-            // As an application that comes when all has happened.
+            // Like an application that calls after everything has happened.
             world.sleep(ms(if then == Then::Resets { 500 } else { 0 })).await;
             told.send((receiver.recv().await.unwrap_err(), world.now())).unwrap();
             drop(sender);
@@ -88,22 +88,22 @@ fn a_violation_is_not_called_a_reset() {
 }
 
 #[test]
-fn a_violation_is_told_though_the_peer_hangs_up() {
+fn a_violation_is_reported_although_the_peer_disconnects() {
     each_violation(Then::HangsUp, |name, error, _| assert!(is_violation(error), "{name}: {error}"));
 }
 
-/// Its Close is written, and there is nothing more to wait for: 100 ms, not 10 s.
+/// Our Close is written, and there is nothing more to wait for: 100 ms, not 10 s.
 #[test]
-fn a_violation_is_told_at_once() {
+fn a_violation_is_reported_at_once() {
     each_violation(Then::IsSilent, |name, error, time| {
         assert!(is_violation(error), "{name}: {error}");
         assert!(time < ms(400), "{name}: told after {time:?}");
     });
 }
 
-/// The peer said why it closes; that its end then resets is no news.
+/// The peer said why it closes. The reset after that does not change the cause.
 #[test]
-fn the_code_of_a_close_is_not_lost_to_a_reset() {
+fn a_reset_does_not_hide_the_close_code() {
     for is_split in [false, true] {
         let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Client, Config::default());
         let (world, peer) = (scene.world.clone(), scene.peer.clone());
@@ -132,7 +132,7 @@ fn the_code_of_a_close_is_not_lost_to_a_reset() {
         } else {
             scene.ours("is kicked", async move {
                 world.sleep(ms(500)).await;
-                // It only sends: the third finds nobody there at the latest, and knows why.
+                // It only sends: at the latest the third send fails, with the right cause.
                 let mut error = None;
                 for _ in 0..3 {
                     error = error.or(socket.send("x").await.err());
@@ -145,8 +145,8 @@ fn the_code_of_a_close_is_not_lost_to_a_reset() {
     }
 }
 
-/// The peer answers our Close and leaves TCP as it is, which is its right if it is a client; servers
-/// do it too. `close` is done when both have said Close.
+/// The peer answers our Close and leaves TCP open, as a client may, and as some servers do. `close`
+/// returns when both have sent Close.
 #[test]
 fn close_does_not_wait_for_the_end_of_tcp() {
     for (role, is_split) in
@@ -172,9 +172,9 @@ fn close_does_not_wait_for_the_end_of_tcp() {
     }
 }
 
-/// The peer closes and leaves TCP as it is: our answer is written, and that was all.
+/// The peer closes and leaves TCP open: the connection has ended when our answer is written.
 #[test]
-fn the_peers_close_is_told_at_once() {
+fn the_peers_close_is_reported_at_once() {
     for (role, is_split) in
         [(Role::Client, false), (Role::Client, true), (Role::Server, false), (Role::Server, true)]
     {
@@ -205,9 +205,9 @@ fn the_peers_close_is_told_at_once() {
     }
 }
 
-/// The peer hangs up while a long message is being sent: the call that sends says so at once.
+/// The peer disconnects while a long message is being sent: the sending call reports it at once.
 #[test]
-fn a_send_is_told_that_the_peer_hung_up() {
+fn a_send_reports_that_the_peer_disconnected() {
     for is_split in [false, true] {
         let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
         let (world, peer) = (scene.world.clone(), scene.peer.clone());
@@ -238,10 +238,10 @@ fn a_send_is_told_that_the_peer_hung_up() {
     }
 }
 
-/// A violation of a peer that reads nothing, with output before our Close: it cannot be told why,
-/// and is left in the time that a peer has that takes nothing.
+/// A violation by a peer that reads nothing, with output queued before our Close: our Close cannot be
+/// sent, and the connection ends after the time for a peer that reads nothing.
 #[test]
-fn a_violation_is_told_though_the_peer_reads_nothing() {
+fn a_violation_is_reported_although_the_peer_reads_nothing() {
     let (mut scene, mut socket) = Scene::new(Link::FINE, Role::Server, Config::default());
     scene.peer.read(Reading::Stopped);
     let (world, peer) = (scene.world.clone(), scene.peer.clone());

@@ -1,4 +1,4 @@
-//! Virtual time, and what stands still in it: our process, the peer's, the link.
+//! Virtual time, and pauses of our process, the peer's process and the link.
 
 use core::cell::RefCell;
 use core::task::{Context, Poll, Waker};
@@ -11,7 +11,7 @@ use tidegate_driver::Clock;
 
 use crate::link::{Link, Pipe};
 
-/// Whose tasks stand still in a pause.
+/// Whose tasks are paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Party {
     /// Everything that runs in our process: the library and the application.
@@ -20,7 +20,7 @@ pub(crate) enum Party {
     Peer,
 }
 
-/// What all of a run share.
+/// The state that all parts of a run share.
 #[derive(Clone, Debug)]
 pub(crate) struct World(pub(crate) Rc<RefCell<State>>);
 
@@ -28,7 +28,7 @@ pub(crate) struct World(pub(crate) Rc<RefCell<State>>);
 pub(crate) struct State {
     pub(crate) now: Timestamp,
     pub(crate) random: Random,
-    /// What we send, and what the peer sends.
+    /// Our direction, and the peer's.
     pub(crate) pipes: [Pipe; 2],
     alarms: Vec<Option<(Timestamp, Waker)>>,
     pauses: Vec<(Party, Timestamp, Timestamp)>,
@@ -67,19 +67,19 @@ impl World {
         core::future::poll_fn(|cx| clock.poll_deadline(cx, deadline)).await;
     }
 
-    /// A process stands still for a while. Kernels and links do not.
+    /// Pauses a process for a while, but not the kernels and the links.
     pub(crate) fn pause(&self, party: Party, from: Timestamp, time: Duration) {
         self.0.borrow_mut().pauses.push((party, from, from + time));
     }
 
-    /// The link carries nothing for a while, in either direction.
+    /// Pauses the link in both directions for a while.
     pub(crate) fn pause_link(&self, from: Timestamp, time: Duration) {
         for pipe in &mut self.0.borrow_mut().pipes {
             pipe.pauses.push((from, from + time));
         }
     }
 
-    /// When this party goes on; `None` if it does not stand still.
+    /// When this process continues; `None` if it is not paused.
     pub(crate) fn paused_until(&self, party: Party) -> Option<Timestamp> {
         let state = self.0.borrow();
         let is_now = |(paused, from, to): &&(Party, Timestamp, Timestamp)| {
@@ -88,7 +88,7 @@ impl World {
         state.pauses.iter().filter(is_now).map(|(_, _, to)| *to).max()
     }
 
-    /// Moves the bytes that have come so far, and wakes those who wait for them or for the time.
+    /// Moves the bytes that are due, and wakes the tasks that wait for them or for the time.
     pub(crate) fn deliver(&self) {
         let mut wakers = Vec::new();
         {
@@ -97,7 +97,7 @@ impl World {
             let [up, down] = &mut state.pipes;
             up.carry(now, down, &mut wakers);
             down.carry(now, up, &mut wakers);
-            // What the second has done to the first: a reset.
+            // The second direction may have reset the first.
             up.carry(now, down, &mut wakers);
             for alarm in &mut state.alarms {
                 if let Some((_, waker)) = alarm.take_if(|(deadline, _)| *deadline <= now) {
@@ -108,7 +108,7 @@ impl World {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Lets the time jump to the next thing that happens, or to `at_latest`; false if nothing does.
+    /// Moves the time to the next thing that happens, or to `at_latest`. Returns false if nothing does.
     pub(crate) fn advance(&self, at_latest: Option<Timestamp>) -> bool {
         let mut state = self.0.borrow_mut();
         let now = state.now;
@@ -128,7 +128,7 @@ pub(crate) struct Time {
     alarm: usize,
 }
 
-/// A clone has an alarm of its own.
+/// A clone has its own alarm.
 impl Clone for Time {
     fn clone(&self) -> Self {
         self.world.clock()

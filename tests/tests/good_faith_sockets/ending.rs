@@ -1,4 +1,4 @@
-//! How it ends is told as it was, at once, and to both.
+//! The end is reported correctly, at once, and to both sides.
 
 use core::time::Duration;
 use std::time::Instant;
@@ -32,7 +32,7 @@ pub(crate) async fn by_a_code<A: Adapter>(mode: Mode) {
     }
 }
 
-/// The peer resets the connection 200 ms after it broke the protocol.
+/// The peer resets the connection 200 ms after its violation.
 pub(crate) async fn by_a_violation_and_a_reset<A: Adapter>(mode: Mode) {
     let (mut end, raw) = raw_client::<A>(mode, Config::default()).await;
     // A frame of a client that is not masked.
@@ -48,7 +48,7 @@ pub(crate) async fn by_a_violation_and_a_reset<A: Adapter>(mode: Mode) {
     resetting.join().unwrap();
 }
 
-/// It does nothing at all any more.
+/// The peer does nothing more.
 pub(crate) async fn by_a_violation_and_silence<A: Adapter>(mode: Mode) {
     let (mut end, raw) = raw_client::<A>(mode, Config::default()).await;
     std::io::Write::write_all(&mut raw.tcp(), &encode(0x81, b"hi", false)).unwrap();
@@ -83,7 +83,7 @@ pub(crate) async fn repeats_code_and_reason<A: Adapter>(mode: Mode) {
     }
 }
 
-/// Sixty messages and a Close under way, and a reader that takes one every 20 ms.
+/// Sixty messages and a Close in flight, and a reader that takes one every 20 ms.
 pub(crate) async fn with_a_slow_reader<A: Adapter>(mode: Mode) {
     let config = Config::builder().close_timeout(Duration::from_millis(300)).build().unwrap();
     let (mut end, raw) = raw_client::<A>(mode, config).await;
@@ -102,7 +102,7 @@ pub(crate) async fn with_a_slow_reader<A: Adapter>(mode: Mode) {
     assert_eq!(soon::<A, _>(end.recv()).await.unwrap(), None);
 }
 
-/// Says Close, and leaves what still comes to be received.
+/// Sends Close; what still arrives can be received.
 async fn begin_close<A: Adapter>(end: &mut End<A>) {
     match end {
         End::Server(socket) => SinkExt::close(&mut **socket).await.unwrap(),

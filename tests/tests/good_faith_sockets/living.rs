@@ -1,4 +1,4 @@
-//! A connection lives while the application does what applications do.
+//! A connection stays alive whatever a reasonable application does.
 
 use core::time::Duration;
 use std::thread;
@@ -15,7 +15,7 @@ fn ms(time: u64) -> Duration {
     Duration::from_millis(time)
 }
 
-/// Long enough for a busy machine, short enough for a test.
+/// Long enough for a busy machine, and short enough for a test.
 fn keepalive(interval: u64) -> ConfigBuilder {
     Config::builder().ping_interval(ms(interval)).pong_timeout(ms(400))
 }
@@ -51,7 +51,7 @@ pub(crate) async fn is_pinged_and_closed_while_it_only_sends<A: Adapter>(mode: M
     assert!(peer.has(&Seen::Close(vec![3, 232])), "{:?}", peer.log());
 }
 
-/// Gives up with a ping under way, and is busy for longer than both limits.
+/// Cancels a call with a ping in flight, and is then busy for longer than both limits.
 pub(crate) async fn gives_up_and_is_busy<A: Adapter>(mode: Mode) {
     let (mut end, raw) = raw_client::<A>(mode, keepalive(300).build().unwrap()).await;
     let peer = Peer::client(&raw, ms(50));
@@ -63,7 +63,7 @@ pub(crate) async fn gives_up_and_is_busy<A: Adapter>(mode: Mode) {
     drop(peer);
 }
 
-/// The thread of the runtime stands still, as a whole process does that is stopped.
+/// The runtime's thread is blocked, as in a process that is stopped.
 pub(crate) async fn is_stopped<A: Adapter>(mode: Mode) {
     let (mut end, raw) = raw_client::<A>(mode, keepalive(300).build().unwrap()).await;
     let peer = Peer::client(&raw, ms(50));
@@ -88,7 +88,7 @@ pub(crate) async fn pings_over_a_long_way<A: Adapter>(mode: Mode) {
     drop(peer);
 }
 
-/// The acknowledgement of the first of two messages does not wait for the work on it.
+/// The acknowledgement of the first of two messages is sent before the work on it.
 pub(crate) async fn acknowledges_and_works<A: Adapter>(mode: Mode) {
     let (mut end, raw) = raw_client::<A>(mode, Config::default()).await;
     let mut peer = Peer::client(&raw, NOW);

@@ -1,5 +1,5 @@
-//! Good faith on real sockets and real runtimes: a chosen few of the simulation's cases, in real
-//! time with short limits, for every adapter, whole and split; and an hour on tokio's paused clock.
+//! Good faith on real sockets and real runtimes: some of the simulation's cases in real time with
+//! short limits, for every adapter, whole and split; and an hour on tokio's paused clock.
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
 
 mod ending;

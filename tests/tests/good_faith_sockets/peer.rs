@@ -1,4 +1,4 @@
-//! A correct peer on a blocking socket, in a thread of its own.
+//! A correct peer on a blocking socket, in its own thread.
 
 use core::time::Duration;
 use std::io::{ErrorKind, Read, Write};
@@ -11,7 +11,7 @@ use tidegate_tests::ends::Raw;
 
 use crate::frames::{decode, encode};
 
-/// What it saw, and when.
+/// What the peer received, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     Message(Vec<u8>),
@@ -23,7 +23,7 @@ pub(crate) enum Seen {
 
 type Log = Arc<Mutex<Vec<(Instant, Seen)>>>;
 
-/// A client whose reading runs in a thread; the test writes what it likes.
+/// A client that reads in a thread, while the test writes.
 pub(crate) struct Peer {
     stream: TcpStream,
     log: Log,
@@ -31,7 +31,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Answers every ping, after this time, and every Close.
+    /// Answers every ping after this time, and every Close.
     pub(crate) fn client(raw: &Raw, delay: Duration) -> Self {
         let stream = raw.tcp().try_clone().unwrap();
         let log = Log::default();
@@ -64,7 +64,7 @@ impl Peer {
         self.log().iter().filter(|(_, seen)| matches!(seen, Seen::Message(_))).count()
     }
 
-    /// Waits until it has seen the end of the stream.
+    /// Waits until the peer has received the end of the stream.
     pub(crate) fn join(&mut self) {
         self.reading.take().unwrap().join().unwrap();
     }

@@ -1,4 +1,4 @@
-//! A handler that returns, errs or panics: what it sent is sent, and its peer is told.
+//! A handler that returns, fails or panics: its messages are sent, and its peer gets a Close.
 
 use core::time::Duration;
 use std::io::{Read, Write};
@@ -18,11 +18,12 @@ enum End {
     Returns,
     Errs,
     Panics,
-    /// Returns, and its client says nothing more.
+    /// Returns, and its client sends nothing more.
     IsLeft,
 }
 
-/// What a client gets: messages and the code of a Close. It answers that, and waits for the end.
+/// What a client receives: messages and the code of a Close. It answers the Close, and waits for the
+/// end.
 fn ask(address: SocketAddr, answers: bool) -> (Vec<Vec<u8>>, Option<u16>) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -107,7 +108,7 @@ macro_rules! adapters {
             }
 
             #[test]
-            fn a_handler_that_errs_closes_with_1011() {
+            fn a_handler_that_fails_closes_with_1011() {
                 run::<$adapter>(End::Errs);
             }
 
@@ -117,7 +118,7 @@ macro_rules! adapters {
             }
 
             #[test]
-            fn a_client_that_does_not_answer_is_left_in_time() {
+            fn a_client_that_does_not_answer_is_cut_in_time() {
                 run::<$adapter>(End::IsLeft);
             }
         }

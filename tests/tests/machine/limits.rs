@@ -1,4 +1,4 @@
-//! Limits of time with their defaults, and where the page gives a number.
+//! Time limits with their defaults, and others for which docs/flow-control.md gives a number.
 
 use core::time::Duration;
 
@@ -16,14 +16,14 @@ fn connection(role: Role, config: Config) -> Connection {
     }
 }
 
-/// A frame of this connection's peer.
+/// A frame from this connection's peer.
 fn from_peer(connection: &Connection, frame: Frame) -> Vec<u8> {
     let key = connection.role().peer().masks().then_some([1, 2, 3, 4]);
     Frame { key, ..frame }.encode()
 }
 
-/// Goes from deadline to deadline, and takes everything, while the transport takes nothing: when
-/// the connection gives up.
+/// Moves from deadline to deadline and takes all events, while the transport takes no output. Returns
+/// when the connection gives up.
 fn given_up(connection: &mut Connection) -> Option<Timestamp> {
     for _ in 0..1000 {
         while connection.poll_event().is_some() {}
@@ -38,7 +38,7 @@ fn given_up(connection: &mut Connection) -> Option<Timestamp> {
 
 /// R5: "`write_timeout` is 30 s by default".
 #[test]
-fn by_default_a_peer_that_takes_nothing_has_thirty_seconds() {
+fn by_default_a_peer_that_reads_nothing_has_thirty_seconds() {
     for role in [Role::Client, Role::Server] {
         let mut connection = connection(role, Config::default());
         connection.send("never taken").unwrap();
@@ -49,10 +49,10 @@ fn by_default_a_peer_that_takes_nothing_has_thirty_seconds() {
     }
 }
 
-/// R5, R3: until the transport has taken our Close, only the write limit ends the connection, and it
-/// does, whoever began to close.
+/// R5, R3: until the transport has taken our Close, only the write limit can end the connection, and
+/// it does, whichever end began to close.
 #[test]
-fn a_close_that_is_never_taken_is_output_that_waits() {
+fn an_unwritten_close_is_subject_to_the_write_limit() {
     for role in [Role::Client, Role::Server] {
         for by_peer in [false, true] {
             let config = Config::builder().ping_interval(None).build().unwrap();
@@ -70,10 +70,10 @@ fn a_close_that_is_never_taken_is_output_that_waits() {
     }
 }
 
-/// R5: a word now and then does not keep a peer that takes nothing, although it keeps the pong's
-/// time from running out.
+/// R5: a peer that reads nothing is given up even if it sends something from time to time, which
+/// keeps the pong limit from passing.
 #[test]
-fn a_word_now_and_then_keeps_no_peer_that_takes_nothing() {
+fn occasional_input_does_not_save_a_peer_that_reads_nothing() {
     let mut server = connection(Role::Server, Config::default());
     while server.can_send() {
         server.send("a tick").unwrap();
@@ -91,7 +91,7 @@ fn a_word_now_and_then_keeps_no_peer_that_takes_nothing() {
 
 /// R5: "What a peer sends after its Close is read for 1 MiB at most."
 #[test]
-fn after_its_close_a_peer_is_read_for_one_mebibyte() {
+fn at_most_one_mebibyte_is_read_after_the_peers_close() {
     for role in [Role::Client, Role::Server] {
         let mut connection = connection(role, Config::default());
         let close = from_peer(&connection, Frame::close(Some(1000), ""));
@@ -111,9 +111,9 @@ fn after_its_close_a_peer_is_read_for_one_mebibyte() {
     }
 }
 
-/// R1, in the order of README's loop: what is due is told first, and what has arrived after that.
+/// R1, in the order of the README's loop: first the deadline is handled, then the input.
 #[test]
-fn a_loop_that_comes_late_finds_the_pong_that_has_arrived() {
+fn a_late_loop_finds_the_pong_that_has_arrived() {
     let mut client = connection(Role::Client, Config::default());
     let at = Timestamp::from_secs;
     client.handle_timeout(at(30));
@@ -122,7 +122,7 @@ fn a_loop_that_comes_late_finds_the_pong_that_has_arrived() {
     let written = client.output().remaining();
     client.output().advance(written);
     client.handle_timeout(at(30));
-    // The pong comes at once; the loop is held up for a whole minute.
+    // The pong arrives at once, but the loop is blocked for a whole minute.
     client.handle_timeout(at(61) + Duration::from_secs(30));
     let pong = from_peer(&client, Frame::new(opcode::PONG, ping.payload));
     client.handle_input(at(92), &pong);

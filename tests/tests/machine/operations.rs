@@ -1,4 +1,4 @@
-//! Any order of operations, on the core and on the reference.
+//! Runs operations in any order on both the core and the reference.
 
 use core::time::Duration;
 use std::env;
@@ -23,10 +23,10 @@ struct Both {
     written: Written,
     input: Vec<u8>,
     fragment_size: Option<usize>,
-    /// The kind of the message that is sent in chunks and not finished.
+    /// The kind of the unfinished message that is being sent in chunks.
     unfinished: Option<MessageKind>,
     is_full: bool,
-    /// Whether the outbox was at its low mark since this was last compared.
+    /// Whether the outbox was at its low watermark since the last comparison.
     was_low: bool,
     sent: usize,
 }
@@ -83,7 +83,7 @@ impl Both {
                 }
             }
             Operation::Pong(length) => {
-                // No two are equal: the one that is written is known by its payload.
+                // All payloads differ, so that a written ping is recognised by its payload.
                 self.sent += 1;
                 let mut payload = format!("o{}", self.sent).into_bytes();
                 payload.resize(payload.len().max(*length), b'.');
@@ -105,19 +105,19 @@ impl Both {
 
     fn timeout(&mut self, now: Timestamp) {
         if self.reference.unwritten.pings.len() >= 16 {
-            // Whether the next one of the keepalive has room is not told: make it.
+            // Whether there is room for the next keepalive ping cannot be observed, so make room.
             self.write(usize::MAX);
         }
         self.core.handle_timeout(now);
         self.reference.clock = now;
         self.reference.timeout(&self.core);
-        // A loop that waits until then does not turn in vain.
+        // A loop that waits until then must not run for nothing.
         let next = self.core.poll_timeout();
         assert!(next.is_none_or(|next| next > now), "{next:?} at {now:?}");
     }
 
-    /// The peer answers one of the pings that have reached it, the last ones first, after what it
-    /// is sending just now.
+    /// The peer answers one of the pings that have reached it, the latest first, after the frame that
+    /// it is sending.
     fn answer(&mut self, back: usize) {
         let is_over = self.has_ended();
         if !self.reference.counts_input() {
@@ -215,20 +215,20 @@ impl Both {
             let count = output.chunk().len().min(left);
             bytes.extend_from_slice(&output.chunk()[..count]);
             left -= count;
-            // What was waiting is committed when the wire is empty, and counts more from then on:
-            // the headers of fragments, and control frames.
+            // Queued output is committed when the write buffer is empty, and counts more from then
+            // on: with headers of fragments, and control frames.
             self.was_low |= self.core.queued_output() - count <= low;
             self.core.output().advance(count);
         }
         self.written.take(&bytes, &mut self.reference, role, fragment_size);
     }
 
-    /// Between what surely counts and what may count, the outbox says how full it is.
+    /// The outbox's level must be between what certainly counts and what may count.
     fn outbox(&mut self) {
         let unwritten = &self.reference.unwritten;
         let data: usize = unwritten.data.iter().map(|part| part.payload.len()).sum();
         let least = data.saturating_sub(self.written.ahead() + self.written.within());
-        // The header of each frame, 14 bytes at most, and control frames with theirs.
+        // The header of each frame, at most 14 bytes, and control frames with their headers.
         let frames: usize = match self.fragment_size {
             Some(size) => unwritten.data.iter().map(|part| part.payload.len() / size + 1).sum(),
             None => unwritten.data.len(),
@@ -244,7 +244,7 @@ impl Both {
         assert_eq!(self.core.can_send(), can_send);
         assert_eq!(self.core.is_message_unfinished(), self.unfinished.is_some());
         if self.reference.stage == Stage::Open {
-            // Where both marks are the same, what rises to it stops and what falls to it goes on.
+            // If both watermarks are equal, rising to them stops sending, and falling to them allows it.
             let is_both = level == marks.high() && level == marks.low();
             let is_high = level >= marks.high() && !is_both;
             assert!(!is_high || self.is_full || control > 1, "no more at the high mark");
@@ -261,7 +261,7 @@ impl Both {
         let level = self.core.queued_output();
         let is_full = match self.reference.stage {
             Stage::Open => (!self.core.can_send_chunk(), !self.core.can_send_chunk()),
-            // Nobody tells any more: between the marks it may be.
+            // Otherwise unknown: between the watermarks both are possible.
             _ => (level > marks.high(), level >= marks.low()),
         };
         self.reference.follow(&self.core);
@@ -288,7 +288,7 @@ impl Both {
     }
 }
 
-/// What `Closed` says, by its documentation.
+/// What `Closed` must contain according to its documentation.
 fn compare_ends(closed: Option<&Closed>, end: Option<&End>) {
     let (closed, end) = match (closed, end) {
         (Some(closed), Some(end)) => (closed, end),
@@ -313,7 +313,7 @@ fn compare_ends(closed: Option<&Closed>, end: Option<&End>) {
     }
 }
 
-/// Four of these are more than the 1 MiB that is read after a Close, three are less.
+/// Four of these exceed the 1 MiB that is read after a Close, three do not.
 const FLOOD: usize = 300_000;
 
 fn cases() -> u32 {
@@ -323,9 +323,9 @@ fn cases() -> u32 {
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), ..Default::default() })]
 
-    /// After every operation all that can be seen of the two is the same.
+    /// After every operation, everything observable of the two must be equal.
     #[test]
-    fn the_connection_does_what_the_reference_does(
+    fn the_connection_agrees_with_the_reference(
         (role, config, times, items, input) in setup(),
         fragment_size in prop::option::weighted(0.3, 1..200usize),
         operations in vec(operation(), 0..80),
@@ -358,19 +358,19 @@ proptest! {
     }
 }
 
-/// What the peer does at last.
+/// What the peer does in the end.
 #[derive(Clone, Copy, Debug)]
 enum Ending {
-    /// It sends the rest, and ends the stream.
+    /// Sends the rest, and ends the stream.
     Eof,
-    /// It says nothing more.
+    /// Sends nothing more.
     Silent,
-    /// Nor does it take anything.
+    /// Sends nothing more, and reads nothing.
     Stuck,
 }
 
 impl Both {
-    /// Then everything is taken, and R5: every peer ends.
+    /// Takes everything, and checks R5: every peer ends.
     fn end(&mut self, ending: Ending, times: Times) {
         match ending {
             Ending::Eof => {
@@ -401,7 +401,7 @@ impl Both {
                     assert_eq!(self.core.poll_timeout(), None, "nothing to wait for");
                 }
                 let limit = if matches!(ending, Ending::Silent) { times.pong } else { times.write };
-                // Pings that come often enough fill their ring, and are let out above.
+                // Frequent pings fill their ring, and are written above.
                 let are_pings_rare = times.ping >= limit.map(|limit| limit / 8);
                 if times.ping.is_some()
                     && times.close.is_some()

@@ -1,4 +1,4 @@
-//! What can happen to a connection, and with which settings.
+//! Generates the operations on a connection and its settings.
 
 use core::time::Duration;
 
@@ -11,14 +11,14 @@ use tidegate_core::{CloseFrame, Config, MessageKind, Role};
 use crate::reference::{Item, Times};
 use crate::writer::close_of;
 
-/// Something that happens to a connection.
+/// An operation on a connection.
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
     Input(usize),
     Eof,
-    /// Time passes, and is told.
+    /// Time passes, and the connection is told.
     Wait(u64),
-    /// Time passes, and nobody calls: whatever comes next comes late.
+    /// Time passes without a call, so the next call is late.
     Pause(u64),
     /// The next deadline comes.
     Deadline,
@@ -28,7 +28,7 @@ pub(crate) enum Operation {
     Chunk(MessageKind, usize, bool),
     Ping,
     Pong(usize),
-    /// The peer answers one of our pings, or says the same twice: with its next frame.
+    /// The peer answers one of our pings, perhaps a second time, with its next frame.
     Answer(usize),
     Close(CloseFrame),
     /// The peer goes on sending after its Close.
@@ -105,7 +105,7 @@ pub(crate) fn setup() -> impl Strategy<Value = (Role, Config, Times, Vec<(usize,
                     items.push((bytes.len(), Item::Violation(hostile.error)));
                 }
                 if end.is_some() {
-                    // Nobody may look at what comes behind the end.
+                    // Bytes after the end must not be decoded.
                     bytes.extend(&noise);
                 }
                 (role, config.clone(), times, items, bytes)

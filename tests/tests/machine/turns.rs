@@ -1,4 +1,4 @@
-//! Whose turn it is when the peer's last words wait behind a closed gate.
+//! The order of events and the end when a Close or a violation comes while the gate is closed.
 
 use bytes::Buf;
 
@@ -7,7 +7,7 @@ use tidegate_core::{Config, Connection, Event, Failure, Message, Timestamp, Wate
 
 const NOW: Timestamp = Timestamp::ZERO;
 
-/// A server that takes one message at a time, and a last message with something behind it.
+/// A server that takes one message at a time, and a last message with something after it.
 fn server(behind: Frame) -> Connection {
     let config = Config::builder().message_marks(Watermarks::new(1, 0)).build().unwrap();
     let mut server = Connection::server(NOW, config);
@@ -26,7 +26,7 @@ fn output(connection: &mut Connection) -> Vec<Frame> {
 /// "A Close of the peer takes effect when the events before it are taken and the next one is asked
 /// for; until then answers to them can be sent", also when taking the last one opens the gate.
 #[test]
-fn the_last_message_before_a_close_behind_the_gate_can_be_answered() {
+fn the_last_message_before_a_close_held_back_by_the_gate_can_be_answered() {
     let mut server = server(Frame::close(Some(1000), ""));
     assert_eq!(server.poll_event(), Some(Event::Message(Message::text("last"))));
     assert_eq!(server.send("answer"), Ok(()));
@@ -39,7 +39,7 @@ fn the_last_message_before_a_close_behind_the_gate_can_be_answered() {
 
 /// The same for a violation.
 #[test]
-fn the_last_message_before_a_violation_behind_the_gate_can_be_answered() {
+fn the_last_message_before_a_violation_held_back_by_the_gate_can_be_answered() {
     let mut server = server(Frame::new(3, ""));
     assert_eq!(server.poll_event(), Some(Event::Message(Message::text("last"))));
     assert_eq!(server.send("answer"), Ok(()));
@@ -50,19 +50,19 @@ fn the_last_message_before_a_violation_behind_the_gate_can_be_answered() {
     assert_eq!(sent[1].opcode, opcode::CLOSE);
 }
 
-/// Nor is the turn taken away by more input, which another task may have read meanwhile.
+/// More input, which another task may have read meanwhile, does not change this order.
 #[test]
-fn more_input_does_not_hurry_what_ends_the_connection() {
+fn more_input_does_not_hasten_the_end() {
     let mut server = server(Frame::close(Some(1000), ""));
     assert_eq!(server.poll_event(), Some(Event::Message(Message::text("last"))));
-    server.handle_input(NOW, b"behind the Close nothing counts");
+    server.handle_input(NOW, b"nothing after the Close counts");
     assert_eq!(server.send("answer"), Ok(()));
     assert!(matches!(server.poll_event(), Some(Event::Closed(closed)) if closed.is_clean()));
 }
 
-/// Who has begun to close has nothing more to answer: it does not wait.
+/// An end that began to close has nothing more to answer, so it does not wait.
 #[test]
-fn who_closes_does_not_wait_for_the_next_event() {
+fn a_side_that_closes_does_not_wait_for_the_next_event() {
     let mut server = server(Frame::close(Some(1000), ""));
     server.close(NOW, None).unwrap();
     assert_eq!(server.poll_event(), Some(Event::Message(Message::text("last"))));

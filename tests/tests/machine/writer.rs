@@ -1,15 +1,15 @@
-//! What goes out, decoded plainly and held against what was to be written.
+//! Decodes the output in a simple way, and compares it with what should be written.
 
 use tidegate_core::testing::{Frame, opcode};
 use tidegate_core::{CloseCode, CloseFrame, Role};
 
 use crate::reference::{Ping, Reference, Words};
 
-/// Bytes that were written and are no whole frame yet.
+/// Written bytes that are not a whole frame yet.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
     bytes: Vec<u8>,
-    /// What was written of the part that was sent first.
+    /// How much of the first part was written.
     part: Vec<u8>,
     is_within_message: bool,
 }
@@ -62,14 +62,14 @@ impl Written {
         let unwritten = &mut reference.unwritten;
         match frame.opcode {
             opcode::PONG => {
-                // Of more than thirty-two the oldest give way; the newest never does.
+                // If there are more than thirty-two, the oldest are discarded, and never the newest.
                 let found = unwritten.pongs.iter().position(|pong| *pong == frame.payload);
                 let index = found.expect("a pong that somebody asked for");
                 assert!(index == 0 || unwritten.pongs.len() > 32, "{index} pongs were dropped");
                 unwritten.pongs.drain(..=index);
             }
             opcode::CLOSE => {
-                assert!(unwritten.data.is_empty(), "the Close comes behind the data");
+                assert!(unwritten.data.is_empty(), "the Close comes after the data");
                 match unwritten.close.take() {
                     Some(Words::Exactly(close)) => {
                         assert_eq!(frame.payload, close_of(&close).payload);
@@ -100,7 +100,7 @@ impl Written {
     }
 }
 
-/// The frame on the wire, unmasked.
+/// The unmasked frame on the wire.
 pub(crate) fn close_of(close: &CloseFrame) -> Frame {
     let code = Some(close.code.as_u16()).filter(|_| close.code != CloseCode::NO_STATUS);
     Frame::close(code, &close.reason)

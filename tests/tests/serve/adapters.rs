@@ -1,4 +1,4 @@
-//! The three adapters under the generic tests.
+//! Implements the interface of the generic tests for the three adapters.
 
 use std::io;
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use tidegate_driver::{Counters, Listener, Remote, ServeOptions, ServerHandle};
 
 use crate::{Adapter, Behaviour, handle};
 
-/// A listener that first fails.
+/// A listener that fails at first.
 pub(crate) struct Failing<L> {
     failures: Vec<i32>,
     listener: L,

@@ -1,4 +1,4 @@
-//! A client of a few bytes: what it sends is what the test says.
+//! A minimal client that sends exactly what the test says.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -17,7 +17,7 @@ impl Client {
         Self(stream)
     }
 
-    /// Sends a request, with these lines too.
+    /// Sends a request with these additional lines.
     pub(crate) fn ask(&mut self, target: &str, lines: &[&str]) {
         let mut head = format!(
             "GET {target} HTTP/1.1\r\nHost: a.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -31,7 +31,7 @@ impl Client {
         self.0.write_all(head.as_bytes()).unwrap();
     }
 
-    /// The head of the answer.
+    /// The head of the response.
     pub(crate) fn head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -40,7 +40,7 @@ impl Client {
         String::from_utf8(head).unwrap()
     }
 
-    /// The status of the answer to a request.
+    /// The status of the response to a request.
     pub(crate) fn status(&mut self) -> u16 {
         self.head()[9..12].parse().unwrap()
     }
@@ -51,7 +51,7 @@ impl Client {
         self
     }
 
-    /// Whether nothing comes for so long.
+    /// Whether nothing arrives for this long.
     pub(crate) fn is_silent(&mut self, time: Duration) -> bool {
         self.0.set_read_timeout(Some(time)).unwrap();
         let error = self.0.peek(&mut [0]).map_err(|error| error.kind());
@@ -59,12 +59,12 @@ impl Client {
         matches!(error, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut))
     }
 
-    /// Whether the stream ends here, in order or by a reset.
+    /// Whether the stream ends here, properly or by a reset.
     pub(crate) fn is_at_end(&mut self) -> bool {
         self.byte().is_none()
     }
 
-    /// Sends a frame with a mask that changes nothing.
+    /// Sends a frame with the masking key 0.
     pub(crate) fn send(&mut self, first: u8, payload: &[u8]) {
         let mut frame = vec![first, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0];
         frame.extend_from_slice(payload);
@@ -98,13 +98,13 @@ impl Client {
         (header[0], payload)
     }
 
-    /// Sends a message and takes it back.
+    /// Sends a message and receives it back.
     pub(crate) fn echo(&mut self) {
         self.send(0x81, b"hi");
         assert_eq!(self.frame(), (0x81, b"hi".to_vec()));
     }
 
-    /// Takes everything up to a Close with 1001, answers it, and leaves when the server has.
+    /// Receives everything up to a Close with 1001, answers it, and waits for the end of the stream.
     pub(crate) fn goes_away(mut self) {
         loop {
             if let (0x88, payload) = self.frame() {

@@ -1,4 +1,4 @@
-//! More clients than there is room for, most of which mean no good.
+//! More clients than the limits allow, most of them malicious.
 
 use core::time::Duration;
 use std::io::{ErrorKind, Write};
@@ -12,14 +12,14 @@ use tidegate_driver::ServeOptions;
 use crate::{Adapter, Behaviour, LONG, Running, for_each_adapter};
 
 for_each_adapter!(
-    silent_clients_give_way_to_newer_ones,
+    silent_clients_are_dropped_for_newer_ones,
     silent_clients_do_not_keep_the_last_places,
-    refused_clients_that_stay_hold_no_place,
-    one_address_has_its_share,
+    refused_clients_that_stay_do_not_count,
+    connections_from_one_address_are_limited,
 );
 
-/// Holds so many streams that send this and then nothing, whether they are answered or not, and
-/// opens each again that is closed or was answered a while ago.
+/// Keeps this many streams open that send these bytes and then nothing, whether they are answered or
+/// not. Opens each again that was closed, or was answered a while ago.
 pub(crate) fn besiege(server: &Running, streams: usize, first: &'static [u8], stop: &AtomicBool) {
     let mut held: Vec<(TcpStream, Instant)> = Vec::new();
     while !stop.load(Ordering::Relaxed) {
@@ -28,7 +28,7 @@ pub(crate) fn besiege(server: &Running, streams: usize, first: &'static [u8], st
                 stream.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
             is_silent || (!first.is_empty() && begin.elapsed() < Duration::from_millis(500))
         });
-        // All at first; then some two hundred in a second, so that each has its time.
+        // All at first, and then about two hundred a second, so that each client gets enough time.
         let wanted = if held.is_empty() { streams } else { streams.min(held.len() + 2) };
         while held.len() < wanted {
             let mut stream = TcpStream::connect(server.address).unwrap();
@@ -40,7 +40,7 @@ pub(crate) fn besiege(server: &Running, streams: usize, first: &'static [u8], st
     }
 }
 
-/// All who mean well are served at once, beside so many who do not.
+/// Checks that all proper clients are served at once beside this many malicious ones.
 pub(crate) fn are_served<A: Adapter>(
     options: ServeOptions,
     first: &'static [u8],
@@ -78,7 +78,7 @@ fn is_served(server: &Running) {
     assert_eq!(client.frame().0, 0x88);
 }
 
-fn silent_clients_give_way_to_newer_ones<A: Adapter>() {
+fn silent_clients_are_dropped_for_newer_ones<A: Adapter>() {
     let options = || ServeOptions::builder().max_handshakes(48).build().unwrap();
     are_served::<A>(options(), b"", is_served);
     // Half a request.
@@ -90,12 +90,12 @@ fn silent_clients_do_not_keep_the_last_places<A: Adapter>() {
     are_served::<A>(options, b"", is_served);
 }
 
-fn refused_clients_that_stay_hold_no_place<A: Adapter>() {
+fn refused_clients_that_stay_do_not_count<A: Adapter>() {
     let options = ServeOptions::builder().max_handshakes(48).build().unwrap();
     are_served::<A>(options, b"GET / HTTP/1.1\r\n\r\n", is_served);
 }
 
-fn one_address_has_its_share<A: Adapter>() {
+fn connections_from_one_address_are_limited<A: Adapter>() {
     let options = ServeOptions::builder().max_connections_per_address(2).build().unwrap();
     let server = Running::start::<A>(options, Behaviour::Echo);
     let mut first = server.client().upgraded();
@@ -111,8 +111,8 @@ fn one_address_has_its_share<A: Adapter>() {
     assert_eq!((counters.accepted, counters.too_many_of_address), (4, 1));
 }
 
-/// By default settings, for those who want numbers: what a client waits for that comes every 0.5 s
-/// beside 1,500 that hold silent streams and open each again that is closed.
+/// A measurement with the default settings: how long a client waits that connects every 0.5 s,
+/// beside 1,500 clients with silent streams that are opened again when they are closed.
 ///
 /// `cargo test -p tidegate-tests --test serve -- --ignored --nocapture fifteen_hundred`
 #[test]

@@ -1,4 +1,4 @@
-//! What becomes of a request before there is a connection.
+//! Decisions about requests: accepting, rejecting, origins.
 
 use core::time::Duration;
 

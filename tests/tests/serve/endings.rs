@@ -1,4 +1,4 @@
-//! What the peer sees when a handler returns, whole or in parts, and that nothing is lost.
+//! What the peer sees when a handler returns, with a whole or a split connection. Nothing is lost.
 
 use core::time::Duration;
 use std::thread;
@@ -10,15 +10,15 @@ use tidegate_driver::ServeOptions;
 use crate::{Adapter, Behaviour, LONG, Returns, Running, for_each_adapter};
 
 for_each_adapter!(
-    what_was_fed_is_written_and_the_connection_is_closed,
-    so_it_is_for_a_connection_in_parts,
-    so_it_is_for_one_that_the_handler_drives,
+    fed_messages_are_written_and_the_connection_is_closed,
+    fed_messages_of_a_split_connection_are_written,
+    fed_messages_of_a_connection_that_the_handler_drives_are_written,
     a_driver_that_is_dropped_before_ends_it_at_once,
     a_receiver_that_is_dropped_before_closes_at_once,
     answers_to_messages_that_came_together_are_not_lost,
     an_end_in_the_shutdown_says_so,
-    a_peer_that_does_not_close_is_left_in_time,
-    a_peer_that_takes_nothing_is_left_in_time,
+    a_peer_that_does_not_close_is_cut_in_time,
+    a_peer_that_reads_nothing_is_cut_in_time,
     a_socket_that_another_task_drops_is_closed_too,
 );
 
@@ -33,7 +33,7 @@ fn ends<A: Adapter>(behaviour: impl Fn(Returns) -> Behaviour) {
         client.send(0x81, b"go");
         assert_eq!(client.frame(), (0x81, b"fed".to_vec()), "{returns:?}");
         assert_eq!(client.frame(), (0x88, code.to_be_bytes().to_vec()), "{returns:?}");
-        // It is counted until it is over, and closed in order.
+        // The connection is counted until it has ended, and is closed properly.
         assert_eq!(server.handle.counters().open, 1);
         client.send(0x88, &code.to_be_bytes());
         assert!(client.is_at_end());
@@ -49,15 +49,15 @@ fn ends<A: Adapter>(behaviour: impl Fn(Returns) -> Behaviour) {
     }
 }
 
-fn what_was_fed_is_written_and_the_connection_is_closed<A: Adapter>() {
+fn fed_messages_are_written_and_the_connection_is_closed<A: Adapter>() {
     ends::<A>(Behaviour::Feed);
 }
 
-fn so_it_is_for_a_connection_in_parts<A: Adapter>() {
+fn fed_messages_of_a_split_connection_are_written<A: Adapter>() {
     ends::<A>(Behaviour::FeedInParts);
 }
 
-fn so_it_is_for_one_that_the_handler_drives<A: Adapter>() {
+fn fed_messages_of_a_connection_that_the_handler_drives_are_written<A: Adapter>() {
     ends::<A>(Behaviour::FeedAndDrive);
 }
 
@@ -94,7 +94,7 @@ fn an_end_in_the_shutdown_says_so<A: Adapter>() {
     let client = server.client().upgraded();
     server.wait(|counters| counters.open == 1);
     server.handle.shutdown(LONG);
-    // The shutdown has closed it, its handler gives "fed" up, and nothing else is said.
+    // The shutdown has closed the connection, the handler's "fed" is discarded, and nothing else is sent.
     client.goes_away();
     assert_eq!(server.join().cut, 0);
 }
@@ -104,7 +104,7 @@ fn quick() -> ServeOptions {
     ServeOptions::builder().config(config).build().unwrap()
 }
 
-fn a_peer_that_does_not_close_is_left_in_time<A: Adapter>() {
+fn a_peer_that_does_not_close_is_cut_in_time<A: Adapter>() {
     let server = Running::start::<A>(quick(), Behaviour::Feed(Returns::Ok));
     let mut client = server.client().upgraded();
     client.send(0x81, b"go");
@@ -115,7 +115,7 @@ fn a_peer_that_does_not_close_is_left_in_time<A: Adapter>() {
     assert_eq!(server.stop(LONG).cut, 0);
 }
 
-fn a_peer_that_takes_nothing_is_left_in_time<A: Adapter>() {
+fn a_peer_that_reads_nothing_is_cut_in_time<A: Adapter>() {
     let server = Running::start::<A>(quick(), Behaviour::FloodAndReturn);
     let mut client = server.client().upgraded();
     client.send(0x81, b"go");

@@ -1,4 +1,4 @@
-//! How many, how long, and what a server survives.
+//! Limits on numbers and times, and errors that a server survives.
 
 use core::time::Duration;
 use std::io::Write;
@@ -14,10 +14,10 @@ for_each_adapter!(
     serves_and_counts,
     more_than_the_limit_wait_in_the_backlog,
     handshakes_have_a_limit_and_a_deadline,
-    a_dribbled_handshake_is_cut,
+    a_handshake_sent_byte_by_byte_is_cut,
     a_panic_costs_one_connection,
-    survives_what_accept_fails_with,
-    goes_on_at_once_where_one_connection_was_reset,
+    survives_errors_of_accept,
+    continues_at_once_after_a_reset_connection,
 );
 
 fn quick() -> Limits {
@@ -38,7 +38,7 @@ fn serves_and_counts<A: Adapter>() {
     assert_eq!(first.frame(), (0x88, vec![]));
     assert!(first.is_at_end());
     drop(first);
-    drop(second); // without a closing handshake: that is an error for the handler
+    drop(second); // without a closing handshake, which is an error for the handler
     server.wait(|counters| counters.open == 0 && counters.handshakes == 0);
     let counters = server.stop(LONG);
     assert_eq!((counters.accepted, counters.opened, counters.failed), (3, 2, 1));
@@ -63,7 +63,7 @@ fn more_than_the_limit_wait_in_the_backlog<A: Adapter>() {
 }
 
 fn handshakes_have_a_limit_and_a_deadline<A: Adapter>() {
-    // Those that have asked do not give way: the others wait until they are decided on.
+    // Handshakes with a complete request are not dropped: other clients wait until those are decided.
     let options = ServeOptions::builder()
         .max_handshakes(1)
         .limits(quick())
@@ -80,7 +80,7 @@ fn handshakes_have_a_limit_and_a_deadline<A: Adapter>() {
     next.ask("/", &[]);
     assert_eq!(first.status(), 503);
     assert!(begin.elapsed() >= Duration::from_millis(300));
-    // Before the first has closed its stream: that it has its answer is enough.
+    // The first need not have closed its stream: it is enough that it has its response.
     assert_eq!(next.status(), 503);
     assert!(begin.elapsed() >= Duration::from_millis(600));
     assert_eq!(server.stop(Duration::ZERO).failed_handshakes, 2);
@@ -95,7 +95,7 @@ fn handshakes_have_a_limit_and_a_deadline<A: Adapter>() {
     server.stop(Duration::ZERO);
 }
 
-fn a_dribbled_handshake_is_cut<A: Adapter>() {
+fn a_handshake_sent_byte_by_byte_is_cut<A: Adapter>() {
     let server = Running::start::<A>(
         ServeOptions::builder().limits(quick()).build().unwrap(),
         Behaviour::Echo,
@@ -133,8 +133,8 @@ fn a_panic_costs_one_connection<A: Adapter>() {
     server.stop(Duration::ZERO);
 }
 
-/// EMFILE and ENFILE: it rests each time, and goes on.
-fn survives_what_accept_fails_with<A: Adapter>() {
+/// EMFILE and ENFILE: the server pauses each time, and continues.
+fn survives_errors_of_accept<A: Adapter>() {
     let begin = Instant::now();
     let server = Running::start_failing::<A>(
         vec![EMFILE, ENFILE, EMFILE],
@@ -146,8 +146,8 @@ fn survives_what_accept_fails_with<A: Adapter>() {
     assert_eq!(server.stop(Duration::ZERO).accept_errors, 3);
 }
 
-/// ECONNABORTED and ECONNRESET; but for ever, it does not take the processor.
-fn goes_on_at_once_where_one_connection_was_reset<A: Adapter>() {
+/// ECONNABORTED and ECONNRESET. Even if they never end, the server does not spin.
+fn continues_at_once_after_a_reset_connection<A: Adapter>() {
     let failures = [ABORTED, RESET].repeat(8);
     let begin = Instant::now();
     let server = Running::start_failing::<A>(failures, ServeOptions::default(), Behaviour::Echo);
@@ -162,10 +162,10 @@ fn goes_on_at_once_where_one_connection_was_reset<A: Adapter>() {
     assert!(server.stop(Duration::ZERO).accept_errors < 25);
 }
 
-/// The same on every Unix.
+/// These numbers are the same on every Unix.
 const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
 
-/// ECONNABORTED and ECONNRESET of Linux, and of the systems that come from BSD.
+/// ECONNABORTED and ECONNRESET on Linux, and on systems derived from BSD.
 const ABORTED: i32 = if cfg!(target_os = "linux") { 103 } else { 53 };
 const RESET: i32 = if cfg!(target_os = "linux") { 104 } else { 54 };

@@ -1,4 +1,4 @@
-//! Code of the application that runs inside the server's own.
+//! Application code that runs inside the server's calls must not deadlock.
 
 use core::pin::pin;
 use core::task::{Context, Waker};
@@ -10,7 +10,7 @@ use tidegate_driver::{Listener, Remote, ServeOptions, ServerHandle};
 use tidegate_tokio::{TokioStream, serve_on};
 use tokio::net::TcpStream;
 
-/// Nobody comes, and it keeps no waker.
+/// A listener to which no client connects, and which stores no waker.
 struct Never;
 
 impl Listener for Never {
@@ -22,7 +22,7 @@ impl Listener for Never {
     }
 }
 
-/// Looks at the server when it is dropped.
+/// Calls the server when it is dropped.
 struct Looks(ServerHandle);
 
 impl Wake for Looks {
@@ -43,7 +43,7 @@ fn a_waker_that_is_dropped_may_use_the_server() {
     let mut server = pin!(server);
     let waker = Waker::from(Arc::new(Looks(handle.clone())));
     assert!(server.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-    // The last one is with the server, and gives way to another task's.
+    // The server stores the last waker, and drops it when another task polls.
     drop(waker);
     let other = Waker::noop();
     assert!(server.as_mut().poll(&mut Context::from_waker(other)).is_pending());

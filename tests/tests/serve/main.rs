@@ -1,4 +1,4 @@
-//! Servers on real sockets, the same for each adapter. Clients are plain threads and streams.
+//! Tests of `serve` on real sockets, the same for each adapter. Clients are threads with streams.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod adapters;
@@ -34,29 +34,29 @@ use crate::client::Client;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Behaviour {
     Echo,
-    /// Panics when a message comes.
+    /// Panics when a message arrives.
     Panic,
     /// Sends without end.
     Flood,
-    /// Never looks at its connection again.
+    /// Never uses its connection again.
     Ignore,
-    /// Says "fed" without writing it when a message comes, and returns this.
+    /// Feeds "fed" when a message arrives, and returns this.
     Feed(Returns),
-    /// Splits, says "fed" when a message comes, and returns this with its parts.
+    /// Splits, sends "fed" when a message arrives, and returns this with its parts.
     FeedInParts(Returns),
-    /// The same, and it drives the connection itself.
+    /// The same, and drives the connection itself.
     FeedAndDrive(Returns),
-    /// Splits, drops the receiver when a message comes, and goes on.
+    /// Splits, drops the receiver when a message arrives, and goes on.
     DropReceiver,
-    /// Splits, drives the connection until a message comes, drops the driver, and goes on.
+    /// Splits, drives the connection until a message arrives, drops the driver, and goes on.
     DropDriver,
     /// Splits, gives the parts to a task that echoes, and returns.
     SplitAndReturn,
     /// Gives the socket to a task that echoes, and returns.
     SpawnAndReturn,
-    /// Takes two messages, and says "so far" after each without writing it.
+    /// Takes two messages, and feeds "so far" after each.
     Twice,
-    /// Fills the outbox when a message comes, and returns.
+    /// Fills the outbox when a message arrives, and returns.
     FloodAndReturn,
     /// Gives the socket to a task that keeps it after the end, and returns.
     KeepSocket,
@@ -82,12 +82,12 @@ impl Returns {
     }
 }
 
-/// What the generic tests need of an adapter.
+/// What the generic tests need from an adapter.
 pub(crate) trait Adapter {
     /// Runs a task.
     fn spawn(task: impl Future<Output = ()> + Send + 'static);
 
-    /// Serves on this listener, which first fails with these errors of the system.
+    /// Serves on this listener, which at first fails with these system errors.
     fn serve(
         listener: TcpListener,
         failures: Vec<i32>,
@@ -97,7 +97,7 @@ pub(crate) trait Adapter {
     ) -> Counters;
 }
 
-/// A server in a thread of its own.
+/// A server in a separate thread.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) handle: ServerHandle,
@@ -127,7 +127,7 @@ impl Running {
         Client::connect(self.address)
     }
 
-    /// Waits until the server says so.
+    /// Waits until this holds for the server.
     pub(crate) fn wait(&self, until: impl Fn(Counters) -> bool) -> Counters {
         for _ in 0..2000 {
             let counters = self.handle.counters();
@@ -173,7 +173,7 @@ where
         }
         Behaviour::Flood => loop {
             match socket.send(vec![7; 10_000]).await {
-                // The closing handshake has begun: it is seen to its end.
+                // The closing handshake has begun, and is completed here.
                 Err(Error::Closing) => {
                     while socket.recv().await?.is_some() {}
                     return Ok(());
@@ -305,7 +305,7 @@ where
     }
 }
 
-/// Polls a future, and gives it up if it waits.
+/// Polls a future once, and drops it if it is pending.
 async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
     let mut future = core::pin::pin!(future);
     core::future::poll_fn(|cx| {

@@ -1,4 +1,4 @@
-//! What handlers return: that it compiles as applications write it, and what the peer sees.
+//! Results of handlers: that usual handlers compile, and what the peer sees.
 
 use core::fmt;
 use core::time::Duration;
@@ -13,7 +13,7 @@ use crate::client::Client;
 
 type Socket = WebSocket<TokioStream<tokio::net::TcpStream>, TokioClock>;
 
-/// The code that a client gets from a server for its message.
+/// The close code that a client gets after its message.
 fn code_of(
     message: &[u8],
     serve: impl FnOnce(tokio::net::TcpListener) -> Server + Send + 'static,
@@ -40,7 +40,7 @@ fn code_of(
     u16::from_be_bytes([payload[0], payload[1]])
 }
 
-/// As `anyhow::Error`: no error itself, made from any error, and made into a boxed one.
+/// A type like `anyhow::Error`: not an error itself, made from any error, convertible to a boxed one.
 struct Anyhow(BoxError);
 
 impl<E: core::error::Error + Send + Sync + 'static> From<E> for Anyhow {
@@ -121,7 +121,7 @@ fn any_error_and_nothing() {
     );
 }
 
-/// Nothing tells the type of the error here but what the server asks for.
+/// The error type is inferred only from what the server expects.
 #[test]
 fn a_handler_that_only_says_ok() {
     let code = code_of(b"", |listener| {

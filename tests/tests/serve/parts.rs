@@ -12,7 +12,7 @@ for_each_adapter!(
     the_limit_holds_for_a_socket_in_another_task,
     the_shutdown_waits_for_parts_in_other_tasks,
     the_shutdown_cuts_parts_in_other_tasks,
-    a_part_that_is_kept_after_the_end_takes_no_place,
+    a_part_that_is_kept_after_the_end_does_not_count,
 );
 
 fn two(behaviour: Behaviour) -> impl Fn() -> (ServeOptions, Behaviour) {
@@ -64,7 +64,7 @@ fn the_shutdown_cuts_parts_in_other_tasks<A: Adapter>() {
         let mut client = server.client().upgraded();
         client.echo();
         let begin = Instant::now();
-        // It does not answer the Close.
+        // The client does not answer the Close.
         let counters = server.stop(Duration::from_millis(300));
         assert!(begin.elapsed() >= Duration::from_millis(300));
         assert!(begin.elapsed() < Duration::from_secs(5));
@@ -74,7 +74,7 @@ fn the_shutdown_cuts_parts_in_other_tasks<A: Adapter>() {
     }
 }
 
-fn a_part_that_is_kept_after_the_end_takes_no_place<A: Adapter>() {
+fn a_part_that_is_kept_after_the_end_does_not_count<A: Adapter>() {
     for behaviour in [Behaviour::KeepSocket, Behaviour::KeepParts] {
         let server = Running::start::<A>(ServeOptions::default(), behaviour);
         let mut client = server.client().upgraded();

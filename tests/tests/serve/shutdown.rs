@@ -1,4 +1,4 @@
-//! The end of a server: everyone is told, those who do not listen are cut.
+//! Graceful shutdown: every connection is closed, and those that do not answer are cut.
 
 use core::time::Duration;
 use std::net::TcpStream;
@@ -10,17 +10,17 @@ use tidegate_driver::{Accept, ServeOptions};
 use crate::{Adapter, Behaviour, LONG, Running, for_each_adapter};
 
 for_each_adapter!(
-    idle_connections_go_away,
+    idle_connections_are_closed,
     what_came_before_is_still_echoed,
-    a_busy_connection_goes_away,
+    a_busy_connection_is_closed,
     a_handler_that_does_not_listen_is_cut,
     a_peer_that_does_not_answer_is_cut,
     a_shutdown_can_be_shortened,
-    who_has_not_asked_is_not_waited_for,
-    who_asks_too_late_is_refused,
+    a_client_without_a_request_is_not_waited_for,
+    a_request_after_the_shutdown_is_refused,
 );
 
-fn idle_connections_go_away<A: Adapter>() {
+fn idle_connections_are_closed<A: Adapter>() {
     let server = Running::start::<A>(ServeOptions::default(), Behaviour::Echo);
     let clients: Vec<_> = (0..5).map(|_| server.client().upgraded()).collect();
     server.wait(|counters| counters.open == 5);
@@ -45,13 +45,13 @@ fn what_came_before_is_still_echoed<A: Adapter>() {
     assert_eq!(server.join().cut, 0);
 }
 
-fn a_busy_connection_goes_away<A: Adapter>() {
+fn a_busy_connection_is_closed<A: Adapter>() {
     let server = Running::start::<A>(ServeOptions::default(), Behaviour::Flood);
     let mut client = server.client().upgraded();
     for _ in 0..10 {
         assert_eq!(client.frame().0, 0x82);
     }
-    // Now it waits for room.
+    // Now the handler waits for room.
     thread::sleep(Duration::from_millis(50));
     server.handle.shutdown(LONG);
     client.goes_away();
@@ -89,7 +89,7 @@ fn a_shutdown_can_be_shortened<A: Adapter>() {
     assert_eq!(server.stop(Duration::from_millis(100)).cut, 1);
 }
 
-fn who_has_not_asked_is_not_waited_for<A: Adapter>() {
+fn a_client_without_a_request_is_not_waited_for<A: Adapter>() {
     let server = Running::start::<A>(ServeOptions::default(), Behaviour::Echo);
     let mut client = server.client();
     server.wait(|counters| counters.handshakes == 1);
@@ -100,10 +100,10 @@ fn who_has_not_asked_is_not_waited_for<A: Adapter>() {
     assert!(client.is_at_end());
 }
 
-fn who_asks_too_late_is_refused<A: Adapter>() {
+fn a_request_after_the_shutdown_is_refused<A: Adapter>() {
     let options = ServeOptions::builder()
         .decide(|_| async {
-            // It takes a while, and blocks a thread of the runtime: it is a test.
+            // Blocks a thread of the runtime for a while, which is acceptable in a test.
             thread::sleep(Duration::from_millis(300));
             Accept::new().into()
         })

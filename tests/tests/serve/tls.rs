@@ -1,4 +1,4 @@
-//! Listeners that speak TLS: half a hello is as silent as nothing.
+//! TLS listeners: half a TLS hello counts as a silent client.
 
 use core::pin::Pin;
 use std::io::{self, Read, Write};
@@ -13,7 +13,7 @@ use tidegate_tests::ends::{client_tls, server_tls};
 use crate::crowded::are_served;
 use crate::{Adapter, Behaviour, LONG, Running, handle};
 
-/// A listener whose streams speak TLS.
+/// A listener that accepts TLS streams.
 struct Tls<L>(L);
 
 macro_rules! adapters {
@@ -68,10 +68,10 @@ adapters! {
         |listener| io::Result::Ok(async_std::net::TcpListener::from(listener));
 }
 
-/// The beginning of a record that has the hello of a client.
+/// The start of a record with a client hello.
 const HALF_A_HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01";
 
-fn half_a_hello_gives_way<A: Adapter>() {
+fn half_a_tls_hello_is_dropped<A: Adapter>() {
     let options = ServeOptions::builder().max_handshakes(96).build().unwrap();
     are_served::<A>(options, HALF_A_HELLO, |server: &Running| {
         let stream = TcpStream::connect(server.address).unwrap();
@@ -93,15 +93,15 @@ fn half_a_hello_gives_way<A: Adapter>() {
 
 #[test]
 fn tokio() {
-    half_a_hello_gives_way::<Tokio>();
+    half_a_tls_hello_is_dropped::<Tokio>();
 }
 
 #[test]
 fn smol() {
-    half_a_hello_gives_way::<Smol>();
+    half_a_tls_hello_is_dropped::<Smol>();
 }
 
 #[test]
 fn async_std() {
-    half_a_hello_gives_way::<AsyncStd>();
+    half_a_tls_hello_is_dropped::<AsyncStd>();
 }

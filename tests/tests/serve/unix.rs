@@ -1,4 +1,4 @@
-//! Servers on Unix sockets, which end by a signal of the application's.
+//! Servers on Unix sockets, which the application ends with a signal.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -28,7 +28,7 @@ macro_rules! echoes {
                     let path = path.clone();
                     move || {
                         echo(&path);
-                        drop(handle); // nothing depends on it
+                        drop(handle); // the server does not depend on the handle
                     }
                 });
                 let stop = async {
@@ -68,12 +68,12 @@ fn echo(path: &Path) {
 
 fn path(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("tidegate-{name}-{}", std::process::id()));
-    // Left behind by a process that had the same number.
+    // A file left by an earlier process with the same id.
     let _ = std::fs::remove_file(&path);
     path
 }
 
-/// Lets others run, and the thread of the client.
+/// Lets other tasks and the client's thread run.
 async fn yield_now() {
     thread::yield_now();
     let mut is_second = false;

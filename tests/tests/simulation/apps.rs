@@ -1,4 +1,4 @@
-//! Applications on either kind of connection, whole or split: they ask, echo, flood and dawdle.
+//! Applications on whole or split connections: they send requests, echo, flood and delay.
 
 use core::cell::Cell;
 use core::future::poll_fn;
@@ -15,7 +15,7 @@ use crate::network::{End, Time, World};
 
 pub(crate) type Whole = WebSocket<End, Time>;
 
-/// The message of this number. Whoever gets it knows what it must be.
+/// The message of this number, so that the receiver can check it.
 pub(crate) fn message(seed: u64, number: usize, longest: usize) -> Message {
     let mut random = Random::new(seed ^ (number as u64) << 40);
     let length = match random.below(4) {
@@ -30,27 +30,27 @@ pub(crate) fn message(seed: u64, number: usize, longest: usize) -> Message {
     }
 }
 
-/// How an application goes about its work.
+/// How an application behaves.
 #[derive(Clone, Debug)]
 pub(crate) struct Manner {
     pub(crate) world: World,
     pub(crate) seed: u64,
     pub(crate) count: usize,
     pub(crate) longest: usize,
-    /// Gives up calls that wait, at any poll, and calls again.
+    /// Cancels waiting calls at any poll, and calls again.
     pub(crate) cancels: bool,
-    /// Sleeps now and then between two messages.
+    /// Sometimes sleeps between two messages.
     pub(crate) dawdles: Option<Duration>,
     /// The connection may fail at any time.
     pub(crate) may_fail: bool,
 }
 
-/// Where an application receives.
+/// The receiving side of an application.
 pub(crate) trait Receive {
     async fn recv(&mut self) -> Result<Option<Message>, Error>;
 }
 
-/// Where it sends.
+/// The sending side.
 pub(crate) trait Send {
     async fn send(&mut self, world: &World, message: Message, cancels: bool) -> Result<(), Error>;
     async fn close(&mut self) -> Result<Closed, Error>;
@@ -73,7 +73,7 @@ impl Send for Whole {
         if !cancels {
             return Whole::send(self, message).await;
         }
-        // To feed must not be given up, or the message is dropped; the rest may be.
+        // `feed` must not be cancelled, since that drops the message. Other calls may be.
         self.feed(message).await?;
         loop {
             if let Some(flushed) = impatiently(world, true, self.flush()).await {
@@ -105,7 +105,7 @@ impl Send for Sender {
     }
 }
 
-/// Waits for it, or gives up: at any poll in which it is not ready.
+/// Waits for a future, or cancels it at any poll in which it is pending.
 async fn impatiently<F: Future>(world: &World, cancels: bool, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| match future.as_mut().poll(cx) {
@@ -145,13 +145,13 @@ impl Manner {
         message(self.seed, number, self.longest)
     }
 
-    /// What an error is: the end of a run in which something fails, and a bug in another.
+    /// Handles an error: it ends a run in which something fails, and is a bug in any other run.
     #[track_caller]
     fn check(&self, error: &Error) {
         assert!(self.may_fail, "{error:?}");
     }
 
-    /// Sends all there is. Whether it could.
+    /// Sends everything. Returns whether that succeeded.
     pub(crate) async fn flood(&self, to: &mut impl Send, clock: &mut Time) -> bool {
         for number in 0..self.count {
             self.dawdle(clock).await;
@@ -163,8 +163,8 @@ impl Manner {
         true
     }
 
-    /// Receives up to `count` messages and checks each: none missing, none twice, none changed.
-    /// Whether all came.
+    /// Receives up to `count` messages, and checks that none is missing, duplicated or changed. Returns
+    /// whether all arrived.
     pub(crate) async fn collect(
         &self,
         from: &mut impl Receive,
@@ -194,7 +194,7 @@ impl Manner {
         }
     }
 
-    /// Closes, and expects that to be clean.
+    /// Closes, and expects a clean end.
     pub(crate) async fn close(&self, to: &mut impl Send) {
         match to.close().await {
             Ok(closed) => assert!(closed.is_clean()),
@@ -203,7 +203,7 @@ impl Manner {
         self.world.note(3);
     }
 
-    /// On a whole connection: sends a few and takes as many echoes, again and again; then closes.
+    /// On a whole connection: repeatedly sends a few and takes as many echoes, and then closes.
     pub(crate) async fn ask(self, mut socket: Whole, mut clock: Time) {
         let mut number = 0;
         while number < self.count {
@@ -225,7 +225,7 @@ impl Manner {
         self.close(&mut socket).await;
     }
 
-    /// On a whole connection: gives everything back.
+    /// On a whole connection: echoes everything.
     pub(crate) async fn echo(self, mut socket: Whole, mut clock: Time) {
         loop {
             match self.receive(&mut socket).await {
@@ -257,13 +257,14 @@ impl Manner {
         }
     }
 
-    /// The sending half of one who asks without waiting. Keeps its sender until all is received.
+    /// The sending half of a client that does not wait for answers. Keeps its sender until everything is
+    /// received.
     pub(crate) async fn flood_half(self, mut to: Sender, mut clock: Time, done: Rc<Cell<bool>>) {
         let all = self.flood(&mut to, &mut clock).await;
         done.set(all);
     }
 
-    /// The other half: takes everything, and closes.
+    /// The receiving half: takes everything, and closes.
     pub(crate) async fn collect_half(self, mut to: Sender, mut from: Receiver, mut clock: Time) {
         if self.collect(&mut from, &mut clock, self.count).await {
             self.close(&mut to).await;
@@ -271,6 +272,6 @@ impl Manner {
     }
 }
 
-/// How many messages are under way at most of one who asks on a whole connection: they and their
-/// echoes must fit in the marks of the configuration, or both ends would wait for each other.
+/// The most messages in flight for a client on a whole connection. They and their echoes must fit
+/// below the watermarks, or both ends would wait for each other.
 pub(crate) const ASKED: usize = 3;

@@ -1,4 +1,4 @@
-//! Tasks that are polled when they were woken, in an order that the seed decides, and never else.
+//! An executor that polls only tasks that were woken, in an order determined by the seed.
 
 use core::pin::Pin;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,11 +10,11 @@ use crate::network::World;
 
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// What a run took.
+/// The counters of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Effort {
     pub(crate) polls: u64,
-    /// Polls that got nothing and nobody any further.
+    /// Polls without progress.
     pub(crate) idle: u64,
     pub(crate) progress: u64,
     pub(crate) trace: u64,
@@ -37,8 +37,8 @@ impl Wake for Flag {
 ///
 /// # Panics
 ///
-/// If a wake-up was lost (nobody is woken, nothing is due, and not all have ended), if a task wakes
-/// itself without having got any further, or if they go round in circles.
+/// If a wake-up was lost (no task is woken, no timer is due, and not all have ended), if a task wakes
+/// itself without progress, or if the tasks loop without end.
 pub(crate) fn run(world: &World, tasks: Vec<Task>) -> Effort {
     let mut effort = Effort::default();
     let mut tasks: Vec<_> = tasks

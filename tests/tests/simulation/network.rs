@@ -1,4 +1,4 @@
-//! A network and a clock in one world: every read, write and timer is decided by its seed.
+//! A simulated network and clock: the seed determines every read, write and timer.
 
 use core::cell::RefCell;
 use core::task::{Context, Poll, Waker};
@@ -9,18 +9,18 @@ use tidegate_core::testing::{Conditions, Pipe, Random};
 use tidegate_core::{Config, Connection, Timestamp};
 use tidegate_driver::{ByteStream, Clock, WebSocket};
 
-/// What may go wrong with one direction, behind so many bytes of it.
+/// A failure of one direction, after this many bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The stream ends, and the other direction goes on.
     HalfClose(usize),
     /// Both directions fail with an error.
     Reset(usize),
-    /// Nothing arrives any more, and nobody is told.
+    /// Nothing arrives any more, without an error.
     Silence(usize),
 }
 
-/// The world that all of a run share.
+/// The network and clock that all tasks of a run share.
 #[derive(Clone, Debug)]
 pub(crate) struct World(Rc<RefCell<State>>);
 
@@ -31,9 +31,9 @@ struct State {
     wires: [Wire; 2],
     is_reset: bool,
     alarms: Vec<Option<(Timestamp, Waker)>>,
-    /// Everything that got anybody further: bytes, messages, timers, ends.
+    /// Counts progress: bytes, messages, timers, ends.
     progress: u64,
-    /// What happened, folded into one number.
+    /// A hash of everything that happened.
     trace: u64,
 }
 
@@ -47,8 +47,8 @@ struct Wire {
 }
 
 impl World {
-    /// A world with this conditions; the fault hits the first direction (what the client sends) or the
-    /// second.
+    /// Creates a network with these conditions. The fault affects the first direction (client to
+    /// server) or the second.
     pub(crate) fn new(conditions: Conditions, seed: u64, fault: Option<(usize, Fault)>) -> Self {
         let wire = |index: usize| {
             let fault = fault.filter(|(hit, _)| *hit == index).map(|(_, fault)| fault);
@@ -76,7 +76,7 @@ impl World {
         (End { world: self.clone(), out: 0 }, End { world: self.clone(), out: 1 })
     }
 
-    /// A client on this world, and the server's end of its stream.
+    /// A client on this network, and the server's end of its stream.
     pub(crate) fn client(&self, config: Config) -> (WebSocket<End, Time>, End) {
         let (near, far) = self.streams();
         let connection = Connection::client(self.now(), config, [7; 32]);
@@ -106,17 +106,17 @@ impl World {
         self.0.borrow_mut().random.below(limit)
     }
 
-    /// Notes that something got further.
+    /// Records progress.
     pub(crate) fn note(&self, what: u64) {
         self.0.borrow_mut().note(what);
     }
 
-    /// Notes what does not get anybody further: a poll.
+    /// Records an event without progress: a poll.
     pub(crate) fn note_poll(&self, task: usize) {
         self.0.borrow_mut().fold(1 << 32 | task as u64);
     }
 
-    /// Wakes those for whom there is something now.
+    /// Wakes the tasks that can make progress now.
     pub(crate) fn deliver(&self) {
         let mut wakers = Vec::new();
         {
@@ -142,7 +142,7 @@ impl World {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Lets the time jump to the next thing that somebody waits for; false if there is none.
+    /// Moves the time to the next thing that a task waits for. Returns false if there is none.
     pub(crate) fn advance(&self) -> bool {
         let next = {
             let state = self.0.borrow();
@@ -196,7 +196,7 @@ impl ByteStream for End {
             state.note(11);
             return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
         }
-        // What runtimes do: others come first, though there would be something.
+        // Runtimes sometimes return `Pending` although there is data, to let other tasks run.
         if state.random.one_in(40) {
             state.note(12);
             cx.waker().wake_by_ref();
@@ -276,7 +276,7 @@ pub(crate) struct Time {
 }
 
 impl Time {
-    /// Waits for so long.
+    /// Waits for this long.
     pub(crate) async fn sleep(&mut self, time: core::time::Duration) {
         let deadline = self.now() + time;
         core::future::poll_fn(|cx| self.poll_deadline(cx, deadline)).await;

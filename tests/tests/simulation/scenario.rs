@@ -1,4 +1,4 @@
-//! What a seed makes: settings, kinds of connection, applications, conditions and faults.
+//! Derives a run from a seed: settings, kinds of connection, applications, network conditions, faults.
 
 use core::cell::Cell;
 use core::time::Duration;
@@ -20,13 +20,13 @@ pub(crate) struct Scenario {
     server_is_split: bool,
     pattern: Pattern,
     pub(crate) fault: Option<(usize, Fault)>,
-    /// Without a keepalive nothing but bytes wakes anybody: a lost wake-up cannot hide.
+    /// Without a keepalive only bytes wake tasks, so a lost wake-up is always found.
     keeps_alive: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pattern {
-    /// The client asks, the server echoes.
+    /// The client sends requests, the server echoes.
     Echo,
     /// The client sends, the server takes and closes.
     Up,
@@ -61,7 +61,7 @@ impl Scenario {
         Self { fault, keeps_alive: true, ..Self::fair(seed) }
     }
 
-    /// Runs it to its end; what that took, and when it was.
+    /// Runs it to its end. Returns the counters and the time.
     pub(crate) fn run(self) -> (Effort, Timestamp) {
         let mut random = Random::new(self.seed ^ 0xABCD);
         let world = World::new(conditions(&mut random), self.seed, self.fault);
@@ -107,7 +107,7 @@ impl Scenario {
     }
 
     fn config(&self, random: &mut Random, longest: usize) -> Config {
-        // An application that asks has to have room for what it asked for.
+        // A client that sends requests must have room for the answers.
         let high = ASKED + 1 + random.below(8);
         let bytes = (ASKED + 1) * (longest + 20) + random.below(4000);
         let marks = |high: usize, low: usize| Watermarks::new(high, low);
@@ -126,7 +126,7 @@ impl Scenario {
     }
 }
 
-/// Conditions in which nothing takes longer than the limits of the configuration.
+/// Network conditions in which nothing takes longer than the configured limits.
 fn conditions(random: &mut Random) -> Conditions {
     let capacity = random.pick(&[60, 3000, 60_000]).unwrap();
     let longest_piece = random.pick(&[40, 900, 60_000]).unwrap();
@@ -140,7 +140,7 @@ fn conditions(random: &mut Random) -> Conditions {
     }
 }
 
-/// The driver of a split connection, which ends when that does.
+/// The driver of a split connection, which ends with the connection.
 fn driving(driver: Driver<End, Time>, may_fail: bool) -> Task {
     Box::pin(async move {
         let ended = driver.await;
@@ -178,7 +178,7 @@ fn echo(tasks: &mut Vec<Task>, socket: Whole, manner: Manner, is_split: bool) {
     tasks.push(Box::pin(manner.echo_split(sender, receiver, time)));
 }
 
-/// Sends all, and waits for the other end to close.
+/// Sends everything, and waits for the other end to close.
 fn flood(tasks: &mut Vec<Task>, mut socket: Whole, manner: Manner, is_split: bool) {
     let mut time = clock(&manner);
     if !is_split {
@@ -198,7 +198,7 @@ fn flood(tasks: &mut Vec<Task>, mut socket: Whole, manner: Manner, is_split: boo
     }));
 }
 
-/// Takes all, and closes.
+/// Takes everything, and closes.
 fn collect(tasks: &mut Vec<Task>, mut socket: Whole, manner: Manner, is_split: bool) {
     let mut time = clock(&manner);
     if !is_split {

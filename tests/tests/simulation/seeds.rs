@@ -1,4 +1,4 @@
-//! Many seeds.
+//! Runs the simulation for many seeds.
 
 use std::env;
 use std::ops::Range;
@@ -18,16 +18,16 @@ fn seeds() -> Range<u64> {
     }
 }
 
-/// Runs a scenario and says which one it was if it fails.
+/// Runs a scenario, and prints its seed if it fails.
 fn run(scenario: Scenario, seed: u64) -> (crate::executor::Effort, Timestamp) {
     let run = std::panic::catch_unwind(|| scenario.run());
     run.unwrap_or_else(|_| panic!("SIMULATION_SEED={seed}: {scenario:?}"))
 }
 
-/// Whatever the conditions and the kinds of connection: every message arrives, once, in order, the end
-/// is clean, and polls that come to nothing are rare: of all 200 seeds they are 4 in a hundred.
+/// For any conditions and kinds of connection, every message arrives once and in order, the end is
+/// clean, and polls without progress are rare: 4 % over all 200 seeds.
 #[test]
-fn what_is_sent_arrives() {
+fn every_message_arrives() {
     let (mut polls, mut idle, mut progress) = (0, 0, 0);
     for seed in seeds() {
         let (effort, _) = run(Scenario::fair(seed), seed);
@@ -40,21 +40,21 @@ fn what_is_sent_arrives() {
     println!("{polls} polls, {idle} of them idle, {progress} steps of progress");
 }
 
-/// Whatever fails, and wherever: both ends come to their end, in the time that their limits allow,
-/// and what was received is what was sent, up to where it ends.
+/// Whatever fails, and wherever: both connections end within their time limits, and what was received
+/// is the beginning of what was sent.
 #[test]
-fn what_fails_ends() {
+fn every_failure_ends_both_connections() {
     for seed in seeds() {
         let (effort, now) = run(Scenario::foul(seed), seed);
         assert!(effort.polls <= effort.progress * 3 / 2 + 40, "SIMULATION_SEED={seed}: {effort:?}");
-        // Two thirds of a minute of sleep and as much of conditions at most, and then the limits.
+        // At most two thirds of a minute of sleep, as much of network delay, and then the limits.
         assert!(now < Timestamp::from_secs(300), "SIMULATION_SEED={seed}: {now:?}");
     }
 }
 
 /// The same seed is the same run, down to every poll.
 #[test]
-fn a_seed_is_a_run() {
+fn the_same_seed_gives_the_same_run() {
     let mut traces = Vec::new();
     for seed in seeds().take(25) {
         let foul = Scenario::foul(seed);

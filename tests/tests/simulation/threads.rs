@@ -1,5 +1,5 @@
-//! The parts of a split connection on threads of their own: what the interleavings of one thread
-//! cannot show. Nothing here is reproducible; what it asks for holds under every schedule.
+//! Runs the parts of a split connection on separate threads, for interleavings that a single thread
+//! cannot produce. Runs are not reproducible, but the assertions hold under every schedule.
 
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tidegate_core::{CloseCode, Config, Connection, Message, Timestamp, Watermarks};
 use tidegate_driver::{ByteStream, Clock, Driver, Receiver, Sender, WebSocket};
 
-/// One direction: a few bytes of buffer, and who waits for it.
+/// One direction: a buffer of a few bytes, and the tasks that wait for it.
 #[derive(Debug, Default)]
 struct Pipe {
     bytes: VecDeque<u8>,
@@ -79,7 +79,7 @@ impl ByteStream for End {
     }
 }
 
-/// Time stands still: nothing but the other threads wakes anybody.
+/// A clock that does not advance, so that only the other threads wake a task.
 #[derive(Clone, Debug)]
 struct NoTime;
 
@@ -101,7 +101,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Polls when it is woken. A wake-up that does not come for so long was lost.
+/// Polls a future when it is woken. If no wake-up comes for this long, one was lost.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
@@ -131,7 +131,7 @@ fn echo(sender: &Sender, receiver: &mut Receiver) {
     }
 }
 
-/// Three threads send, one receives, one drives, on either end: every message comes back, once, in
+/// On either end three threads send, one receives and one drives. Every message comes back once, in
 /// the order of its thread.
 #[test]
 fn many_threads_lose_nothing() {

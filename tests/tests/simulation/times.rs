@@ -1,5 +1,5 @@
-//! Every limit on time ends a connection at the microsecond at which it should: a last look after its
-//! deadline.
+//! Every time limit ends a connection at exactly the right microsecond: its deadline plus the last
+//! look.
 
 use core::time::Duration;
 use std::io::IoSlice;
@@ -18,10 +18,10 @@ fn config() -> ConfigBuilder {
         .close_timeout(Duration::from_secs(10))
 }
 
-/// How long the last look of a loop is that comes in time.
+/// The length of the last look for a loop that is not late.
 const LAST_LOOK: Duration = Duration::from_millis(1);
 
-/// A peer from whom nothing comes.
+/// A peer that sends nothing.
 fn silence() -> World {
     World::new(Conditions::GOOD, 1, Some((1, Fault::Silence(0))))
 }
@@ -49,9 +49,9 @@ fn a_silent_peer_is_given_up_one_pong_timeout_after_the_ping() {
     assert_eq!(end, Timestamp::from_secs(35) + LAST_LOOK);
 }
 
-/// The same on a split connection of which nobody waits for anything.
+/// The same on a split connection on which no call waits.
 #[test]
-fn a_driver_finds_a_silent_peer_by_itself() {
+fn a_driver_detects_a_silent_peer_by_itself() {
     let world = silence();
     let (socket, peer) = world.client(config().build().unwrap());
     let (sender, receiver, driver) = socket.split();
@@ -62,9 +62,9 @@ fn a_driver_finds_a_silent_peer_by_itself() {
     assert_eq!(end, Timestamp::from_secs(35) + LAST_LOOK);
 }
 
-/// Behind our own closed gate the peer is not blamed: its time begins when the gate opens.
+/// While our own gate is closed the peer is not blamed: its time begins when the gate opens.
 #[test]
-fn a_closed_gate_stops_the_time_of_the_pong() {
+fn a_closed_gate_suspends_the_pong_limit() {
     let world = World::new(Conditions::GOOD, 1, None);
     let marks = Watermarks::new(1, 0);
     let (socket, mut peer) = world.client(config().message_marks(marks).build().unwrap());
@@ -81,7 +81,7 @@ fn a_closed_gate_stops_the_time_of_the_pong() {
             let written = core::future::poll_fn(|cx| peer.poll_write(cx, &slices)).await.unwrap();
             rest = &rest[written..];
         }
-        // Nothing comes any more.
+        // Nothing more arrives.
         clock.sleep(Duration::from_secs(100)).await;
         assert_eq!(receiver.recv().await.unwrap().unwrap().as_text(), Some("only"));
         assert_failed(&receiver.recv().await, Failure::KeepaliveTimeout);
@@ -92,7 +92,7 @@ fn a_closed_gate_stops_the_time_of_the_pong() {
 }
 
 #[test]
-fn a_peer_that_does_not_answer_a_close_is_left_in_time() {
+fn a_peer_that_does_not_answer_a_close_is_given_up_in_time() {
     for is_split in [false, true] {
         let world = silence();
         let (mut socket, peer) = world.client(config().build().unwrap());
@@ -121,9 +121,9 @@ fn a_peer_that_does_not_answer_a_close_is_left_in_time() {
     }
 }
 
-/// The peer takes what fits in the buffers, at once, and nothing more.
+/// The peer accepts what fits in the buffers, at once, and nothing more.
 #[test]
-fn a_peer_that_takes_nothing_is_given_up() {
+fn a_peer_that_reads_nothing_is_given_up() {
     let conditions = Conditions { capacity: 100, ..Conditions::GOOD };
     let world = World::new(conditions, 1, Some((1, Fault::Silence(0))));
     let config = config().ping_interval(None).write_timeout(Duration::from_secs(5));

@@ -1,4 +1,4 @@
-//! Random streams of frames, compressed ones too, for the tests that take any.
+//! Generates random streams of frames, with and without compression.
 
 use bytes::{Buf, Bytes};
 use proptest::collection::vec;
@@ -8,9 +8,9 @@ use tidegate_core::deflate::DeflateParams;
 use tidegate_core::testing::{Frame, opcode};
 use tidegate_core::{Chunk, Config, Connection, MessageKind, Role, Timestamp, Watermarks};
 
-/// What was agreed on about compression, if anything.
+/// The negotiated compression parameters, if any.
 pub(crate) fn deflate() -> impl Strategy<Value = Option<DeflateParams>> {
-    // With 8 the peer of the tests cannot compress: what it sends is no DEFLATE then.
+    // With 8 window bits the tests' peer cannot compress, so what it sends is not DEFLATE.
     let bits = || prop_oneof![3 => Just(15u8), 3 => 9u8..15, 1 => Just(8)];
     let params = (any::<bool>(), any::<bool>(), bits(), bits());
     prop::option::of(params.prop_map(|(server, client, server_bits, client_bits)| DeflateParams {
@@ -21,7 +21,7 @@ pub(crate) fn deflate() -> impl Strategy<Value = Option<DeflateParams>> {
     }))
 }
 
-/// A frame that is legal by itself. RSV1 is for [`compress`] to make true.
+/// A frame that is legal by itself. [`compress`] then compresses those with RSV1.
 pub(crate) fn frame() -> impl Strategy<Value = Frame> {
     let opcode = prop_oneof![
         4 => Just(opcode::TEXT),
@@ -50,10 +50,10 @@ pub(crate) fn frame() -> impl Strategy<Value = Frame> {
     ]
 }
 
-/// A change to the bytes: at a position, what.
+/// A change to the bytes at a position.
 pub(crate) type Mutation = (usize, u8, u8);
 
-/// These frames in a legal order, and the messages that RSV1 marks as compressed really are.
+/// Puts these frames in a legal order, and compresses the messages that have RSV1.
 fn tidy_up(frames: &mut [Frame], role: Role, params: Option<DeflateParams>) {
     let plenty = Config::builder().send_marks(Watermarks::UNLIMITED).build().unwrap();
     let mut peer = connection(role.peer(), &plenty, params);
@@ -70,7 +70,7 @@ fn tidy_up(frames: &mut [Frame], role: Role, params: Option<DeflateParams>) {
         frame.reserved = if compressed && !in_message { 4 } else { 0 };
         in_message = !frame.fin;
         if compressed {
-            // Some shall be long: they are what compression is for.
+            // Some must be long, since compression is meant for them.
             let times = if frame.payload.len() % 4 == 3 { 100 } else { 1 };
             let payload = Bytes::from(frame.payload.repeat(times));
             let chunk = Chunk { kind: MessageKind::Binary, payload, last: frame.fin };
@@ -82,7 +82,7 @@ fn tidy_up(frames: &mut [Frame], role: Role, params: Option<DeflateParams>) {
     }
 }
 
-/// The bytes of these frames for this role, mostly in a legal order, and perhaps changed.
+/// The bytes of these frames for this role, mostly in a legal order, and sometimes changed.
 pub(crate) fn encode(
     mut frames: Vec<Frame>,
     role: Role,
@@ -123,7 +123,7 @@ pub(crate) fn connection(role: Role, config: &Config, params: Option<DeflatePara
     }
 }
 
-/// Takes so many bytes of the output.
+/// Takes this many bytes of the output.
 pub(crate) fn drain(connection: &mut Connection, most: usize, into: &mut Vec<u8>) {
     let output = connection.output();
     let mut left = most;

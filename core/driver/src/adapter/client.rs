@@ -57,7 +57,7 @@ macro_rules! define_adapter_client {
                 Box::pin(async move { $resolve })
             }
 
-            fn dial(
+            fn connect(
                 &self,
                 $address: ::core::net::SocketAddr,
                 options: $crate::SocketOptions,

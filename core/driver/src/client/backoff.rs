@@ -103,7 +103,7 @@ impl Backoff {
         self.attempts.is_some_and(|most| attempts >= most)
     }
 
-    pub(crate) fn is_long(&self, lifetime: Duration) -> bool {
+    pub(crate) fn is_long_lived(&self, lifetime: Duration) -> bool {
         lifetime >= self.reset_after
     }
 

@@ -1,4 +1,5 @@
-//! Several addresses at once, each a little later than the one before (RFC 8305, "Happy Eyeballs").
+//! Connecting to a host with several addresses (RFC 8305, "Happy Eyeballs"): attempts overlap, each
+//! starts a little later than the one before.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -6,51 +7,58 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::io::BoxFuture;
-use crate::io::Clock;
+use crate::io::{BoxFuture, Clock};
 use tidegate_core::Timestamp;
 
-/// Connects to the first address that answers. The next one is tried when one has failed, or when
-/// none has answered for [`DELAY`]; those under way go on, at most [`AT_ONCE`] of them. The others
-/// are dropped when one has won. What is beyond [`MAX_ADDRESSES`] is not tried.
+/// Connects to the first address that answers.
+///
+/// The next address is tried when one has failed, or when none has answered for [`DELAY`]. Older
+/// attempts continue, at most [`MAX_CONCURRENT`] at the same time. The first success drops the
+/// others. At most [`MAX_ADDRESSES`] are tried.
 ///
 /// # Errors
 ///
-/// Each address that was tried with what it failed with; [`ErrorKind::TimedOut`] those that were
-/// under way at the deadline, or gave way to another.
-pub(crate) async fn dial_any<S>(
+/// Every address that was tried, with its error. The error is [`ErrorKind::TimedOut`] for an attempt
+/// that was still running at the deadline or was dropped to start another one.
+pub(crate) async fn connect_to_first<S>(
     clock: &mut impl Clock,
     deadline: Option<Timestamp>,
     addresses: Vec<SocketAddr>,
-    dial: impl Fn(SocketAddr) -> BoxFuture<io::Result<S>>,
-) -> Outcome<S> {
-    let mut waiting = interleave(addresses);
-    let untried = waiting.len().saturating_sub(MAX_ADDRESSES);
-    waiting.drain(..untried);
-    let mut race =
-        Race { waiting, untried, running: Vec::new(), failures: Vec::new(), next: Timestamp::ZERO };
-    poll_fn(|cx| race.poll(cx, clock, deadline, &dial)).await
+    connect: impl Fn(SocketAddr) -> BoxFuture<io::Result<S>>,
+) -> Result<(SocketAddr, S), FailedAddresses> {
+    let mut pending = interleave(addresses);
+    let untried = pending.len().saturating_sub(MAX_ADDRESSES);
+    // `pending` is reversed, so this removes the last addresses of the list.
+    pending.drain(..untried);
+    let mut race = Race {
+        pending,
+        untried,
+        running: Vec::new(),
+        failures: Vec::new(),
+        next_start: Timestamp::ZERO,
+    };
+    poll_fn(|cx| race.poll(cx, clock, deadline, &connect)).await
 }
 
+/// All attempts to connect to the addresses of one host.
 struct Race<S> {
-    /// Those to be tried, the next one last.
-    waiting: Vec<SocketAddr>,
-    /// How many never will be.
+    /// The addresses that are not tried yet, the next one last.
+    pending: Vec<SocketAddr>,
+    /// How many addresses will never be tried, because there were too many.
     untried: usize,
+    /// The attempts that are running, oldest first.
     running: Vec<(SocketAddr, BoxFuture<io::Result<S>>)>,
     failures: Vec<(SocketAddr, io::Error)>,
-    /// When the next one is tried, if none has failed before.
-    next: Timestamp,
+    /// When the next address is tried if no attempt fails earlier.
+    next_start: Timestamp,
 }
 
-type Outcome<S> = Result<(SocketAddr, S), Failures>;
-
-/// What became of the addresses when none could be connected to.
+/// What happened to the addresses when none could be connected to.
 #[derive(Debug)]
-pub(crate) struct Failures {
-    /// Those that were tried, in the order in which they failed.
+pub(crate) struct FailedAddresses {
+    /// The addresses that were tried, in the order in which they failed.
     pub(crate) attempts: Vec<(SocketAddr, io::Error)>,
-    /// How many were not tried.
+    /// How many addresses were not tried.
     pub(crate) untried: usize,
 }
 
@@ -60,8 +68,8 @@ impl<S> Race<S> {
         cx: &mut Context<'_>,
         clock: &mut impl Clock,
         deadline: Option<Timestamp>,
-        dial: impl Fn(SocketAddr) -> BoxFuture<io::Result<S>>,
-    ) -> Poll<Outcome<S>> {
+        connect: impl Fn(SocketAddr) -> BoxFuture<io::Result<S>>,
+    ) -> Poll<Result<(SocketAddr, S), FailedAddresses>> {
         loop {
             let failures = self.failures.len();
             if let Some(winner) = self.poll_running(cx) {
@@ -70,57 +78,60 @@ impl<S> Race<S> {
             let now = clock.now();
             if deadline.is_some_and(|deadline| deadline <= now) {
                 while !self.running.is_empty() {
-                    self.give_up_oldest();
+                    self.drop_oldest();
                 }
-                return Poll::Ready(Err(self.failures()));
+                return Poll::Ready(Err(self.take_failures()));
             }
             let has_failed = self.failures.len() > failures;
-            if (has_failed || self.running.is_empty() || self.next <= now)
-                && let Some(address) = self.waiting.pop()
+            if (has_failed || self.running.is_empty() || self.next_start <= now)
+                && let Some(address) = self.pending.pop()
             {
-                if self.running.len() >= AT_ONCE {
-                    self.give_up_oldest();
+                if self.running.len() >= MAX_CONCURRENT {
+                    self.drop_oldest();
                 }
-                self.running.push((address, dial(address)));
-                self.next = now + DELAY;
+                self.running.push((address, connect(address)));
+                self.next_start = now + DELAY;
                 continue;
             }
             if self.running.is_empty() {
-                return Poll::Ready(Err(self.failures()));
+                return Poll::Ready(Err(self.take_failures()));
             }
-            let next = (!self.waiting.is_empty()).then_some(self.next);
-            let Some(alarm) = next.into_iter().chain(deadline).min() else { return Poll::Pending };
-            if clock.poll_deadline(cx, alarm).is_pending() {
+            let next = (!self.pending.is_empty()).then_some(self.next_start);
+            let Some(wake_at) = next.into_iter().chain(deadline).min() else {
+                return Poll::Pending;
+            };
+            if clock.poll_deadline(cx, wake_at).is_pending() {
                 return Poll::Pending;
             }
-            if clock.now() < alarm {
-                // The timer was early, and is asked again.
+            if clock.now() < wake_at {
+                // The timer fired too early and holds no waker any more: poll it again.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
         }
     }
 
-    fn give_up_oldest(&mut self) {
+    fn drop_oldest(&mut self) {
         let (address, _) = self.running.remove(0);
         self.failures.push((address, ErrorKind::TimedOut.into()));
     }
 
-    fn failures(&mut self) -> Failures {
-        Failures {
+    fn take_failures(&mut self) -> FailedAddresses {
+        FailedAddresses {
             attempts: std::mem::take(&mut self.failures),
-            untried: self.untried.saturating_add(self.waiting.len()),
+            untried: self.untried.saturating_add(self.pending.len()),
         }
     }
 
-    /// Gives the first that has connected, and puts those aside that have failed.
+    /// Polls the running attempts. Returns the first that has connected, and moves the failed ones to
+    /// `failures`.
     fn poll_running(&mut self, cx: &mut Context<'_>) -> Option<(SocketAddr, S)> {
         let mut winner = None;
-        self.running.retain_mut(|(address, dialing)| {
+        self.running.retain_mut(|(address, connecting)| {
             if winner.is_some() {
                 return true;
             }
-            match dialing.as_mut().poll(cx) {
+            match connecting.as_mut().poll(cx) {
                 Poll::Pending => true,
                 Poll::Ready(Ok(stream)) => {
                     winner = Some((*address, stream));
@@ -136,8 +147,9 @@ impl<S> Race<S> {
     }
 }
 
-/// Both families in turn, each in its order, beginning with the one that the resolver put first
-/// (RFC 8305 §4). Reversed: the first to be tried is last.
+/// Orders the addresses so that IPv6 and IPv4 alternate, starting with the family that the resolver
+/// put first (RFC 8305 §4). The result is reversed: the first address to try is the last element,
+/// where `pop` finds it.
 fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let count = addresses.len();
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
@@ -153,13 +165,13 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     order
 }
 
-/// How many addresses are tried. No service needs more: names have a handful of addresses, and one
-/// with thousands would keep a client busy, and every socket of it, for as long as it waits.
-pub(crate) const MAX_ADDRESSES: usize = 32;
+/// How many addresses are tried at most. Real names have a handful; a name with thousands would keep
+/// the client and its sockets busy until the timeout.
+const MAX_ADDRESSES: usize = 32;
 
-/// How many of them at the same time. The one that gives way to the seventeenth has had four
-/// seconds: its first packet was repeated after one and after three.
-const AT_ONCE: usize = 16;
+/// How many attempts run at the same time. The one that is dropped for the seventeenth has run for four
+/// seconds, in which TCP has repeated its first packet twice (after one and three seconds).
+const MAX_CONCURRENT: usize = 16;
 
 /// "One recommended value for a default delay is 250 milliseconds" (RFC 8305 §5).
 const DELAY: Duration = Duration::from_millis(250);
@@ -195,28 +207,28 @@ mod tests {
         assert!(order(&[]).is_empty());
     }
 
-    type Ended = Result<u8, Vec<(u8, ErrorKind)>>;
+    type Outcome = Result<u8, Vec<(u8, ErrorKind)>>;
 
-    /// Which addresses were dialled when, and how it ended; the same with a timer that is early. The
-    /// last byte of an address says what becomes of it: 1 never answers, 2 refuses at once, 3
-    /// connects.
-    fn race(list: &[&str], deadline: u64) -> (Vec<(u64, u8)>, Ended) {
+    /// Returns which addresses were tried at which millisecond, and the result, and checks that a
+    /// timer that fires too early changes nothing. The last byte of an address says what it does: 1
+    /// never answers, 2 refuses at once, 3 connects.
+    fn race(list: &[&str], deadline: u64) -> (Vec<(u64, u8)>, Outcome) {
         let [precise, early] = [false, true].map(|is_early| race_with(list, deadline, is_early));
         assert_eq!(precise, early, "the clock decides, the timer only wakes");
         precise
     }
 
-    fn race_with(list: &[&str], deadline: u64, is_early: bool) -> (Vec<(u64, u8)>, Ended) {
+    fn race_with(list: &[&str], deadline: u64, is_early: bool) -> (Vec<(u64, u8)>, Outcome) {
         let last = |address: &SocketAddr| match address {
             SocketAddr::V4(address) => address.ip().octets()[3],
             SocketAddr::V6(address) => address.ip().octets()[15],
         };
         let now = Rc::new(Cell::new(Timestamp::ZERO));
         let mut clock = ManualClock { now: now.clone(), is_early };
-        let dialled = Mutex::new(Vec::new());
-        let dial = |address: SocketAddr| -> BoxFuture<io::Result<u8>> {
+        let tried = Mutex::new(Vec::new());
+        let connect = |address: SocketAddr| -> BoxFuture<io::Result<u8>> {
             let kind = last(&address);
-            dialled.lock().expect("one thread").push((now.get().as_micros() / 1000, kind));
+            tried.lock().expect("one thread").push((now.get().as_micros() / 1000, kind));
             Box::pin(async move {
                 match kind {
                     1 => std::future::pending().await,
@@ -227,7 +239,7 @@ mod tests {
         };
         let deadline = Timestamp::from_millis(deadline);
         let list = list.iter().map(|text| address(text)).collect();
-        let mut running = Box::pin(dial_any(&mut clock, Some(deadline), list, dial));
+        let mut running = Box::pin(connect_to_first(&mut clock, Some(deadline), list, connect));
         let outcome = loop {
             match running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(outcome) => break outcome,
@@ -239,7 +251,7 @@ mod tests {
             let attempts = failures.attempts.iter();
             attempts.map(|(address, error)| (last(address), error.kind())).collect()
         });
-        (dialled.into_inner().expect("one thread"), outcome)
+        (tried.into_inner().expect("one thread"), outcome)
     }
 
     #[test]

@@ -1,21 +1,21 @@
-//! Hosts in addresses: a name, an IPv4 address, or an IPv6 address with the link that it is on.
+//! The host of an address: a name, an IPv4 address, or an IPv6 address with an optional zone.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-use crate::error::url::UrlError;
+use crate::error::UrlError;
 
-/// A host, checked.
+/// A valid host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
-    /// Without brackets and zone.
+    /// The name or the address, without brackets and zone.
     name: String,
     zone: Option<String>,
 }
 
 impl Host {
-    /// Takes a host as it stands in an address: an IPv6 address in brackets.
+    /// Parses the host part of an address, where an IPv6 address is in brackets.
     pub(crate) fn parse(host: &str) -> Result<Self, UrlError> {
         let host = to_ascii(host)?;
         if let Some(byte) = host.bytes().find(|byte| !byte.is_ascii_graphic()) {
@@ -30,10 +30,10 @@ impl Host {
             let zone = zone.map(parse_zone).transpose()?;
             return Ok(Self { name: literal.into(), zone });
         }
-        // Letters, digits, dots, hyphens, and underscores, which are not allowed and in use. Whatever
-        // else RFC 3986 would let pass is read differently by different parsers.
+        // Underscores are not allowed in host names, but in use. Everything else that RFC 3986 would
+        // allow is read differently by different parsers.
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-        // A name may end with a dot; no resolver knows one with an empty part.
+        // A name may end with a dot. No resolver accepts an empty part elsewhere.
         let mut parts = host.strip_suffix('.').unwrap_or(&host).split('.');
         if parts.any(str::is_empty) || !host.bytes().all(is_name) {
             return Err(UrlError::Host);
@@ -57,21 +57,21 @@ impl Host {
         self.name.parse().ok()
     }
 
-    /// The address to connect to, if no name has to be looked up for it: neither that of the host
-    /// nor that of a link.
+    /// The address to connect to, if nothing has to be looked up: neither the name of a host nor the
+    /// name of a network interface in a zone.
     pub(crate) fn socket_address(&self, port: u16) -> Option<SocketAddr> {
         match (self.address()?, &self.zone) {
             (IpAddr::V6(address), Some(zone)) => {
-                // `parse` alone would take a sign.
+                // `parse` alone would accept a sign.
                 let is_number = zone.bytes().all(|byte| byte.is_ascii_digit());
-                let link = zone.parse().ok().filter(|_| is_number)?;
-                Some(SocketAddrV6::new(address, port, 0, link).into())
+                let interface = zone.parse().ok().filter(|_| is_number)?;
+                Some(SocketAddrV6::new(address, port, 0, interface).into())
             }
             (address, _) => Some(SocketAddr::new(address, port)),
         }
     }
 
-    /// The name or the address for people and for the system: with its zone, without brackets.
+    /// The host as the system's resolver and people write it: with its zone, without brackets.
     pub(crate) fn with_zone(&self) -> Cow<'_, str> {
         match &self.zone {
             Some(zone) => Cow::Owned(format!("{}%{zone}", self.name)),
@@ -79,8 +79,8 @@ impl Host {
         }
     }
 
-    /// As it goes to others: in brackets if it needs them. "Remove the zone before it leaves the
-    /// machine" is the gist of RFC 6874 §4.
+    /// The host as it is sent to others: in brackets if necessary, without its zone. RFC 6874 §4: the
+    /// zone must be removed before the address leaves the machine.
     pub(crate) fn without_zone(&self) -> Cow<'_, str> {
         match self.name.contains(':') {
             true => Cow::Owned(format!("[{}]", self.name)),
@@ -93,7 +93,7 @@ impl Host {
     }
 }
 
-/// As it stands in an address.
+/// Writes the host as it is written in an address.
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(zone) = &self.zone else { return f.write_str(&self.without_zone()) };
@@ -108,20 +108,20 @@ impl fmt::Display for Host {
     }
 }
 
-/// `%25` and a zone, of which the `%` is taken off (RFC 6874 §2).
+/// Parses `25` and a zone: what follows the `%` in an address (RFC 6874 §2).
 fn parse_zone(zone: &str) -> Result<String, UrlError> {
     let zone = zone.strip_prefix("25").ok_or(UrlError::Zone)?;
     if !zone.bytes().all(|byte| is_unreserved(byte) || byte == b'%') {
         return Err(UrlError::Zone);
     }
     let zone = percent_decode(zone).ok_or(UrlError::Zone)?;
-    // What the system's resolver would read as something else, and no interface has in its name.
+    // The system's resolver would misread these characters, and no interface has them in its name.
     let is_odd = |byte: u8| !byte.is_ascii_graphic() || matches!(byte, b'%' | b'/' | b'[' | b']');
     if zone.is_empty() || zone.bytes().any(is_odd) { Err(UrlError::Zone) } else { Ok(zone) }
 }
 
-/// Whether a parser by the URL standard reads it as an IPv4 address ("ends in a number"): resolvers
-/// make an address of `127.1`, `0x7f.1` and `2130706433`, whatever a filter of names thinks.
+/// Whether the URL standard would parse the host as an IPv4 address ("ends in a number"). Resolvers
+/// turn `127.1`, `0x7f.1` and `2130706433` into addresses, which a filter of names would not notice.
 fn ends_in_a_number(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let last = host.rsplit('.').next().unwrap_or_default();
@@ -132,12 +132,12 @@ fn ends_in_a_number(host: &str) -> bool {
     }
 }
 
-/// RFC 3986 §2.3.
+/// Whether a byte never needs percent-encoding (RFC 3986 §2.3).
 pub(crate) const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// Without percent-encoding (RFC 3986 §2.1); `None` if that is not right, or the result not UTF-8.
+/// Decodes percent-encoding (RFC 3986 §2.1). `None` if it is malformed or the result is not UTF-8.
 pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
@@ -154,7 +154,7 @@ pub(crate) fn percent_decode(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-/// The host in ASCII.
+/// Converts an international name to Punycode, if the feature `idna` is on.
 fn to_ascii(host: &str) -> Result<Cow<'_, str>, UrlError> {
     if host.is_ascii() {
         return Ok(Cow::Borrowed(host));

@@ -1,11 +1,11 @@
-//! What is reached without a proxy, as `no_proxy` lists it.
+//! Parses `no_proxy`: the list of hosts that are reached without a proxy.
 
 use std::net::IpAddr;
 
 use crate::client::host::Host;
 use crate::client::url::{parse_port, split_host};
 
-/// The entries of `no_proxy`, understood.
+/// The parsed entries of `no_proxy`.
 #[derive(Debug)]
 pub(crate) struct Exceptions(Vec<Exception>);
 
@@ -18,20 +18,20 @@ struct Exception {
 #[derive(Debug)]
 enum Pattern {
     Everything,
-    /// The name, and what ends in it after a dot.
+    /// The name itself and all of its subdomains.
     Name(String),
-    /// What ends in it after a dot.
-    Below(String),
-    /// Addresses that begin with so many bits of this one.
+    /// The subdomains of the name, but not the name itself.
+    Subdomains(String),
+    /// All addresses that have the first so many bits in common with this one.
     Network(IpAddr, u32),
 }
 
 impl Exceptions {
-    /// Takes the list apart.
+    /// Parses the list.
     ///
     /// # Errors
     ///
-    /// The first entry that cannot be understood.
+    /// The first entry that cannot be parsed.
     pub(crate) fn parse(list: &str) -> Result<Self, &str> {
         let entries = list.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());
         entries
@@ -40,10 +40,10 @@ impl Exceptions {
             .map(Self)
     }
 
-    /// Whether one of them names this server.
-    pub(crate) fn has(&self, host: &Host, port: u16) -> bool {
+    /// Whether one of the entries matches this server.
+    pub(crate) fn contains(&self, host: &Host, port: u16) -> bool {
         self.0.iter().any(|exception| {
-            exception.port.is_none_or(|own| own == port) && exception.pattern.fits(host)
+            exception.port.is_none_or(|own| own == port) && exception.pattern.matches(host)
         })
     }
 }
@@ -55,10 +55,10 @@ impl Exception {
         }
         if let Some((address, bits)) = entry.split_once('/') {
             let address = parse_address(address)?;
-            let most = if address.is_ipv4() { 32 } else { 128 };
-            // `parse` alone would take a sign.
+            let max = if address.is_ipv4() { 32 } else { 128 };
+            // `parse` alone would accept a sign.
             let is_number = bits.bytes().all(|byte| byte.is_ascii_digit());
-            let bits = bits.parse().ok().filter(|bits| is_number && *bits <= most)?;
+            let bits = bits.parse().ok().filter(|bits| is_number && *bits <= max)?;
             return Some(Self { pattern: Pattern::Network(address, bits), port: None });
         }
         if let Some(address) = parse_address(entry) {
@@ -72,7 +72,7 @@ impl Exception {
         let pattern = match parse_address(host) {
             Some(address) => Pattern::of(address),
             None => match host.strip_prefix("*.") {
-                Some(name) => Pattern::Below(parse_name(name)?),
+                Some(name) => Pattern::Subdomains(parse_name(name)?),
                 None => Pattern::Name(parse_name(host.strip_prefix('.').unwrap_or(host))?),
             },
         };
@@ -81,22 +81,23 @@ impl Exception {
 }
 
 impl Pattern {
+    /// Matches one address. More bits than an address has mean all of them.
     fn of(address: IpAddr) -> Self {
         Self::Network(address, u32::MAX)
     }
 
-    fn fits(&self, host: &Host) -> bool {
+    fn matches(&self, host: &Host) -> bool {
         match (self, host.address()) {
             (Self::Everything, _) => true,
             (Self::Network(network, bits), Some(address)) => is_within(address, *network, *bits),
-            (Self::Name(name), None) => is_below(host.name(), name, true),
-            (Self::Below(name), None) => is_below(host.name(), name, false),
-            (Self::Network(..), None) | (Self::Name(_) | Self::Below(_), Some(_)) => false,
+            (Self::Name(name), None) => is_subdomain(host.name(), name, true),
+            (Self::Subdomains(name), None) => is_subdomain(host.name(), name, false),
+            (Self::Network(..), None) | (Self::Name(_) | Self::Subdomains(_), Some(_)) => false,
         }
     }
 }
 
-/// An address, with or without brackets.
+/// Parses an IP address, with or without brackets.
 fn parse_address(text: &str) -> Option<IpAddr> {
     match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
         Some(literal) => literal.parse().ok().map(IpAddr::V6),
@@ -104,12 +105,13 @@ fn parse_address(text: &str) -> Option<IpAddr> {
     }
 }
 
-/// A name without the dot at its end.
+/// Parses a host name, and removes a dot at its end.
 fn parse_name(name: &str) -> Option<String> {
     let host = Host::parse(name).ok().filter(|host| host.address().is_none())?;
     Some(host.name().strip_suffix('.').unwrap_or(host.name()).into())
 }
 
+/// Whether both addresses have the first `bits` bits in common.
 fn is_within(address: IpAddr, network: IpAddr, bits: u32) -> bool {
     match (address, network) {
         (IpAddr::V4(address), IpAddr::V4(network)) => {
@@ -124,7 +126,8 @@ fn is_within(address: IpAddr, network: IpAddr, bits: u32) -> bool {
     }
 }
 
-fn is_below(host: &str, name: &str, or_same: bool) -> bool {
+/// Whether `host` is a subdomain of `name`, or `name` itself if `or_same`.
+fn is_subdomain(host: &str, name: &str, or_same: bool) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let Some(at) = host.len().checked_sub(name.len()) else { return false };
     let ends_so = host.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(name));

@@ -1,20 +1,19 @@
-//! Which proxy leads to an address: one that is given, or one that the environment names.
+//! The address of a proxy, and how the variables of the environment choose one.
 
 use std::fmt;
 
-use crate::client::environment::EnvironmentError;
 use crate::client::host::Host;
 use crate::client::no_proxy::Exceptions;
 use crate::client::url::{Url, parse_port, split_credentials, split_host};
-use crate::error::url::UrlError;
+use crate::error::{EnvironmentError, UrlError};
 use tidegate_core::handshake::BasicCredentials;
 
 /// A proxy: `http://user:password@host:port` or `socks5://user:password@host:port`.
 ///
-/// An HTTP proxy is asked by CONNECT, for `ws://` too (RFC 6455 §4.1). A SOCKS proxy gets the name
-/// and looks it up itself: `socks5://` and `socks5h://` are the same here, since a name that is
-/// looked up beside the proxy tells others where one goes. Without a scheme it is an HTTP proxy.
-/// Without a port it is 80, of a SOCKS proxy 1080.
+/// An HTTP proxy receives CONNECT, also for `ws://` (RFC 6455 §4.1). A SOCKS proxy receives the host
+/// name and looks it up itself: `socks5://` and `socks5h://` mean the same here, since a lookup
+/// outside of the proxy would reveal the destination to others. Without a scheme it is an HTTP
+/// proxy. The default port is 80, and 1080 for SOCKS.
 ///
 /// ```
 /// use tidegate_driver::{Proxy, Url};
@@ -49,28 +48,29 @@ pub(crate) enum ProxyKind {
 }
 
 impl Proxy {
-    /// The proxy that leads to this address by the usual variables, as curl reads them:
-    /// `http_proxy` for `ws://`, `https_proxy` for `wss://`, `all_proxy` if that is not set, and
-    /// `no_proxy` for what is reached without. `lookup` is such as `|name| std::env::var(name).ok()`.
+    /// The proxy for this address according to the usual variables, as curl reads them:
+    /// `http_proxy` for `ws://`, `https_proxy` for `wss://`, otherwise `all_proxy`. `None` if none
+    /// is set, or if `no_proxy` lists the host. `lookup` returns the value of a variable, for
+    /// example `|name| std::env::var(name).ok()`.
     ///
-    /// Small letters come before capitals. `HTTP_PROXY` in capitals is not read: a web server hands
-    /// the `Proxy` header of a request to its CGI programs by that name.
+    /// Lower case takes precedence over upper case. `HTTP_PROXY` in upper case is ignored, because a
+    /// web server passes the `Proxy` header of a request to its CGI programs under that name.
     ///
     /// `no_proxy` is a list, separated by commas or blanks. An entry is
     ///
-    /// - a name, which stands for itself and for what ends in it after a dot (`example.org` and
-    ///   `.example.org` are the same), or `*.example.org`, which does not stand for `example.org`;
-    /// - an IP address, or a network such as `10.0.0.0/8` or `fd00::/8`; names are not looked up for
-    ///   it;
-    /// - either of a name and an address with a port, `example.org:8080` or `[::1]:8080`: then it
-    ///   counts for that port alone;
-    /// - `*`, which stands for everything.
+    /// - a name, which matches itself and its subdomains (`example.org` and `.example.org` are the
+    ///   same), or `*.example.org`, which matches the subdomains only;
+    /// - an IP address, or a network such as `10.0.0.0/8` or `fd00::/8`, which match addresses
+    ///   only: names are not looked up for the comparison;
+    /// - a name or an address with a port, `example.org:8080` or `[::1]:8080`, which matches that
+    ///   port only;
+    /// - `*`, which matches everything.
     ///
     /// # Errors
     ///
-    /// [`EnvironmentError`]: the variable that counts is no address of a proxy, or `no_proxy` has an
-    /// entry of another form. Such an entry is not passed over: what should be reached without the
-    /// proxy would be sent to it.
+    /// [`EnvironmentError`]: the variable is not the address of a proxy, or `no_proxy` has an entry
+    /// of another form. Such an entry is not ignored, because traffic that should bypass the proxy
+    /// would then go through it.
     pub fn from_environment(
         url: &Url,
         lookup: impl Fn(&str) -> Option<String>,
@@ -88,7 +88,7 @@ impl Proxy {
         if let Some((variable, exceptions)) = first(&["no_proxy", "NO_PROXY"]) {
             let exceptions = Exceptions::parse(&exceptions)
                 .map_err(|entry| EnvironmentError::exception(variable, entry))?;
-            if exceptions.has(url.checked_host(), url.port()) {
+            if exceptions.contains(url.checked_host(), url.port()) {
                 return Ok(None);
             }
         }
@@ -140,7 +140,7 @@ impl std::str::FromStr for Proxy {
     }
 }
 
-/// Without the user name and the password.
+/// Leaves out the user name and the password.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.kind {

@@ -1,4 +1,4 @@
-//! Connections to one address, one after the other, for as long as the application wants them.
+//! Reconnecting: connections to one address, one after the other, with waits between failed attempts.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -9,24 +9,24 @@ use std::time::Duration;
 use futures_core::Stream;
 
 use crate::client::backoff::{Backoff, random};
+use crate::client::connect::{Client, ClientSocket};
 use crate::client::url::Url;
-use crate::client::{Client, ClientSocket};
 use crate::error::Error;
-use crate::io::Clock;
-use crate::io::{BoxFuture, Network};
+use crate::io::{BoxFuture, Clock, Network};
 use crate::trace::Span;
 use tidegate_core::Timestamp;
 
 /// Connections to one address, one after the other. Made by [`Client::reconnect`].
 ///
-/// [`next`](Self::next) connects, at first at once, and after that behind a wait that grows while it
-/// fails. Ask for the next one when the last one has ended: how long that took is how long it lived.
+/// [`next`](Self::next) connects: the first time at once, later after a wait that grows from failure
+/// to failure. Call it when the last connection has ended: the time between two calls counts as the
+/// lifetime of the connection.
 ///
-/// It ends after an error: when the attempts of [`Backoff::attempts`] are used up, and for what
-/// another attempt will not change (a status such as 401 or 404, a certificate that is not trusted,
-/// an answer that is no WebSocket's: [`Error::is_temporary`]). [`retry_if`](Self::retry_if) decides
-/// otherwise. Each attempt that fails is told to [`on_failure`](Self::on_failure), and to `tracing`
-/// with that feature.
+/// The series ends with an error: when the attempts of [`Backoff::attempts`] are used up, or when
+/// another attempt would fail in the same way (a status such as 401 or 404, a certificate that is not
+/// trusted, a server that does not speak WebSocket: see [`Error::is_temporary`]).
+/// [`retry_if`](Self::retry_if) changes which errors these are. [`on_failure`](Self::on_failure)
+/// learns of each failed attempt, and so does `tracing` with the feature of that name.
 ///
 /// ```no_run
 /// # use tidegate_driver::{Backoff, Client, Error, Network};
@@ -55,9 +55,9 @@ pub struct Reconnect<N: Network> {
     backoff: Backoff,
     clock: N::Clock,
     state: State<N>,
-    /// Since the last connection.
+    /// Failed attempts since the last connection.
     failures: u32,
-    /// Since a connection lived long enough.
+    /// All attempts since a connection lived long enough.
     attempts: u32,
     last_error: Option<Error>,
     decide: Option<Box<Decide>>,
@@ -68,34 +68,22 @@ type Decide = dyn FnMut(&Error) -> bool + Send;
 type Tell = dyn FnMut(&FailedAttempt<'_>) + Send;
 
 enum State<N: Network> {
-    /// To be connected at once.
+    /// The next call starts an attempt.
     Ready,
+    /// Waiting until then for the next attempt.
     Waiting(Timestamp),
     Connecting(BoxFuture<Result<ClientSocket<N>, Error>>),
-    /// The application has a connection since then.
-    Given(Timestamp),
+    /// The application got a connection at that time.
+    Connected(Timestamp),
     Over,
 }
 
-/// An attempt to connect that failed, and what comes next.
+/// A failed attempt to connect, and what happens next.
 #[derive(Clone, Copy, Debug)]
 pub struct FailedAttempt<'e> {
     error: &'e Error,
     failures: u32,
     next_wait: Option<Duration>,
-}
-
-impl<N: Network> Client<N> {
-    /// Connects to an address again and again: see [`Reconnect`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Url`]: it is no address for a WebSocket.
-    pub fn reconnect(&self, url: &str, backoff: Backoff) -> Result<Reconnect<N>, Error> {
-        let url = url.parse()?;
-        self.check(&url)?;
-        Ok(Reconnect::new(self.clone(), url, backoff))
-    }
 }
 
 impl<'e> FailedAttempt<'e> {
@@ -104,12 +92,12 @@ impl<'e> FailedAttempt<'e> {
         self.error
     }
 
-    /// How many attempts have failed since the last connection, this one included.
+    /// How many attempts have failed since the last connection, including this one.
     pub const fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// How long it will be until the next attempt; `None`: this was the last one.
+    /// The time until the next attempt. `None`: this was the last one.
     pub const fn next_wait(&self) -> Option<Duration> {
         self.next_wait
     }
@@ -132,14 +120,14 @@ impl<N: Network> Reconnect<N> {
         }
     }
 
-    /// Sets after which errors there is another attempt. Default: [`Error::is_temporary`].
+    /// Sets the errors after which there is another attempt. Default: [`Error::is_temporary`].
     ///
     /// ```no_run
     /// # use tidegate_driver::{Error, Network, Reconnect};
     /// use tidegate_core::handshake::HandshakeError;
     ///
     /// # fn example<N: Network>(connections: Reconnect<N>) -> Reconnect<N> {
-    /// // The balancer in front answers 404 while the server is being replaced.
+    /// // The load balancer answers 404 while the server is being replaced.
     /// let absent = |error: &Error| {
     ///     matches!(error, Error::Handshake { error: HandshakeError::Status { status: 404 }, .. })
     /// };
@@ -151,33 +139,32 @@ impl<N: Network> Reconnect<N> {
         self
     }
 
-    /// Calls this after each attempt that failed, before the wait; the last one included.
+    /// Calls `tell` after each failed attempt, before the wait. That includes the last attempt.
     pub fn on_failure(mut self, tell: impl FnMut(&FailedAttempt<'_>) + Send + 'static) -> Self {
         self.tell = Some(Box::new(tell));
         self
     }
 
-    /// The next connection; `None` after an error, or when the last of the attempts gave a
-    /// connection that did not live long enough.
+    /// Waits for the next connection. Returns `None` after an error, or if the last allowed attempt
+    /// made a connection that did not live long enough.
     ///
     /// # Errors
     ///
-    /// As [`Client::connect`]: of the last attempt there will be.
+    /// Those of [`Client::connect`], for the last attempt only.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost: the wait and the attempt under way go on with the next call.
+    /// Nothing is lost: the next call continues the wait or the attempt.
     pub async fn next(&mut self) -> Option<Result<ClientSocket<N>, Error>> {
         poll_fn(|cx| self.poll_connection(cx)).await
     }
 
-    /// How many attempts have failed since the last connection, or since the beginning: 0 after one
-    /// that connected.
+    /// How many attempts have failed since the last connection, or since the beginning.
     pub fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// What the last attempt failed with, if the one after it has not connected.
+    /// The error of the last failed attempt, if there was no connection after it.
     pub fn last_error(&self) -> Option<&Error> {
         self.last_error.as_ref()
     }
@@ -193,9 +180,9 @@ impl<N: Network> Reconnect<N> {
                     self.state =
                         State::Connecting(Box::pin(async move { client.connect_to(url).await }));
                 }
-                State::Given(since) => {
+                State::Connected(since) => {
                     let now = self.clock.now();
-                    if self.backoff.is_long(now.saturating_duration_since(*since)) {
+                    if self.backoff.is_long_lived(now.saturating_duration_since(*since)) {
                         self.attempts = 0;
                     } else if self.backoff.is_used_up(self.attempts) {
                         self.state = State::Over;
@@ -207,7 +194,7 @@ impl<N: Network> Reconnect<N> {
                     let until = *until;
                     ready!(self.clock.poll_deadline(cx, until));
                     if self.clock.now() < until {
-                        // The timer was early, and is asked again.
+                        // The timer fired too early and holds no waker any more: poll it again.
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
@@ -219,11 +206,11 @@ impl<N: Network> Reconnect<N> {
                     match result {
                         Ok(socket) => {
                             (self.failures, self.last_error) = (0, None);
-                            self.state = State::Given(self.clock.now());
+                            self.state = State::Connected(self.clock.now());
                             return Poll::Ready(Some(Ok(socket)));
                         }
                         Err(error) => {
-                            if let Some(error) = self.failed(error) {
+                            if let Some(error) = self.handle_failure(error) {
                                 return Poll::Ready(Some(Err(error)));
                             }
                         }
@@ -234,17 +221,17 @@ impl<N: Network> Reconnect<N> {
         }
     }
 
-    /// Tells of an attempt that failed. Gives the error back if there is no other.
-    fn failed(&mut self, error: Error) -> Option<Error> {
-        // The application's functions may panic: then it is over.
+    /// Handles a failed attempt. Returns the error if it was the last attempt.
+    fn handle_failure(&mut self, error: Error) -> Option<Error> {
+        // If a function of the application panics, the series is over.
         self.state = State::Over;
         self.failures = self.failures.saturating_add(1);
-        let goes_on = !self.backoff.is_used_up(self.attempts)
+        let may_retry = !self.backoff.is_used_up(self.attempts)
             && match &mut self.decide {
                 Some(decide) => decide(&error),
                 None => error.is_temporary(),
             };
-        let next_wait = goes_on.then(|| self.backoff.wait_after(&error, self.attempts, random()));
+        let next_wait = may_retry.then(|| self.backoff.wait_after(&error, self.attempts, random()));
         let server = (self.url.host(), self.url.port());
         Span::attempt_failed(server, self.failures, next_wait, &error);
         let attempt = FailedAttempt { error: &error, failures: self.failures, next_wait };
@@ -255,6 +242,19 @@ impl<N: Network> Reconnect<N> {
         self.last_error = Some(error);
         self.state = State::Waiting(self.clock.now() + wait);
         None
+    }
+}
+
+impl<N: Network> Client<N> {
+    /// Connects to an address as often as the application asks for a connection: see [`Reconnect`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`]: not the address of a WebSocket.
+    pub fn reconnect(&self, url: &str, backoff: Backoff) -> Result<Reconnect<N>, Error> {
+        let url = url.parse()?;
+        self.check(&url)?;
+        Ok(Reconnect::new(self.clone(), url, backoff))
     }
 }
 

@@ -1,50 +1,17 @@
-//! Where a redirection leads, and whether to follow it (RFC 9110 §15.4).
-
-use std::fmt;
+//! Redirects (RFC 9110 §15.4): the address that a redirect names, and whether to follow it.
 
 use crate::client::url::Url;
+use crate::error::RedirectError;
 use tidegate_core::handshake::Response;
 
-/// Why a redirection is not followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RedirectError {
-    /// There is no `Location`, or it is not an address of a WebSocket or of HTTP.
-    Location,
-    /// It leads from `wss://` to `ws://`: what was to be secret would be readable.
-    Downgrade,
-    /// It leads to an address that was asked before.
-    Loop,
-    /// There are more than the options allow.
-    TooMany {
-        /// How many they allow.
-        limit: usize,
-    },
-}
-
-impl fmt::Display for RedirectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Location => f.write_str("the redirection does not say where to"),
-            Self::Downgrade => f.write_str("the redirection leads from wss:// to ws://"),
-            Self::Loop => f.write_str("the redirections lead in a circle"),
-            Self::TooMany { limit } => {
-                write!(f, "there are more redirections than `redirects` allows: {limit}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for RedirectError {}
-
-/// Whether this answer leads elsewhere.
+/// Whether this response is a redirect.
 pub(crate) fn is_redirect(response: &Response) -> bool {
     matches!(response.status(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// Where this answer leads. Credentials in it are not used: they come from the application, not
+/// The address that this redirect names, without credentials: those come from the application, not
 /// from a server.
-pub(crate) fn target(base: &Url, response: &Response) -> Result<Url, RedirectError> {
+pub(crate) fn redirect_target(base: &Url, response: &Response) -> Result<Url, RedirectError> {
     let location = response.headers().get("Location").ok_or(RedirectError::Location)?;
     let url = resolve(base, location)?;
     if base.is_secure() && !url.is_secure() {
@@ -53,9 +20,9 @@ pub(crate) fn target(base: &Url, response: &Response) -> Result<Url, RedirectErr
     Ok(url)
 }
 
-/// A reference as seen from an address (RFC 3986 §5.2).
+/// Resolves a reference against the address that it came from (RFC 3986 §5.2).
 fn resolve(base: &Url, reference: &str) -> Result<Url, RedirectError> {
-    // What a fragment names is in a document, and there is none.
+    // A fragment names a part of a document, and there is no document here.
     let reference = reference.split('#').next().unwrap_or_default();
     let path_end = reference.find(['/', '?']).unwrap_or(reference.len());
     let first = reference.get(..path_end).unwrap_or_default();
@@ -82,7 +49,7 @@ fn resolve(base: &Url, reference: &str) -> Result<Url, RedirectError> {
     absolute.parse().map(Url::without_credentials).map_err(|_| RedirectError::Location)
 }
 
-/// A path and a query without `.` and `..` (RFC 3986 §5.2.4).
+/// Removes the segments `.` and `..` from the path of a target (RFC 3986 §5.2.4).
 fn without_dots(target: &str) -> String {
     let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
     let mut kept: Vec<&str> = Vec::new();

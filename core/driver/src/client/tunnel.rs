@@ -1,33 +1,22 @@
 //! Connects to a server through a proxy, on a stream to the proxy.
 
 use std::future::poll_fn;
-use std::io;
 
 use crate::client::proxy::{Proxy, ProxyKind};
+use crate::error::ConnectFault;
 use crate::event_loop::{Attempt, Endpoint, EventLoop};
-use crate::io::ByteStream;
-use crate::io::Clock;
-use tidegate_core::handshake::proxy::{
-    HttpConnectSteps, ProxyError, ProxyRequestError, ProxySteps, Socks5Steps,
-};
+use crate::io::{ByteStream, Clock};
+use tidegate_core::handshake::proxy::{HttpConnectSteps, ProxyError, ProxySteps, Socks5Steps};
 use tidegate_core::handshake::{Handshake, Limits, Steps};
 
-/// Why the proxy does not connect.
-#[derive(Debug)]
-pub(crate) enum TunnelFault {
-    Request(ProxyRequestError),
-    Proxy(ProxyError),
-    Io(io::Error),
-}
-
 /// Asks the proxy for a connection to this host and port. The stream then leads there.
-pub(crate) async fn through<S: ByteStream, C: Clock>(
+pub(crate) async fn open_tunnel<S: ByteStream, C: Clock>(
     stream: S,
     clock: C,
     proxy: &Proxy,
     target: (&str, u16),
     limits: &Limits,
-) -> Result<(S, C), TunnelFault> {
+) -> Result<(S, C), ConnectFault> {
     match proxy.kind() {
         ProxyKind::Http => {
             open::<S, C, HttpConnectSteps>(stream, clock, proxy, target, limits).await
@@ -42,9 +31,9 @@ async fn open<S: ByteStream, C: Clock, P: ProxySteps>(
     proxy: &Proxy,
     (host, port): (&str, u16),
     limits: &Limits,
-) -> Result<(S, C), TunnelFault> {
+) -> Result<(S, C), ConnectFault> {
     let machine = Handshake::<P>::new(clock.now(), host, port, proxy.credentials(), limits)
-        .map_err(TunnelFault::Request)?;
+        .map_err(ConnectFault::ProxyRequest)?;
     let mut tunnel = Tunnel { endpoint: Endpoint::new(stream, clock), machine };
     poll_fn(|cx| {
         tunnel.poll_until(cx, |tunnel| {
@@ -63,13 +52,13 @@ async fn open<S: ByteStream, C: Clock, P: ProxySteps>(
     match (endpoint.stream, machine.failure().copied()) {
         // In TLS and in HTTP the client speaks first, so the server cannot have sent these bytes.
         (Some(_), None) if !machine.rest().is_empty() => {
-            Err(TunnelFault::Proxy(ProxyError::EarlyData))
+            Err(ConnectFault::Proxy(ProxyError::EarlyData))
         }
         (Some(stream), None) => Ok((stream, endpoint.clock)),
-        (_, Some(error)) if error != ProxyError::EndOfStream => Err(TunnelFault::Proxy(error)),
+        (_, Some(error)) if error != ProxyError::EndOfStream => Err(ConnectFault::Proxy(error)),
         _ => Err(match endpoint.fault {
-            Some(fault) => TunnelFault::Io(fault),
-            None => TunnelFault::Proxy(ProxyError::EndOfStream),
+            Some(fault) => ConnectFault::Io(fault),
+            None => ConnectFault::Proxy(ProxyError::EndOfStream),
         }),
     }
 }

@@ -1,20 +1,20 @@
-//! Addresses: `ws://user:password@host:port/path?query`, and nothing that could mean two things.
+//! Parses addresses such as `ws://user:password@host:port/path?query`, and refuses ambiguous ones.
 
 use std::fmt;
 
 use crate::client::host::{Host, is_unreserved, percent_decode};
-use crate::error::url::UrlError;
+use crate::error::UrlError;
 use tidegate_core::handshake::BasicCredentials;
 
-/// Where to connect to, and what to ask for there (RFC 6455 §3).
+/// The address of a WebSocket (RFC 6455 §3).
 ///
-/// `http://` and `https://` are taken as `ws://` and `wss://`, as browsers do. A host that ends in a
-/// number and is not an IPv4 address in four decimal parts (`127.1`, `0x7f.1`, `2130706433`) is
-/// refused: what is a name to one parser is an address to another.
+/// `http://` and `https://` mean `ws://` and `wss://`, as in browsers. A host that ends in a number
+/// must be an IPv4 address of four decimal parts: `127.1`, `0x7f.1` and `2130706433` are refused,
+/// because some parsers read them as names and others as addresses.
 ///
-/// A user name and a password are percent-decoded and sent as `Authorization: Basic`. They are in
-/// neither `Debug` nor `Display`, which end up in logs; nor is the query in `Debug`, which often has
-/// a token in it.
+/// A user name and a password are percent-decoded and sent as `Authorization: Basic`. Neither `Debug`
+/// nor `Display` shows them, since both end up in logs. `Debug` also hides the query, which often
+/// contains a secret token.
 ///
 /// ```
 /// use tidegate_driver::Url;
@@ -38,7 +38,7 @@ pub struct Url {
 }
 
 impl Url {
-    /// Whether it is `wss://` (or `https://`): TLS below.
+    /// Whether the scheme is `wss://` or `https://`, which means TLS.
     pub const fn is_secure(&self) -> bool {
         self.is_secure
     }
@@ -53,8 +53,8 @@ impl Url {
         self.host.name()
     }
 
-    /// The zone of an IPv6 address, decoded: which of this machine's links it is on, by the name of
-    /// an interface or by a number (RFC 6874). It is not sent to anybody.
+    /// The zone of an IPv6 address, decoded: the name or the number of the network interface
+    /// (RFC 6874). It is used on this machine only and never sent.
     pub fn zone(&self) -> Option<&str> {
         self.host.zone()
     }
@@ -63,12 +63,12 @@ impl Url {
         &self.host
     }
 
-    /// The port; 80 if the address has none, 443 of `wss://`.
+    /// The port. If the address has none: 80, or 443 for `wss://`.
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// What stands in the `Host` header: the host, and the port if it is not the default one.
+    /// The value of the `Host` header: the host, and the port if it is not the default one.
     pub fn authority(&self) -> &str {
         &self.authority
     }
@@ -78,19 +78,19 @@ impl Url {
         &self.target
     }
 
-    /// Without the user name and the password.
+    /// Removes the user name and the password.
     pub(crate) fn without_credentials(mut self) -> Self {
         self.credentials = None;
         self
     }
 
-    /// With the user name and the password of another address.
+    /// Takes over the user name and the password of another address.
     pub(crate) fn with_credentials_of(mut self, other: &Self) -> Self {
         self.credentials.clone_from(&other.credentials);
         self
     }
 
-    /// The scheme, the host with its zone, and the port: what a path can be put after.
+    /// The scheme, the host with its zone, and the port: the address without its path.
     pub(crate) fn origin(&self) -> String {
         let (scheme, default) = if self.is_secure { ("wss", 443) } else { ("ws", 80) };
         match self.port == default {
@@ -99,8 +99,8 @@ impl Url {
         }
     }
 
-    /// Whether both are of one server: what credentials are meant for. Another port or scheme is
-    /// another server.
+    /// Whether both addresses belong to the same server, so that credentials for one may be sent to
+    /// the other. Another port or scheme is another server.
     pub(crate) fn has_origin_of(&self, other: &Self) -> bool {
         self.is_secure == other.is_secure
             && self.port == other.port
@@ -114,7 +114,7 @@ impl std::str::FromStr for Url {
     fn from_str(url: &str) -> Result<Self, UrlError> {
         let (scheme, rest) = url.split_once("://").ok_or(UrlError::Scheme)?;
         let is_secure = match scheme.to_ascii_lowercase().as_str() {
-            // The URL standard's WebSocket takes those of HTTP as well.
+            // The WebSocket constructor of browsers accepts the schemes of HTTP as well.
             "ws" | "http" => false,
             "wss" | "https" => true,
             _ => return Err(UrlError::Scheme),
@@ -149,11 +149,12 @@ impl std::str::FromStr for Url {
     }
 }
 
+/// The first byte that is not visible ASCII.
 fn not_graphic(text: &str) -> Option<u8> {
     text.bytes().find(|byte| !byte.is_ascii_graphic())
 }
 
-/// Without the user name, the password and the query.
+/// Leaves out the user name, the password and the query.
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (path, query) = match self.target.split_once('?') {
@@ -164,15 +165,15 @@ impl fmt::Debug for Url {
     }
 }
 
-/// Without the user name and the password.
+/// Leaves out the user name and the password.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.origin(), self.target)
     }
 }
 
-/// Takes `user:password@` off an authority. "The user information [...] is followed by a
-/// commercial at-sign" (RFC 3986 §3.2.1), which neither it nor the host has; nor a backslash, at
+/// Splits an authority into `user:password` and the rest. "The user information [...] is followed by
+/// a commercial at-sign" (RFC 3986 §3.2.1). Neither part may contain another one, nor a backslash, at
 /// which other parsers end the host.
 pub(crate) fn split_credentials(
     authority: &str,
@@ -188,7 +189,8 @@ pub(crate) fn split_credentials(
     Ok((Some(credentials), rest))
 }
 
-/// The host, in brackets if it is in brackets, and the port, which may be empty.
+/// Splits an authority into the host, with its brackets if it has any, and the port, which may be
+/// empty.
 pub(crate) fn split_host(authority: &str) -> Result<(&str, &str), UrlError> {
     let end = match authority.strip_prefix('[') {
         Some(rest) => rest.find(']').ok_or(UrlError::Host)? + 2,
@@ -203,7 +205,7 @@ pub(crate) fn split_host(authority: &str) -> Result<(&str, &str), UrlError> {
 }
 
 pub(crate) fn parse_port(port: &str) -> Option<u16> {
-    // `parse` alone would take a sign.
+    // `parse` alone would accept a sign.
     let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
     port.parse().ok().filter(|port| is_number && *port != 0)
 }

@@ -1,17 +1,15 @@
-//! Why a client could not connect: at which stage, to whom, and what it was.
+//! The error of a client that could not connect: which step failed, with which peer, and why.
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use crate::client::environment::EnvironmentError;
-use crate::client::happy_eyeballs::Failures;
-use crate::client::redirect::RedirectError;
-use crate::client::tunnel::TunnelFault;
+use crate::error::environment::EnvironmentError;
+use crate::error::redirect::RedirectError;
 use tidegate_core::handshake::proxy::{ProxyError, ProxyRequestError};
 
-/// Why a client could not connect. What the server says in the opening handshake is
-/// [`Error::Handshake`](crate::Error::Handshake) instead.
+/// Why a client could not connect. If the server's answer to the opening handshake is the reason, the
+/// error is [`Error::Handshake`](crate::Error::Handshake) instead.
 #[derive(Debug)]
 pub struct ConnectError {
     stage: Stage,
@@ -26,18 +24,23 @@ impl ConnectError {
         Self { stage, peer, fault, attempts: Vec::new(), untried: 0 }
     }
 
-    pub(crate) fn with_attempts(mut self, failures: Failures) -> Self {
-        self.attempts = failures.attempts;
-        self.untried = failures.untried;
+    /// Adds the addresses that failed, and how many were not tried.
+    pub(crate) fn with_attempts(
+        mut self,
+        attempts: Vec<(SocketAddr, io::Error)>,
+        untried: usize,
+    ) -> Self {
+        self.attempts = attempts;
+        self.untried = untried;
         self
     }
 
-    /// How far it had come.
+    /// The step that failed.
     pub fn stage(&self) -> Stage {
         self.stage
     }
 
-    /// Whom it was about: the server, or the proxy while there was only that.
+    /// The peer: the server, or the proxy if that step was about the proxy.
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
@@ -47,20 +50,20 @@ impl ConnectError {
         &self.fault
     }
 
-    /// Each address that was tried and could not be connected to, and why not, in the order in which
-    /// they failed: 32 at most.
+    /// The addresses that were tried, each with its error, in the order in which they failed. There
+    /// are 32 at most.
     pub fn attempts(&self) -> &[(SocketAddr, io::Error)] {
         &self.attempts
     }
 
-    /// How many more addresses the name has, which were not tried: beyond the 32, or when time was
-    /// up.
+    /// How many more addresses the name has. They were not tried because there are more than 32, or
+    /// because the time was up.
     pub fn untried(&self) -> usize {
         self.untried
     }
 
-    /// What to tell of the addresses that failed. A machine without IPv6, or without a route, says
-    /// less about the server than a refusal does.
+    /// The error of the most informative attempt. "No route" or "no IPv6" says something about this
+    /// machine, "connection refused" says something about the server.
     fn telling_attempt(&self) -> Option<&io::Error> {
         use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable};
         let is_ours = |error: &io::Error| {
@@ -70,7 +73,7 @@ impl ConnectError {
         errors().find(|error| !is_ours(error)).or_else(|| errors().next())
     }
 
-    /// What comes from elsewhere.
+    /// The error of the system or of the TLS library, if there is one.
     fn foreign(&self) -> Option<&io::Error> {
         match &self.fault {
             ConnectFault::Resolve(error) | ConnectFault::Tls(error) | ConnectFault::Io(error) => {
@@ -86,7 +89,8 @@ impl ConnectError {
         }
     }
 
-    /// The addresses, those that failed as the source says without a reason of their own.
+    /// Writes the addresses. The reason is left out for an address that failed with the same error
+    /// as the source, which stands in the chain anyway.
     fn write_attempts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let told = self.foreign().map(ToString::to_string);
         for (at, (address, error)) in self.attempts.iter().take(MAX_SHOWN).enumerate() {
@@ -134,20 +138,20 @@ impl std::error::Error for ConnectError {
     }
 }
 
-/// Enough to see a pattern, and short enough for a line of a log.
+/// How many addresses are shown: enough to see a pattern, few enough for one line of a log.
 const MAX_SHOWN: usize = 8;
 
-/// What a client does until its connection is open, in this order.
+/// The steps of a client until its connection is open, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Stage {
-    /// Looking up the name.
+    /// Looking up the addresses of the host name.
     Resolve,
-    /// Connecting to the addresses.
+    /// Connecting to one of the addresses.
     Connect,
-    /// Asking a proxy for a way.
+    /// Asking a proxy to connect to the server.
     Proxy,
-    /// TLS.
+    /// The TLS handshake.
     Tls,
     /// The opening handshake.
     Handshake,
@@ -165,13 +169,14 @@ impl fmt::Display for Stage {
     }
 }
 
-/// Whom a client was talking to.
+/// The other side: a server or a proxy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Peer {
     /// The host and the port.
     pub host: String,
-    /// The address behind it, if it had come so far; of the proxy, if there is one between.
+    /// The address that the client connected to, if it got that far. With a proxy it is the
+    /// proxy's.
     pub address: Option<SocketAddr>,
 }
 
@@ -199,30 +204,30 @@ impl fmt::Display for Peer {
     }
 }
 
-/// What went wrong.
+/// Why a step failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectFault {
-    /// The name cannot be looked up.
+    /// Looking up the name failed.
     Resolve(io::Error),
     /// The name has no address.
     NoAddress,
     /// No address could be connected to: [`ConnectError::attempts`] says why.
     Unreachable,
-    /// The environment names a proxy by something that is no address of one, or lists what is
-    /// reached without in a way that cannot be understood.
+    /// A variable of the environment is not the address of a proxy, or `no_proxy` has an entry that
+    /// cannot be parsed.
     ProxyEnvironment(EnvironmentError),
     /// The proxy cannot be asked for this host, or with these credentials.
     ProxyRequest(ProxyRequestError),
-    /// The proxy gives no way to the server.
+    /// The proxy did not connect to the server.
     Proxy(ProxyError),
-    /// TLS failed, or its certificate did: the reason is the error within.
+    /// The TLS handshake failed, for example because of the certificate: see the error inside.
     Tls(io::Error),
     /// The transport failed.
     Io(io::Error),
-    /// It took longer than the `timeout` of the options.
+    /// Connecting took longer than the `timeout` of the options.
     TimedOut,
-    /// The server sent us elsewhere, where we do not go.
+    /// The server answered with a redirect that is not followed.
     Redirect(RedirectError),
 }
 
@@ -237,16 +242,6 @@ impl fmt::Display for ConnectFault {
             Self::Proxy(error) => error.fmt(f),
             Self::TimedOut => f.write_str("it took longer than the timeout of the options"),
             Self::Redirect(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<TunnelFault> for ConnectFault {
-    fn from(fault: TunnelFault) -> Self {
-        match fault {
-            TunnelFault::Request(error) => Self::ProxyRequest(error),
-            TunnelFault::Proxy(error) => Self::Proxy(error),
-            TunnelFault::Io(error) => Self::Io(error),
         }
     }
 }

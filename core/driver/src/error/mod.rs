@@ -1,11 +1,16 @@
-//! What can go wrong in the driver, sorted by who is to blame.
+//! All errors of the driver. They say who is to blame: the peer, the caller or the transport.
 
-pub(crate) mod connect;
+mod connect;
+mod environment;
 mod io_copy;
-pub(crate) mod url;
+mod redirect;
+mod temporary;
+mod url;
 
 pub use self::connect::{ConnectError, ConnectFault, Peer, Stage};
+pub use self::environment::EnvironmentError;
 pub(crate) use self::io_copy::copy;
+pub use self::redirect::RedirectError;
 pub use self::url::UrlError;
 
 use std::fmt;
@@ -14,50 +19,51 @@ use std::io;
 use tidegate_core::handshake::{AcceptError, HandshakeError, RequestError, Response};
 use tidegate_core::{ChunkError, Closed, ConfigError, ControlError, SendError};
 
-/// Why a call failed. The text says all that is known here; what the system said, or TLS, is the
-/// [`source`](std::error::Error::source): print the chain.
+/// Why a call failed. The text says everything that the driver knows. What the system or the TLS
+/// library said is the [`source`](std::error::Error::source): print the whole chain.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The transport failed. What had arrived before was handed over first.
+    /// The transport failed. Everything that had arrived before was delivered first.
     Io(io::Error),
-    /// The connection ended without a clean closing handshake, or it is over and something was to
-    /// be sent on it. Says who ended it and why.
+    /// The connection is over: it ended without a clean closing handshake, or the call would have
+    /// sent something after the end. Says who ended it and why.
     Closed(Closed),
-    /// Something was to be sent, but the closing handshake has begun.
+    /// The call would have sent something, but the closing handshake has begun.
     Closing,
-    /// A message was to be sent, but one in chunks is not finished.
+    /// The call would have sent a message, but a message in chunks is unfinished.
     Unfinished,
     /// There is no room for the message yet: a sink got it before its `poll_ready` was ready, or it
     /// is what `try_send` gave back.
     NotReady,
-    /// The chunk does not continue the message that it is a part of.
+    /// The chunk does not continue its message.
     Chunk(ChunkError),
-    /// A ping, pong or close that must not be sent.
+    /// A ping, a pong or a Close that must not be sent.
     Control(ControlError),
-    /// The address is not one that can be connected to.
+    /// The address is not one to connect to.
     Url(UrlError),
-    /// A setting of the options, or of the waits between attempts, cannot be used.
+    /// A value of the options or of the backoff is not allowed.
     Config(ConfigError),
-    /// A client could not connect: says at which stage, to whom, and what went wrong.
+    /// A client could not connect. Says which step failed, with which peer, and why.
     Connect(Box<ConnectError>),
-    /// TLS with a client failed, before it could ask for anything.
+    /// The TLS handshake with a client failed, before the client could send a request.
     Tls(io::Error),
-    /// The request cannot be made.
+    /// The request cannot be built.
     Request(RequestError),
-    /// The answer to a request cannot be given. The client was told that something went wrong.
+    /// The application's answer to a request cannot be sent. The client received an error status.
     Accept(AcceptError),
     /// The opening handshake failed.
+    #[non_exhaustive]
     Handshake {
-        /// Why.
+        /// Why it failed.
         error: HandshakeError,
-        /// The server's answer, if it gave one: its status, its headers and the beginning of its
-        /// body.
+        /// The response of the server, if it sent one: its status, its headers and the beginning of
+        /// its body.
         response: Option<Box<Response>>,
-        /// The server, if the client knows it.
+        /// The server, if a [`Client`](crate::Client) connected to it.
         peer: Option<Box<Peer>>,
     },
-    /// The operating system gave no random bytes for the masking keys.
+    /// The operating system returned no random bytes for the masking keys.
     Entropy(EntropyError),
 }
 
@@ -88,9 +94,9 @@ impl fmt::Display for Error {
     }
 }
 
-/// What is known here is in the text, all of it. A source is what comes from elsewhere: an
-/// [`io::Error`], and what is within it. So a chain that is printed says each thing once, and the
-/// kind of a transport's fault is found by following it.
+/// The errors of this workspace are part of the text already, so only foreign errors are sources: an
+/// [`io::Error`] and its own sources. A printed chain says everything once, and following it leads
+/// to the kind of a transport error.
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
@@ -104,7 +110,7 @@ impl std::error::Error for Error {
             Self::Accept(error) => error.source(),
             Self::Handshake { error, .. } => error.source(),
             Self::Entropy(error) => error.source(),
-            // How it ended is part of what is displayed: what is behind that is next.
+            // `closed` itself is part of the text, so the next error is its source.
             Self::Closed(closed) => closed.source(),
             Self::Closing | Self::Unfinished | Self::NotReady => None,
         }
@@ -130,7 +136,7 @@ impl From<ControlError> for Error {
     }
 }
 
-/// The operating system gave no random bytes. What it said instead is the source.
+/// The operating system returned no random bytes. Its own error is the source.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct EntropyError(getrandom::Error);
 
@@ -176,6 +182,13 @@ impl From<ConfigError> for Error {
     }
 }
 
+/// For code that runs the handshake of `tidegate-core` itself: no response and no peer.
+impl From<HandshakeError> for Error {
+    fn from(error: HandshakeError) -> Self {
+        Self::Handshake { error, response: None, peer: None }
+    }
+}
+
 impl From<RequestError> for Error {
     fn from(error: RequestError) -> Self {
         Self::Request(error)
@@ -188,7 +201,7 @@ impl From<ConnectError> for Error {
     }
 }
 
-/// Lets `?` carry it out of functions that speak `std::io`.
+/// Lets `?` convert it in functions that return `std::io::Result`.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         if let Error::Io(error) = error { error } else { Self::other(error) }

@@ -1,4 +1,4 @@
-//! Why an address cannot be connected to.
+//! The error for an address, of a server or of a proxy, that is not valid.
 
 use std::fmt;
 
@@ -8,36 +8,36 @@ use tidegate_core::handshake::CredentialsError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// The scheme is none of `ws`, `wss`, `http` and `https`.
+    /// The scheme is not one of `ws`, `wss`, `http` and `https`.
     Scheme,
-    /// The scheme is `wss`, and the adapter is built without TLS: its feature `rustls` is off. A TLS
-    /// stream of your own goes into `client`.
+    /// The scheme is `wss`, but the adapter's feature `rustls` is off. Pass a TLS stream of your own
+    /// to `client`.
     TlsNotBuilt,
-    /// A character that must be percent-encoded where it is: a space, a control character or one
-    /// beyond ASCII; a backslash before the query, which browsers read as a slash; in the user name
-    /// and the password, whatever RFC 3986 §3.2.1 does not allow.
+    /// There is a character that must be percent-encoded: a space, a control character or one beyond
+    /// ASCII; before the query also a backslash, which browsers read as a slash; in the user name
+    /// and the password everything that RFC 3986 §3.2.1 does not allow.
     Character {
-        /// The first such byte.
+        /// The first byte of the character.
         byte: u8,
     },
-    /// The host is missing, or neither a name nor an IP address.
+    /// The host is missing, or it is neither a name nor an IP address.
     Host,
-    /// The host is not a name, since it ends in a number, and not an IPv4 address in four decimal
-    /// parts either. Resolvers make an address of `127.1`, `0x7f.1` and `2130706433`.
+    /// The host ends in a number but is not an IPv4 address of four decimal parts, such as `127.1`,
+    /// `0x7f.1` or `2130706433`. Resolvers would read these as addresses.
     NumericHost,
-    /// The zone of an IPv6 address is empty, has characters that no zone has, or does not stand
-    /// after `%25`, as in `[fe80::1%25eth0]` (RFC 6874).
+    /// The zone of an IPv6 address is empty, has invalid characters, or does not follow `%25`, as it
+    /// does in `[fe80::1%25eth0]` (RFC 6874).
     Zone,
-    /// The host is not ASCII, and is to be written in Punycode (`xn--...`); with the feature `idna`:
-    /// it is not an international name that may be registered.
+    /// The host is not ASCII: write it in Punycode (`xn--...`). With the feature `idna`: it is not a
+    /// valid international name.
     HostNotAscii,
     /// The port is not a number from 1 to 65535.
     Port,
     /// The user name or the password is not percent-encoded UTF-8.
     UserInfo,
-    /// The user name or the password cannot be sent.
+    /// The user name or the password cannot be sent: see the error inside.
     Credentials(CredentialsError),
-    /// There is a fragment (RFC 6455 §3).
+    /// There is a fragment (`#`), which RFC 6455 §3 forbids.
     Fragment,
     /// The scheme of a proxy is neither `http` nor `socks5`.
     ProxyScheme,

@@ -26,7 +26,7 @@ pub(crate) async fn before_deadline<T>(
         if clock.now() >= deadline {
             return Poll::Ready(None);
         }
-        // The timer fired too early: poll again, which sets it again.
+        // The timer fired too early and holds no waker any more: poll it again.
         cx.waker().wake_by_ref();
         Poll::Pending
     })

@@ -1,4 +1,4 @@
-//! A client's stream: plain for `ws://`, TLS for `wss://`.
+//! The stream of a client: plain for `ws://`, with TLS for `wss://`.
 
 use std::convert::Infallible;
 use std::io::{IoSlice, Result};
@@ -6,13 +6,13 @@ use std::task::{Context, Poll};
 
 use crate::io::stream::ByteStream;
 
-/// A stream that is plain or has TLS on it, as the address said.
+/// A stream that is plain or has TLS, depending on the scheme of the address.
 #[derive(Debug)]
-#[allow(clippy::exhaustive_enums, reason = "there is no third")]
+#[allow(clippy::exhaustive_enums, reason = "there is no third kind")]
 pub enum MaybeTls<P, T> {
     /// `ws://`.
     Plain(P),
-    /// `wss://`. Boxed: it is large, and most memory counts where connections are plain.
+    /// `wss://`. Boxed, because a TLS stream is large, and it would make plain connections as large.
     Tls(Box<T>),
 }
 
@@ -46,7 +46,7 @@ impl<P: ByteStream, T: ByteStream> ByteStream for MaybeTls<P, T> {
     }
 }
 
-/// The TLS of a build without TLS: there is no such stream.
+/// The TLS stream of a build without TLS. It has no values.
 #[derive(Clone, Copy, Debug)]
 pub struct NoTls(Infallible);
 

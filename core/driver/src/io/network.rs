@@ -1,4 +1,4 @@
-//! What the driver asks of a runtime to connect: names, sockets, a clock, and perhaps TLS.
+//! What a client needs of a runtime to connect: name lookup, sockets, a clock, and perhaps TLS.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -9,47 +9,47 @@ use std::pin::Pin;
 use crate::io::clock::Clock;
 use crate::io::stream::ByteStream;
 
-/// What a runtime brings for a [`Client`](crate::Client). Adapters implement it in a few lines.
+/// The network of a runtime, for a [`Client`](crate::Client). Each adapter implements it.
 ///
-/// Its futures own what they need: they are kept, raced and dropped at any time, and dropping one
-/// gives up what it was doing.
+/// Its futures own everything they need, because a client stores them, runs several at the same time
+/// and may drop them at any time. Dropping one cancels its work.
 pub trait Network: Debug + Send + Sync + 'static {
     /// A TCP stream.
     type Stream: ByteStream + Debug + Send + 'static;
-    /// TLS on such a stream; [`NoTls`](crate::NoTls) if there is none.
+    /// A TLS stream on top of [`Stream`](Self::Stream); [`NoTls`](crate::NoTls) if there is no TLS.
     type Tls: ByteStream + Debug + Send + 'static;
     /// The clock of the runtime.
     type Clock: Clock + Debug + Send + 'static;
 
-    /// A clock that begins now, or at any earlier time.
+    /// Creates a clock that starts now, or at any earlier time.
     fn clock(&self) -> Self::Clock;
 
-    /// Looks a name up.
+    /// Looks up the addresses of a host name.
     fn resolve(&self, host: String, port: u16) -> BoxFuture<io::Result<Vec<SocketAddr>>>;
 
-    /// Connects to one address.
-    fn dial(
+    /// Opens a TCP connection to one address.
+    fn connect(
         &self,
         address: SocketAddr,
         options: SocketOptions,
     ) -> BoxFuture<io::Result<Self::Stream>>;
 
-    /// Whether [`secure`](Self::secure) can work: whether `wss://` is accepted.
+    /// Whether [`secure`](Self::secure) is implemented. If not, the client refuses `wss://`.
     fn has_tls(&self) -> bool;
 
-    /// Puts TLS on a stream to this host, a name or an IP address without brackets. What fails, the
-    /// certificate for example, is the error.
+    /// Makes the TLS handshake on a stream to this host, which is a name or an IP address without
+    /// brackets. The error is the reason why it failed, such as the certificate.
     fn secure(&self, stream: Self::Stream, host: &str) -> BoxFuture<io::Result<Self::Tls>>;
 }
 
-/// A future that owns what it needs and may go to another thread.
+/// A boxed future that borrows nothing and may move to another thread.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// How a socket is set up.
+/// The settings of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocketOptions {
-    /// Whether small writes go out at once (`TCP_NODELAY`). Default: yes.
+    /// Whether small writes are sent at once (`TCP_NODELAY`). Default: yes.
     pub nodelay: bool,
     /// The local address to connect from. Default: the system chooses.
     pub bind: Option<IpAddr>,
@@ -57,7 +57,8 @@ pub struct SocketOptions {
 
 impl Default for SocketOptions {
     fn default() -> Self {
-        // Messages go out when they are sent; who has many small ones feeds and flushes.
+        // A message is on its way when `send` returns. For many small ones there are `feed` and
+        // `flush`.
         Self { nodelay: true, bind: None }
     }
 }

@@ -1,4 +1,4 @@
-//! One read buffer for all connections of a thread.
+//! The read buffer that all connections of a thread share.
 
 use std::cell::Cell;
 
@@ -9,12 +9,12 @@ thread_local! {
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Lends so many bytes of the thread's buffer, [`READ_SIZE`] or a few times that. What is longer
-/// than before is zeroed once, and stays.
+/// Calls `read` with `size` bytes of the thread's buffer: [`READ_SIZE`] or a few times that. A buffer
+/// that is too short is extended with zeros, and keeps its new length.
 ///
-/// It is taken out while it is lent: a stream that runs a connection of its own inside its
-/// `poll_read` (a tunnel in a tunnel) gets another one. A thread that is being torn down has none
-/// left, and gets one that is not kept.
+/// The buffer is taken out of the thread-local variable meanwhile. So a stream that runs another
+/// connection inside its `poll_read` (WebSocket over WebSocket) gets a new buffer. While a thread is
+/// torn down the variable is gone, and the call gets a buffer that is not kept.
 pub(crate) fn with_read_buffer<T>(size: usize, read: impl FnOnce(&mut [u8]) -> T) -> T {
     let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
     if buffer.len() < size {
@@ -23,7 +23,7 @@ pub(crate) fn with_read_buffer<T>(size: usize, read: impl FnOnce(&mut [u8]) -> T
         buffer.resize(size, 0);
     }
     let result = read(buffer.get_mut(..size).unwrap_or_default());
-    // An error means that the thread ends: the buffer goes with it.
+    // An error means that the thread is ending, and the buffer with it.
     let _ = BUFFER.try_with(|kept| kept.set(buffer));
     result
 }

@@ -1,7 +1,8 @@
-//! What the adapters share of TLS by rustls: settings, names, and what goes without saying.
+//! TLS by rustls, as all adapters use it: default settings, handshakes with a time limit, and errors
+//! for a peer that does not speak TLS.
 //!
-//! The cryptography is `ring`'s, named explicitly: a process in which several providers are built,
-//! or none is installed, does not panic.
+//! The cryptography provider is named explicitly (`ring`). rustls would panic if several providers
+//! were compiled in and none was installed.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -12,19 +13,21 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, InvalidMessage};
 
 use crate::error::Error;
-use crate::io::Clock;
+use crate::io::clock::Clock;
 use crate::io::deadline::before_deadline;
 use tidegate_core::Role;
 use tidegate_core::handshake::Limits;
 
-/// The settings of clients that were given none, made once: sessions are resumed across them.
+/// The default settings of clients. They are created once and shared, so that TLS sessions can be
+/// resumed.
 ///
-/// The roots are the platform's with the feature `rustls-platform-verifier`, and otherwise Mozilla's
-/// with `rustls-webpki-roots`.
+/// Root certificates are the platform's with the feature `rustls-platform-verifier`, and otherwise
+/// Mozilla's with the feature `rustls-webpki-roots`.
 ///
 /// # Errors
 ///
-/// [`NoRoots`] within: neither feature is on. What the platform's verifier says.
+/// [`NoRoots`], inside of the `io::Error`, if neither feature is on; or an error of the platform's
+/// verifier.
 pub fn client_config() -> io::Result<Arc<ClientConfig>> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     if let Some(config) = CONFIG.get() {
@@ -58,8 +61,8 @@ fn default_config() -> io::Result<ClientConfig> {
     Err(io::Error::other(NoRoots))
 }
 
-/// These settings, with the protocol `http/1.1` (RFC 7301) if they name none: a server that speaks
-/// HTTP/2 as well would be free to choose it.
+/// Adds the protocol `http/1.1` (ALPN, RFC 7301) to client settings that name no protocol. Otherwise a
+/// server that also speaks HTTP/2 could choose that.
 pub fn with_http1(config: Arc<ClientConfig>) -> Arc<ClientConfig> {
     if !config.alpn_protocols.is_empty() {
         return config;
@@ -69,7 +72,7 @@ pub fn with_http1(config: Arc<ClientConfig>) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// These settings of a server, with the protocol `http/1.1` if they name none.
+/// Adds the protocol `http/1.1` (ALPN) to server settings that name no protocol.
 pub fn server_with_http1(config: Arc<rustls::ServerConfig>) -> Arc<rustls::ServerConfig> {
     if !config.alpn_protocols.is_empty() {
         return config;
@@ -79,39 +82,40 @@ pub fn server_with_http1(config: Arc<rustls::ServerConfig>) -> Arc<rustls::Serve
     Arc::new(config)
 }
 
-/// The name that a certificate must be for: a name or an IP address without brackets.
+/// Converts a host, a name or an IP address without brackets, into the name that the certificate must
+/// have.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::InvalidInput`]: no certificate can be for it.
+/// [`ErrorKind::InvalidInput`]: no certificate can have this name.
 pub fn server_name(host: &str) -> io::Result<ServerName<'static>> {
     let invalid = |error| io::Error::new(ErrorKind::InvalidInput, error);
     ServerName::try_from(String::from(host)).map_err(invalid)
 }
 
-/// Waits for TLS with a server. What a server says that speaks something else is told as such.
+/// Waits for the TLS handshake with a server.
 ///
 /// # Errors
 ///
-/// Why it failed; [`NotTls`] within, if the server does not speak TLS.
+/// The reason of the failure: [`NotTls`], inside of the `io::Error`, if the server does not speak TLS.
 ///
 /// # Cancel safety
 ///
-/// Cancelled, the stream is closed.
+/// If the future is dropped, the stream is closed.
 pub async fn connect<S>(connecting: impl Future<Output = io::Result<S>>) -> io::Result<S> {
-    connecting.await.map_err(|error| NotTls::told(error, Role::Server))
+    connecting.await.map_err(|error| NotTls::explain(error, Role::Server))
 }
 
-/// Waits for TLS with a client, as long as [`Limits::timeout`] allows.
+/// Waits for the TLS handshake with a client, for at most [`Limits::timeout`].
 ///
 /// # Errors
 ///
-/// [`Error::Tls`]: why it failed, with [`NotTls`] within if the client does not speak TLS;
-/// [`ErrorKind::TimedOut`].
+/// [`Error::Tls`] with the reason: [`NotTls`] if the client does not speak TLS,
+/// [`ErrorKind::TimedOut`], or another error of rustls.
 ///
 /// # Cancel safety
 ///
-/// Cancelled, the stream is closed.
+/// If the future is dropped, the stream is closed.
 pub async fn accept<S>(
     clock: &mut impl Clock,
     limits: &Limits,
@@ -119,13 +123,15 @@ pub async fn accept<S>(
 ) -> Result<S, Error> {
     let deadline = limits.timeout().map(|timeout| clock.now() + timeout);
     match before_deadline(clock, deadline, accepting).await {
-        Some(accepted) => accepted.map_err(|error| Error::Tls(NotTls::told(error, Role::Client))),
+        Some(accepted) => {
+            accepted.map_err(|error| Error::Tls(NotTls::explain(error, Role::Client)))
+        }
         None => Err(Error::Tls(ErrorKind::TimedOut.into())),
     }
 }
 
-/// The peer does not speak TLS where it should: as a rule it speaks plain HTTP. What rustls says of
-/// what came is the source.
+/// The peer does not speak TLS, although it should; usually it speaks plain HTTP. The source is the
+/// error of rustls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NotTls {
     peer: Role,
@@ -133,14 +139,14 @@ pub struct NotTls {
 }
 
 impl NotTls {
-    /// Which side the peer is.
+    /// The role of the peer.
     pub fn peer(&self) -> Role {
         self.peer
     }
 
-    /// The error in its place, if that is what it means: rustls looks at the kind of the first
-    /// record before anything else.
-    fn told(error: io::Error, peer: Role) -> io::Error {
+    /// Replaces an error of rustls that means "not TLS". rustls checks the type of the first record
+    /// before anything else, so anything that is not TLS fails with `InvalidContentType`.
+    fn explain(error: io::Error, peer: Role) -> io::Error {
         let source = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         match source {
             Some(source @ rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
@@ -170,7 +176,7 @@ impl std::error::Error for NotTls {
     }
 }
 
-/// There are no roots to check certificates by.
+/// There are no root certificates to verify a server's certificate with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NoRoots;

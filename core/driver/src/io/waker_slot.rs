@@ -1,13 +1,13 @@
-//! Leaving a waker under a lock, so that nothing of the application runs while it is held.
+//! Registers wakers under a lock, without running foreign code while the lock is held.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
-/// Locks the state, leaves the waker of `cx` in its slot, and looks at it.
+/// Locks the state, stores the waker of `cx` in `slot`, and calls `look` on the state.
 ///
-/// Cloning and dropping a waker runs code of the executor, which may want the same lock: it is
-/// cloned before the lock is taken, and only if another one is there; that one is dropped after it
-/// is released.
+/// Cloning and dropping a waker run code of the executor, which may need the same lock. So the waker
+/// is cloned before the lock is taken, and only if the slot has another one. The old waker is dropped
+/// after the lock is released.
 pub(crate) fn look_and_leave<T, R>(
     state: &Mutex<T>,
     cx: &Context<'_>,
@@ -30,7 +30,8 @@ pub(crate) fn look_and_leave<T, R>(
     seen
 }
 
-/// Nothing that can panic runs under these locks but what the state's owner does itself.
+/// Locks `state`, also after a panic: only the owner's own code runs under these locks, and it leaves
+/// the state consistent.
 pub(crate) fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,9 +8,7 @@ use tidegate_core::handshake::{
     AcceptError, CredentialsError, HandshakeError, HeaderError, RequestError,
 };
 use tidegate_core::{ChunkError, ConfigError, ControlError, MessageKind};
-use tidegate_driver::{
-    ConnectFault, Error, Peer, Proxy, RedirectError, Remote, Stage, Url, UrlError,
-};
+use tidegate_driver::{ConnectFault, Error, Proxy, RedirectError, Remote, Stage, Url, UrlError};
 
 use crate::mock::{Count, Net, Read, poll, ready};
 
@@ -39,8 +37,6 @@ fn says_each_thing_once(error: &(dyn std::error::Error + 'static)) {
 fn an_error_shows_its_own_cause_and_has_its_source() {
     let chunk =
         tidegate_core::Chunk { kind: MessageKind::Text, payload: b"\xFF"[..].into(), last: true };
-    let peer: Option<Box<Peer>> = None;
-    let handshake = |error| Error::Handshake { error, response: None, peer: peer.clone() };
     for (error, words) in [
         (Error::Chunk(ChunkError::InvalidUtf8(chunk)), "text"),
         (Error::Control(ControlError::PayloadTooLong { length: 126 }), "126"),
@@ -51,7 +47,7 @@ fn an_error_shows_its_own_cause_and_has_its_source() {
         (Error::Request(RequestError::Header(HeaderError::Reserved)), "handshake itself"),
         (Error::Accept(AcceptError::Status { status: 200 }), "200"),
         (Error::Accept(AcceptError::Header(HeaderError::Name)), "token"),
-        (handshake(HandshakeError::Status { status: 503 }), "503"),
+        (HandshakeError::Status { status: 503 }.into(), "503"),
     ] {
         says(&error, words);
         says_each_thing_once(&error);

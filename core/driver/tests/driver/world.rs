@@ -89,7 +89,7 @@ impl Network for World {
         Box::pin(async move { Ok(addresses) })
     }
 
-    fn dial(&self, address: SocketAddr, _: SocketOptions) -> BoxFuture<io::Result<Answer>> {
+    fn connect(&self, address: SocketAddr, _: SocketOptions) -> BoxFuture<io::Result<Answer>> {
         self.dialled.lock().unwrap().push(address);
         let mut fates = self.fates.lock().unwrap();
         let fate = match fates.len() {

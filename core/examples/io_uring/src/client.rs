@@ -10,7 +10,7 @@ use tidegate_core::{
     CloseCode, CloseFrame, Config, Connection, Event, Message, Timestamp, Transport,
 };
 
-/// Sends messages of many sizes, and closes. Gives how many came back.
+/// Sends messages of many sizes, and closes. Returns how many came back.
 pub fn talk(address: SocketAddr) -> io::Result<usize> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
@@ -20,7 +20,7 @@ pub fn talk(address: SocketAddr) -> io::Result<usize> {
     let mut buffer = vec![0; 4096];
 
     let request = ClientRequest::new(address.to_string(), "/").map_err(io::Error::other)?;
-    // A fixed seed: this client talks to itself. Others take it from the operating system.
+    // A fixed seed, since this client talks only to this program. Take yours from the system.
     let mut handshake = ClientHandshake::new(now(), request, Limits::default(), [7; 32]);
     while !handshake.is_open() {
         write(&mut stream, handshake.output())?;
@@ -55,7 +55,7 @@ pub fn talk(address: SocketAddr) -> io::Result<usize> {
     }
 }
 
-/// The next message; `None` when the connection is over.
+/// The next message, or `None` when the connection has ended.
 fn receive(
     stream: &mut TcpStream,
     connection: &mut Connection,

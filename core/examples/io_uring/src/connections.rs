@@ -1,4 +1,4 @@
-//! The loop: what the kernel has done goes to the connections, and their wishes go to the kernel.
+//! The event loop: passes completions from the kernel to the connections, and submits their operations.
 
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use tidegate_core::{Config, Connection, Event, Timestamp};
 
 use crate::ring::{Done, Ring};
 
-/// Serves until it shall stop and everyone has left.
+/// Serves until it is told to stop and all peers have left.
 pub fn serve(mut ring: Ring, listener: &TcpListener, is_over: impl Fn() -> bool) -> io::Result<()> {
     let origin = Instant::now();
     let mut clients: Vec<Option<Client>> = Vec::new();
@@ -32,7 +32,7 @@ pub fn serve(mut ring: Ring, listener: &TcpListener, is_over: impl Fn() -> bool)
                             None => clients.push(Some(client)),
                         }
                     }
-                    // A server that is deployed rests where it has no file descriptor left.
+                    // A deployed server pauses here when it has no file descriptor left.
                     ring.accept(listener.as_fd())?;
                 }
                 Done::Received(key, received) => {
@@ -47,7 +47,7 @@ pub fn serve(mut ring: Ring, listener: &TcpListener, is_over: impl Fn() -> bool)
                 }
             }
         }
-        // Everything that is done was handed in: now the time counts.
+        // Deadlines come last: all completed operations have been passed in.
         for (key, place) in clients.iter_mut().enumerate() {
             if let Some(client) = place
                 && !client.turn(now, key, &mut ring)?
@@ -62,12 +62,12 @@ pub fn serve(mut ring: Ring, listener: &TcpListener, is_over: impl Fn() -> bool)
 struct Client {
     stream: TcpStream,
     machine: Machine,
-    /// When to look at it without anything being done.
+    /// When to run the peer if nothing completes before.
     until: Option<Timestamp>,
 }
 
 enum Machine {
-    /// It receives until the request is there. A refusal is sent, and that is its end.
+    /// Receives until the request is complete. After a refusal was sent, the peer is done.
     Opening {
         handshake: Box<ServerHandshake>,
         is_receiving: bool,
@@ -89,7 +89,7 @@ impl Client {
 
     fn received(&mut self, now: Timestamp, received: io::Result<Vec<u8>>) {
         let received = match received {
-            // All buffers were in use (ENOBUFS): it is asked again.
+            // All buffers were in use (ENOBUFS): the receive is submitted again.
             Err(error) if error.raw_os_error() == Some(105) => Err(ErrorKind::WouldBlock.into()),
             received => received,
         };
@@ -122,7 +122,7 @@ impl Client {
         }
     }
 
-    /// Does what there is to do, and asks the kernel for the rest. False: it is over.
+    /// Does what is possible now, and submits the rest. Returns false when the peer is done.
     fn turn(&mut self, now: Timestamp, key: usize, ring: &mut Ring) -> io::Result<bool> {
         let is_due = self.until.is_some_and(|until| until <= now);
         if let Machine::Opening { handshake, is_receiving, is_sending } = &mut self.machine {
@@ -176,7 +176,7 @@ impl Client {
     }
 }
 
-/// An echo. There is room for one answer to each message: sending fails only if we are closing.
+/// Echoes. There is room for one answer to each message, so sending fails only while closing.
 fn application(connection: &mut Connection, event: Event) {
     match event {
         Event::Message(message) => drop(connection.send(message)),
@@ -185,5 +185,5 @@ fn application(connection: &mut Connection, event: Event) {
     }
 }
 
-/// How long the loop waits when nothing is to come: it looks whether it shall stop.
+/// How long the loop waits at most, before it checks whether it should stop.
 const TICK: Duration = Duration::from_millis(100);

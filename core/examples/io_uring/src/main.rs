@@ -1,15 +1,15 @@
-//! An echo server on io_uring with a loop of its own: no runtime, no readiness, one thread.
+//! An echo server on io_uring with its own event loop: no runtime, no readiness API, one thread.
 //!
 //! `cargo run --release --manifest-path core/examples/io_uring/Cargo.toml [address]`
 //!
-//! Without an address it talks to a client in a thread, and ends. Where the kernel refuses io_uring
-//! it says so and ends well.
+//! Without an address it serves one client, which runs in a thread, and ends. If the kernel does not
+//! allow io_uring, it prints that and exits successfully.
 //!
-//! What is special about completions: a read is a buffer that the kernel holds until something comes.
-//! Here it takes one of a few shared ones when it has something (`IOSQE_BUFFER_SELECT`), so an idle
-//! connection holds none; and while the gate is closed there is no read for the kernel to complete.
+//! With completions, the kernel normally holds a buffer for each pending read. Here the kernel takes
+//! one of a few shared buffers when data arrives (`IOSQE_BUFFER_SELECT`), so an idle connection holds
+//! none. While the gate is closed, no read is submitted.
 #![deny(unsafe_code)]
-#![allow(clippy::disallowed_methods, reason = "the core has no clock; its caller has")]
+#![allow(clippy::disallowed_methods, reason = "the core has no clock, so its caller reads one")]
 
 #[cfg(target_os = "linux")]
 mod client;
@@ -26,7 +26,7 @@ fn main() -> std::io::Result<()> {
     let ring = match ring::Ring::new() {
         Ok(ring) => ring,
         Err(error) => {
-            println!("skipped: the kernel refuses io_uring here: {error}");
+            println!("skipped: the kernel does not allow io_uring: {error}");
             return Ok(());
         }
     };
@@ -50,5 +50,5 @@ fn main() -> std::io::Result<()> {
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    println!("skipped: io_uring is Linux's");
+    println!("skipped: io_uring exists only on Linux");
 }

@@ -1,4 +1,4 @@
-//! The ring: reads into shared buffers, writes from owned ones, accepts. The only unsafe code.
+//! The ring: accepts, reads into shared buffers, writes from owned ones. Contains all unsafe code.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -11,27 +11,27 @@ use io_uring::types::{Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 use tidegate_core::READ_SIZE;
 
-/// A ring and the memory that the kernel reads and writes.
+/// A ring, and the memory that the kernel reads and writes.
 pub struct Ring {
     ring: IoUring,
-    /// Where the kernel writes what it reads. It lives as long as the process: reads may be under way
-    /// when the ring goes.
+    /// The buffers for reads. They live as long as the process, because reads may still be pending
+    /// when the ring is dropped.
     pool: *mut u8,
-    /// What is being sent, by its key. It stays until the kernel is done with it.
+    /// The data being sent, by key. It stays here until the kernel has finished with it.
     sends: Vec<Option<Bytes>>,
 }
 
-/// What the kernel has done, for the operation of a key.
+/// A completed operation of a key.
 pub enum Done {
     Accepted(io::Result<OwnedFd>),
-    /// These bytes came; none at the end of the stream.
+    /// These bytes were received; none means the end of the stream.
     Received(usize, io::Result<Vec<u8>>),
-    /// So many bytes were taken.
+    /// This many bytes were sent.
     Sent(usize, io::Result<usize>),
 }
 
 impl Ring {
-    /// A ring, if the kernel allows it.
+    /// Creates a ring, if the kernel allows it.
     pub fn new() -> io::Result<Self> {
         let ring = IoUring::new(ENTRIES)?;
         let pool = Box::leak(vec![0; BUFFERS * READ_SIZE].into_boxed_slice()).as_mut_ptr();
@@ -48,7 +48,7 @@ impl Ring {
         self.push(accept.build().user_data(ACCEPT))
     }
 
-    /// Receives something for this key.
+    /// Submits a receive for this key.
     pub fn receive(&mut self, key: usize, stream: BorrowedFd<'_>) -> io::Result<()> {
         let receive = opcode::Recv::new(Fd(stream.as_raw_fd()), null_mut(), READ_SIZE as u32)
             .buf_group(GROUP)
@@ -57,7 +57,7 @@ impl Ring {
         self.push(receive.user_data(key as u64 * 2 + RECEIVE))
     }
 
-    /// Sends these bytes for this key, which must not be sending.
+    /// Submits a send for this key, which must have no other one pending.
     pub fn send(&mut self, key: usize, stream: BorrowedFd<'_>, bytes: Bytes) -> io::Result<()> {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let send = opcode::Send::new(Fd(stream.as_raw_fd()), bytes.as_ptr(), length)
@@ -71,7 +71,7 @@ impl Ring {
         self.push(send.user_data(key as u64 * 2 + SEND))
     }
 
-    /// Waits until something is done, or until the time is up.
+    /// Waits until an operation completes, or until the time is up.
     pub fn wait(&mut self, timeout: Duration) -> io::Result<Vec<Done>> {
         let timeout = Timespec::from(timeout);
         let arguments = SubmitArgs::new().timespec(&timeout);
@@ -91,7 +91,7 @@ impl Ring {
             match completion.user_data() {
                 PROVIDE => drop(result?),
                 ACCEPT => {
-                    // SAFETY: accept gave it to us, and to nobody else.
+                    // SAFETY: accept returned this descriptor, and nothing else owns it.
                     let own = |fd| unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
                     done.push(Done::Accepted(result.map(own)));
                 }
@@ -108,8 +108,9 @@ impl Ring {
         Ok(done)
     }
 
-    /// Copies what came out of the buffer that the kernel chose, and gives the buffer back. A copy is
-    /// what the core makes too: a server that has it decode at once spares this one.
+    /// Copies the received bytes out of the buffer that the kernel chose, and gives the buffer back.
+    /// The core copies its input too, so a server that passes the buffer to it directly avoids this
+    /// copy.
     fn received(
         &mut self,
         entry: &cqueue::Entry,
@@ -120,8 +121,8 @@ impl Ring {
         };
         assert!(buffer < BUFFERS);
         let count = result.as_ref().map_or(0, |count| *count).min(READ_SIZE);
-        // SAFETY: the buffer is one of the pool's, which is never freed; the kernel has written
-        // `count` bytes, and has given it up until it is provided again, below.
+        // SAFETY: the buffer is in the pool, which is never freed. The kernel has written `count`
+        // bytes, and does not use the buffer until it is provided again below.
         let bytes = unsafe {
             std::slice::from_raw_parts(self.pool.add(buffer * READ_SIZE), count).to_vec()
         };
@@ -130,7 +131,7 @@ impl Ring {
     }
 
     fn provide(&mut self, buffer: usize) -> io::Result<()> {
-        // SAFETY: it stays within the pool.
+        // SAFETY: the offset is within the pool.
         let start = unsafe { self.pool.add(buffer * READ_SIZE) };
         let provide =
             opcode::ProvideBuffers::new(start, READ_SIZE as i32, 1, GROUP, buffer as u16).build();
@@ -138,12 +139,12 @@ impl Ring {
     }
 
     fn push(&mut self, entry: squeue::Entry) -> io::Result<()> {
-        // SAFETY: what the entry points to outlives the operation: the pool is never freed, what is
-        // sent is kept in `sends` until it is done, and forgotten if the ring goes before. A file
-        // descriptor that is closed too early fails the operation, or concerns another stream: an
-        // error, but not one of memory.
+        // SAFETY: the memory that the entry points to outlives the operation. The pool is never
+        // freed, and data to send is kept in `sends` until its send completes, and leaked if the
+        // ring is dropped before. If a file descriptor is closed too early, the operation fails or
+        // affects another stream: a bug, but not a memory error.
         while unsafe { self.ring.submission().push(&entry) }.is_err() {
-            self.ring.submit()?; // the queue was full
+            self.ring.submit()?; // the submission queue was full
         }
         Ok(())
     }
@@ -151,7 +152,7 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        // The kernel may still read them.
+        // Leaked, because the kernel may still read them.
         std::mem::forget(std::mem::take(&mut self.sends));
     }
 }
@@ -159,10 +160,10 @@ impl Drop for Ring {
 const ENTRIES: u32 = 256;
 const GROUP: u16 = 0;
 
-/// For all connections together: as many as may be read between two turns of the loop.
+/// Buffers for all connections together: the most reads between two iterations of the loop.
 const BUFFERS: usize = 16;
 
-/// The keys' operations: even and odd.
+/// The operations of a key: even numbers are receives, odd ones sends.
 const RECEIVE: u64 = 0;
 const SEND: u64 = 1;
 const ACCEPT: u64 = u64::MAX;

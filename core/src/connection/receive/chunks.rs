@@ -1,4 +1,4 @@
-//! Frames to chunks, handed over as they arrive.
+//! Hands messages over in chunks, as their payload arrives ([`Delivery::Chunks`](crate::Delivery)).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use crate::config::Config;
 use crate::connection::event::Event;
-use crate::connection::receive::assembler::{append_bytes, invalid_utf8};
-use crate::connection::receive::fragments::Sequence;
+use crate::connection::receive::assembler::append_bytes;
+use crate::connection::receive::fragments::Fragments;
+use crate::connection::receive::limits::check_inflated;
 use crate::connection::receive::queue::Inbox;
 use crate::deflate::session::Compression;
 use crate::error::ProtocolError;
@@ -16,20 +17,21 @@ use crate::frame::{FrameHeader, Payload};
 use crate::message::{Chunk, MessageKind};
 use crate::utf8::validate::Utf8;
 
-/// The message that is handed over in chunks. Holds the beginning of a character at most, and
-/// compressed input while the gate is closed: one read of it.
+/// The message that is being handed over in chunks. Keeps the first bytes of an incomplete character,
+/// and compressed input while the gate is closed: at most one read of it.
 #[derive(Debug, Default)]
 pub(crate) struct Chunker {
-    sequence: Sequence,
+    fragments: Fragments,
     utf8: Utf8,
-    /// How much of a compressed message is inflated.
+    /// How many bytes the compressed message has inflated to so far.
     inflated: usize,
-    waiting: Option<Waiting>,
+    compressed: Option<CompressedInput>,
 }
 
-/// Compressed payload, unmasked.
+/// Compressed payload, unmasked, that is not inflated yet. A few bytes can inflate to many, so it is
+/// inflated a chunk at a time, while the gate is open.
 #[derive(Debug)]
-struct Waiting {
+struct CompressedInput {
     input: Vec<u8>,
     taken: usize,
     /// Whether the message ends with it.
@@ -37,20 +39,20 @@ struct Waiting {
 }
 
 impl Chunker {
-    /// A data frame begins.
+    /// Takes the header of a data frame.
     pub(crate) fn begin(
         &mut self,
         header: &FrameHeader,
         config: &Config,
     ) -> Result<(), ProtocolError> {
-        if self.sequence.begin(header, config)? {
+        if self.fragments.begin(header, config)? {
             self.utf8 = Utf8::default();
             self.inflated = 0;
         }
         Ok(())
     }
 
-    /// Payload of that frame. Tells whether its message is complete.
+    /// Takes payload of that frame. Returns whether its message is complete.
     pub(crate) fn push(
         &mut self,
         payload: Payload<'_>,
@@ -58,63 +60,59 @@ impl Chunker {
         compression: &mut Compression,
         inbox: &mut Inbox,
     ) -> Result<bool, ProtocolError> {
-        let ends = self.sequence.ends_with(&payload);
+        let ends = self.fragments.ends_with(&payload);
         let mut bytes = Vec::with_capacity(payload.bytes.len());
         append_bytes(payload, &mut bytes);
-        if self.sequence.is_compressed() {
-            self.waiting = Some(Waiting { input: bytes, taken: 0, ends });
+        if self.fragments.is_compressed() {
+            self.compressed = Some(CompressedInput { input: bytes, taken: 0, ends });
             return self.resume(config, compression, inbox);
         }
         self.hand_over(bytes, ends, config, inbox)?;
         Ok(ends)
     }
 
-    pub(crate) const fn is_waiting(&self) -> bool {
-        self.waiting.is_some()
+    pub(crate) const fn has_compressed_input(&self) -> bool {
+        self.compressed.is_some()
     }
 
-    /// Inflates what waits, a chunk at a time, until the gate closes. Tells whether the message is
-    /// complete.
+    /// Goes on inflating kept input, a chunk at a time, until the gate closes. Returns whether the
+    /// message is complete.
     pub(crate) fn resume(
         &mut self,
         config: &Config,
         compression: &mut Compression,
         inbox: &mut Inbox,
     ) -> Result<bool, ProtocolError> {
-        let resumed = self.inflate_waiting(config, compression, inbox);
+        let resumed = self.inflate_until_gate_closes(config, compression, inbox);
         if resumed.is_err() {
-            // Nothing behind a fault is ever handed over: it must not keep the end waiting.
-            self.waiting = None;
+            // Nothing after a violation is handed over, so the rest must not delay the end.
+            self.compressed = None;
         }
         resumed
     }
 
-    fn inflate_waiting(
+    fn inflate_until_gate_closes(
         &mut self,
         config: &Config,
         compression: &mut Compression,
         inbox: &mut Inbox,
     ) -> Result<bool, ProtocolError> {
         while inbox.is_open()
-            && let Some(waiting) = &mut self.waiting
+            && let Some(input) = &mut self.compressed
         {
             let mut chunk = Vec::new();
-            let done = waiting.inflate(compression, &mut chunk);
-            let ends = matches!(done, Ok(true)) && waiting.ends;
+            let done = input.inflate(compression, &mut chunk);
+            let ends = matches!(done, Ok(true)) && input.ends;
             if !matches!(done, Ok(false)) {
-                self.waiting = None;
+                self.compressed = None;
             }
-            // What was inflated before a fault counts before it; of what is too much nothing does.
-            let allowed = config.max_message_size - self.inflated;
-            let excess = chunk.len() > allowed;
+            // What was inflated before an error is handed over before it.
+            let (allowed, within_limit) = check_inflated(&chunk, self.inflated, config);
+            let allowed = allowed.len();
             chunk.truncate(allowed);
-            self.inflated += chunk.len();
-            self.hand_over(chunk, ends && !excess, config, inbox)?;
-            if excess {
-                let limit = config.max_message_size;
-                let length = (limit as u64).saturating_add(1);
-                return Err(ProtocolError::MessageTooLarge { length, limit });
-            }
+            self.inflated += allowed;
+            self.hand_over(chunk, ends && within_limit.is_ok(), config, inbox)?;
+            within_limit?;
             done?;
             if ends {
                 return Ok(true);
@@ -123,7 +121,7 @@ impl Chunker {
         Ok(false)
     }
 
-    /// Hands a chunk over: the valid part of text, if there is a fault in it.
+    /// Queues a chunk. Of invalid text, the part before the error is handed over first.
     fn hand_over(
         &mut self,
         bytes: Vec<u8>,
@@ -131,13 +129,13 @@ impl Chunker {
         config: &Config,
         inbox: &mut Inbox,
     ) -> Result<(), ProtocolError> {
-        let kind = self.sequence.kind();
+        let kind = self.fragments.kind();
         let (payload, valid) = if kind == MessageKind::Text && config.validate_utf8 {
             let mut text = String::with_capacity(bytes.len() + self.utf8.pending());
-            let valid = match self.utf8.append(&bytes, &mut text) {
-                Ok(()) if last && !self.utf8.is_complete() => Err(ProtocolError::TruncatedUtf8),
-                valid => valid.map_err(invalid_utf8),
-            };
+            let mut valid = self.utf8.append(&bytes, &mut text).map_err(ProtocolError::from);
+            if last && valid.is_ok() {
+                valid = self.utf8.finish();
+            }
             (Bytes::from(text), valid)
         } else {
             (Bytes::from(bytes), Ok(()))
@@ -148,14 +146,14 @@ impl Chunker {
             inbox.push(length, Event::Chunk(Chunk { kind, payload, last }), config);
         }
         if last {
-            self.sequence.end();
+            self.fragments.end();
         }
         valid
     }
 }
 
-impl Waiting {
-    /// Inflates about a chunk. Tells whether all of it is inflated.
+impl CompressedInput {
+    /// Inflates about one chunk. Returns whether all of the input is inflated.
     fn inflate(
         &mut self,
         compression: &mut Compression,
@@ -180,5 +178,5 @@ impl Waiting {
     }
 }
 
-/// Steps of at most 4 KiB each in one chunk of an inflated message.
+/// A chunk of an inflated message is at most this many blocks of 4 KiB.
 const STEPS: usize = 4;

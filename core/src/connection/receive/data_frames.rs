@@ -1,4 +1,4 @@
-//! How messages reach the application: whole, or chunk by chunk as they arrive.
+//! Data frames on their way to events: to whole messages or to chunks, as the configuration says.
 
 use alloc::boxed::Box;
 
@@ -11,14 +11,14 @@ use crate::deflate::session::Compression;
 use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, Payload};
 
-/// The data frames that arrive, on their way to the inbox.
+/// Turns data frames into events.
 #[derive(Debug)]
-pub(crate) enum Delivering {
+pub(crate) enum DataFrames {
     Whole(Assembler),
     Chunks(Box<Chunker>),
 }
 
-impl Delivering {
+impl DataFrames {
     pub(crate) fn new(delivery: Delivery) -> Self {
         match delivery {
             Delivery::Whole => Self::Whole(Assembler::default()),
@@ -26,7 +26,7 @@ impl Delivering {
         }
     }
 
-    /// A data frame begins.
+    /// Takes the header of a data frame.
     pub(crate) fn begin(
         &mut self,
         header: &FrameHeader,
@@ -38,7 +38,7 @@ impl Delivering {
         }
     }
 
-    /// Payload of that frame. Tells whether its message is complete.
+    /// Takes payload of that frame. Returns whether its message is complete.
     pub(crate) fn push(
         &mut self,
         payload: Payload<'_>,
@@ -58,7 +58,8 @@ impl Delivering {
         }
     }
 
-    /// Goes on with what waited behind the gate. Tells whether a message is complete.
+    /// Goes on with compressed input that was kept while the gate was closed. Returns whether its
+    /// message is complete.
     pub(crate) fn resume(
         &mut self,
         config: &Config,
@@ -71,25 +72,25 @@ impl Delivering {
         }
     }
 
-    /// Whether compressed input waits behind the gate.
+    /// Whether compressed input is kept until the gate opens.
     #[inline]
-    pub(crate) fn is_waiting(&self) -> bool {
+    pub(crate) fn has_compressed_input(&self) -> bool {
         match self {
             Self::Whole(_) => false,
-            Self::Chunks(chunker) => chunker.is_waiting(),
+            Self::Chunks(chunker) => chunker.has_compressed_input(),
         }
     }
 
-    /// How much has arrived of a message that is put together, as it stands on the wire.
+    /// How many bytes have arrived of a message that is being assembled.
     pub(crate) fn arrived(&self) -> usize {
         match self {
             Self::Whole(assembler) => assembler.arrived(),
-            // A chunk is as long as a read.
+            // Chunks are handed over as they arrive: longer reads would only make longer chunks.
             Self::Chunks(_) => 0,
         }
     }
 
-    /// Drops what there is: the connection is over.
+    /// Drops the message that is being received, when the connection is over.
     pub(crate) fn clear(&mut self) {
         match self {
             Self::Whole(assembler) => *assembler = Assembler::default(),

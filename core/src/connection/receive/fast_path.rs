@@ -1,4 +1,8 @@
-//! The path of most messages: in one frame, and whole in the input.
+//! Fast path of receiving: an uncompressed message in one frame, whole in the input, below 64 KiB.
+//! Almost every message is like this.
+//!
+//! It only recognises a valid frame, in a few comparisons. Whatever else is in the input is left there
+//! for the general path, which also says what is wrong with an invalid frame.
 
 use alloc::vec::Vec;
 
@@ -9,52 +13,68 @@ use crate::config::Config;
 use crate::frame::Mask;
 use crate::message::Message;
 use crate::role::Role;
-use crate::utf8::unmask as text;
+use crate::utf8::unmask;
 use crate::utf8::validate::from_utf8;
 
-/// What such a message must be on this connection. In three bytes: an idle connection has it too.
+/// What a frame must be on this connection for the fast path to take it.
+///
+/// It is derived from the configuration, and kept beside the decoder so that a message does not cost
+/// a look at the configuration. In three bytes, which fit into padding: an idle connection pays
+/// nothing for it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Path {
-    rules: u8,
-    limit: [u8; 2],
+pub(crate) struct FastPath {
+    flags: u8,
+    /// The longest payload. A `u16` in two bytes, since an aligned one would cost a byte of padding.
+    max_length: [u8; 2],
 }
 
-impl Path {
+/// A message that is whole in the input.
+pub(crate) struct WholeMessage<'i> {
+    pub(crate) is_text: bool,
+    /// Whether the text must be valid UTF-8.
+    pub(crate) is_validated: bool,
+    pub(crate) mask: Option<Mask>,
+    /// Still masked if there is a mask.
+    pub(crate) payload: &'i [u8],
+    /// The input after the message.
+    pub(crate) rest: &'i [u8],
+}
+
+impl FastPath {
     pub(crate) fn new(sender: Role, config: &Config) -> Self {
         let limit = config.max_frame_size.unwrap_or(usize::MAX).min(config.max_message_size);
         Self {
-            rules: if sender.masks() { MASKED } else { 0 }
+            flags: if sender.masks() { MASKED } else { 0 }
                 | if config.validate_utf8 { VALIDATE_UTF8 } else { 0 },
-            limit: u16::try_from(limit).unwrap_or(u16::MAX).to_ne_bytes(),
+            max_length: u16::try_from(limit).unwrap_or(u16::MAX).to_ne_bytes(),
         }
     }
 
-    /// Takes a message off the front of `input`, if one is there as [`find`](Self::find) wants it
-    /// and nothing is wrong with it. Otherwise nothing is taken, and the general path says what
-    /// there is.
+    /// Takes a message off the front of `input`, with a payload of its own. `None`, and `input` is as
+    /// it was, if [`find`](Self::find) finds none or its text is not UTF-8.
     #[inline(always)]
     pub(crate) fn take_message(&self, input: &mut &[u8]) -> Option<Message> {
-        let Found { is_text, is_validated, mask, payload, behind } = self.find(input)?;
+        let WholeMessage { is_text, is_validated, mask, payload, rest } = self.find(input)?;
         let message = match mask {
-            Some(mask) if is_validated => Message::Text(text::unmask(mask, payload)?),
-            Some(mask) => unchecked(is_text, mask.to_vec(payload)),
+            Some(mask) if is_validated => Message::Text(unmask::unmask(mask, payload)?),
+            Some(mask) => unvalidated(is_text, mask.to_vec(payload)),
             None if is_validated => Message::Text(ByteString::from(from_utf8(payload).ok()?)),
-            None => unchecked(is_text, payload.to_vec()),
+            None => unvalidated(is_text, payload.to_vec()),
         };
-        *input = behind;
+        *input = rest;
         Some(message)
     }
 
-    /// The message at the front of `input`, if one is there whole in one frame, its length stands
-    /// in at most two bytes, and it may be as long.
+    /// Finds the message at the front of `input`, if the fast path applies.
     ///
-    /// The stream must stand between two messages.
+    /// The stream must be between two messages, and messages must be delivered whole.
     #[inline(always)]
-    pub(crate) fn find<'i>(&self, input: &'i [u8]) -> Option<Found<'i>> {
+    pub(crate) fn find<'i>(&self, input: &'i [u8]) -> Option<WholeMessage<'i>> {
         let (&[first, second], rest) = input.split_first_chunk::<2>()?;
-        // The difference has the top bit if the mask is not as it should be.
-        let is_masked = self.rules & MASKED != 0;
-        let (length, rest) = match second ^ (self.rules & MASKED) {
+        // If the mask bit is not what the sender's role requires (RFC 6455 §5.1), it is set after
+        // this, and no arm below matches: one comparison checks the mask and the form of the length.
+        let is_masked = self.flags & MASKED != 0;
+        let (length, rest) = match second ^ (self.flags & MASKED) {
             short @ 0..=125 => (u16::from(short), rest),
             126 => {
                 let (length, rest) = rest.split_first_chunk::<2>()?;
@@ -63,7 +83,8 @@ impl Path {
             }
             _ => return None,
         };
-        if !matches!(first, 0x81 | 0x82) || length > u16::from_ne_bytes(self.limit) {
+        // 0x81 and 0x82: FIN, no reserved bits, text or binary.
+        if !matches!(first, 0x81 | 0x82) || length > u16::from_ne_bytes(self.max_length) {
             return None;
         }
         let (mask, rest) = if is_masked {
@@ -72,32 +93,20 @@ impl Path {
         } else {
             (None, rest)
         };
-        let (payload, behind) = rest.split_at_checked(usize::from(length))?;
+        let (payload, rest) = rest.split_at_checked(usize::from(length))?;
         let is_text = first == 0x81;
-        let is_validated = is_text && self.rules & VALIDATE_UTF8 != 0;
-        Some(Found { is_text, is_validated, mask, payload, behind })
+        let is_validated = is_text && self.flags & VALIDATE_UTF8 != 0;
+        Some(WholeMessage { is_text, is_validated, mask, payload, rest })
     }
 }
 
-/// A message as it stands in the input.
-pub(crate) struct Found<'i> {
-    pub(crate) is_text: bool,
-    /// Whether it has to be UTF-8.
-    pub(crate) is_validated: bool,
-    pub(crate) mask: Option<Mask>,
-    /// Still masked if there is a mask.
-    pub(crate) payload: &'i [u8],
-    /// The input behind it.
-    pub(crate) behind: &'i [u8],
-}
-
 #[inline(always)]
-fn unchecked(is_text: bool, payload: Vec<u8>) -> Message {
+fn unvalidated(is_text: bool, payload: Vec<u8>) -> Message {
     let payload = Bytes::from(payload);
     if is_text { Message::UncheckedText(payload) } else { Message::Binary(payload) }
 }
 
-/// The bit of a mask in the second byte of a header.
+/// The mask bit in the second byte of a header, and the flag that it must be set.
 const MASKED: u8 = 0x80;
 
 const VALIDATE_UTF8: u8 = 0x01;
@@ -105,22 +114,31 @@ const VALIDATE_UTF8: u8 = 0x01;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::receive::assembler;
-    use crate::frame::{Decoder, FrameHeader, HeaderRules, OpCode, encode_header};
+    use crate::connection::receive::assembler::Assembler;
+    use crate::deflate::session::Compression;
+    use crate::frame::{Decoder, FrameHeader, HeaderRules, OpCode, Part, encode_header};
     use alloc::string::String;
     use proptest::prelude::*;
 
-    /// By the way that every frame can take.
-    fn naive(sender: Role, config: &Config, mut input: &[u8]) -> Option<Message> {
+    /// The message that the general path makes of a single frame.
+    fn general_path(sender: Role, config: &Config, mut input: &[u8]) -> Option<Message> {
         let mut decoder = Decoder::new(HeaderRules { sender, allow_rsv1: false });
-        let is_whole = |header: &FrameHeader| {
-            header.fin && matches!(header.opcode, OpCode::Text | OpCode::Binary)
-        };
-        let (header, input) = decoder.decode_whole(&mut input, is_whole).ok()??;
-        assembler::whole(&header, input, config).ok()
+        let (mut assembler, mut compression) = (Assembler::default(), Compression::default());
+        loop {
+            match decoder.decode(&mut input).ok()?? {
+                Part::Header(header) if header.opcode.is_control() => return None,
+                Part::Header(header) => assembler.begin(&header, config).ok()?,
+                Part::Payload(payload) => {
+                    let message = assembler.push(payload, config, &mut compression).ok()?;
+                    if message.is_some() || payload.last {
+                        return message;
+                    }
+                }
+            }
+        }
     }
 
-    /// Bytes, text, and text with a byte that is none.
+    /// Binary payload, text, and text with an invalid byte.
     fn payload() -> impl Strategy<Value = Vec<u8>> {
         let length = prop_oneof![0..70usize, 120..130usize, 1000..1100usize, 65_500..65_600usize];
         let piece = prop_oneof![
@@ -144,7 +162,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
         #[test]
-        fn it_gives_what_the_general_path_gives_or_nothing(
+        fn a_message_is_the_one_of_the_general_path_or_none(
             payload in payload(),
             opcode in prop_oneof![4 => Just(OpCode::Text), 4 => Just(OpCode::Binary), 1 => Just(OpCode::Ping)],
             (fin, masked, validate_utf8) in (proptest::bool::weighted(0.9), proptest::bool::weighted(0.8), proptest::bool::weighted(0.8)),
@@ -172,24 +190,24 @@ mod tests {
             }
             for sender in [Role::Client, Role::Server] {
                 let mut input = &frame[..];
-                let taken = Path::new(sender, &config).take_message(&mut input);
-                let expected = naive(sender, &config, &frame);
+                let taken = FastPath::new(sender, &config).take_message(&mut input);
+                let expected = general_path(sender, &config, &frame);
                 if payload.len() > usize::from(u16::MAX) {
                     prop_assert_eq!(&taken, &None);
                 } else {
                     prop_assert_eq!(&taken, &expected);
                 }
                 let left = if taken.is_some() { frame.len() - length } else { frame.len() };
-                prop_assert_eq!(input.len(), left, "all of the frame or nothing");
+                prop_assert_eq!(input.len(), left, "all of the frame is taken, or nothing");
             }
         }
     }
 
-    /// The shortest form of a length is the only one (RFC 6455 §5.2); what comes in pieces is for
+    /// A length in a longer form than needed is invalid (RFC 6455 §5.2), and an incomplete frame is for
     /// the general path, wherever it is cut.
     #[test]
-    fn a_length_stands_in_its_shortest_form() {
-        let path = Path::new(Role::Server, &Config::default());
+    fn a_length_in_a_longer_form_or_an_incomplete_frame_is_not_taken() {
+        let path = FastPath::new(Role::Server, &Config::default());
         for length in [0, 1, 125, 126, 127] {
             let [high, low] = u16::to_be_bytes(length);
             let frame = [&[0x82, 126, high, low], &[7; 127][..usize::from(length)]].concat();

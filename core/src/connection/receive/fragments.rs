@@ -1,31 +1,31 @@
-//! The order of data frames and what they may announce: which frame belongs to which message, and
-//! within which limits (RFC 6455 §5.4).
+//! The order of the frames of a message: which may follow which (RFC 6455 §5.4).
 
 use crate::config::Config;
+use crate::connection::receive::limits::{check_frame, check_message};
 use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, OpCode, Payload};
 use crate::message::MessageKind;
 
-/// The message in progress, as far as the headers of its frames tell.
+/// What the headers of the frames so far say about the message that is being received.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sequence {
-    current: Option<Current>,
+pub(crate) struct Fragments {
+    current: Option<OpenMessage>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Current {
+struct OpenMessage {
     kind: MessageKind,
     /// Whether it is compressed (RFC 7692 §6).
     compressed: bool,
-    /// Its length, as far as it is announced; of a compressed one only the inflated length counts,
-    /// and that is not.
+    /// The sum of the announced lengths. 0 for a compressed message: the limit is on its inflated
+    /// length, which no header announces.
     announced: u64,
-    /// Whether the frame in progress is the last one.
+    /// Whether the current frame is the last one of the message.
     fin: bool,
 }
 
-impl Sequence {
-    /// A data frame begins. Tells whether a message begins with it.
+impl Fragments {
+    /// Takes the header of a data frame. Returns whether it begins a message.
     pub(crate) fn begin(
         &mut self,
         header: &FrameHeader,
@@ -38,7 +38,7 @@ impl Sequence {
             (opcode, Some(_)) => return Err(ProtocolError::ExpectedContinuation { opcode }),
             (opcode, None) => {
                 let kind = kind(opcode);
-                let new = Current { kind, compressed: header.rsv1, announced: 0, fin: false };
+                let new = OpenMessage { kind, compressed: header.rsv1, announced: 0, fin: false };
                 (new, true)
             }
         };
@@ -46,23 +46,23 @@ impl Sequence {
             check_frame(header, config)?;
             0
         } else {
-            check_limits(header, current.announced, config)?
+            check_message(header, current.announced, config)?
         };
-        self.current = Some(Current { announced, fin: header.fin, ..current });
+        self.current = Some(OpenMessage { announced, fin: header.fin, ..current });
         Ok(begins)
     }
 
-    /// Whether the message in progress ends with this payload.
+    /// Whether the message ends with this payload.
     pub(crate) fn ends_with(&self, payload: &Payload<'_>) -> bool {
         payload.last && self.is_last_frame()
     }
 
-    /// Whether the frame in progress is the last one of its message.
+    /// Whether the current frame is the last one of its message.
     pub(crate) fn is_last_frame(&self) -> bool {
         self.current.is_some_and(|current| current.fin)
     }
 
-    /// Text or binary; binary if there is none in progress.
+    /// Text or binary; binary between messages.
     pub(crate) fn kind(&self) -> MessageKind {
         self.current.map_or(MessageKind::Binary, |current| current.kind)
     }
@@ -71,41 +71,15 @@ impl Sequence {
         self.current.is_some_and(|current| current.compressed)
     }
 
-    /// How long the message in progress is at least, as far as its headers tell.
+    /// How long the message is at least, according to its headers.
     pub(crate) fn announced(&self) -> usize {
         let announced = self.current.map_or(0, |current| current.announced);
         usize::try_from(announced).unwrap_or(usize::MAX)
     }
 
-    /// The message in progress is complete.
+    /// The message is complete.
     pub(crate) fn end(&mut self) {
         self.current = None;
-    }
-}
-
-/// The announced length of the message so far, if it is within the limits.
-#[inline]
-pub(crate) fn check_limits(
-    header: &FrameHeader,
-    announced: u64,
-    config: &Config,
-) -> Result<u64, ProtocolError> {
-    check_frame(header, config)?;
-    let length = announced.saturating_add(header.length);
-    let limit = config.max_message_size;
-    if length > limit as u64 {
-        return Err(ProtocolError::MessageTooLarge { length, limit });
-    }
-    Ok(length)
-}
-
-#[inline]
-fn check_frame(header: &FrameHeader, config: &Config) -> Result<(), ProtocolError> {
-    match config.max_frame_size {
-        Some(limit) if header.length > limit as u64 => {
-            Err(ProtocolError::FrameTooLarge { length: header.length, limit })
-        }
-        _ => Ok(()),
     }
 }
 

@@ -1,14 +1,14 @@
-//! Decodes input: frames to messages, answers to pings, and events.
+//! Receiving: decodes input into events, and answers pings.
 
-pub(crate) mod assembler;
-pub(crate) mod borrowed;
-pub(crate) mod chunks;
+mod assembler;
+mod chunks;
 pub(crate) mod data_frames;
-pub(crate) mod direct;
 pub(crate) mod fast_path;
-pub(crate) mod fragments;
+mod fragments;
+mod limits;
 pub(crate) mod pending_input;
 pub(crate) mod queue;
+pub(crate) mod unqueued;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -19,26 +19,26 @@ use crate::close::CloseFrame;
 use crate::config::PongPolicy;
 use crate::connection::event::Event;
 use crate::connection::phase::Phase;
-use crate::connection::receive::data_frames::Delivering;
-use crate::connection::receive::pending_input::Held;
+use crate::connection::receive::data_frames::DataFrames;
+use crate::connection::receive::pending_input::PendingEnd;
 use crate::connection::{Connection, ControlFrame, Receiving};
 use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, OpCode, Part, Payload};
 use crate::message::Message;
 
 impl Connection {
-    /// Decodes input as far as the gate allows and keeps the rest.
+    /// Decodes input until the gate closes, and keeps the rest.
     pub(crate) fn decode_input(&mut self, input: &[u8]) {
         let mut rest = input;
-        if !self.stash.has_input() {
+        if !self.pending_input.has_input() {
             self.decode(&mut rest);
-            if rest.is_empty() && self.stash.is_empty() {
-                // All of it is decoded, and nothing ends the connection.
+            if rest.is_empty() && self.pending_input.is_empty() {
+                // Everything is decoded, and nothing ends the connection.
                 return;
             }
         }
         if self.decodes() && !rest.is_empty() {
-            self.stash.push(rest);
+            self.pending_input.push(rest);
         }
         if self.inbox.is_empty() || self.phase != Phase::Open {
             self.release();
@@ -48,13 +48,15 @@ impl Connection {
     /// Whether input is decoded, now or when the gate opens.
     #[inline]
     pub(crate) fn decodes(&self) -> bool {
-        self.phase.decodes() && self.stash.held().is_none()
+        self.phase.decodes() && self.pending_input.end().is_none()
     }
 
+    /// Decodes frames until the gate closes, the connection ends or more input is needed.
     fn decode(&mut self, input: &mut &[u8]) {
         while self.inbox.is_open() && self.decodes() {
             if self.is_between_messages() {
-                while let Some(message) = self.short.take_message(input) {
+                // A loop of its own: of many messages in one read, each costs only these comparisons.
+                while let Some(message) = self.fast_path.take_message(input) {
                     self.received_message(message);
                     if !self.inbox.is_open() {
                         return;
@@ -64,18 +66,17 @@ impl Connection {
                     return;
                 }
             }
-            match self.decode_step(input) {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => self.hold(Held::Violation(error)),
+            if !self.decode_part(input) {
+                return;
             }
         }
     }
 
-    /// Whether the stream stands between two messages that are to be delivered whole.
+    /// Whether the stream is between two messages that are to be delivered whole: where the fast path
+    /// may look for one.
     #[inline]
     pub(crate) fn is_between_messages(&self) -> bool {
-        matches!(&self.delivering, Delivering::Whole(assembler) if assembler.is_between_messages())
+        matches!(&self.data_frames, DataFrames::Whole(assembler) if assembler.is_between_messages())
             && self.decoder.is_between_frames()
     }
 
@@ -90,30 +91,34 @@ impl Connection {
                 *input = &[];
                 return None;
             }
-            // Without input too: the last frame may have an empty payload.
-            match self.decode_step(input) {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(error) => self.hold(Held::Violation(error)),
+            if self.is_between_messages()
+                && let Some(message) = self.fast_path.take_message(input)
+            {
+                self.received_message(message);
+            } else if !self.decode_part(input) {
+                return None;
             }
         }
     }
 
-    /// Decodes a little more; false if more input is needed.
-    #[inline]
-    fn decode_step(&mut self, input: &mut &[u8]) -> Result<bool, ProtocolError> {
-        if let Delivering::Whole(assembler) = &self.delivering {
-            let whole = self.decoder.decode_whole(input, |header| assembler.is_whole(header))?;
-            if let Some((header, input)) = whole {
-                self.received_message(assembler::whole(&header, input, &self.config)?);
-                return Ok(true);
-            }
-        } else if self.delivering.is_waiting() {
+    /// General path: decodes the next header, or the next piece of payload. Returns false if more
+    /// input is needed. A violation of the protocol is kept until its turn comes.
+    fn decode_part(&mut self, input: &mut &[u8]) -> bool {
+        let decoded = self.try_decode_part(input);
+        decoded.unwrap_or_else(|error| {
+            self.hold(PendingEnd::Violation(error));
+            true
+        })
+    }
+
+    fn try_decode_part(&mut self, input: &mut &[u8]) -> Result<bool, ProtocolError> {
+        if self.data_frames.has_compressed_input() {
             let ended =
-                self.delivering.resume(&self.config, &mut self.compression, &mut self.inbox)?;
+                self.data_frames.resume(&self.config, &mut self.compression, &mut self.inbox)?;
             self.counters.messages_in += u64::from(ended);
             return Ok(true);
         }
+        // Also without input: a header may have been the last of it, and an empty payload follows.
         match self.decoder.decode(input)? {
             None => return Ok(false),
             Some(Part::Header(header)) => self.begin_frame(&header)?,
@@ -135,14 +140,14 @@ impl Connection {
             Ok(())
         } else {
             self.receiving = Receiving::Data;
-            self.delivering.begin(header, &self.config)
+            self.data_frames.begin(header, &self.config)
         }
     }
 
     fn frame_payload(&mut self, payload: Payload<'_>) -> Result<(), ProtocolError> {
         match &mut self.receiving {
             Receiving::Data => {
-                let ended = self.delivering.push(
+                let ended = self.data_frames.push(
                     payload,
                     &self.config,
                     &mut self.compression,
@@ -172,7 +177,7 @@ impl Connection {
             OpCode::Pong => self.received_pong(payload.into()),
             OpCode::Close => {
                 let frame = CloseFrame::parse(&payload)?;
-                self.hold(Held::Close { frame, trailing: 0 });
+                self.hold(PendingEnd::Close { frame, trailing: 0 });
             }
             OpCode::Continuation | OpCode::Text | OpCode::Binary => {}
         }
@@ -208,7 +213,7 @@ impl Connection {
         self.watch_output();
     }
 
-    /// The next event, whatever there is.
+    /// General path of [`poll_event`](Self::poll_event): the next of several events, or the end.
     #[inline(never)]
     pub(crate) fn poll_any(&mut self) -> Option<Event> {
         match self.inbox.count_next(&self.config) {
@@ -218,8 +223,8 @@ impl Connection {
         }
     }
 
-    /// Does what is due behind an event. Seldom; the event comes along, so that it is handed over
-    /// without a stop where nothing is.
+    /// Does what is due after an event: answers pings, and opens the gate. Rare, so it is a function of
+    /// its own; the event is passed through it, so that the common case above moves it only once.
     #[inline(never)]
     fn follow(&mut self, event: Event) -> Event {
         while let Some(answer) = self.inbox.pop_answer() {
@@ -233,22 +238,22 @@ impl Connection {
         event
     }
 
-    /// The gate opened: old input goes first.
+    /// The gate has opened: decodes the input that was kept.
     fn opened(&mut self) {
-        let mut input = self.stash.take_input();
+        let mut input = self.pending_input.take_input();
         let mut rest = input.bytes();
         self.decode(&mut rest);
         let left = rest.len();
         if left > 0 && self.decodes() {
             input.keep_last(left);
-            self.stash = input;
+            self.pending_input = input;
         }
         if self.inbox.is_open() {
             self.output.outbox.set_awaited(false);
             self.timers.gate_opened();
         }
-        // An event is on its way to the application, which may answer it: what ends the connection
-        // behind it waits for the next one, unless nothing can be sent any more.
+        // The application is about to get an event, and may answer it. So what ends the connection
+        // waits until the next event is asked for, unless nothing can be sent any more.
         if self.phase != Phase::Open {
             self.release();
         }

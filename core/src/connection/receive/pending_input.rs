@@ -1,5 +1,4 @@
-//! What is behind a closed gate or behind events: input that was handed over and not decoded, or
-//! what ends the connection.
+//! Input that was passed in and is not decoded yet, or what ends the connection once its turn comes.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -7,20 +6,25 @@ use alloc::vec::Vec;
 use crate::close::CloseFrame;
 use crate::error::ProtocolError;
 
-/// A queue of bytes, or what came in place of more of them: behind an end nothing counts. Holds no
-/// memory while it is empty.
+/// Input that waits for the gate to open, or the end of the connection, which waits until the
+/// application has taken all earlier events. Never both: nothing after a Close or a violation is
+/// decoded. One pointer while it is empty.
 #[derive(Debug, Default)]
-pub(crate) struct Stash(Option<Box<Kept>>);
+pub(crate) struct PendingInput(Option<Box<Pending>>);
 
 #[derive(Debug)]
-enum Kept {
-    Input { bytes: Vec<u8>, decoded: usize },
-    End(Held),
+enum Pending {
+    /// `decoded` bytes of the front are decoded already.
+    Input {
+        bytes: Vec<u8>,
+        decoded: usize,
+    },
+    End(PendingEnd),
 }
 
-/// What ends the connection, once its turn has come.
+/// What ends the connection when the application has taken all earlier events.
 #[derive(Debug)]
-pub(crate) enum Held {
+pub(crate) enum PendingEnd {
     Close {
         frame: CloseFrame,
         /// How many bytes have come after it.
@@ -29,15 +33,15 @@ pub(crate) enum Held {
     Violation(ProtocolError),
 }
 
-impl Stash {
+impl PendingInput {
     pub(crate) fn push(&mut self, input: &[u8]) {
         let kept = self.0.get_or_insert_with(|| {
             let bytes = Vec::with_capacity(input.len());
-            Box::new(Kept::Input { bytes, decoded: 0 })
+            Box::new(Pending::Input { bytes, decoded: 0 })
         });
-        if let Kept::Input { bytes, decoded } = &mut **kept {
-            // What was decoded is dropped when it is most of the buffer: each byte moves a bounded
-            // number of times.
+        if let Pending::Input { bytes, decoded } = &mut **kept {
+            // Decoded bytes are dropped once they are more than half of the buffer, so that each byte
+            // is moved a bounded number of times.
             if *decoded > bytes.len() / 2 {
                 bytes.drain(..*decoded);
                 *decoded = 0;
@@ -46,61 +50,61 @@ impl Stash {
         }
     }
 
-    /// The input.
+    /// The input that is not decoded.
     pub(crate) fn bytes(&self) -> &[u8] {
         match self.0.as_deref() {
-            Some(Kept::Input { bytes, decoded }) => bytes.get(*decoded..).unwrap_or_default(),
-            Some(Kept::End(_)) | None => &[],
+            Some(Pending::Input { bytes, decoded }) => bytes.get(*decoded..).unwrap_or_default(),
+            Some(Pending::End(_)) | None => &[],
         }
     }
 
     pub(crate) fn has_input(&self) -> bool {
-        matches!(self.0.as_deref(), Some(Kept::Input { .. }))
+        matches!(self.0.as_deref(), Some(Pending::Input { .. }))
     }
 
-    /// Takes the input, and leaves what ends the connection.
+    /// Takes the input out, but not what ends the connection.
     pub(crate) fn take_input(&mut self) -> Self {
-        Self(self.0.take_if(|kept| matches!(**kept, Kept::Input { .. })))
+        Self(self.0.take_if(|kept| matches!(**kept, Pending::Input { .. })))
     }
 
-    /// All input but the last `left` bytes was decoded; there are some.
+    /// Marks all but the last `left` bytes as decoded. `left` is not 0.
     pub(crate) fn keep_last(&mut self, left: usize) {
-        if let Some(Kept::Input { bytes, decoded }) = self.0.as_deref_mut() {
+        if let Some(Pending::Input { bytes, decoded }) = self.0.as_deref_mut() {
             *decoded = bytes.len().saturating_sub(left);
         }
     }
 
-    /// Keeps what ends the connection, in place of what is behind it.
-    pub(crate) fn hold(&mut self, held: Held) {
-        self.0 = Some(Box::new(Kept::End(held)));
+    /// Keeps what ends the connection, in place of the input after it.
+    pub(crate) fn hold_end(&mut self, held: PendingEnd) {
+        self.0 = Some(Box::new(Pending::End(held)));
     }
 
     /// What ends the connection.
     #[inline]
-    pub(crate) fn held(&self) -> Option<&Held> {
+    pub(crate) fn end(&self) -> Option<&PendingEnd> {
         match self.0.as_deref() {
-            Some(Kept::End(held)) => Some(held),
-            Some(Kept::Input { .. }) | None => None,
+            Some(Pending::End(held)) => Some(held),
+            Some(Pending::Input { .. }) | None => None,
         }
     }
 
-    /// The same, to be changed.
-    pub(crate) fn held_mut(&mut self) -> Option<&mut Held> {
+    /// What ends the connection, to be changed.
+    pub(crate) fn end_mut(&mut self) -> Option<&mut PendingEnd> {
         match self.0.as_deref_mut() {
-            Some(Kept::End(held)) => Some(held),
-            Some(Kept::Input { .. }) | None => None,
+            Some(Pending::End(held)) => Some(held),
+            Some(Pending::Input { .. }) | None => None,
         }
     }
 
     /// Takes what ends the connection.
-    pub(crate) fn release(&mut self) -> Option<Held> {
-        match *self.0.take_if(|kept| matches!(**kept, Kept::End(_)))? {
-            Kept::End(held) => Some(held),
-            Kept::Input { .. } => None,
+    pub(crate) fn take_end(&mut self) -> Option<PendingEnd> {
+        match *self.0.take_if(|kept| matches!(**kept, Pending::End(_)))? {
+            Pending::End(held) => Some(held),
+            Pending::Input { .. } => None,
         }
     }
 
-    /// Whether there is neither.
+    /// Whether there is neither input nor an end.
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_none()

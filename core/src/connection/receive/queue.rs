@@ -1,4 +1,4 @@
-//! Events that the application has not taken, their two gauges, and the gate.
+//! The queue of received events, and the gate: it closes when the queue is too long.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -10,16 +10,18 @@ use crate::config::Config;
 use crate::connection::event::Event;
 use crate::connection::gauge::{Gauge, Tally};
 
-/// The queue of decoded events. The gate closes when the number or the bytes of what is queued
-/// reach their high mark, and opens when both are back at the low one.
+/// The events that the application has not taken yet.
+///
+/// The gate closes when the number of messages or their bytes reach the high mark, and opens when both
+/// are at or below the low mark.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    /// An event that came when nothing waited: a message that comes alone needs no queue, and so no
-    /// memory for one.
+    /// An event that arrived while the queue was empty. It has a place of its own, so that a message
+    /// that is taken before the next one arrives needs no allocation for a queue.
     first: Option<Event>,
-    /// What came behind it.
-    #[allow(clippy::box_collection, reason = "seldom there, and small while it is not")]
-    rest: Option<Box<VecDeque<Item>>>,
+    /// The events after it. `None` while there are none.
+    #[allow(clippy::box_collection, reason = "rarely used, and a pointer while it is not")]
+    rest: Option<Box<VecDeque<QueueItem>>>,
     messages: Tally,
     bytes: Gauge,
     gate: Gate,
@@ -34,9 +36,9 @@ enum Gate {
 }
 
 #[derive(Debug)]
-enum Item {
+enum QueueItem {
     Event(Event),
-    /// A ping to be answered once everything before it is taken. Not an event.
+    /// The payload of a ping, to be answered when the events before it are taken. Not an event.
     Answer(Bytes),
 }
 
@@ -47,7 +49,7 @@ impl Inbox {
         if self.holds_nothing() {
             self.first = Some(event);
         } else {
-            self.rest().push_back(Item::Event(event));
+            self.rest().push_back(QueueItem::Event(event));
         }
         self.messages.add_one();
         self.bytes.add(length);
@@ -59,47 +61,49 @@ impl Inbox {
         }
     }
 
-    /// Keeps an answer until everything before it is taken; a newer one replaces an older one at
-    /// the same place (RFC 6455 §5.5.3), so there is at most one for each event.
+    /// Queues the answer to a ping, for [`PongPolicy::InOrder`](crate::PongPolicy::InOrder). It
+    /// replaces one directly before it (RFC 6455 §5.5.3 allows to answer only the newest ping), so
+    /// there is at most one for each event.
     pub(crate) fn push_answer(&mut self, payload: Bytes) {
         let rest = self.rest();
-        if let Some(Item::Answer(last)) = rest.back_mut() {
+        if let Some(QueueItem::Answer(last)) = rest.back_mut() {
             *last = payload;
         } else {
-            rest.push_back(Item::Answer(payload));
+            rest.push_back(QueueItem::Answer(payload));
         }
     }
 
     #[inline]
-    fn rest(&mut self) -> &mut VecDeque<Item> {
+    fn rest(&mut self) -> &mut VecDeque<QueueItem> {
         self.rest.get_or_insert_with(|| Box::new(VecDeque::with_capacity(PLACES)))
     }
 
-    /// The event, if it is the only one, and the gate is open, as it is for messages that are taken
-    /// as they come: nothing is due behind it, and nothing is left to be counted.
+    /// Takes the event if it is the only one and the gate is open. Then no answer is due after it, the
+    /// gate need not be opened, and both levels become 0: the fast path of `poll_event`.
     #[inline(always)]
     pub(crate) fn pop_only(&mut self) -> Option<Event> {
         if self.rest.is_some() || self.gate == Gate::Closed {
             return None;
         }
         let event = self.first.take()?;
-        debug_assert!(self.messages.level() == 1, "nothing is behind it");
+        debug_assert!(self.messages.level() == 1, "it is the only event");
         self.messages.clear();
         self.bytes.clear();
         Some(event)
     }
 
-    /// Counts the next event as taken, which [`take_counted`](Self::take_counted) does, and tells
-    /// whether something is due behind it: answers, or to open the gate. `None` if there is none.
+    /// Subtracts the next event from the levels, before [`take_counted`](Self::take_counted) removes
+    /// it. Returns whether something is due after it (to answer a ping, or to open the gate), or
+    /// `None` if there is no event.
     #[inline]
     pub(crate) fn count_next(&mut self, config: &Config) -> Option<bool> {
         let rest = self.rest.as_deref();
         let (event, behind) = match &self.first {
             Some(event) => (event, 0),
             None => match rest?.front()? {
-                Item::Event(event) => (event, 1),
-                // It is taken behind the event before it.
-                Item::Answer(_) => return None,
+                QueueItem::Event(event) => (event, 1),
+                // An answer is taken together with the event before it.
+                QueueItem::Answer(_) => return None,
             },
         };
         let length = match event {
@@ -114,35 +118,36 @@ impl Inbox {
         Some(is_answer_due || self.may_open(config))
     }
 
-    /// The event that was counted as taken. Apart from that, so that it goes from its place to the
-    /// caller without a stop: what is looked at on the way is kept in pieces, and put together again.
+    /// Removes the event that `count_next` counted. Two steps, so that the compiler moves the event
+    /// straight to the caller: an event that is looked at on its way is taken apart and stored again
+    /// piece by piece, and loading it as a whole then has to wait for these stores.
     #[inline]
     pub(crate) fn take_counted(&mut self) -> Option<Event> {
         if self.first.is_some() {
             return self.first.take();
         }
         match self.rest.as_mut() {
-            // An idle connection holds no places for events.
+            // The last one: the queue is freed, so that an idle connection holds none.
             Some(rest) if rest.len() == 1 => event(self.rest.take()?.pop_front()),
             Some(rest) => event(rest.pop_front()),
             None => None,
         }
     }
 
-    /// The next event.
+    /// The next event, which stays in the queue.
     pub(crate) fn next(&self) -> Option<&Event> {
         let front = || match self.rest.as_deref()?.front()? {
-            Item::Event(event) => Some(event),
-            Item::Answer(_) => None,
+            QueueItem::Event(event) => Some(event),
+            QueueItem::Answer(_) => None,
         };
         self.first.as_ref().or_else(front)
     }
 
-    /// Whether an answer to a ping stands at this place behind the first event.
+    /// Whether the item at this index after `first` is an answer to a ping.
     #[inline]
     fn is_answer(&self, place: usize) -> bool {
         let item = self.rest.as_deref().and_then(|rest| rest.get(place));
-        matches!(item, Some(Item::Answer(_)))
+        matches!(item, Some(QueueItem::Answer(_)))
     }
 
     #[inline]
@@ -152,21 +157,20 @@ impl Inbox {
             && self.bytes.is_low(config.byte_marks)
     }
 
-    /// The next answer that is due. To be taken until there is none.
+    /// Takes an answer to a ping, if everything before it is taken. Call it until it returns `None`.
     pub(crate) fn pop_answer(&mut self) -> Option<Bytes> {
-        // It is due when everything before it is taken.
         if !self.is_answer(0) {
             return None;
         }
         let rest = self.rest.as_mut()?;
-        let Some(Item::Answer(payload)) = rest.pop_front() else { return None };
+        let Some(QueueItem::Answer(payload)) = rest.pop_front() else { return None };
         if rest.is_empty() {
             self.rest = None;
         }
         Some(payload)
     }
 
-    /// Opens the gate if it is time to. Tells whether it did: decoding goes on then.
+    /// Opens the gate if both levels are low enough. Returns whether it did; then decoding goes on.
     pub(crate) fn reopen(&mut self, config: &Config) -> bool {
         let opens = self.may_open(config);
         if opens {
@@ -179,7 +183,7 @@ impl Inbox {
         self.gate == Gate::Open
     }
 
-    /// Whether there is nothing at all in it, answers included.
+    /// Whether the queue holds neither events nor answers.
     #[inline]
     pub(crate) const fn holds_nothing(&self) -> bool {
         self.first.is_none() && self.rest.is_none()
@@ -203,16 +207,16 @@ impl Inbox {
 }
 
 #[inline]
-fn event(item: Option<Item>) -> Option<Event> {
+fn event(item: Option<QueueItem>) -> Option<Event> {
     match item {
-        Some(Item::Event(event)) => Some(event),
-        Some(Item::Answer(_)) | None => None,
+        Some(QueueItem::Event(event)) => Some(event),
+        Some(QueueItem::Answer(_)) | None => None,
     }
 }
 
-/// Places that a queue begins with.
+/// The capacity that the queue begins with.
 const PLACES: usize = 16;
 
-/// What a queued event costs beside its payload: its place in a queue that may have just doubled,
-/// the allocator's header, and the counter that a shared payload gets.
-pub(crate) const EVENT_OVERHEAD: usize = 4 * size_of::<Item>() + 64;
+/// What a queued event costs besides its payload: its place in a queue that may just have doubled its
+/// capacity, the allocator's header, and the reference counter of a shared payload.
+pub(crate) const EVENT_OVERHEAD: usize = 4 * size_of::<QueueItem>() + 64;

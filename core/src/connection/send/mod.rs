@@ -16,7 +16,7 @@ use crate::connection::Connection;
 use crate::connection::event::Failure;
 use crate::connection::keepalive::PingPayload;
 use crate::connection::phase::{Phase, Step};
-use crate::connection::receive::pending_input::Stash;
+use crate::connection::receive::pending_input::PendingInput;
 use crate::connection::send::error::{ChunkError, Refusal, SendError};
 use crate::connection::send::outgoing::{Outgoing, OutgoingPayload};
 use crate::connection::send::prepared::{Encoded, Prepared};
@@ -303,7 +303,7 @@ impl Connection {
     /// Whether there was one ([`is_end_queued`](Self::is_end_queued)).
     pub fn answer_end(&mut self, now: Timestamp) -> bool {
         self.tick(now);
-        let is_queued = self.stash.held().is_some();
+        let is_queued = self.pending_input.end().is_some();
         self.release();
         self.timers.tick(self.now);
         is_queued
@@ -312,8 +312,8 @@ impl Connection {
     /// Gives the connection up: nothing more is sent or decoded, and the transport is to be closed
     /// at once. What was decoded can still be taken.
     pub fn abort(&mut self) {
-        self.stash = Stash::default();
-        self.delivering.clear();
+        self.pending_input = PendingInput::default();
+        self.data_frames.clear();
         self.cut(Failure::Aborted);
     }
 

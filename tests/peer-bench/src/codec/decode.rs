@@ -1,4 +1,4 @@
-//! Masked messages come in reads of up to 64 KiB, as a server reads them, and each is taken.
+//! Decoding: masked messages in reads of up to 64 KiB, as a server reads them. Each is taken.
 
 use std::hint::black_box;
 use std::io::Read;
@@ -126,7 +126,7 @@ pub fn tidegate_core_stream(stream: Endless) -> tidegate_tokio::TokioStream<Endl
     tidegate_tokio::TokioStream::new(stream)
 }
 
-/// Those that give owned messages.
+/// Libraries that return owned messages.
 fn sinks(runtime: &Runtime, stream: &Endless, kind: Kind, size: usize) -> Vec<Row> {
     let mut socket = tungstenite::WebSocket::from_raw_socket(
         stream.clone(),
@@ -217,8 +217,8 @@ fn sinks(runtime: &Runtime, stream: &Endless, kind: Kind, size: usize) -> Vec<Ro
     ]
 }
 
-/// Those that lend a payload, or fill a buffer of the caller. Where text is not validated, the caller
-/// does, as their examples do.
+/// Libraries that lend a payload, or fill a buffer of the caller. If they do not validate text, the
+/// caller does, as in their examples.
 fn readers(runtime: &Runtime, stream: &Endless, kind: Kind, size: usize) -> Vec<Row> {
     let mut socket = FragmentCollector::new(fastwebsockets::WebSocket::after_handshake(
         stream.clone(),

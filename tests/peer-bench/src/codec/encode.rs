@@ -1,6 +1,6 @@
-//! Messages go out in batches: as many as a read of 64 KiB may have brought, 32 at most, then a flush
-//! where there is one. Those that have none write each message to the stream, which costs nothing
-//! here; what it costs on a socket is in the section on echo.
+//! Encoding: messages in batches, as many as fit in a read of 64 KiB, at most 32, and then a flush if
+//! the library has one. The others write each message to the stream, which costs nothing here; the
+//! echo section shows what it costs on a socket.
 
 use std::hint::black_box;
 
@@ -115,7 +115,7 @@ fn ours(runtime: &Runtime, is_client: bool, payload: &Bytes, batch: usize) -> Ve
     ]
 }
 
-/// Takes all there is, as a vectored write would.
+/// Takes all output, as a vectored write would.
 fn write(connection: &mut Connection) {
     let output = connection.output();
     while output.has_remaining() {
@@ -126,7 +126,7 @@ fn write(connection: &mut Connection) {
     }
 }
 
-/// Feeds a batch, flushes, and so on.
+/// Repeatedly feeds a batch and flushes.
 macro_rules! feed {
     ($runtime:ident, $socket:ident, $batch:ident, $message:expr) => {{
         let own = $runtime.clone();
@@ -144,7 +144,7 @@ macro_rules! feed {
     }};
 }
 
-/// Those that collect messages before they write.
+/// Libraries that collect messages before they write.
 fn batching(runtime: &Runtime, is_client: bool, payload: &Bytes, batch: usize) -> Vec<Row> {
     use tungstenite::protocol::Role;
     let role = if is_client { Role::Client } else { Role::Server };
@@ -213,7 +213,8 @@ fn batching(runtime: &Runtime, is_client: bool, payload: &Bytes, batch: usize) -
     ]
 }
 
-/// Those that write each message by itself. A client's payload is lent as they mask it fastest.
+/// Libraries that write each message separately. A client's payload is passed in the form that they
+/// mask fastest.
 fn writing(runtime: &Runtime, is_client: bool, payload: &Bytes, batch: usize) -> Vec<Row> {
     let role = if is_client { fastwebsockets::Role::Client } else { fastwebsockets::Role::Server };
     let mut socket = fastwebsockets::WebSocket::after_handshake(Endless::silent(), role);

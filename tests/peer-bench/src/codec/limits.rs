@@ -1,4 +1,4 @@
-//! What the work costs at least: one pass over the bytes.
+//! The lower limits of the work: one pass over the bytes.
 
 use std::hint::black_box;
 
@@ -42,8 +42,8 @@ pub fn decode(kind: Kind, size: usize) -> Vec<Row> {
     rows
 }
 
-/// What every decoder must do: takes what a read brought, parses headers, unmasks each payload.
-/// Allocates nothing. Knows that the frames are whole messages and valid.
+/// The least that every decoder must do: copies the read, parses headers, unmasks each payload. It
+/// allocates nothing, and relies on the frames being whole messages and valid.
 fn bare(kind: Kind, size: usize) -> impl FnMut(usize) {
     let mut stream = Endless::of(&kind.frame(size));
     let mut buffer = vec![0; READ];
@@ -84,7 +84,7 @@ fn header_length(size: usize) -> usize {
     }
 }
 
-/// Copies and unmasks in one pass, in blocks that the compiler makes vectors of.
+/// Copies and unmasks in one pass, in blocks that the compiler vectorises.
 fn copy_xor(source: &[u8], target: &mut [u8]) {
     let key = u64::from_ne_bytes([
         MASK[0], MASK[1], MASK[2], MASK[3], MASK[0], MASK[1], MASK[2], MASK[3],

@@ -7,7 +7,7 @@ mod limits;
 pub use self::decode::decode;
 pub use self::encode::encode;
 
-/// What runs the futures: they never wait. Built once, since making it is not to be measured.
+/// The runtime for the futures, which never wait. Built once, so that building it is not measured.
 #[derive(Clone)]
 pub struct Runtime(std::rc::Rc<tokio::runtime::Runtime>);
 
@@ -17,12 +17,12 @@ impl Runtime {
         Self(std::rc::Rc::new(runtime.expect("a runtime")))
     }
 
-    /// Runs to the end, without tokio's budget: a yield is not what is measured here.
+    /// Runs to the end without tokio's budget, so that no yield is measured.
     pub fn run<F: Future>(&self, future: F) -> F::Output {
         self.0.block_on(tokio::task::unconstrained(future))
     }
 
-    /// For those who make timers when they are made.
+    /// For types that create timers in their constructor.
     pub fn enter(&self) -> tokio::runtime::EnterGuard<'_> {
         self.0.enter()
     }

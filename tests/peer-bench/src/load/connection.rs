@@ -12,12 +12,12 @@ pub struct Connection {
     stream: mio::net::TcpStream,
     /// The next frame of the script.
     next: usize,
-    /// Bytes of the script that may be written, and that are, since the beginning.
+    /// Bytes of the script that may be written, and that were written, since the start.
     queued: u64,
     written: u64,
-    /// When the messages under way were queued.
+    /// When the messages in flight were queued.
     under_way: VecDeque<Instant>,
-    /// What is left of the answer that is arriving, and its first bytes while it is not known.
+    /// The remaining length of the arriving answer, and its first bytes while the length is unknown.
     left: usize,
     head: Vec<u8>,
 }
@@ -35,7 +35,7 @@ impl Connection {
         }
     }
 
-    /// Lets that many messages go out.
+    /// Allows this many messages to be written.
     pub fn queue(&mut self, script: &Script, messages: usize, now: Instant) {
         for _ in 0..messages {
             let begin = self.next.checked_sub(1).map_or(0, |before| script.ends[before]);
@@ -58,7 +58,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes what has come. How many answers that were.
+    /// Reads what has arrived. Returns the number of answers.
     pub fn read(&mut self, buffer: &mut [u8], measured: &mut Measured) -> io::Result<usize> {
         let mut answers = 0;
         loop {
@@ -91,7 +91,7 @@ impl Connection {
                 let known = if self.head.is_empty() {
                     frame_length(bytes)
                 } else {
-                    // A head in pieces: byte by byte until it is known.
+                    // A partial header: byte by byte until the length is known.
                     self.head.push(bytes[0]);
                     bytes = &bytes[1..];
                     frame_length(&self.head).map(|length| length - self.head.len())
@@ -119,11 +119,11 @@ impl Connection {
     }
 }
 
-/// Connects, and shakes hands.
+/// Connects, and does the opening handshake.
 pub fn open(address: SocketAddr, opening: Opening) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
-    // Closed by a reset: tens of thousands of ports would wait otherwise.
+    // Closed by a reset, since tens of thousands of ports would otherwise stay in TIME_WAIT.
     socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
     let extensions = match opening {
         Opening::None => {
@@ -145,7 +145,7 @@ pub fn open(address: SocketAddr, opening: Opening) -> io::Result<TcpStream> {
         )
         .as_bytes(),
     )?;
-    // No server speaks first: what comes ends with the head.
+    // No server sends first, so the input ends with the head.
     let mut head = Vec::new();
     let mut part = [0; 512];
     while !head.ends_with(b"\r\n\r\n") {

@@ -18,7 +18,7 @@ impl Histogram {
         self.count += 1;
     }
 
-    /// Microseconds that this share of all stays below.
+    /// The microseconds below which this share of all latencies is.
     pub fn quantile(&self, share: f64) -> f64 {
         let wanted = (self.count as f64 * share).ceil() as u64;
         let mut passed = 0;

@@ -1,6 +1,6 @@
-//! The one load generator: frames made beforehand, over plain TCP, the same for every server.
+//! The load generator, the same for every server: frames made beforehand, over plain TCP.
 //!
-//! It parses no more of an answer than its length, so that the server has the other core for itself.
+//! It parses only the length of an answer, so that it does not disturb the server on the other core.
 
 mod connection;
 mod histogram;
@@ -16,7 +16,7 @@ use self::connection::{Connection, open};
 pub use self::histogram::Histogram;
 pub use self::process::{Process, SERVER_CORE, keep_to_core, on_core, resident};
 
-/// What a client says, over and over: frames one behind the other.
+/// The frames that a client sends repeatedly.
 #[derive(Clone)]
 pub struct Script {
     bytes: Vec<u8>,
@@ -40,14 +40,14 @@ impl Script {
     }
 }
 
-/// Connections to one server, and what they are doing.
+/// Connections to one server, and their state.
 pub struct Load {
     poll: Poll,
     connections: Vec<Connection>,
     buffer: Vec<u8>,
 }
 
-/// What came of a run.
+/// The result of a run.
 pub struct Measured {
     pub messages: u64,
     /// Bytes of the answers, headers included.
@@ -56,7 +56,7 @@ pub struct Measured {
     pub latency: Histogram,
 }
 
-/// What an opening handshake asks for.
+/// What the opening handshake requests.
 #[derive(Clone, Copy)]
 pub enum Opening {
     None,
@@ -66,7 +66,7 @@ pub enum Opening {
 }
 
 impl Load {
-    /// Opens that many connections.
+    /// Opens this many connections.
     pub fn open(address: SocketAddr, count: usize, opening: Opening) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut connections = Vec::with_capacity(count);
@@ -79,8 +79,8 @@ impl Load {
         Ok(Self { poll, connections, buffer: vec![0; 1 << 20] })
     }
 
-    /// Each connection keeps `depth` messages under way. What comes back within `warm_up` is not
-    /// counted; `begin` is called when counting begins.
+    /// Each connection keeps `depth` messages in flight. Answers within `warm_up` are not counted;
+    /// `begin` is called when counting begins.
     pub fn echo(
         &mut self,
         script: &Script,
@@ -146,7 +146,7 @@ impl Load {
         Ok(())
     }
 
-    /// The first connection says something, and all others wait for it; again and again.
+    /// Repeatedly sends a message on the first connection, and waits until all others have it.
     pub fn broadcast(
         &mut self,
         script: &Script,

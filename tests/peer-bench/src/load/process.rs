@@ -1,4 +1,4 @@
-//! A server in a process of its own, and what the system says of it.
+//! A server in a separate process, and the system's figures for it.
 
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ impl Process {
         let mut child = on_core(SERVER_CORE)
             .arg(env::current_exe()?)
             .args(["serve", list, name])
-            // One thread for all servers: the others are built that way.
+            // One thread for every server, as the other servers are built.
             .env("ASYNC_STD_THREAD_COUNT", "1")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -32,7 +32,7 @@ impl Process {
         self.child.id()
     }
 
-    /// Seconds that its threads have been running: as getrusage counts, and finer.
+    /// The CPU time of its threads in seconds, as getrusage counts it, but finer.
     pub fn cpu(&self) -> io::Result<f64> {
         let mut nanoseconds = 0;
         for task in fs::read_dir(format!("/proc/{}/task", self.id()))? {
@@ -56,12 +56,12 @@ impl Drop for Process {
     }
 }
 
-/// The server has one core and the load generator another one: left to the scheduler, they share one
-/// in some runs and not in others, and an echo costs twice as much in the latter.
+/// The server has one CPU core and the load generator another. Otherwise the scheduler puts them on
+/// the same core in some runs and not in others, and an echo costs twice as much in the latter.
 pub const SERVER_CORE: &str = "1";
 
-/// Puts this process, the load generator, on its core. Does nothing where there is no taskset, or one
-/// core.
+/// Puts this process, the load generator, on its core. Does nothing if there is no taskset or only
+/// one core.
 pub fn keep_to_core() {
     let process = std::process::id().to_string();
     if can_pin() {

@@ -1,4 +1,4 @@
-//! One message of 1 KiB to 1,000 connections.
+//! Broadcast: one message of 1 KiB to 1,000 connections.
 
 use std::io;
 use std::time::Duration;

@@ -38,14 +38,14 @@ pub fn calls(options: &Options) -> io::Result<Vec<Table>> {
             let mut load = Load::open(process.address, connections, server.opening())?;
             let warm_up = Duration::from_millis(30);
             load.echo(&script, depth, warm_up, warm_up, || {})?;
-            // What is still under way comes back before it is counted.
+            // Messages still in flight come back before counting begins.
             sleep(Duration::from_millis(100));
             let mut load = Load::open(process.address, connections, server.opening())?;
             let output = std::env::temp_dir().join(format!("peer-bench-calls-{}", process.id()));
             let tracer = trace(process.id(), &output)?;
             let duration = Duration::from_millis(if options.is_full { 800 } else { 400 });
             let measured = load.echo(&script, depth, Duration::ZERO, duration, || {})?;
-            // Counted before it stops: the rest of the depth is a small part of all.
+            // Counted before the load stops; the messages still in flight are a small part of all.
             let counts = finish(tracer, &output)?;
             let messages = measured.messages.max(1) as f64;
             table.set_three(server.name, server.group, counts.map(|count| count as f64 / messages));
@@ -90,7 +90,7 @@ fn finish(mut tracer: Child, output: &Path) -> io::Result<[u64; 3]> {
 }
 
 impl Table {
-    /// Puts cells into the last three columns.
+    /// Adds cells to the last three columns.
     fn set_three(&mut self, name: &'static str, group: crate::table::Group, values: [f64; 3]) {
         let columns = self.columns.split_off(self.columns.len() - 3);
         for (column, value) in columns.into_iter().zip(values) {

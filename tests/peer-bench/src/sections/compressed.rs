@@ -56,7 +56,7 @@ pub fn compressed(options: &Options) -> io::Result<Vec<Table>> {
     Ok(vec![cost, size])
 }
 
-/// A hundred messages that resemble each other, each compressed by itself: valid with and without
+/// A hundred similar messages, each compressed separately, so that they are valid with and without
 /// takeover.
 pub fn script() -> Script {
     let frames: Vec<Vec<u8>> = (0..100).map(|seed| masked(0xC1, &deflated(&json(seed)))).collect();

@@ -1,4 +1,4 @@
-//! Echo over loopback: what a message costs the server, how many go through, how long they take.
+//! Echo over loopback: the server's CPU time for a message, throughput and latency.
 
 use std::cell::Cell;
 use std::io;
@@ -10,7 +10,7 @@ use crate::options::Options;
 use crate::serve::{ECHO, Server};
 use crate::table::{self, Table, size_name};
 
-/// Connections and messages under way on each.
+/// The number of connections, and of messages in flight on each.
 const SHAPES: [(usize, usize); 6] = [(1, 1), (64, 1), (512, 1), (1, 32), (64, 32), (512, 32)];
 
 pub fn echo(options: &Options) -> io::Result<Vec<Table>> {
@@ -74,7 +74,7 @@ pub fn echo(options: &Options) -> io::Result<Vec<Table>> {
     Ok(costs)
 }
 
-/// What a message costs as connections grow, for ours alone.
+/// The cost of a message as the number of connections grows, for our servers only.
 pub fn scale(options: &Options) -> io::Result<Vec<Table>> {
     let servers = start(|name| name == HEADLINE || name == LIMIT)?;
     let mut table = Table::new(
@@ -104,13 +104,13 @@ fn start(wanted: impl Fn(&str) -> bool) -> io::Result<Vec<(&'static Server, Proc
 }
 
 struct Sample {
-    /// Microseconds of the server for one message.
+    /// The server's CPU time for one message in microseconds.
     cost: f64,
     rate: f64,
     latency: crate::load::Histogram,
 }
 
-/// All servers in turn, several times.
+/// Measures all servers one after another, several times.
 fn cell(
     options: &Options,
     servers: &[(&'static Server, Process)],
@@ -135,7 +135,7 @@ fn cell(
                 })
             };
             let mut result = run();
-            // A process that the machine did not let run is no measurement.
+            // If the process did not get to run, this is not a measurement.
             if result.as_ref().is_ok_and(|(measured, _)| measured.messages < 10) {
                 result = run();
             }
@@ -145,7 +145,7 @@ fn cell(
                     return Err(io::Error::other(format!("{}: {error}", server.name)));
                 }
                 Err(error) => {
-                    // A peer that cannot do it has no number here, and the others have theirs.
+                    // A peer that fails gets no number here, and the others do.
                     eprintln!("{}: {connections} × {depth} × {size} B: {error}", server.name);
                     is_out[index] = true;
                     samples[index].clear();
@@ -166,7 +166,7 @@ fn cell(
     Ok(samples)
 }
 
-/// Runs a load, and says how long the server's process was busy meanwhile.
+/// Runs a load, and returns the CPU time of the server's process meanwhile.
 pub fn with_cpu(
     process: &Process,
     run: impl FnOnce(&dyn Fn()) -> io::Result<Measured>,
@@ -191,5 +191,5 @@ const FEED: &str = "tidegate tokio, feed";
 const LIMIT: &str = "limit: raw TCP, tokio";
 const SHARES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
 
-/// More than this the kernel's buffers do not hold anyway.
+/// The kernel's buffers hold no more than this anyway.
 const MOST_UNDER_WAY: usize = 600 << 20;

@@ -1,4 +1,4 @@
-//! What an idle connection costs the server's process, everything included.
+//! The memory of an idle connection in the server's process, everything included.
 
 use std::io;
 use std::thread::sleep;
@@ -18,7 +18,7 @@ pub fn memory(options: &Options) -> io::Result<Vec<Table>> {
     let mut echo = Table::new("memory", "An idle connection", "resident bytes", headline);
     echo.column("after the handshake");
     echo.column("after an echo of 1 KiB");
-    // That answers go out together makes no difference where there is one message at a time.
+    // Batching makes no difference with one message at a time.
     let alone = |name: &str| !name.ends_with(", batches") && !name.ends_with(", feed");
     let servers = ECHO.iter().filter(|server| alone(server.name));
     let servers = servers.filter(|server| options.wants_row(server.name) && server.is_installed());
@@ -60,14 +60,14 @@ fn measure(
     let run = |load: &mut Load| {
         load.echo(script, 1, Duration::ZERO, Duration::from_millis(200), || {}).map(drop)
     };
-    // What the runtime itself needs is there before it is counted.
+    // The runtime allocates its own memory before the count begins.
     let mut warm = Load::open(process.address, (count / 20).max(8), opening)?;
     run(&mut warm)?;
     let before = process.resident()?;
     let mut load = Load::open(process.address, count, opening)?;
     sleep(Duration::from_millis(300));
     let open = process.resident()?;
-    // Until each has had its answer, and the last messages are out of the way.
+    // Waits until each connection has its answer and no message is in flight.
     load.echo_once(script)?;
     sleep(Duration::from_millis(300));
     let used = process.resident()?;
@@ -76,7 +76,7 @@ fn measure(
 }
 
 impl Table {
-    /// Puts cells into the last two columns.
+    /// Adds cells to the last two columns.
     fn set_two(&mut self, name: &'static str, group: crate::table::Group, cells: [Cell; 2]) {
         let last = self.columns.pop().expect("two columns");
         self.set(name, group, cells[0]);

@@ -1,4 +1,4 @@
-//! What is measured over sockets.
+//! The measurements over sockets.
 
 mod broadcast;
 mod calls;

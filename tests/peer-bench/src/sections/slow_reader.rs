@@ -1,5 +1,5 @@
-//! A peer sends as fast as it can, an application takes a message every 100 ms: how the memory grows,
-//! and whether pings are answered meanwhile.
+//! A peer sends as fast as it can, and an application takes a message every 100 ms. Measures how the
+//! memory grows, and whether pings are answered meanwhile.
 
 mod readers;
 
@@ -39,7 +39,7 @@ pub fn slow_reader(options: &Options) -> io::Result<Vec<Table>> {
     Ok(vec![table])
 }
 
-/// Floods one reader, in a process of its own.
+/// Floods one reader, which is a separate process.
 fn flood(name: &str, limit: Duration) -> io::Result<[f64; 3]> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
@@ -49,8 +49,8 @@ fn flood(name: &str, limit: Duration) -> io::Result<[f64; 3]> {
         .stdout(Stdio::null())
         .spawn()?;
     let (stream, _) = listener.accept()?;
-    // Pings come in order: with the megabytes that the system would hold between the two, they would
-    // be behind seconds of messages.
+    // Small socket buffers, because pings arrive in order: otherwise they would come after megabytes
+    // of buffered messages, which take seconds to read.
     socket2::SockRef::from(&stream).set_send_buffer_size(SOCKET_BUFFER)?;
     thread::sleep(Duration::from_millis(100));
     let before = resident(child.id())?;
@@ -74,7 +74,7 @@ fn flood(name: &str, limit: Duration) -> io::Result<[f64; 3]> {
     Ok([(peak - before) as f64 / 1024.0, seconds, answered as f64 / sent.max(1) as f64 * 100.0])
 }
 
-/// Messages without a pause, and a ping every 100 ms between two of them.
+/// Messages without a pause, and a ping between them every 100 ms.
 fn send(
     mut stream: TcpStream,
     pings: Arc<AtomicU64>,
@@ -110,7 +110,7 @@ fn count_pongs(mut stream: TcpStream, pongs: Arc<AtomicU64>) -> thread::JoinHand
     })
 }
 
-/// The kernel doubles it.
+/// The kernel doubles this value.
 pub const SOCKET_BUFFER: usize = 64 << 10;
 
 const MOST: u64 = 2 << 30;

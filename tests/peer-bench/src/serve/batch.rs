@@ -1,5 +1,5 @@
-//! The peers with batches written by hand: what has come already is answered before one flush, 32 at
-//! most. yawc gets the buffers that its documentation tunes for it.
+//! The peers with manual batches: all messages that have arrived, at most 32, are answered before one
+//! flush. yawc gets the buffer sizes that its documentation recommends.
 
 use std::net::TcpListener;
 

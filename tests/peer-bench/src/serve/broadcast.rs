@@ -1,4 +1,4 @@
-//! One message to a thousand. The first connection speaks; the others listen, and are not read.
+//! Broadcast servers. The first connection sends; the others only receive, and are not read.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use super::handshake::handshake;
 use super::peers::yawc_options;
 use super::{Fault, on_tokio};
 
-/// Who is first, and the line from it to the others.
+/// The first connection, and the channel from it to the others.
 #[derive(Clone)]
 struct Hall<T> {
     has_speaker: Arc<AtomicBool>,
@@ -30,7 +30,7 @@ impl<T: Clone> Hall<T> {
     }
 }
 
-/// Senders of split connections, served in one go.
+/// Senders of split connections, all served by one call.
 pub fn tidegate(listener: TcpListener) {
     let has_speaker = AtomicBool::new(false);
     let senders: Arc<Mutex<Vec<tidegate_tokio::Sender>>> = Arc::default();

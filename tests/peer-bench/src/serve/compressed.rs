@@ -1,4 +1,4 @@
-//! Echo with permessage-deflate.
+//! Echo servers with permessage-deflate.
 
 use std::net::TcpListener;
 use std::sync::Arc;

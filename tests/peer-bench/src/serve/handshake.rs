@@ -1,4 +1,4 @@
-//! The opening handshake for those whose own takes a web server: as little as will do.
+//! A minimal opening handshake for libraries that otherwise need a web server.
 
 use std::io;
 

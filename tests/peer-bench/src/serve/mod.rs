@@ -1,4 +1,4 @@
-//! The servers under test, each in a process of its own and on one thread.
+//! The servers under test, each in a separate process with one thread.
 
 mod batch;
 mod broadcast;
@@ -18,13 +18,13 @@ use tokio::net::TcpStream;
 
 use crate::table::Group;
 
-/// What a server is called, and what runs it.
+/// The name of a server, and the function that runs it.
 pub struct Server {
     pub name: &'static str,
     pub group: Group,
     /// Without an opening handshake.
     pub is_raw: bool,
-    /// The package of Python that it needs.
+    /// The Python package that it needs.
     package: Option<&'static str>,
     run: fn(TcpListener),
 }
@@ -75,8 +75,8 @@ pub const ECHO: &[Server] = &[
     Server::raw("limit: raw TCP, smol", ours::raw_smol),
 ];
 
-/// Echo, with permessage-deflate as it is negotiated with a client that offers it without a word
-/// more, and with one that asks for no context takeover on both sides.
+/// Echo with permessage-deflate: with a client that offers it without parameters, and with one that
+/// asks for no context takeover in both directions.
 pub const COMPRESSED: &[Server] = &[
     Server::new("tidegate tokio, level 1, send", Group::Ours, compressed::tidegate_1),
     Server::new("tidegate tokio, level 3, send", Group::Ours, compressed::tidegate_3),
@@ -87,7 +87,7 @@ pub const COMPRESSED: &[Server] = &[
     Server::new("sockudo-ws, shared", Group::Peer, compressed::sockudo_shared),
 ];
 
-/// The first connection speaks, all others listen.
+/// The first connection sends, all others receive.
 pub const BROADCAST: &[Server] = &[
     Server::new("tidegate tokio, broadcast()", Group::Ours, broadcast::tidegate),
     Server::new("tidegate tokio, a task each", Group::Ours, broadcast::tidegate_tasks),
@@ -98,7 +98,7 @@ pub const BROADCAST: &[Server] = &[
     Server::new("fastwebsockets", Group::Peer, broadcast::fastwebsockets),
 ];
 
-/// Runs a server until the process is killed; says where it listens.
+/// Runs a server until the process is killed. Prints the address where it listens.
 pub fn serve(list: &str, name: &str) -> Result<(), Box<dyn Error>> {
     let servers = match list {
         "echo" => ECHO,
@@ -117,7 +117,7 @@ pub fn serve(list: &str, name: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// One thread of tokio, a task for each connection. A fault ends the connection and nothing else.
+/// One tokio thread, a task for each connection. An error ends only its own connection.
 fn on_tokio<F, E>(listener: TcpListener, handle: impl Fn(TcpStream) -> F)
 where
     F: Future<Output = Result<(), E>> + Send + 'static,
@@ -129,7 +129,7 @@ where
         loop {
             let Ok((stream, _)) = listener.accept().await else { continue };
             let _ = stream.set_nodelay(true);
-            // As it is: a task around it would hold it twice.
+            // Spawned directly: a future around it would hold it twice.
             tokio::spawn(handle(stream));
         }
     });

@@ -1,4 +1,4 @@
-//! Tidegate, written plainly, and TCP without anything.
+//! Tidegate's echo servers as simple loops, and a raw TCP echo.
 
 use std::cell::Cell;
 use std::io::ErrorKind;
@@ -9,8 +9,8 @@ use tokio::io::AsyncWriteExt;
 
 use super::on_tokio;
 
-/// The plain loops: each answer is written before the next message is looked at, or all answers to
-/// what one read brought go out together.
+/// The two simple loops: write each answer before taking the next message, or write all answers to one
+/// read together.
 macro_rules! echo {
     ($socket:ident, $send:ident) => {
         while let Some(message) = $socket.recv().await? {
@@ -80,7 +80,7 @@ macro_rules! async_std_echo {
                         echo!(socket, $send);
                         Ok::<_, tidegate_async_std::Error>(())
                     };
-                    // One thread does all of it: see where the process is started.
+                    // One thread does all of the work: see where the process is started.
                     async_std::task::spawn(task);
                 }
             });
@@ -90,7 +90,7 @@ macro_rules! async_std_echo {
 async_std_echo!(async_std_send, send);
 async_std_echo!(async_std_feed, feed);
 
-/// One buffer serves all connections, as in a loop on epoll: it is what nothing can beat.
+/// One buffer for all connections, as in an epoll loop: the limit that no library can beat.
 pub fn raw_tokio(listener: TcpListener) {
     on_tokio(listener, |mut stream| async move {
         loop {

@@ -1,4 +1,4 @@
-//! The peers, each as the example of its documentation has it.
+//! The echo servers of the peers, each as in the example of its documentation.
 
 use std::net::TcpListener;
 
@@ -42,7 +42,7 @@ pub fn websockets(listener: TcpListener) {
     });
 }
 
-/// With room for 1 MiB, which its defaults do not quite have.
+/// With room for 1 MiB, which is slightly more than its default limit.
 pub fn yawc_options() -> yawc::Options {
     yawc::Options::default().with_limits(4 << 20, 8 << 20).with_utf8().with_no_delay()
 }
@@ -121,7 +121,7 @@ pub fn wtx(listener: TcpListener) {
     });
 }
 
-/// Answers to pings are left to the application.
+/// The application must answer pings.
 pub fn web_socket(listener: TcpListener) {
     use web_socket::{Event, WebSocket};
     on_tokio(listener, |mut stream| async {

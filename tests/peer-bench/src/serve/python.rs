@@ -1,5 +1,4 @@
-//! Servers in Python, where its packages are installed: they run in another program, on the socket
-//! that listens already.
+//! Python servers, if their packages are installed. The interpreter inherits the listening socket.
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -9,7 +8,7 @@ use std::process::{Command, Stdio};
 pub const WEBSOCKETS: &str = "websockets";
 pub const PICOWS: &str = "picows";
 
-/// The interpreter: `PEER_BENCH_PYTHON`, or the first one there is.
+/// The interpreter: `PEER_BENCH_PYTHON`, or the first one found.
 fn python() -> Command {
     Command::new(std::env::var_os("PEER_BENCH_PYTHON").unwrap_or_else(|| "python3".into()))
 }

@@ -1,4 +1,4 @@
-//! What an echo needs of an adapter and its runtime.
+//! What the echo program needs from an adapter and its runtime.
 
 use std::error::Error;
 use std::io;
@@ -22,7 +22,7 @@ pub(crate) trait Adapter: 'static {
     async fn sleep(duration: Duration);
 
     fn network(tls: Option<Arc<ClientConfig>>) -> Self::Network;
-    /// Echoes for ever.
+    /// Echoes forever.
     async fn serve(
         address: String,
         options: ServeOptions,
@@ -43,7 +43,7 @@ macro_rules! adapter {
             type Network = $krate::$network;
 
             fn block_on(future: impl Future<Output = Outcome>) -> Outcome {
-                // Some runtimes move it several times, and it is large.
+                // Boxed, because it is large and some runtimes move it several times.
                 ($block_on)(Box::pin(future))
             }
 
@@ -105,7 +105,7 @@ macro_rules! adapter {
     };
 }
 
-/// A listener whose streams speak TLS.
+/// A listener that accepts TLS streams.
 struct Tls<L>(L, Arc<ServerConfig>);
 
 adapter!(

@@ -1,4 +1,4 @@
-//! The client that the Autobahn testsuite and the peers' servers talk to.
+//! The client for the Autobahn testsuite and for the servers of other implementations.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub(crate) async fn run<A: Adapter>(settings: Settings) -> Outcome {
         let address = format!("{url}/runCase?case={case}&agent={agent}");
         let ended = one::<A>(&client, &address, settings.split, settings.pause).await;
         if let Err(error) = ended {
-            println!("case {case}: {error}"); // many cases end this way, and should
+            println!("case {case}: {error}"); // expected: many cases end with an error
         }
     }
     let mut socket = client.connect(&format!("{url}/updateReports?agent={agent}")).await?;
@@ -49,7 +49,7 @@ async fn one<A: Adapter>(
     echo::<A, _>(socket, split).await
 }
 
-/// Fails if more was resident than this, by what Linux says.
+/// Fails if Linux reports a higher peak of resident memory than this.
 fn within(limit: usize) -> Outcome {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,4 +1,4 @@
-//! The echo that conformance suites and other implementations talk to, in either role.
+//! An echo server and client for conformance suites and other implementations.
 //!
 //! ```console
 //! echo server [--adapter tokio|smol|async-std] [--split] [--plain] [--tls CERTIFICATE KEY] [ADDRESS]
@@ -8,10 +8,10 @@
 //!
 //! Messages up to 16 MiB, any subprotocol, and permessage-deflate unless it is `--plain`. `--split`
 //! echoes on a split connection. The server prints `ready URL` and serves until it is killed. The
-//! client does what a client does for the Autobahn testsuite: it asks the server for the number of
-//! cases, and in each one echoes every message until the connection ends, in whatever way. With
-//! `--pause` it takes nothing in the first seconds of each: a slow reader. With `--memory-limit` it
-//! fails if more was resident at the peak, everything included.
+//! client follows the Autobahn protocol: it asks the server for the number of cases, and in each case
+//! echoes every message until the connection ends in any way. With `--pause` it takes no message in
+//! the first seconds of each case, as a slow reader. With `--memory-limit` it fails if the resident
+//! memory of the whole process was higher at its peak.
 
 mod adapter;
 mod client;

@@ -1,4 +1,4 @@
-//! The echo itself, and the server that echoes.
+//! The echo loop, and the server that runs it.
 
 use tidegate_driver::{
     Accept, Arrival, ByteStream, Decision, Error, Network, Receiver, Sender, ServeOptions,
@@ -17,7 +17,7 @@ pub(crate) async fn serve<A: Adapter>(settings: Settings) -> Outcome {
     A::serve(settings.target, options, settings.server_tls, settings.split).await
 }
 
-/// An echo speaks any subprotocol.
+/// Accepts any subprotocol, since an echo does not interpret messages.
 async fn whatever_is_asked_for(arrival: Arrival) -> Decision {
     match arrival.request().subprotocols().next() {
         Some(subprotocol) => Accept::new().subprotocol(subprotocol).into(),
@@ -25,7 +25,7 @@ async fn whatever_is_asked_for(arrival: Arrival) -> Decision {
     }
 }
 
-/// Echoes until the connection ends. Most of a conformance suite ends it by a fault.
+/// Echoes until the connection ends. Most cases of a conformance suite end it with a violation.
 pub(crate) async fn echo<A: Adapter, S: ByteStream + Send + 'static>(
     socket: WebSocket<S, <A::Network as Network>::Clock>,
     split: bool,
@@ -43,7 +43,7 @@ async fn echo_undriven<S: ByteStream, C: tidegate_driver::Clock>(
 ) -> Result<(), Error> {
     while let Some(message) = socket.recv().await? {
         socket.feed(message).await?;
-        // What came at once goes back at once, as far as there is room.
+        // Echoes all messages of one read before one flush, as far as there is room.
         while let Some(message) = socket.try_recv() {
             socket.feed(message).await?;
         }

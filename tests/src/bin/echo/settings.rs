@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The command-line options.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) struct Settings {
     pub(crate) server_tls: Option<Arc<ServerConfig>>,
     pub(crate) client_tls: Option<Arc<ClientConfig>>,
     pub(crate) pause: Duration,
-    /// Bytes that may be resident at the peak.
+    /// The limit for resident memory at the peak, in bytes.
     pub(crate) memory_limit: Option<usize>,
 }
 
@@ -89,5 +89,5 @@ fn client_tls(authority: &str) -> Result<Arc<ClientConfig>, Box<dyn Error>> {
     Ok(Arc::new(config))
 }
 
-/// What Autobahn's largest messages have.
+/// The size of Autobahn's largest messages.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! A process that sends as fast as it can, a slow reader in this one, and what becomes of its memory.
+//! A child process sends as fast as it can, this process reads slowly and measures its own memory.
 //!
 //! `cargo run --release -p tidegate-tests --bin slow_reader -- --adapter tokio|smol|async-std
 //! [--split] [--duration 10] [--no-gate]`
@@ -14,7 +14,7 @@ use tidegate_tests::ends::{Adapter, AsyncStd, Smol, Tokio};
 
 use crate::options::Options;
 
-/// What a part of the program gives back.
+/// The result of a part of the program.
 pub(crate) type Result<T> = core::result::Result<T, Box<dyn core::error::Error>>;
 
 fn main() -> ExitCode {

@@ -1,18 +1,18 @@
-//! The options of the command line.
+//! The command-line options.
 
 use core::time::Duration;
 
 use tidegate_tests::ends::Mode;
 
-/// What to run.
+/// The options of one run.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) adapter: String,
     pub(crate) mode: Mode,
     pub(crate) duration: Duration,
-    /// Whether the reader has marks.
+    /// Whether the reader has watermarks.
     pub(crate) has_gate: bool,
-    /// Whether this is the other process.
+    /// Whether this is the sending process.
     pub(crate) is_sender: bool,
 }
 

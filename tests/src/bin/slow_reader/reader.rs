@@ -1,4 +1,4 @@
-//! This process: takes a message now and then, and looks at its memory.
+//! The reading process: takes a message at each interval, and measures its memory.
 
 use core::time::Duration;
 use std::time::Instant;
@@ -11,18 +11,18 @@ use crate::Result;
 use crate::options::Options;
 use crate::sender::{Child, Report, message};
 
-/// What was measured.
+/// The measurements.
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
     pub(crate) before: usize,
     pub(crate) peak: usize,
     pub(crate) taken: u64,
     pub(crate) taken_slowly: u64,
-    /// Messages that were not the next one, each byte of it.
+    /// Messages that differed from the expected one in any byte.
     pub(crate) wrong: u64,
     /// The reader's counters.
     pub(crate) stats: Stats,
-    /// The sender's; none if the reader gave up.
+    /// The sender's report; none if the reader stopped early.
     pub(crate) sender: Option<Report>,
 }
 
@@ -37,7 +37,7 @@ impl Measured {
     }
 }
 
-/// The settings under test, and those that it is held against.
+/// The settings under test, and those whose memory bound is used.
 pub(crate) fn config(has_gate: bool) -> Config {
     if has_gate {
         return Config::default();
@@ -54,7 +54,7 @@ pub(crate) async fn run<A: Adapter>(options: &Options, child: &mut Child) -> Res
     let begun = Instant::now();
     let mut next = begun + DELAY;
     while begun.elapsed() < options.duration && end.queued_bytes() < ENOUGH {
-        // A whole connection is driven meanwhile, too: it reads ahead up to the gate.
+        // Drives a whole connection meanwhile: it reads ahead until the gate closes.
         end.be_elsewhere(GLANCE).await;
         measured.look();
         if Instant::now() >= next {
@@ -80,11 +80,11 @@ pub(crate) async fn run<A: Adapter>(options: &Options, child: &mut Child) -> Res
     Ok(measured)
 }
 
-/// Between two messages that are taken.
+/// The pause between two messages that are taken.
 const DELAY: Duration = Duration::from_millis(100);
 
-/// Between two looks at the memory.
+/// The pause between two measurements of the memory.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// Where a reader without a gate gives up.
+/// The memory at which a reader without a gate stops.
 const ENOUGH: usize = 1 << 30;

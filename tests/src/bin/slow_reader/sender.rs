@@ -1,4 +1,4 @@
-//! The other process: sends numbered messages as fast as it can, and a ping now and then.
+//! The sending process: sends numbered messages as fast as it can, and regular pings.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -15,18 +15,18 @@ use tidegate_tests::ends::{Adapter, either, take};
 
 use crate::Result;
 
-/// Of a message, in bytes.
+/// The size of a message in bytes.
 pub(crate) const SIZE: usize = 64 * 1024;
 
-/// Between a pong and the next ping.
+/// The pause between a pong and the next ping.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A message: its number, again and again.
+/// Builds a message: its number, repeated.
 pub(crate) fn message(number: u64) -> Vec<u8> {
     number.to_be_bytes().repeat(SIZE / 8)
 }
 
-/// What the sender tells at the end.
+/// The sender's report at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) sent: u64,
@@ -37,14 +37,14 @@ pub(crate) struct Report {
     pub(crate) longest_pong: Duration,
 }
 
-/// Serves one connection until its input ends, and tells how it was.
+/// Serves one connection until standard input ends, and prints a report.
 pub(crate) async fn run<A: Adapter>() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?);
     let is_over = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&is_over);
     thread::spawn(move || {
-        // Ends with the reader, whatever becomes of it.
+        // Ends with the reader, in whatever way the reader ends.
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         flag.store(true, Ordering::Relaxed);
     });
@@ -79,7 +79,7 @@ pub(crate) async fn run<A: Adapter>() -> Result<()> {
     Ok(())
 }
 
-/// The other process, seen from here.
+/// A handle to the sending process.
 #[derive(Debug)]
 pub(crate) struct Child {
     process: std::process::Child,
@@ -89,7 +89,7 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts it.
+    /// Starts the sending process.
     pub(crate) fn spawn(adapter: &str) -> Result<Self> {
         let mut process = Command::new(std::env::current_exe()?)
             .args(["--sender", "--adapter", adapter])
@@ -104,12 +104,12 @@ impl Child {
         Ok(Self { process, input, output, address: line.trim().parse()? })
     }
 
-    /// Tells it to send no more.
+    /// Tells it to stop sending.
     pub(crate) fn end(&mut self) {
         self.input = None;
     }
 
-    /// Waits for what it has to tell.
+    /// Waits for its report.
     pub(crate) fn report(&mut self) -> Result<Report> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
@@ -130,7 +130,7 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         self.end();
-        // It has ended, or is to.
+        // It has ended, or should end now.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,4 +1,4 @@
-//! Whether all is as it should be.
+//! Compares the measurements with what they should be.
 
 use core::time::Duration;
 
@@ -7,7 +7,7 @@ use tidegate_tests::ends::Adapter;
 use crate::options::Options;
 use crate::reader::{Measured, config};
 
-/// Prints a line for each check; whether all hold.
+/// Prints a line for each check. Returns whether all passed.
 pub(crate) fn judge<A: Adapter>(options: &Options, measured: &Measured) -> bool {
     let Measured { before, peak, stats, .. } = measured;
     println!(
@@ -17,7 +17,7 @@ pub(crate) fn judge<A: Adapter>(options: &Options, measured: &Measured) -> bool 
         options.duration.as_secs(),
         if options.has_gate { "" } else { ", without a gate" }
     );
-    // Without a gate it is held against the bound of one that has it.
+    // Without a gate, the bound of a connection with one is used.
     let gated = config(true);
     let (growth, bound) = (peak.saturating_sub(*before), gated.memory_bound());
     let mut checks = vec![
@@ -51,9 +51,9 @@ pub(crate) fn judge<A: Adapter>(options: &Options, measured: &Measured) -> bool 
         ));
         checks.push((
             sender.longest_block >= BLOCKED,
-            format!("the sender waited up to {} ms for its turn", sender.longest_block.as_millis()),
+            format!("the sender waited up to {} ms to send", sender.longest_block.as_millis()),
         ));
-        // A ping behind messages that nobody reads is answered when its turn comes.
+        // A ping after unread messages is answered only when they have been read.
         checks.push((
             stats.pings_in > 0 && sender.pongs == stats.pings_in,
             format!(
@@ -70,5 +70,5 @@ pub(crate) fn judge<A: Adapter>(options: &Options, measured: &Measured) -> bool 
     checks.iter().all(|(holds, _)| *holds)
 }
 
-/// A sender that never waits this long is not slowed down.
+/// A sender that never waits this long was not slowed down.
 const BLOCKED: Duration = Duration::from_millis(100);

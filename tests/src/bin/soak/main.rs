@@ -1,5 +1,6 @@
-//! Many connections for a long time: random messages, stalls, cancellations and cuts. Nothing may
-//! be lost, doubled, out of order or corrupt; memory stays flat, and no task is left.
+//! Runs many connections for a long time, with random messages, pauses, cancellations and cuts. No
+//! message may be lost, duplicated, out of order or corrupt; memory must not grow, and no task may
+//! be left.
 //!
 //! `cargo run --release -p tidegate-tests --bin soak -- --adapter tokio|smol|async-std
 //! [--seconds 180] [--connections 200] [--seed 1]`
@@ -29,7 +30,7 @@ use crate::options::Options;
 use crate::state::Run;
 use crate::verdict::{Measured, judge};
 
-/// Counts what is allocated: what is resident is also what the allocator keeps.
+/// Counts allocated memory, since resident memory includes what the allocator keeps.
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
@@ -108,7 +109,7 @@ async fn run<A: Serve>(options: &Options) -> Result<bool, Box<dyn core::error::E
         }
     }
     run.stop();
-    // The clients say what they have to say.
+    // The clients finish their connections.
     let waits_for = |left: u64| {
         let run = run.clone();
         async move {
@@ -126,7 +127,7 @@ async fn run<A: Serve>(options: &Options) -> Result<bool, Box<dyn core::error::E
     if !has_stopped {
         run.fault(format!("the server is still there: {:?}", handle.counters()));
     }
-    // The sockets of the last ones are closed when their tasks are dropped.
+    // The sockets of the last connections are closed when their tasks are dropped.
     A::sleep(Duration::from_millis(300)).await;
     let counters = counters.lock().ok().and_then(|told| *told);
     drop(handle);
@@ -150,5 +151,5 @@ async fn run<A: Serve>(options: &Options) -> Result<bool, Box<dyn core::error::E
     Ok(judge(&run, &measured))
 }
 
-/// How long the ends may take when all is to stop.
+/// How long the connections may take to end when the run stops.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,17 +1,17 @@
-//! The messages of a soak: each is made from who sends it and its number, so that whoever receives
-//! it knows all of it.
+//! The messages of the soak test. The content is computed from the sender and the number, so that the
+//! receiver can check every byte.
 
 use tidegate_core::{Message, MessageKind};
 use tidegate_tests::random::Random;
 
-/// Who sends.
+/// The sender of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Client,
     Server,
 }
 
-/// What one side of a connection sends: numbered messages, and how many they were.
+/// The messages that one side of a connection sends: numbered, and then their count.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     connection: u64,
@@ -27,7 +27,7 @@ impl Outgoing {
         Self { connection, side, number: 0, last, has_ended: false }
     }
 
-    /// The next message, the same until it is accepted.
+    /// The next message. It stays the same until `accepted` is called.
     pub(crate) fn message(&self) -> Message {
         if self.number < self.last {
             compose(self.connection, self.side, self.number)
@@ -36,7 +36,7 @@ impl Outgoing {
         }
     }
 
-    /// The next message was accepted.
+    /// Records that the next message was accepted.
     pub(crate) fn accepted(&mut self) {
         if self.number < self.last {
             self.number += 1;
@@ -45,13 +45,13 @@ impl Outgoing {
         }
     }
 
-    /// Nothing comes but the end.
+    /// Sends no more messages except the count.
     pub(crate) fn stop(&mut self) {
         self.last = self.last.min(self.number);
     }
 }
 
-/// What one side of a connection has received of the other.
+/// The messages that one side of a connection has received.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     connection: u64,
@@ -65,7 +65,7 @@ impl Incoming {
         Self { connection, peer, number: 0, has_ended: false }
     }
 
-    /// The message must be the next one, each byte of it, or the end behind all.
+    /// Checks that this is the next message, byte for byte, or the count after the last one.
     pub(crate) fn take(&mut self, message: &Message) -> Result<(), String> {
         let (connection, number) = (self.connection, self.number);
         if !self.has_ended && *message == compose(connection, self.peer, number) {
@@ -83,17 +83,17 @@ impl Incoming {
              bytes, {begin:?}{}",
             self.peer,
             message.len(),
-            if self.has_ended { ", behind the end" } else { "" },
+            if self.has_ended { ", after the end" } else { "" },
         ))
     }
 }
 
-/// The first message of a client: which connection it is.
+/// The first message of a client: the number of its connection.
 pub(crate) fn hello(connection: u64) -> Message {
     Message::text(format!("connection {connection}"))
 }
 
-/// Which connection that is.
+/// Reads the number of the connection.
 pub(crate) fn greeted(message: &Message) -> Option<u64> {
     message.as_text()?.strip_prefix("connection ")?.parse().ok()
 }
@@ -104,7 +104,7 @@ fn end(number: u64) -> Message {
 
 fn compose(connection: u64, side: Side, number: u64) -> Message {
     let mut random = Random::new(connection << 20 ^ number << 1 ^ u64::from(side == Side::Server));
-    // The numbers of neighbours differ in few bits.
+    // Mixes the bits, because the numbers of neighbours differ in only a few.
     let mut random = Random::new(random.next());
     let size = match random.below(8) {
         0 => 0,
@@ -119,7 +119,7 @@ fn compose(connection: u64, side: Side, number: u64) -> Message {
     }
 }
 
-/// Half of it can be compressed.
+/// Content of which half is compressible.
 fn bytes(random: &mut Random, size: usize) -> Vec<u8> {
     let constant = random.next().to_le_bytes();
     let mut bytes = Vec::with_capacity(size + 64);
@@ -142,15 +142,15 @@ fn text(random: &mut Random, size: usize) -> String {
     text
 }
 
-/// A message in pieces of any size, some of them empty. Characters of text may be cut.
+/// Splits a message into pieces of any size, some of them empty, also within characters.
 pub(crate) fn pieces(random: &mut Random, message: &Message) -> (MessageKind, Vec<Vec<u8>>) {
     let mut rest = message.as_bytes();
     let mut pieces = Vec::new();
     while !rest.is_empty() {
         let count = random.below(40_000).min(rest.len());
-        let (piece, behind) = rest.split_at(count);
+        let (piece, after) = rest.split_at(count);
         pieces.push(piece.to_vec());
-        rest = behind;
+        rest = after;
     }
     (message.kind(), pieces)
 }

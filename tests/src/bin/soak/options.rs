@@ -1,8 +1,8 @@
-//! The options of the command line.
+//! The command-line options.
 
 use core::time::Duration;
 
-/// What to run.
+/// The options of one run.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) adapter: String,

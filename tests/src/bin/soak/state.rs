@@ -1,4 +1,4 @@
-//! What all of a run know: when it stops, which connections are cut, what is counted.
+//! The shared state of a run: when it stops, which connections are cut, and the counters.
 
 use core::fmt;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use tidegate_tests::ends::Error;
 #[derive(Debug, Default)]
 pub(crate) struct Run {
     stopping: AtomicBool,
-    /// The connections that are open, and whether each is cut by intention.
+    /// The open connections, and whether each was cut on purpose.
     connections: Mutex<BTreeMap<u64, Arc<AtomicBool>>>,
     faults: Mutex<Vec<String>>,
     pub(crate) totals: Totals,
@@ -27,7 +27,7 @@ impl Run {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// A connection that begins. The flag is set when it is cut.
+    /// Registers a new connection. The flag is set when it is cut.
     pub(crate) fn begin(&self, connection: u64) -> Arc<AtomicBool> {
         let flag = Arc::new(AtomicBool::new(false));
         locked(&self.connections).insert(connection, flag.clone());
@@ -38,7 +38,7 @@ impl Run {
         locked(&self.connections).remove(&connection);
     }
 
-    /// The flag of a connection that is open.
+    /// The flag of an open connection.
     pub(crate) fn is_cut(&self, connection: u64) -> Option<Arc<AtomicBool>> {
         locked(&self.connections).get(&connection).cloned()
     }
@@ -47,8 +47,8 @@ impl Run {
         locked(&self.connections).keys().copied().collect()
     }
 
-    /// How an end fared. What goes wrong on a connection that is cut is as it should be, unless a
-    /// message was wrong.
+    /// Records how one end of a connection ended. On a connection that was cut, only a wrong message is
+    /// a failure.
     pub(crate) fn judge(
         &self,
         who: &str,
@@ -83,14 +83,14 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// How an end of a connection failed.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// A message was not the one that it had to be.
+    /// A message was not the expected one.
     Wrong(String),
     /// The connection failed.
     Connection(Error),
 }
 
 impl Fault {
-    /// Closed cleanly, and not all was said.
+    /// The connection closed cleanly, but messages are missing.
     pub(crate) fn early() -> Self {
         Self::Wrong("closed cleanly before the end".into())
     }
@@ -108,7 +108,7 @@ impl From<String> for Fault {
     }
 }
 
-/// What is counted.
+/// The counters of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) connections: AtomicU64,
@@ -123,9 +123,9 @@ pub(crate) struct Totals {
     pub(crate) cancelled_sending: AtomicU64,
     pub(crate) cancelled_receiving: AtomicU64,
     pub(crate) stalls: AtomicU64,
-    /// Ends of a server whose client was cut before it said which it is.
+    /// Server ends whose client was cut before it sent the number of its connection.
     pub(crate) unknown: AtomicU64,
-    /// Tasks of our own that run.
+    /// Our own tasks that are running.
     pub(crate) tasks: AtomicU64,
 }
 

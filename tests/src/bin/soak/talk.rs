@@ -1,4 +1,4 @@
-//! What an end does: sends and receives in both directions at once, stalls, cancels, and ends.
+//! One end of a connection: sends and receives at the same time, pauses, cancels calls, and ends.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ pub(crate) struct Talk {
     pub(crate) random: Random,
     pub(crate) outgoing: Outgoing,
     pub(crate) incoming: Incoming,
-    /// Behind how many messages it cuts the connection, if it does.
+    /// After how many messages it aborts the connection, if it does.
     pub(crate) abort_at: Option<u64>,
 }
 
 impl Talk {
-    /// With the connection whole: one thing after the other, none of them for long.
+    /// Runs a whole connection: one call after another, none of them for long.
     pub(crate) async fn whole<A: Serve, S: ByteStream>(
         mut self,
         socket: &mut Socket<A, S>,
@@ -90,7 +90,7 @@ impl Talk {
                 either(A::sleep(self.stall()), socket.drive()).await;
                 return Ok(());
             }
-            // In no call at all: nothing is read or written.
+            // No call is running, so nothing is read or written.
             _ => {
                 A::sleep(self.stall()).await;
                 return Ok(());
@@ -98,7 +98,7 @@ impl Talk {
         };
         match received {
             Some(Ok(Some(message))) => self.take(&message),
-            // Only an end that has heard the other's end closes.
+            // An end closes only after it has received everything from the other end.
             Some(Ok(None)) if !self.incoming.has_ended => Err(Fault::early()),
             Some(Ok(None)) => Ok(()),
             Some(Err(error)) => Err(error.into()),
@@ -114,8 +114,8 @@ impl Talk {
         socket: &mut Socket<A, S>,
     ) -> Result<(), Fault> {
         let message = self.outgoing.message();
-        // A server that is whole never waits for its client without end: that may be whole too, and
-        // wait for it in a message of its own.
+        // A server with a whole connection must not wait for its client without a limit: the client's
+        // connection may be whole too, and may wait for the server while it sends a message.
         if self.side == Side::Client && self.random.one_in(12) {
             let (kind, pieces) = pieces(&mut self.random, &message);
             let mut writer = socket.write_message(kind);
@@ -136,12 +136,12 @@ impl Talk {
             }
             _ => within::<A, _>(moment, socket.send(message)).await,
         };
-        // Cancelled or not: it was accepted whole, or not at all.
+        // Even if it was cancelled, the message was accepted as a whole or not at all.
         let is_accepted = socket.stats().messages_out > before;
         self.sending(result, is_accepted)
     }
 
-    /// With the connection in parts: both directions at once.
+    /// Runs a split connection: both directions at the same time.
     pub(crate) async fn split<A: Serve>(
         self,
         mut sender: Sender,
@@ -168,7 +168,7 @@ impl Talk {
             Side::Client => drop(sender.close(CloseCode::NORMAL, "").await?),
             Side::Server => {
                 if receiver.recv().await?.is_some() {
-                    return Err(Fault::Wrong("a message behind the end".into()));
+                    return Err(Fault::Wrong("a message after the end".into()));
                 }
             }
         }
@@ -205,7 +205,7 @@ impl Talk {
     }
 }
 
-/// One direction of a connection in parts.
+/// One direction of a split connection.
 struct Half {
     run: Arc<Run>,
     random: Random,
@@ -252,7 +252,7 @@ impl Half {
                 2 => within::<A, _>(moment, sender.send(message)).await,
                 _ => Some(sender.send(message).await),
             };
-            // Nobody else sends on this connection.
+            // No other sender uses this connection.
             let is_accepted = sender.stats().messages_out > before;
             match result {
                 Some(Err(error)) => return Err(error.into()),
@@ -310,7 +310,7 @@ impl Half {
     }
 }
 
-/// The application is elsewhere: shortly in most cases, and at times for long.
+/// The application does something else: mostly for a short time, sometimes for long.
 fn stall(run: &Run, random: &mut Random) -> Duration {
     run.totals.stalls.fetch_add(1, Ordering::Relaxed);
     let longest = if random.one_in(20) { 1_500_000 } else { 60_000 };

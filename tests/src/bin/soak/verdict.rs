@@ -1,4 +1,4 @@
-//! Whether all is as it should be.
+//! Compares the measurements with what they should be.
 
 use std::sync::atomic::Ordering;
 
@@ -6,26 +6,26 @@ use tidegate_driver::Counters;
 
 use crate::state::Run;
 
-/// What was measured beside what the run counts itself.
+/// The measurements, apart from the counters of the run.
 #[derive(Debug)]
 pub(crate) struct Measured {
     /// Resident memory, every half second.
     pub(crate) memory: Vec<usize>,
-    /// What was allocated and not released, as often.
+    /// Memory allocated and not released, measured as often.
     pub(crate) allocated: Vec<usize>,
-    /// The same before the run, and when all connections were over.
+    /// The same before the run, and after all connections had ended.
     pub(crate) left: (usize, usize),
     pub(crate) connections: usize,
-    /// The server's, when it had ended.
+    /// The server's counters after it had ended.
     pub(crate) counters: Option<Counters>,
-    /// Tasks of ours, and of the runtime as it counts them, at the end.
+    /// Tasks left at the end: by our own count, and by the runtime's.
     pub(crate) tasks: u64,
     pub(crate) runtime_tasks: Option<usize>,
     /// Open files before and after.
     pub(crate) descriptors: (usize, usize),
 }
 
-/// Prints a line for each check and the sum; whether all passed.
+/// Prints a line for each check and a summary. Returns whether all passed.
 pub(crate) fn judge(run: &Run, measured: &Measured) -> bool {
     let totals = &run.totals;
     println!("{totals}");
@@ -76,7 +76,7 @@ pub(crate) fn judge(run: &Run, measured: &Measured) -> bool {
             format!("the server has nothing left: {counters:?}"),
         ),
     });
-    // A runtime may have opened files of its own meanwhile: a poller, a pipe.
+    // The runtime may have opened its own files meanwhile: a poller, a pipe.
     let (before, after) = measured.descriptors;
     checks.push((after <= before + 8, format!("open files: {before} before, {after} after")));
 
@@ -88,7 +88,7 @@ pub(crate) fn judge(run: &Run, measured: &Measured) -> bool {
     passed == checks.len()
 }
 
-/// The medians of the first third behind the warm-up and of the last third.
+/// The medians of the first third after the warm-up, and of the last third.
 fn memory(what: &str, samples: &[usize], connections: usize) -> (bool, String) {
     let settled = samples.get(samples.len() / 5..).unwrap_or_default();
     let third = settled.len() / 3;
@@ -111,11 +111,11 @@ fn median(samples: &[usize]) -> usize {
     samples.get(samples.len() / 2).copied().unwrap_or(0)
 }
 
-/// What a runtime and its threads keep for the next time, their buffers for reading among it.
+/// Allowance for what a runtime and its threads keep for reuse, such as read buffers.
 const LEFT: usize = 2 << 20;
 
-/// What messages of any size make out by chance in each connection.
+/// Allowance for each connection, since the amount of data in flight is random.
 const EACH: usize = 64 << 10;
 
-/// And what an allocator keeps.
+/// Allowance for what the allocator keeps.
 const MARGIN: usize = 8 << 20;

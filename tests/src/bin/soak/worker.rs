@@ -1,4 +1,4 @@
-//! The clients, one connection after the other, and the server's side of each.
+//! The clients, which make one connection after another, and the server's side of each.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -14,18 +14,18 @@ use crate::messages::{Incoming, Outgoing, Side, greeted, hello};
 use crate::state::{Fault, Run};
 use crate::talk::Talk;
 
-/// How long a close may take: a slow end first takes all that was sent before the Close, and with
-/// more connections than the machine can serve that is many seconds.
+/// How long a close may take. A slow end first takes everything that was sent before the Close, which
+/// takes many seconds if there are more connections than the machine can serve.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug)]
 enum Plan {
-    /// When all is said.
+    /// When all messages have been sent.
     Said,
-    /// TCP is cut under it after so many milliseconds.
+    /// TCP is cut after this many milliseconds.
     Cut(u64),
-    /// The client or the server aborts behind so many messages.
+    /// The client or the server aborts after this many messages.
     Abort(Side, u64),
 }
 
@@ -68,7 +68,7 @@ fn talk(run: &Arc<Run>, connection: u64, side: Side) -> Talk {
     }
 }
 
-/// Makes connections until it is to stop.
+/// Makes connections until the run stops.
 pub(crate) async fn client<A: Serve>(run: Arc<Run>, address: SocketAddr, seed: u64, number: u64) {
     for round in 0.. {
         if run.is_stopping() {
@@ -113,7 +113,7 @@ async fn one<A: Serve>(
     talk_over::<A, _>(run, connection, Side::Client, mode(&mut random), socket).await
 }
 
-/// A configuration of many.
+/// One of many configurations.
 fn client_config(run: &Run, random: &mut Random) -> Result<Config, Fault> {
     let mut builder =
         Config::builder().ping_interval(Duration::from_millis(700)).close_timeout(CLOSE_TIMEOUT);
@@ -141,7 +141,7 @@ pub(crate) async fn serve<A: Serve>(
 ) -> Result<(), Error> {
     let first = socket.recv().await;
     let Ok(Some(message)) = first else {
-        // Cut before it has said which it is.
+        // Cut before the client sent the number of the connection.
         run.totals.unknown.fetch_add(1, Ordering::Relaxed);
         return Ok(());
     };
@@ -150,7 +150,7 @@ pub(crate) async fn serve<A: Serve>(
         return Ok(());
     };
     let Some(cut) = run.is_cut(connection) else {
-        // Its client is gone by now.
+        // The client has gone already.
         run.totals.unknown.fetch_add(1, Ordering::Relaxed);
         return Ok(());
     };

@@ -44,7 +44,7 @@ macro_rules! tests {
             tls_that_is_none,
             plain_to_a_tls_port,
             tls_takes_no_longer_than_the_timeout,
-            truncation_is_no_clean_close,
+            truncation_is_not_a_clean_close,
             a_server_over_tls,
             redirections_are_followed_without_credentials,
             redirections_that_are_not_followed,
@@ -83,8 +83,8 @@ fn connect_error<T>(result: Result<T, Error>) -> Box<ConnectError> {
     }
 }
 
-/// Its text has the stage, the peer, the addresses and what is known of the reason; what the system
-/// or TLS said is its source, and is told once.
+/// The text of an error has the stage, the peer, the addresses and the reason. The error of the
+/// system or of TLS is its source, and is not repeated in the text.
 fn says_what_it_knows(error: Box<ConnectError>) -> Box<ConnectError> {
     use core::error::Error as _;
 
@@ -111,7 +111,7 @@ fn says_what_it_knows(error: Box<ConnectError>) -> Box<ConnectError> {
     error
 }
 
-/// Says something, hears it, and closes.
+/// Sends a message, receives it back, and closes.
 async fn talk<S: ByteStream, C: Clock>(mut socket: WebSocket<S, C>, size: usize) {
     for message in [Message::text("hello"), Message::binary(vec![7; size])] {
         socket.send(message.clone()).await.unwrap();
@@ -122,7 +122,7 @@ async fn talk<S: ByteStream, C: Clock>(mut socket: WebSocket<S, C>, size: usize)
 
 pub(crate) fn an_echo_with_credentials_and_from_an_address<A: Adapter>() {
     let (address, serving) = once(|stream| (stream.peer_addr().unwrap(), echo(stream).unwrap()));
-    // On Linux the whole of 127.0.0.0/8 is local.
+    // On Linux all of 127.0.0.0/8 is local.
     let local = if cfg!(target_os = "linux") { "127.0.0.2" } else { "127.0.0.1" };
     let options = Options::builder().bind(Some(local.parse().unwrap())).nodelay(false);
     let client = client::<A>(options.origin("https://a.test").build().unwrap());
@@ -141,7 +141,7 @@ pub(crate) fn an_echo_with_credentials_and_from_an_address<A: Adapter>() {
     assert_eq!(error.attempts()[0].1.kind(), ErrorKind::ConnectionRefused, "{error}");
 }
 
-/// `localhost` may be `::1` as well, where nobody listens.
+/// `localhost` may also resolve to `::1`, where nothing listens.
 pub(crate) fn every_address_is_tried<A: Adapter>() {
     let (address, serving) = once(|stream| echo(stream).unwrap());
     A::block_on(async {
@@ -159,7 +159,7 @@ pub(crate) fn a_name_that_does_not_resolve<A: Adapter>() {
     assert!(matches!(error.fault(), ConnectFault::Resolve(_)), "{error}");
 }
 
-/// On Linux the link `lo` has the number 1. By name it is the system's resolver that knows it.
+/// On Linux the interface `lo` has the index 1. The system's resolver knows its name.
 pub(crate) fn an_address_with_a_zone<A: Adapter>() {
     let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
     if !cfg!(target_os = "linux") {
@@ -248,7 +248,7 @@ pub(crate) fn a_proxy_that_refuses<A: Adapter>() {
         refusing.join().unwrap();
     }
 
-    // In TLS and in HTTP the client speaks first: what comes before is not the server's.
+    // In TLS and in HTTP the client sends first, so earlier bytes do not come from the server.
     let (proxy, refusing) = listen(vec![answer("HTTP/1.1 200 OK\r\n\r\nearly".into())]);
     let client = client::<A>(proxied(&format!("http://{proxy}")));
     let error = connect_error(A::block_on(client.connect("ws://chat.invalid/")));

@@ -1,4 +1,4 @@
-//! One connection after the other.
+//! Tests reconnecting.
 
 use core::future::poll_fn;
 use core::pin::Pin;
@@ -20,7 +20,7 @@ fn quick() -> BackoffBuilder {
 }
 
 pub(crate) fn reconnecting<A: Adapter>() {
-    // Cut behind the handshake, refused, and then it holds.
+    // The first is cut after the handshake, the second refused, the third stays open.
     let (address, serving) = listen(vec![
         Box::new(|mut stream: TcpStream| {
             let (_, mut connection) = open(&mut stream).unwrap();
@@ -60,7 +60,7 @@ pub(crate) fn reconnecting_gives_up<A: Adapter>() {
         let mut connections = client.reconnect(&url, quick().attempts(3).build().unwrap()).unwrap();
         let begun = Instant::now();
         connect_error(connections.next().await.unwrap());
-        // Two waits, of which half is random.
+        // Two waits, each of which is half random.
         assert!(begun.elapsed() >= Duration::from_millis(10 + 20));
         assert_eq!(connections.failures(), 3);
         assert!(connections.next().await.is_none());
@@ -75,7 +75,7 @@ pub(crate) fn reconnecting_gives_up<A: Adapter>() {
     });
 }
 
-/// A connection that has lived long enough clears what failed before; one that has not counts.
+/// A connection that lasted long enough resets the count of failures; a shorter one adds to it.
 pub(crate) fn reconnecting_counts_short_lives<A: Adapter>() {
     let cut = || -> Box<dyn FnOnce(TcpStream) + Send> {
         Box::new(|mut stream: TcpStream| {
@@ -134,12 +134,12 @@ pub(crate) fn reconnecting_is_cancelled_and_goes_on<A: Adapter>() {
         assert!(cancelled > 1);
         talk(socket, 1000).await;
     });
-    // Two connections and no more: no attempt was thrown away.
+    // Exactly two connections, so no attempt was lost.
     serving.join().unwrap();
 }
 
-/// A certificate that is not trusted will not be the next time either; a connection that breaks off
-/// in the middle of TLS may not the next time.
+/// A certificate that is not trusted will not be trusted the next time, so this ends. A connection
+/// that breaks during the TLS handshake may succeed the next time.
 pub(crate) fn reconnecting_ends_at_a_certificate<A: Adapter>() {
     let (server, _) = certificates();
     let (_, trusting_others) = certificates();

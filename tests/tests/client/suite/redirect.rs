@@ -1,4 +1,4 @@
-//! Redirections: how far they are followed, and what does not go with them.
+//! Redirects: how far they are followed, and what is not sent to their target.
 
 use core::time::Duration;
 use std::io::{Read, Write};
@@ -27,7 +27,7 @@ pub(crate) fn redirections_are_followed_without_credentials<A: Adapter>() {
     A::block_on(async {
         talk(client::<A>(options).connect(&url).await.unwrap(), 1000).await;
     });
-    // Off, a redirection is an answer like any other.
+    // If redirects are off, a redirect is a refusal.
     let error = A::block_on(client::<A>(Options::default()).connect(&url)).unwrap_err();
     let Error::Handshake { error, response, .. } = error else { panic!("{error:?}") };
     assert_eq!(error, HandshakeError::Status { status: 301 });
@@ -82,7 +82,7 @@ pub(crate) fn redirections_that_are_not_followed<A: Adapter>() {
     redirecting.join().unwrap();
 }
 
-/// An answer on a connection that stays open until the client goes.
+/// A response on a connection that stays open until the client leaves.
 fn answer_and_stay(text: &'static str) -> Box<dyn FnOnce(TcpStream) -> String + Send> {
     Box::new(move |mut stream| {
         let head = server::head(&mut stream);
@@ -92,7 +92,7 @@ fn answer_and_stay(text: &'static str) -> Box<dyn FnOnce(TcpStream) -> String + 
     })
 }
 
-/// It is known where to go when the head is there: two hops that announce bodies and send none.
+/// The target is known from the head alone: two hops declare bodies and do not send them.
 pub(crate) fn redirections_do_not_wait_for_a_body<A: Adapter>() {
     let (address, redirecting) = listen(vec![
         answer_and_stay("HTTP/1.1 302 There\r\nLocation: /a\r\nContent-Length: 10\r\n\r\n"),

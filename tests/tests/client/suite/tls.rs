@@ -1,4 +1,4 @@
-//! TLS: what is agreed on, what is refused, and how it ends.
+//! TLS: what is negotiated, what is refused, and how it ends.
 
 use core::error::Error as _;
 use core::time::Duration;
@@ -17,8 +17,8 @@ use super::{client, connect_error, proxied, says_what_it_knows, talk, tls_client
 use crate::server::{self, echo, flush, once, open, tls};
 use crate::{Adapter, SOON, certificates};
 
-/// Echoes over TLS. Gives what was agreed on, and how the client ended: `Ok(0)` behind a
-/// `close_notify`.
+/// Echoes over TLS. Returns what was negotiated, and how the client ended the stream: `Ok(0)` means
+/// a `close_notify`.
 fn echo_tls(stream: TcpStream, config: &Arc<ServerConfig>) -> (Option<Vec<u8>>, usize) {
     let mut stream = tls(stream, config);
     echo(&mut stream).unwrap();
@@ -52,7 +52,7 @@ pub(crate) fn tls_through_a_proxy<A: Adapter>() {
     serving.join().unwrap();
 }
 
-/// The reason within an error of TLS.
+/// The reason inside a TLS error.
 fn tls_reason(error: &ConnectError) -> rustls::Error {
     assert_eq!(error.stage(), Stage::Tls, "{error}");
     let ConnectFault::Tls(reason) = error.fault() else { panic!("{error:?}") };
@@ -105,7 +105,7 @@ pub(crate) fn tls_that_is_none<A: Adapter>() {
     serving.join().unwrap();
 }
 
-/// Says so, and what rustls says of it is the source.
+/// The text says that TLS failed, and rustls's error is the source.
 fn is_not_tls(error: &std::io::Error, peer: Role, words: &str) {
     let told = error.get_ref().and_then(|inner| inner.downcast_ref::<NotTls>());
     assert_eq!(told.map(NotTls::peer), Some(peer), "{error:?}");
@@ -117,7 +117,7 @@ fn is_not_tls(error: &std::io::Error, peer: Role, words: &str) {
 pub(crate) fn plain_to_a_tls_port<A: Adapter>() {
     let (server, _) = certificates();
     let (address, serving) = once(move |stream| {
-        // It answers with an alert.
+        // The server answers with an alert.
         tls(stream, &server).read(&mut [0; 9]).unwrap_err();
     });
     let client = client::<A>(Options::default());
@@ -153,14 +153,14 @@ pub(crate) fn tls_takes_no_longer_than_the_timeout<A: Adapter>() {
     assert!(begun.elapsed() < SOON);
 }
 
-pub(crate) fn truncation_is_no_clean_close<A: Adapter>() {
+pub(crate) fn truncation_is_not_a_clean_close<A: Adapter>() {
     let (server, trusting) = certificates();
     let (address, serving) = once(move |stream| {
         let mut stream = tls(stream, &server);
         let (_, mut connection) = open(&mut stream).unwrap();
         connection.send("last words").unwrap();
         flush(&mut connection, &mut stream).unwrap();
-        // TCP ends, and TLS does not say so: anybody on the way can do that.
+        // TCP ends without a TLS close_notify, which anybody on the path can cause.
     });
     A::block_on(async {
         let client = tls_client::<A>(&trusting, Options::default());
@@ -173,7 +173,7 @@ pub(crate) fn truncation_is_no_clean_close<A: Adapter>() {
     serving.join().unwrap();
 }
 
-/// The adapter on both sides, each in its thread.
+/// The adapter on both sides, each in its own thread.
 pub(crate) fn a_server_over_tls<A: Adapter>() {
     let (config, trusting) = certificates();
     let (address, serving) = once(move |stream| {

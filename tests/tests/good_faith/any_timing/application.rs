@@ -1,4 +1,4 @@
-//! Applications that somebody would write.
+//! Applications as users write them.
 
 use core::time::Duration;
 use std::cell::RefCell;
@@ -13,30 +13,30 @@ use crate::world::World;
 use super::connection::{Connection, Receiving, Sending};
 use super::scenario::{Ends, Scenario, payload};
 
-/// What an application does all day.
+/// The main loop of an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     SendsOnly,
     ReceivesOnly,
     Answers,
-    /// Works for long on each message, and then answers.
+    /// Works on each message for a long time, and then answers.
     Works,
-    /// Feeds many, flushes, takes what is there, and is away for a while.
+    /// Feeds many messages, flushes, takes what is there, and then does something else for a while.
     Bursts,
-    /// Gives up every call that takes a moment too long.
+    /// Cancels every call that takes slightly too long.
     Impatient,
-    /// Sends in one task and receives in another, where it can.
+    /// Sends in one task and receives in another, where that is possible.
     TwoTasks,
 }
 
-/// What it did.
+/// What the application did.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     next: u32,
     /// The numbers of the messages that were accepted.
     pub(crate) sent: Vec<u32>,
     pub(crate) received: Vec<Vec<u8>>,
-    /// When it was told that the connection is over.
+    /// When the application was told that the connection has ended.
     pub(crate) told: Option<Timestamp>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct Application {
     record: Rc<RefCell<Record>>,
 }
 
-/// The connection has ended, as it should.
+/// The connection has ended normally.
 struct Over;
 
 impl Application {
@@ -109,7 +109,7 @@ impl Application {
             Kind::ReceivesOnly if self.scenario.ends == Ends::Peer => {
                 self.recv(connection).await?;
             }
-            // It has to find the time to close.
+            // Leaves enough time to close.
             Kind::ReceivesOnly => drop(self.recv_within(connection, s(5)).await?),
             Kind::Answers | Kind::Works if self.scenario.ends == Ends::Peer => {
                 self.recv(connection).await?;
@@ -179,7 +179,7 @@ impl Application {
         Ok(())
     }
 
-    /// Whether something came in time.
+    /// Whether something arrived in time.
     async fn recv_within(&self, connection: &mut Connection, time: Duration) -> Result<bool, Over> {
         let Some(received) = timeout(&self.world, time, connection.recv()).await else {
             return Ok(false);
@@ -197,8 +197,8 @@ impl Application {
         closed.unwrap_or_else(|error| panic!("close: {error:?}"));
     }
 
-    /// Who is told by a send that it is over takes what came before, up to the end. One that only
-    /// sends does not even do that.
+    /// An application that learns of the end from a send takes what came before, up to the end. One that
+    /// only sends does not.
     async fn take_the_rest(&self, connection: &mut Connection) {
         while self.scenario.kind != Kind::SendsOnly
             && let Ok(Some(message)) = self.check(connection.recv().await)
@@ -226,7 +226,7 @@ impl Application {
         self.world.below(limit) as u64
     }
 
-    /// The end is an error only for who sends behind it, and says that it was one by 1000.
+    /// The end is an error only for a later send, and the error says that the end was a close with 1000.
     #[track_caller]
     fn check<T>(&self, result: Result<T, Error>) -> Result<T, Over> {
         result.map_err(|error| {

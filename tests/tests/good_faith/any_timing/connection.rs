@@ -1,4 +1,4 @@
-//! The same calls on a connection that is whole, split, or in futures' halves.
+//! The same calls on a connection that is whole, split, or divided by `StreamExt::split`.
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
@@ -9,13 +9,13 @@ use crate::scene::{Scene, Socket};
 
 use super::scenario::Mode;
 
-/// What sends.
+/// The sending half.
 pub(crate) enum Sending {
     Split(Sender),
     Half(SplitSink<Socket, Message>),
 }
 
-/// What receives.
+/// The receiving half.
 pub(crate) enum Receiving {
     Split(Receiver),
     Half(SplitStream<Socket>),
@@ -30,7 +30,7 @@ pub(crate) enum Connection {
 /// How an application closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Close {
-    /// `close`, which drops what still comes.
+    /// `close`, which discards what still arrives.
     Drops,
     /// `SinkExt::close` or `begin_close`, and then receives to the end.
     Receives,
@@ -60,7 +60,7 @@ impl Sending {
         }
     }
 
-    /// Says Close and does not wait for the answer.
+    /// Sends a Close and does not wait for the answer.
     pub(crate) async fn begin_close(&mut self) -> Result<(), Error> {
         match self {
             Self::Split(sender) => sender.begin_close(CloseCode::NORMAL, ""),
@@ -121,7 +121,7 @@ impl Connection {
         }
     }
 
-    /// Halves of futures have no ping.
+    /// The halves of `StreamExt::split` have no `ping`.
     pub(crate) async fn ping(&mut self) -> Result<(), Error> {
         match self {
             Self::Whole(socket) => (**socket).ping().await.map(drop),
@@ -130,7 +130,7 @@ impl Connection {
         }
     }
 
-    /// Closes; what is received on the way goes to `received`.
+    /// Closes. Messages received meanwhile go to `received`.
     pub(crate) async fn close(
         &mut self,
         how: Close,

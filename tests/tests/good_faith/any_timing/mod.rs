@@ -1,4 +1,4 @@
-//! Every reasonable application over every steady link, with everything standing still now and then.
+//! Every reasonable application over every link without loss, with pauses of all parts.
 
 mod application;
 mod connection;
@@ -21,7 +21,7 @@ fn seeds() -> Range<u64> {
     }
 }
 
-/// Runs all seeds, and then says which of them failed, and how many.
+/// Runs all seeds, and then reports how many failed and which.
 fn run(scenario: impl Fn(u64) -> Scenario) {
     let mut failed = Vec::new();
     for seed in seeds() {
@@ -59,7 +59,7 @@ fn split_with_other_settings() {
     run(|seed| Scenario::with_other_settings(seed, Mode::Split));
 }
 
-/// By `StreamExt::split`.
+/// Divided by `StreamExt::split`.
 #[test]
 fn halves() {
     run(|seed| Scenario::new(seed, Mode::Halves));

@@ -1,4 +1,4 @@
-//! What a seed makes, and what has to hold whatever it makes.
+//! Derives a scenario from a seed, and checks what must hold in every scenario.
 
 use core::time::Duration;
 use std::cell::{Cell, RefCell};
@@ -23,7 +23,7 @@ pub(crate) enum Mode {
     Halves,
 }
 
-/// Who closes.
+/// Which end closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ends {
     We(Close),
@@ -47,7 +47,7 @@ pub(crate) struct Scenario {
     /// The longest message.
     pub(crate) longest: usize,
     pauses: Vec<(Paused, Timestamp, Duration)>,
-    /// The defaults, unless the seed was to choose them.
+    /// The defaults, unless the seed chooses settings.
     config: Config,
 }
 
@@ -64,7 +64,7 @@ impl Scenario {
         let mut random = Random::new(seed);
         let rate = random.pick(&[1_000, 10_000, 64_000, 1_000_000, 1_000_000_000]).unwrap();
         let latency = random.pick(&[100, 5_000, 80_000, 600_000]).unwrap();
-        // Two seconds of the link at most: what waits in kernels is nobody's to see.
+        // At most two seconds of the link's rate, because data in the kernels is invisible to both ends.
         let buffer = usize::try_from(2 * rate).unwrap().clamp(2_048, 65_536);
         let link = Link::rate(rate).latency(Duration::from_micros(latency)).buffer(buffer);
         let kinds = [
@@ -85,13 +85,13 @@ impl Scenario {
         let is_slow = rate < 1_000_000;
         let we_close = ends != Ends::Peer;
         let count = match kind {
-            // What nobody takes must fit below the marks, or nothing behind it is seen; and a Close
-            // has its turn behind what nobody takes (rule 11 of the gate).
+            // Messages that are never taken must fit below the watermarks, or nothing after them is
+            // decoded. A Close takes effect after such messages (rule 11 of the gate).
             Kind::SendsOnly if we_close => random.below(8),
             Kind::SendsOnly => 0,
             Kind::Works => 1 + random.below(6),
-            // Our Close waits for an answer behind what the peer is sending: 10 s by default, which
-            // a slow link would use up.
+            // The answer to our Close comes after what the peer is sending. A slow link would need more
+            // than the default limit of 10 s for that.
             _ if we_close && is_slow => 0,
             _ => random.below(60),
         };
@@ -108,7 +108,7 @@ impl Scenario {
                 _ if we_close => 1_000,
                 Paused::Peer | Paused::Link => 4_000,
             };
-            // At any time, or where a ping of the keepalive (30 s) is probably under way.
+            // At any time, or when a keepalive ping (30 s) is probably in flight.
             let from = match random.below(2) {
                 0 => random.below(120_000),
                 _ => 30_000 * (1 + random.below(3)) + random.below(1_300),
@@ -135,8 +135,8 @@ impl Scenario {
         }
     }
 
-    /// With settings that applications choose: pings that overtake each other, one message at a time,
-    /// an outbox of a line of text, fragments.
+    /// With settings that applications choose: overlapping pings, one message at a time, an outbox of
+    /// one line of text, fragments.
     pub(crate) fn with_other_settings(seed: u64, mode: Mode) -> Self {
         let mut scenario = Self::new(seed, mode);
         let mut random = Random::new(!seed);
@@ -146,13 +146,13 @@ impl Scenario {
         let mut config = Config::builder().ping_interval(ping);
         if random.one_in(2) {
             config = config.message_marks(marks(1, 0));
-            // It takes none, and this would close its gate.
+            // The application takes no message, and this would close its gate.
             scenario.count = if scenario.kind == Kind::SendsOnly { 0 } else { scenario.count };
         }
         if random.one_in(2) {
             config = config.send_marks(marks(80, random.below(80)));
         }
-        // A byte a frame is for short messages.
+        // Frames of one byte are only for short messages.
         if fragment != Some(1) || scenario.longest < 2_000 {
             config = config.fragment_size(fragment);
         }
@@ -160,7 +160,7 @@ impl Scenario {
         scenario
     }
 
-    /// Runs it, and checks what users expect.
+    /// Runs the scenario, and checks what users expect.
     pub(crate) fn run(&self) {
         let (mut scene, socket) =
             Scene::with_deflate(self.link, self.role, Config::default(), self.deflate, self.seed);
@@ -204,7 +204,7 @@ impl Scenario {
         }
     }
 
-    /// The peer's script: its messages, one after the other, and its Close.
+    /// The peer's script: its messages, one after another, and its Close.
     async fn talk(self, world: World, peer: Peer, said: Rc<Cell<Option<Timestamp>>>) {
         for number in 0..self.count {
             world.sleep(self.interval).await;
@@ -220,7 +220,7 @@ impl Scenario {
     }
 
     fn check(&self, peer: &Peer, record: &Record, pings: &[Timestamp]) {
-        // Everything accepted arrived, whole and in order; what was given up, whole or not at all.
+        // Every accepted message arrived, whole and in order; a cancelled one arrived whole or not at all.
         let messages = peer.messages();
         let numbers: Vec<u32> = messages.iter().map(|message| number(message)).collect();
         assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "in order: {numbers:?}");
@@ -238,7 +238,7 @@ impl Scenario {
         if takes_all && self.ends == Ends::Peer {
             assert_eq!(record.received.len(), self.count as usize, "all before the end");
         }
-        // The peer was told, and the stream ended in order.
+        // The peer got a Close, and the stream ended properly.
         assert_eq!(peer.closed_with(), Some(Some((1000, String::new()))));
         assert!(peer.has_ended(), "{:?}", peer.log().last());
         if let Some(attention) = self.attention() {
@@ -246,7 +246,7 @@ impl Scenario {
         }
     }
 
-    /// The longest time between two calls of the application, if it is always there again.
+    /// The longest time between two calls of the application, if it always returns.
     fn attention(&self) -> Option<Duration> {
         match (self.kind, self.mode) {
             (Kind::ReceivesOnly | Kind::Answers, _) => Some(Duration::ZERO),
@@ -256,7 +256,7 @@ impl Scenario {
         }
     }
 
-    /// How long an answer may take: what the way takes, what stood still, and a second.
+    /// How long an answer may take: the time on the link, the pauses, and one second.
     fn limit(&self, attention: Duration) -> Duration {
         let still: Duration = self.pauses.iter().map(|(_, _, time)| *time).sum();
         let kernels = self.link.time(4 * self.link.buffer + 4 * self.longest);
@@ -264,7 +264,7 @@ impl Scenario {
         attention + still + kernels + 2 * self.link.latency + slow + s(1)
     }
 
-    /// Each ping was answered, itself or by the answer to a later one, in time.
+    /// Each ping was answered in time, by its own pong or by that of a later ping.
     fn check_pongs(&self, peer: &Peer, pings: &[Timestamp], attention: Duration) {
         let limit = self.limit(attention);
         let log = peer.log();
@@ -285,7 +285,7 @@ impl Scenario {
     }
 }
 
-/// The message of this number: whoever gets it knows what it must be.
+/// The message of this number, so that the receiver can check it.
 pub(crate) fn payload(seed: u64, number: u32, longest: usize) -> Vec<u8> {
     let mut random = Random::new(seed ^ u64::from(number) << 32);
     let length = match random.below(3) {

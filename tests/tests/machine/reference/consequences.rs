@@ -1,4 +1,4 @@
-//! What follows from what comes in and what is wished.
+//! The reference: the effects of input and of the application's calls.
 
 use tidegate_core::testing::{Sent, Taken};
 use tidegate_core::{CloseFrame, Connection, Failure, PongPolicy, Transport};
@@ -6,7 +6,7 @@ use tidegate_core::{CloseFrame, Connection, Failure, PongPolicy, Transport};
 use super::{End, Item, Ping, Queued, Reference, Stage, Unwritten, Words};
 
 impl Reference {
-    /// The time is told: what waited for that begins.
+    /// The connection is told the time, so limits that waited for that begin.
     pub(super) fn tell(&mut self) {
         self.told = self.clock;
         for ping in &mut self.pings {
@@ -16,8 +16,8 @@ impl Reference {
         }
     }
 
-    /// After every call: what runs, and what stands still. How full the outbox is, it is told: when
-    /// it is certainly full, and when it may be.
+    /// After every call: which limits run and which are suspended. The caller passes whether the outbox
+    /// is certainly full, and whether it may be.
     pub(crate) fn settle(&mut self, is_full: bool, may_be_full: bool) {
         if self.unwritten.is_empty() {
             self.write.stop();
@@ -27,7 +27,7 @@ impl Reference {
         if self.stage == Stage::Over && self.unwritten.is_empty() {
             self.closing.stop();
         }
-        // A gate that opens and closes in one call was not open: nothing was read.
+        // A gate that opens and closes within one call was not open: nothing was read.
         match (self.gate_closed, self.is_gate_open) {
             (None, false) => self.gate_closed = Some(self.clock),
             (Some(since), true) => {
@@ -47,7 +47,8 @@ impl Reference {
         self.closing.run(runs, runs);
     }
 
-    /// R2, the second exception: both Closes are there, or a fault, behind our closed gate.
+    /// R2, the second exception: both Closes were exchanged, or a violation came, while our gate is
+    /// closed.
     pub(super) fn has_peer_said_all(&self) -> bool {
         let arrived = self.decoded + 1..=self.received;
         let is_it = |(position, item): &(usize, Item)| {
@@ -56,7 +57,7 @@ impl Reference {
         self.stage == Stage::Closing && !self.is_gate_open && self.items.iter().any(is_it)
     }
 
-    /// Whether the core has left the transport by that.
+    /// Whether the core has given up the transport because of this limit.
     pub(crate) fn follow(&mut self, core: &Connection) {
         let is_left = core.transport() == Transport::Close && self.transport() != Transport::Close;
         let is_still = self.wants_input() && !core.wants_input();
@@ -80,7 +81,7 @@ impl Reference {
         !self.is_stashed() && self.held.is_none()
     }
 
-    /// Takes in what arrived, up to where the gate closes.
+    /// Decodes what arrived, up to where the gate closes.
     pub(super) fn decode(&mut self) {
         while self.is_gate_open && self.decodes() {
             let decoded = self.decoded;
@@ -106,7 +107,7 @@ impl Reference {
                 }
                 item @ (Item::Sent(Sent::Close) | Item::Close(_) | Item::Violation(_)) => {
                     self.held = Some(item);
-                    // Nothing behind it counts.
+                    // Nothing after it counts.
                     self.behind = self.received - position;
                     self.decoded = self.received;
                 }
@@ -178,7 +179,7 @@ impl Reference {
         }
     }
 
-    /// What a peer sends after its Close is read for 1 MiB at most.
+    /// At most 1 MiB is read after the peer's Close.
     pub(super) fn receive_behind(&mut self, count: usize) {
         self.behind += count;
         if self.behind > 1024 * 1024 {
@@ -187,7 +188,7 @@ impl Reference {
         }
     }
 
-    /// What ends the connection has its turn.
+    /// The end of the connection takes effect.
     pub(super) fn release(&mut self) {
         match self.held.take() {
             None => return,
@@ -207,7 +208,7 @@ impl Reference {
                 Stage::Open | Stage::Closing => {
                     let by_peer = self.stage == Stage::Open;
                     if by_peer {
-                        // Our answer says what the peer's Close said.
+                        // Our answer repeats the peer's Close.
                         self.unwritten.close = Some(Words::Exactly(received.clone()));
                         self.close = Some(received.clone());
                     }
@@ -224,7 +225,7 @@ impl Reference {
         }
     }
 
-    /// The stream has ended, and everything in it was seen.
+    /// The stream has ended, and everything in it was decoded.
     pub(super) fn over(&mut self) {
         let is_early = self.end.is_none();
         if is_early {
@@ -251,7 +252,7 @@ impl Reference {
         }
     }
 
-    /// The peer began it by ending the stream or breaking the protocol, if we had not sent a Close.
+    /// The peer began the end, by ending the stream or by a violation, if we had not sent a Close.
     fn fail(&mut self, failure: Failure) {
         let is_peers = matches!(failure, Failure::EndOfStream | Failure::Protocol(_));
         let by_peer = is_peers && self.stage == Stage::Open;
@@ -266,9 +267,9 @@ impl Reference {
         self.ping_due = None;
         self.pong.stop();
         match stage {
-            // After a violation the limit for the end begins at once.
+            // After a violation the limit for the end of the stream begins at once.
             Stage::Failed => self.closing.start(self.clock),
-            // The stream has ended, and our last words are not written: it may end, too.
+            // The stream has ended, but our last output is not written: it may also end here.
             Stage::Over if !self.unwritten.is_empty() => {
                 self.closing.start(self.clock);
                 self.closing.need_not_end();

@@ -1,25 +1,25 @@
-//! Limits of time, by the page `docs/flow-control.md`, "Whose fault": before when none may take
-//! effect, by what really happened, and until when the connection must ask for a call. In between
-//! the page leaves it to the connection, which is told the time in some calls only.
+//! Time limits, according to "Whose fault" in `docs/flow-control.md`: the earliest time at which each
+//! may take effect, by what really happened, and the latest time for which the connection must ask
+//! for a call. Times in between are up to the connection, which is told the time only in some calls.
 
 use core::time::Duration;
 
 use tidegate_core::Timestamp;
 
-/// How long a last look is at least.
+/// The minimal length of a last look.
 const TURN: Duration = Duration::from_millis(1);
 
 /// A wait for the peer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
     length: Option<Duration>,
-    /// When it passes at the earliest, while it runs.
+    /// The earliest time at which it passes, while it runs.
     earliest: Option<Timestamp>,
-    /// Until when the last look goes at least, once it has begun.
+    /// The earliest end of the last look, once it has begun.
     look: Option<Timestamp>,
-    /// Whether the peer said something since the last turn.
+    /// Whether the peer sent something since the last turn.
     is_heard: bool,
-    /// Whether it may take effect, and whether it has to: it may stand still.
+    /// Whether it may take effect, and whether it must. It may be suspended.
     runs: (bool, bool),
     need_not_end: bool,
 }
@@ -36,7 +36,7 @@ impl Limit {
         }
     }
 
-    /// The wait begins, if it has not already.
+    /// The wait begins, if it has not begun already.
     pub(super) fn start(&mut self, clock: Timestamp) {
         if self.earliest.is_none() {
             self.restart(clock);
@@ -54,23 +54,24 @@ impl Limit {
         self.look = None;
     }
 
-    /// It may end, and from now on it must.
+    /// The wait may end, and from now on it must.
     pub(super) fn must_end(&mut self) {
         self.need_not_end = false;
     }
 
-    /// It goes on, and may end, but need not.
+    /// The wait goes on, and may end, but need not.
     pub(super) fn need_not_end(&mut self) {
         self.need_not_end = true;
     }
 
-    /// R2: it stands still, or goes on.
+    /// R2: the limit is suspended, or continues.
     pub(super) fn run(&mut self, may: bool, must: bool) {
         self.runs = (may, must);
     }
 
-    /// The gate has opened: it has at least as long again as that was closed, within its own length.
-    /// A last look that goes on is none the longer: it reads what there is.
+    /// The gate has opened: the limit gets at least as much time as the gate was closed, up to its own
+    /// length.
+    /// A last look that continues is not extended: it reads what has arrived.
     pub(super) fn open(&mut self, clock: Timestamp, closed_for: Duration) {
         let (Some(length), Some(earliest)) = (self.length, self.earliest) else { return };
         if self.look.is_none() {
@@ -78,13 +79,13 @@ impl Limit {
         }
     }
 
-    /// The peer said something, which does not end the wait.
+    /// The peer sent something that does not end the wait.
     pub(super) fn hear(&mut self) {
         self.is_heard = true;
     }
 
-    /// `handle_timeout`: whether the limit may take effect now. R1: not without a last look, in
-    /// which nothing came.
+    /// `handle_timeout`: whether the limit may take effect now. R1: only after a last look in which
+    /// nothing arrived.
     pub(super) fn timeout(&mut self, now: Timestamp) -> bool {
         let is_heard = core::mem::take(&mut self.is_heard);
         let Some(earliest) = self.earliest else { return false };
@@ -101,13 +102,13 @@ impl Limit {
         }
     }
 
-    /// Whether time can change anything.
+    /// Whether the passing of time can change anything.
     pub(super) const fn is_running(&self) -> bool {
         self.earliest.is_some()
     }
 
-    /// Until when the connection must ask for a call: whatever has happened, its own deadline is no
-    /// further away than the limit is long.
+    /// The latest time for which the connection must ask for a call: in any case its own deadline is
+    /// no further away than the length of the limit.
     pub(super) fn wake(&self, told: Timestamp) -> Option<Timestamp> {
         let must = self.is_running() && self.runs.1 && !self.need_not_end;
         self.length.filter(|_| must).map(|length| told + length)

@@ -1,6 +1,6 @@
-//! A connection, written as plainly as possible: what it must do, not how. It knows no bytes, only
-//! what they mean, how many came in, and what has gone out again. Time by the five rules of
-//! `docs/flow-control.md`.
+//! The reference: a connection written as simply as possible, which describes what a connection must
+//! do. It has no bytes, only their meaning, how many came in, and what was written. Time follows the
+//! five rules of `docs/flow-control.md`.
 
 mod consequences;
 mod limits;
@@ -18,7 +18,7 @@ use self::limits::Limit;
 use self::unwritten::Part;
 pub(crate) use self::unwritten::{Unwritten, Words};
 
-/// What the peer sent, with the position behind its last byte.
+/// What the peer sent, with the position after its last byte.
 #[derive(Clone, Debug)]
 pub(crate) enum Item {
     Sent(Sent),
@@ -26,28 +26,28 @@ pub(crate) enum Item {
     Violation(ProtocolError),
 }
 
-/// Where the connection is.
+/// The phase of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Open,
-    /// Our Close is under way or sent, the peer's is awaited.
+    /// Our Close is queued or sent, and we wait for the peer's.
     Closing,
-    /// Both were.
+    /// Both were exchanged.
     Closed,
     Failed,
-    /// The transport is cut, and what had arrived is still taken.
+    /// The transport is cut, and what had arrived can still be taken.
     Cut,
     Over,
 }
 
-/// How it ended, and whether the peer began.
+/// How it ended, and whether the peer began to close.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Clean { received: CloseFrame, sent: CloseFrame, by_peer: bool },
     Failed { failure: Failure, by_peer: bool },
 }
 
-/// The limits on time.
+/// The time limits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
     pub(crate) ping: Option<Duration>,
@@ -56,15 +56,15 @@ pub(crate) struct Times {
     pub(crate) write: Option<Duration>,
 }
 
-/// A ping of ours, from when it was asked for.
+/// One of our pings, from when it was requested.
 #[derive(Debug)]
 pub(crate) struct Ping {
-    /// The keepalive's is not known before it is written.
+    /// The payload. A keepalive ping's is not known before it is written.
     pub(crate) payload: Option<Vec<u8>>,
-    /// What `ping` gave; the keepalive's has none that is told.
+    /// The number that `ping` returned; a keepalive ping has none.
     pub(crate) number: Option<u32>,
     asked: Timestamp,
-    /// When the connection was first told a time after it was written.
+    /// When the connection was first told the time after the ping was written.
     left: Option<Timestamp>,
     pub(crate) is_written: bool,
 }
@@ -74,30 +74,30 @@ pub(crate) struct Reference {
     role: Role,
     rules: Rules,
     times: Times,
-    /// The time, and what the connection was told of it.
+    /// The time, and the time that the connection was last told.
     pub(crate) clock: Timestamp,
     told: Timestamp,
     pub(crate) stage: Stage,
     pub(crate) end: Option<End>,
     is_end_taken: bool,
 
-    /// What the peer will have sent, with positions.
+    /// Everything that the peer sends, with positions.
     pub(crate) items: Vec<(usize, Item)>,
     pub(crate) received: usize,
-    /// Everything up to here is decoded.
+    /// Everything up to this position is decoded.
     decoded: usize,
     has_ended: bool,
     queue: Vec<Queued>,
     is_gate_open: bool,
-    /// Since when, after the last call.
+    /// Since when this has been so, after the last call.
     gate_closed: Option<Timestamp>,
-    /// All that the peer has to say has arrived: the transport need not wait until it is taken.
+    /// Everything that the peer sends has arrived, so the transport need not wait until it is taken.
     may_be_left: bool,
     held: Option<Item>,
-    /// How much came after the peer's Close.
+    /// How many bytes came after the peer's Close.
     behind: usize,
 
-    /// What is to be written and is not: pings, pongs, messages and the Close.
+    /// Unwritten output: pings, pongs, messages and the Close.
     pub(crate) unwritten: Unwritten,
     /// Our Close, once there is one.
     close: Option<CloseFrame>,
@@ -106,12 +106,12 @@ pub(crate) struct Reference {
     closing: Limit,
     write: Limit,
     pub(crate) pings: Vec<Ping>,
-    /// The pings before this one are answered.
+    /// All pings before this one are answered.
     answered: usize,
-    /// How long the newest answered ping took, at least and at most.
+    /// The least and the greatest possible round trip of the newest answered ping.
     latency: Option<(Duration, Duration)>,
     pub(crate) times_closed: u64,
-    /// The most messages and bytes that were queued at once.
+    /// The most messages and bytes that were in the inbox at once.
     pub(crate) peaks: (usize, usize),
 }
 
@@ -161,7 +161,7 @@ impl Reference {
         }
     }
 
-    // What comes in.
+    // Input from outside.
 
     pub(crate) fn input(&mut self, count: usize) {
         self.tell();
@@ -195,7 +195,7 @@ impl Reference {
         self.tell();
     }
 
-    /// What the core has done follows from what it may do.
+    /// Follows what the core did, where several results are allowed.
     pub(crate) fn timeout(&mut self, core: &Connection) {
         self.tell();
         if self.ping_due.is_some_and(|due| due <= self.clock) {
@@ -224,7 +224,7 @@ impl Reference {
         self.tell();
     }
 
-    /// The transport has taken the ping, which the peer has to answer from now on.
+    /// The transport has taken the ping, which the peer must answer from now on.
     pub(crate) fn ping_left(&mut self, ping: usize) {
         if let Some(ping) = self.pings.get_mut(ping) {
             ping.is_written = true;
@@ -243,8 +243,8 @@ impl Reference {
         }
     }
 
-    /// The transport has taken something. Control frames that go out together have left when the
-    /// last of them has.
+    /// The transport has taken output. Control frames that are written together count as sent when the
+    /// last of them is.
     pub(crate) fn progress(&mut self) {
         if !self.unwritten.has_control() {
             self.pong.must_end();
@@ -255,7 +255,7 @@ impl Reference {
         }
     }
 
-    // What the application wishes.
+    // Calls of the application.
 
     pub(crate) fn take(&mut self) -> Option<Taken> {
         if let Some(Queued::Event(taken, _)) = self.queue.first().cloned() {
@@ -291,8 +291,8 @@ impl Reference {
         self.tell();
     }
 
-    /// Whether it could: "while the closing handshake that we began waits for the peer's Close, its
-    /// pings can still be answered".
+    /// Returns whether it was possible: "while the closing handshake that we began waits for the peer's
+    /// Close, its pings can still be answered".
     pub(crate) fn pong(&mut self, payload: Vec<u8>) -> bool {
         let can_answer = matches!(self.stage, Stage::Open | Stage::Closing);
         if can_answer {
@@ -301,7 +301,7 @@ impl Reference {
         can_answer
     }
 
-    /// Whether it could.
+    /// Returns whether it was possible.
     pub(crate) fn close(&mut self, frame: CloseFrame) -> bool {
         if self.stage != Stage::Open {
             return false;

@@ -1,4 +1,4 @@
-//! What can be seen of the reference.
+//! The reference: what can be observed.
 
 use core::time::Duration;
 
@@ -13,7 +13,7 @@ impl Reference {
         is_open && !is_broken && self.is_gate_open && !self.is_stashed() && !self.has_ended
     }
 
-    /// Whether the peer may say more.
+    /// Whether the peer may send more.
     pub(crate) fn counts_input(&self) -> bool {
         matches!(self.stage, Stage::Open | Stage::Closing) && self.held.is_none() && !self.has_ended
     }
@@ -21,7 +21,7 @@ impl Reference {
     pub(crate) fn transport(&self) -> Transport {
         match (self.stage, self.role) {
             (Stage::Cut, _) => Transport::Close,
-            // Nothing more can come, and nothing goes.
+            // Nothing more can arrive, and nothing is left to write.
             (Stage::Closing, _) if self.has_ended && self.unwritten.is_empty() => Transport::Close,
             (Stage::Open | Stage::Closing, _) => Transport::KeepOpen,
             _ if !self.unwritten.is_empty() => Transport::KeepOpen,
@@ -31,7 +31,7 @@ impl Reference {
         }
     }
 
-    /// What the connection may answer to "when next?".
+    /// The range of times that `poll_timeout` may return.
     pub(crate) fn check_timer(&self, timer: Option<Timestamp>) {
         let limits = [&self.pong, &self.closing, &self.write];
         let wakes = limits.iter().filter_map(|limit| limit.wake(self.told));
@@ -45,7 +45,7 @@ impl Reference {
         }
     }
 
-    /// Whether time can change anything.
+    /// Whether the passing of time can change anything.
     pub(crate) fn is_waiting(&self) -> bool {
         let limits = [&self.pong, &self.closing, &self.write];
         self.ping_due.is_some() || limits.iter().any(|limit| limit.is_running())
@@ -64,7 +64,7 @@ impl Reference {
         self.answered < self.pings.len()
     }
 
-    /// Every number that `ping` gave, and whether that ping is answered, or a later one.
+    /// Every number that `ping` returned, and whether that ping or a later one is answered.
     pub(crate) fn answers(&self) -> impl Iterator<Item = (u32, bool)> {
         let numbered = self.pings.iter().enumerate();
         numbered.filter_map(|(index, ping)| Some((ping.number?, index < self.answered)))

@@ -1,17 +1,17 @@
-//! What waits to be written.
+//! The reference: output that is not written yet.
 
 use tidegate_core::CloseFrame;
 
-/// What waits to be written, in the order in which each kind must come out.
+/// Unwritten output, in the order in which each kind must be written.
 #[derive(Debug, Default)]
 pub(crate) struct Unwritten {
-    /// Which of our pings.
+    /// The index of one of our pings.
     pub(crate) pings: Vec<usize>,
     pub(crate) pongs: Vec<Vec<u8>>,
     /// Messages, and parts of them.
     pub(crate) data: Vec<Part>,
     pub(crate) close: Option<Words>,
-    /// Bytes of a frame that is written in part.
+    /// Written bytes of a partly written frame.
     pub(crate) is_within_frame: bool,
 }
 
@@ -23,11 +23,11 @@ pub(crate) struct Part {
     pub(crate) is_last: bool,
 }
 
-/// What our Close says.
+/// The code and reason of our Close.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Words {
     Exactly(CloseFrame),
-    /// This code, and a few words that are not laid down.
+    /// This code, with a reason that is not specified.
     Code(u16),
 }
 

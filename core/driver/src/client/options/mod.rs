@@ -9,9 +9,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::environment::EnvironmentError;
 use crate::client::proxy::Proxy;
 use crate::client::url::Url;
+use crate::error::EnvironmentError;
 use crate::io::SocketOptions;
 use tidegate_core::Config;
 use tidegate_core::handshake::{ClientRequest, ClientRequestBuilder, Limits, RequestError};

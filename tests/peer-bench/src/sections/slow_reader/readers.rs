@@ -1,4 +1,4 @@
-//! Who reads slowly: every way that ours offers, and the peers with a task that reads for them.
+//! The slow readers: each way to read with Tidegate, and the peers with a task that reads for them.
 
 use std::error::Error;
 use std::future::Future;
@@ -50,7 +50,7 @@ pub const READERS: &[Reader] = &[
     }),
 ];
 
-/// The child's part: reads slowly until it is killed. There is no opening handshake.
+/// The child process: reads slowly until it is killed. There is no opening handshake.
 pub fn read_slowly(name: &str, address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let reader = READERS.iter().find(|reader| reader.name == name).ok_or("no such reader")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -103,7 +103,7 @@ async fn stream_of(stream: TcpStream) {
     }
 }
 
-/// As ours in `recv`: nothing reads while the application is elsewhere.
+/// Like our `recv`: nothing is read while the application does something else.
 async fn next(stream: TcpStream) {
     let role = tungstenite::protocol::Role::Client;
     let mut socket = tokio_tungstenite::WebSocketStream::from_raw_socket(stream, role, None).await;
@@ -112,7 +112,7 @@ async fn next(stream: TcpStream) {
     }
 }
 
-/// A task reads, so that pings are answered; a queue holds what it has read.
+/// A task reads, so that pings are answered, and puts the messages into a queue.
 async fn queued<M: 'static, F: Future<Output = ()> + 'static>(
     stream: TcpStream,
     read: fn(TcpStream, UnboundedSender<M>) -> F,

@@ -1,4 +1,4 @@
-//! Whether another attempt to connect may succeed.
+//! Which errors are temporary, so that a later attempt to connect may succeed.
 
 use std::io::{self, ErrorKind};
 
@@ -8,14 +8,15 @@ use tidegate_core::handshake::HandshakeError;
 use tidegate_core::handshake::proxy::ProxyError;
 
 impl Error {
-    /// Whether another attempt to connect, some time later and without a change by anybody who
-    /// operates either side, may succeed. It is what a [`Reconnect`](crate::Reconnect) goes by.
+    /// Whether a later attempt to connect may succeed although nobody has changed anything on either
+    /// side. [`Reconnect`](crate::Reconnect) tries again after such errors.
     ///
-    /// It is so for a network that fails, a name that is not found, time that is up, and of the
-    /// statuses that a server or a proxy refuses with, for 408, 425, 429 and all of 5xx but 501 and
-    /// 505. It is not so for other statuses (400, 401, 403, 404, 426, a redirection that is not
-    /// followed), a certificate that is not trusted or TLS that is none, an answer that is no
-    /// WebSocket's, and an address, a request or a setting that cannot be used.
+    /// True for: a network that fails, a name that is not found, a timeout, and the statuses 408,
+    /// 425, 429 and 5xx (but not 501 and 505) from a server or a proxy.
+    ///
+    /// False for: other statuses (400, 401, 403, 404, 426, a redirect that is not followed), a
+    /// certificate that is not trusted, a peer that does not speak TLS, an answer that does not
+    /// follow RFC 6455, and an address, a request or a setting that cannot be used.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Io(_) | Self::Closed(_) | Self::Closing => true,
@@ -49,7 +50,8 @@ fn is_temporary(error: &ConnectError) -> bool {
         | ConnectFault::TimedOut => true,
         ConnectFault::Tls(error) => is_temporary_in_tls(error),
         ConnectFault::Proxy(ProxyError::Status { status }) => is_temporary_status(*status),
-        // RFC 1928 §6: all but the rules of the proxy (2) and what it does not know (7, 8).
+        // RFC 1928 §6. Permanent are: forbidden by the proxy's rules (2), and a command or a kind
+        // of address that the proxy does not support (7, 8).
         ConnectFault::Proxy(ProxyError::Refused { reply }) => matches!(reply, 1 | 3..=6),
         ConnectFault::Proxy(error) => {
             matches!(error, ProxyError::EndOfStream | ProxyError::Timeout)
@@ -60,8 +62,8 @@ fn is_temporary(error: &ConnectError) -> bool {
     }
 }
 
-/// Libraries of TLS give their own verdicts, of which the certificate is one, as data that is not
-/// valid; what the transport does to them keeps its kind.
+/// TLS libraries report their own errors, such as a bad certificate, as `InvalidData`. Errors of the
+/// transport below keep their kind.
 fn is_temporary_in_tls(error: &io::Error) -> bool {
     !matches!(
         error.kind(),
