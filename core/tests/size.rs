@@ -1,8 +1,8 @@
-//! A million connections are a million times this.
+//! How much memory a connection takes by itself. A server may have a million of them.
 
 use tidegate_core::Connection;
 
-/// With every feature, on a 64-bit machine; what is seldom needed is behind a pointer.
+/// With every feature, on a 64-bit machine. Parts that are rarely needed are boxed.
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn a_connection_is_small() {

@@ -1,8 +1,8 @@
-//! For those who test their own loops: inputs of every kind, a virtual network, a second opinion.
+//! Tools to test your own event loop or parser: generated input, a virtual network, a reference model.
 //!
-//! Whoever drives a [`Connection`](crate::Connection) by a loop of their own, or parses frames
-//! themselves, has the same questions as the tests of this crate. This feature answers with what
-//! those tests are made of:
+//! If you drive a [`Connection`](crate::Connection) by your own loop, or parse frames yourself, you
+//! have the same questions as the tests of this crate. The feature `testing` contains the tools that
+//! those tests use:
 //!
 //! | question | answer |
 //! |---|---|
@@ -10,14 +10,14 @@
 //! | Does it refuse what a peer must not send? | [`hostile()`]: each violation with the [`ProtocolError`](crate::ProtocolError) it must yield, and the byte at which it shows; [`hostile_compressed()`] those of compression |
 //! | Does it survive a network? | [`Socket`]: non-blocking `Read` and `Write` over a virtual network that splits, delays, stalls and cuts, by a seed |
 //! | Does it stop reading, and go on, when it should? | [`Model`]: the gate, written as plainly as possible |
-//! | Is what it sent right? | [`Frame`]: frames, parsed and written a second time, without any code of the decoder |
+//! | Is what it sent right? | [`Frame`]: frames, parsed and written by a second implementation that shares no code with the decoder |
 //!
-//! [`Pair`] joins two connections by two [`Pipe`]s under a clock that jumps from one deadline to the
-//! next, with a bound on the steps: what goes round in circles fails instead of hanging, and an hour
-//! of keepalive takes a millisecond.
+//! [`Pair`] joins two connections by two [`Pipe`]s. Its clock jumps from one deadline to the next, so
+//! that an hour of keepalive takes a millisecond. The number of steps is limited, so that a bug fails
+//! the test instead of hanging it.
 //!
-//! Everything random comes from a seed or from proptest, which shrinks what it finds.
-//! `examples/test_your_loop.rs` is a loop and a parser of somebody else, tested by all of this.
+//! All randomness comes from a seed, or from proptest, which shrinks what it finds.
+//! `examples/test_your_loop.rs` tests a foreign loop and a foreign parser with all of this.
 //!
 //! ```
 //! use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! One direction of a virtual network: it splits, delays, stalls and cuts, by a seeded schedule.
+//! One direction of a virtual network. It splits, delays, stalls and cuts the data, by a seed.
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -7,7 +7,7 @@ use crate::Timestamp;
 
 use crate::testing::random::Random;
 
-/// How a pipe treats what goes over it.
+/// The network conditions of a [`Pipe`].
 ///
 /// ```
 /// use core::time::Duration;
@@ -19,22 +19,22 @@ use crate::testing::random::Random;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "tests build it")]
 pub struct Conditions {
-    /// How many bytes are under way at most: what the buffers of both systems hold.
+    /// How many bytes can be in flight, like the socket buffers of both systems together.
     pub capacity: usize,
-    /// The longest piece that is written or read at once.
+    /// The most bytes that one write or read moves.
     pub longest_piece: usize,
-    /// The longest time that a piece is under way.
+    /// The longest time that a piece is in flight.
     pub delay: Duration,
-    /// Once in this many pieces nothing moves for a while; 0 for never.
+    /// Once in this many reads nothing arrives for a while. 0 for never.
     pub stall_one_in: usize,
-    /// How long that is.
+    /// For how long.
     pub stall: Duration,
-    /// After this many bytes the stream ends, in the middle of anything.
+    /// The stream ends after this many bytes, wherever that is.
     pub cut_after: Option<usize>,
 }
 
 impl Conditions {
-    /// Fast, whole, and with the room of a small socket buffer.
+    /// Fast, without delays, and with the capacity of a small socket buffer.
     pub const GOOD: Self = Self {
         capacity: 64 * 1024,
         longest_piece: 64 * 1024,
@@ -44,7 +44,7 @@ impl Conditions {
         cut_after: None,
     };
 
-    /// Small pieces, late, with breaks.
+    /// Small pieces, delays and stalls.
     pub const POOR: Self = Self {
         capacity: 4 * 1024,
         longest_piece: 700,
@@ -57,14 +57,14 @@ impl Conditions {
     /// One byte at a time.
     pub const BYTE_BY_BYTE: Self = Self { capacity: 16, longest_piece: 1, ..Self::GOOD };
 
-    /// The same, cut after so many bytes.
+    /// The same conditions, and the stream is cut after so many bytes.
     pub const fn cut_after(mut self, bytes: usize) -> Self {
         self.cut_after = Some(bytes);
         self
     }
 }
 
-/// Bytes under way, in order, and perhaps the end of the stream behind them.
+/// Bytes in flight in one direction, in order, and maybe the end of the stream after them.
 ///
 /// ```
 /// use tidegate_core::Timestamp;
@@ -90,7 +90,7 @@ pub struct Pipe {
 }
 
 impl Pipe {
-    /// An empty pipe.
+    /// Creates an empty pipe. All its randomness comes from `seed`.
     pub fn new(conditions: Conditions, seed: u64) -> Self {
         Self {
             conditions,
@@ -103,8 +103,8 @@ impl Pipe {
         }
     }
 
-    /// Takes a piece off the front of `bytes`, as a write would; how many bytes it took. None if
-    /// the pipe is full. A pipe that is cut takes everything, and loses it.
+    /// Takes a piece off the front of `bytes`, as a socket does, and returns its length: 0 if the pipe
+    /// is full. A pipe that is cut takes everything and drops it.
     pub fn write(&mut self, now: Timestamp, bytes: &[u8]) -> usize {
         if self.end.is_some() {
             return bytes.len();
@@ -127,22 +127,22 @@ impl Pipe {
         count
     }
 
-    /// Ends the stream behind what is under way.
+    /// Ends the stream after the bytes that are in flight.
     pub fn shut_down(&mut self, now: Timestamp) {
         if self.end.is_none() {
             self.end = Some(self.arrival(now));
         }
     }
 
-    /// Nobody will read any more: what is under way is lost, and so is what is written later.
+    /// Closes the reading end. Bytes that are in flight, or are written later, are lost.
     pub fn abandon(&mut self, now: Timestamp) {
         self.pieces.clear();
         self.under_way = 0;
         self.shut_down(now);
     }
 
-    /// Gives what a read of at most `most` bytes would give now: a piece, an empty one for the end
-    /// of the stream, or nothing.
+    /// Reads at most `most` bytes. Returns an empty piece at the end of the stream, and `None` if
+    /// nothing has arrived.
     pub fn read(&mut self, now: Timestamp, most: usize) -> Option<Vec<u8>> {
         if self.next_arrival()? > now {
             return None;
@@ -174,23 +174,23 @@ impl Pipe {
         Some(read)
     }
 
-    /// When a read may next give something, the end of the stream too; `None` for never.
+    /// When the next bytes, or the end of the stream, arrive. `None` if nothing is in flight.
     pub fn next_arrival(&self) -> Option<Timestamp> {
         let arrival = self.pieces.front().map(|(arrival, _)| *arrival).or(self.end)?;
         Some(arrival.max(self.stalled_until))
     }
 
-    /// Whether a write would be taken, at least in part.
+    /// Whether a write would take at least one byte.
     pub fn has_room(&self) -> bool {
         self.end.is_some() || self.under_way < self.conditions.capacity
     }
 
-    /// How many bytes are under way.
+    /// How many bytes are in flight.
     pub const fn under_way(&self) -> usize {
         self.under_way
     }
 
-    /// How many bytes it took in all.
+    /// How many bytes the pipe has taken in total.
     pub const fn carried(&self) -> usize {
         self.carried
     }

@@ -8,8 +8,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::config::Config;
-use crate::connection::receive::fragments::Fragments;
-use crate::connection::receive::limits::check_inflated;
+use crate::connection::receive::fragments::{Fragments, check_inflated};
 use crate::deflate::session::{Compression, Sink};
 use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, Payload};

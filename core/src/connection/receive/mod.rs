@@ -5,7 +5,6 @@ mod chunks;
 pub(crate) mod data_frames;
 pub(crate) mod fast_path;
 mod fragments;
-mod limits;
 pub(crate) mod pending_input;
 pub(crate) mod queue;
 pub(crate) mod unqueued;
