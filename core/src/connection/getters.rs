@@ -9,7 +9,7 @@ use crate::connection::Connection;
 use crate::connection::event::Event;
 use crate::connection::event::{Closed, Failure};
 use crate::connection::phase::Phase;
-use crate::connection::receive::pending_input::PendingEnd;
+use crate::connection::receive::PendingEnd;
 use crate::connection::stats::{Counters, Stats};
 use crate::role::Role;
 

@@ -2,13 +2,19 @@
 
 mod assembler;
 mod chunks;
-pub(crate) mod data_frames;
-pub(crate) mod fast_path;
+mod data_frames;
+mod fast_path;
 mod fragments;
 mod limits;
-pub(crate) mod pending_input;
-pub(crate) mod queue;
-pub(crate) mod unqueued;
+mod pending_input;
+mod queue;
+mod unqueued;
+
+pub(crate) use self::data_frames::DataFrames;
+pub(crate) use self::fast_path::FastPath;
+pub(crate) use self::pending_input::{PendingEnd, PendingInput};
+pub(crate) use self::queue::{EVENT_OVERHEAD, Inbox};
+pub use self::unqueued::EventRef;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -19,8 +25,6 @@ use crate::close::CloseFrame;
 use crate::config::PongPolicy;
 use crate::connection::event::Event;
 use crate::connection::phase::Phase;
-use crate::connection::receive::data_frames::DataFrames;
-use crate::connection::receive::pending_input::PendingEnd;
 use crate::connection::{Connection, ControlFrame, Receiving};
 use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, OpCode, Part, Payload};

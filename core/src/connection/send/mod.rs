@@ -16,7 +16,7 @@ use crate::connection::Connection;
 use crate::connection::event::Failure;
 use crate::connection::keepalive::PingPayload;
 use crate::connection::phase::{Phase, Step};
-use crate::connection::receive::pending_input::PendingInput;
+use crate::connection::receive::PendingInput;
 use crate::connection::send::error::{ChunkError, Refusal, SendError};
 use crate::connection::send::outgoing::{Outgoing, OutgoingPayload};
 use crate::connection::send::prepared::{Encoded, Prepared};
