@@ -7,7 +7,7 @@
 
 use core::time::Duration;
 
-use tidegate_tokio::{Accept, Arrival, Config, Decision, Error, ServeOptions, WebSocket};
+use tidegate_tokio::{Acceptance, ClientInfo, Config, Decision, Error, ServeOptions, WebSocket};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -34,10 +34,10 @@ async fn main() -> Result<(), Box<dyn core::error::Error>> {
 }
 
 /// Accepts any subprotocol, since an echo does not interpret messages.
-async fn whatever_is_asked_for(arrival: Arrival) -> Decision {
-    match arrival.request().subprotocols().next() {
-        Some(subprotocol) => Accept::new().subprotocol(subprotocol).into(),
-        None => Accept::new().into(),
+async fn whatever_is_asked_for(client: ClientInfo) -> Decision {
+    match client.request().subprotocols().next() {
+        Some(subprotocol) => Acceptance::new().subprotocol(subprotocol).into(),
+        None => Acceptance::new().into(),
     }
 }
 

@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use tidegate_tokio::hyper::{Socket, UpgradeRejection, enable_websockets, upgrade};
+use tidegate_tokio::hyper::{Socket, UpgradeError, enable_websockets, upgrade};
 use tidegate_tokio::{Config, Error};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -84,14 +84,14 @@ fn answer(mut request: Request<Incoming>, config: Arc<Config>) -> Response<Full<
     }
     match accept(&mut request, config) {
         Ok(response) => response.map(|()| Full::default()),
-        Err(refusal) => refusal.into_response().map(Full::new),
+        Err(error) => error.into_response().map(Full::new),
     }
 }
 
 fn accept(
     request: &mut Request<Incoming>,
     config: Arc<Config>,
-) -> Result<Response<()>, UpgradeRejection> {
+) -> Result<Response<()>, UpgradeError> {
     let mut upgrade = upgrade(request)?.config(config);
     if let Some(chosen) = upgrade.request().select_subprotocol(&["echo"]).map(String::from) {
         upgrade = upgrade.subprotocol(chosen);

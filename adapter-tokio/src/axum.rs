@@ -127,11 +127,11 @@ use hyper::ext::Protocol;
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use tidegate_core::Config;
-use tidegate_core::handshake::{Request, Upgrade as Checked};
+use tidegate_core::handshake::{HttpUpgrade, Request};
 use tidegate_driver::Error;
 
 pub use crate::hyper::Socket;
-use crate::hyper::{Upgrade, UpgradeRejection};
+use crate::hyper::{Upgrade, UpgradeError};
 
 /// An extractor for a request that asks for a WebSocket. Other requests are rejected with 405, 426 or
 /// 400.
@@ -220,8 +220,8 @@ impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, WebSocketRejection> {
         let protocol = parts.extensions.get::<Protocol>().map(Protocol::as_str);
-        let checked = Checked::check_parts(parts, protocol)
-            .map_err(|error| WebSocketRejection(UpgradeRejection::request(error, parts.version)))?;
+        let checked = HttpUpgrade::check_parts(parts, protocol)
+            .map_err(|error| WebSocketRejection(UpgradeError::request(error, parts.version)))?;
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
         let upgrade =
             Upgrade::new(checked, on_upgrade, parts.version).map_err(WebSocketRejection)?;
@@ -240,11 +240,11 @@ impl fmt::Debug for WebSocketUpgrade {
 
 /// Why a request is rejected. As a response, it has the right status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WebSocketRejection(UpgradeRejection);
+pub struct WebSocketRejection(UpgradeError);
 
 impl WebSocketRejection {
     /// Why the request is not upgraded.
-    pub fn rejection(&self) -> &UpgradeRejection {
+    pub fn error(&self) -> &UpgradeError {
         &self.0
     }
 }

@@ -10,14 +10,14 @@
 //! fn service<B>(mut request: Request<B>) -> Response<Bytes> {
 //!     let upgrade = match upgrade(&mut request) {
 //!         Ok(upgrade) => upgrade,
-//!         Err(rejection) => return rejection.into_response(),
+//!         Err(error) => return error.into_response(),
 //!     };
 //!     match upgrade.accept() {
 //!         Ok((response, opening)) => {
 //!             tokio::spawn(async move { echo(opening.await?).await });
 //!             response.map(|()| Bytes::new())
 //!         }
-//!         Err(rejection) => rejection.into_response(),
+//!         Err(error) => error.into_response(),
 //!     }
 //! }
 //!
@@ -62,7 +62,7 @@ use hyper::http::{Request as HttpRequest, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 use tidegate_core::Config;
 use tidegate_core::handshake::{
-    AcceptError, Acceptance, HandshakeError, Request, Upgrade as Checked, refusal_response,
+    AcceptError, Acceptance, HandshakeError, HttpUpgrade, Request, error_response,
 };
 use tidegate_driver::{Clock, Error};
 
@@ -80,14 +80,13 @@ pub type Socket = tidegate_driver::WebSocket<HyperStream, TokioClock>;
 ///
 /// # Errors
 ///
-/// [`UpgradeRejection`]: the request does not ask for a WebSocket, or its connection cannot be
-/// upgraded.
-pub fn upgrade<B>(request: &mut HttpRequest<B>) -> Result<Upgrade, UpgradeRejection> {
+/// [`UpgradeError`]: the request does not ask for a WebSocket, or its connection cannot be upgraded.
+pub fn upgrade<B>(request: &mut HttpRequest<B>) -> Result<Upgrade, UpgradeError> {
     let protocol = request.extensions().get::<Protocol>().map(Protocol::as_str);
-    let checked = Checked::check(request, protocol);
+    let checked = HttpUpgrade::check(request, protocol);
     let version = request.version();
     let checked =
-        checked.map_err(|error| UpgradeRejection { cause: Cause::Request(error), version })?;
+        checked.map_err(|error| UpgradeError { cause: Cause::Request(error), version })?;
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
     Upgrade::new(checked, on_upgrade, version)
 }
@@ -96,23 +95,20 @@ pub fn upgrade<B>(request: &mut HttpRequest<B>) -> Result<Upgrade, UpgradeReject
 #[derive(Debug)]
 #[must_use = "the client waits for it to be accepted"]
 pub struct Upgrade {
-    checked: Checked,
+    checked: HttpUpgrade,
     acceptance: Acceptance,
-    config: Arc<Config>,
     on_upgrade: OnUpgrade,
     version: Version,
 }
 
 impl Upgrade {
     pub(crate) fn new(
-        checked: Checked,
+        checked: HttpUpgrade,
         on_upgrade: Option<OnUpgrade>,
         version: Version,
-    ) -> Result<Self, UpgradeRejection> {
-        let on_upgrade =
-            on_upgrade.ok_or(UpgradeRejection { cause: Cause::NotUpgradable, version })?;
-        let (acceptance, config) = (Acceptance::new(), Arc::default());
-        Ok(Self { checked, acceptance, config, on_upgrade, version })
+    ) -> Result<Self, UpgradeError> {
+        let on_upgrade = on_upgrade.ok_or(UpgradeError { cause: Cause::NotUpgradable, version })?;
+        Ok(Self { checked, acceptance: Acceptance::new(), on_upgrade, version })
     }
 
     /// The request of the client.
@@ -135,7 +131,7 @@ impl Upgrade {
 
     /// Sets the configuration of the connection. If it enables permessage-deflate, that is negotiated.
     pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
-        self.config = config.into();
+        self.acceptance = self.acceptance.config(config);
         self
     }
 
@@ -148,18 +144,19 @@ impl Upgrade {
     ///
     /// # Errors
     ///
-    /// [`UpgradeRejection`] with the status 500: the client did not offer the subprotocol, or a header
+    /// [`UpgradeError`] with the status 500: the client did not offer the subprotocol, or a header
     /// cannot be added.
     pub fn accept(
         self,
     ) -> Result<
         (Response<()>, impl Future<Output = Result<Socket, Error>> + Send + 'static),
-        UpgradeRejection,
+        UpgradeError,
     > {
-        let Self { checked, acceptance, config, on_upgrade, version } = self;
-        let accepted = checked.accept(acceptance.configured(&config));
+        let Self { checked, acceptance, on_upgrade, version } = self;
+        let config = acceptance.chosen_config().cloned().unwrap_or_default();
+        let accepted = checked.accept(acceptance);
         let (response, accepted) =
-            accepted.map_err(|error| UpgradeRejection { cause: Cause::Answer(error), version })?;
+            accepted.map_err(|error| UpgradeError { cause: Cause::Answer(error), version })?;
         let opening = async move {
             let upgraded = on_upgrade.await.map_err(io::Error::other)?;
             let stream = HyperStream::new(upgraded, version);
@@ -175,7 +172,7 @@ impl Upgrade {
 
 /// Why a request is not upgraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UpgradeRejection {
+pub struct UpgradeError {
     cause: Cause,
     version: Version,
 }
@@ -187,7 +184,7 @@ enum Cause {
     Answer(AcceptError),
 }
 
-impl UpgradeRejection {
+impl UpgradeError {
     #[cfg(feature = "axum")]
     pub(crate) fn request(error: HandshakeError, version: Version) -> Self {
         Self { cause: Cause::Request(error), version }
@@ -205,8 +202,8 @@ impl UpgradeRejection {
     /// of the application.
     pub fn into_response(self) -> Response<Bytes> {
         match self.cause {
-            Cause::Request(error) => refusal_response(error, self.version),
-            Cause::NotUpgradable => refusal_response(HandshakeError::Upgrade, self.version),
+            Cause::Request(error) => error_response(error, self.version),
+            Cause::NotUpgradable => error_response(HandshakeError::Upgrade, self.version),
             Cause::Answer(_) => {
                 let mut response = Response::new(Bytes::new());
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -216,7 +213,7 @@ impl UpgradeRejection {
     }
 }
 
-impl fmt::Display for UpgradeRejection {
+impl fmt::Display for UpgradeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {
             Cause::Request(error) => error.fmt(f),
@@ -226,4 +223,4 @@ impl fmt::Display for UpgradeRejection {
     }
 }
 
-impl core::error::Error for UpgradeRejection {}
+impl core::error::Error for UpgradeError {}

@@ -10,7 +10,7 @@ use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
 use tidegate_core::handshake::Rejection;
-use tidegate_tokio::{Accept, Decision, Error, ServeOptions, serve_any_outcome};
+use tidegate_tokio::{Acceptance, Decision, Error, ServeOptions, serve_any_outcome};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::field::{Field, Visit};
@@ -111,16 +111,16 @@ async fn a_server_tells_of_its_trouble() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let options = ServeOptions::builder()
-        .decide(|arrival| async move {
-            match arrival.request().path() {
+        .decide(|client| async move {
+            match client.request().path() {
                 "/no" => Decision::from(Rejection::new(404)),
-                _ => Accept::new().into(),
+                _ => Acceptance::new().into(),
             }
         })
         .build()
         .unwrap();
-    let server = serve_any_outcome(listener, options, |mut socket, arrival| async move {
-        match arrival.request().path() {
+    let server = serve_any_outcome(listener, options, |mut socket, client| async move {
+        match client.request().path() {
             "/panic" => panic!("as it is told to"),
             "/fail" => return Err(Cause(Error::Unfinished)),
             "/lost" => Err(Error::Closing)?,

@@ -41,7 +41,7 @@ fn received(head: &str) -> Result<Request, HandshakeError> {
 /// The same over someone else's HTTP.
 #[cfg(feature = "http")]
 fn upgraded(head: &str) -> Result<Request, HandshakeError> {
-    use tidegate_core::handshake::Upgrade;
+    use tidegate_core::handshake::HttpUpgrade;
     let mut lines = head.trim_end().split("\r\n");
     let target = lines.next().unwrap().split(' ').nth(1).unwrap();
     let mut request = http::Request::get(target);
@@ -51,7 +51,7 @@ fn upgraded(head: &str) -> Result<Request, HandshakeError> {
         request = request.header(name, value);
     }
     let request = request.body(()).unwrap();
-    Upgrade::check(&request, None).map(|upgrade| upgrade.request().clone())
+    HttpUpgrade::check(&request, None).map(|upgrade| upgrade.request().clone())
 }
 
 /// What both say to a head that the types of `http` can hold.

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use http::{Method, Request, Response, StatusCode, Version};
-use tidegate_core::handshake::{Acceptance, HandshakeError, Upgrade};
+use tidegate_core::handshake::{Acceptance, HandshakeError, HttpUpgrade};
 
 /// The key of RFC 6455 §1.3, and its answer.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -18,7 +18,7 @@ fn extended(version: Version, keys: &[&str]) -> Result<Response<()>, HandshakeEr
     for key in keys {
         request = request.header("sec-websocket-key", *key);
     }
-    let upgrade = Upgrade::check(&request.body(()).unwrap(), Some("websocket"))?;
+    let upgrade = HttpUpgrade::check(&request.body(()).unwrap(), Some("websocket"))?;
     Ok(upgrade.accept(Acceptance::new()).unwrap().0)
 }
 
@@ -55,10 +55,11 @@ fn the_upgrade_of_http_1_1_still_needs_its_key() {
             .header("sec-websocket-version", "13")
     };
     let with_key = request().header("sec-websocket-key", KEY).body(()).unwrap();
-    let (response, _) = Upgrade::check(&with_key, None).unwrap().accept(Acceptance::new()).unwrap();
+    let (response, _) =
+        HttpUpgrade::check(&with_key, None).unwrap().accept(Acceptance::new()).unwrap();
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
     assert_eq!(response.headers()["sec-websocket-accept"], ACCEPT);
 
-    let without = Upgrade::check(&request().body(()).unwrap(), None);
+    let without = HttpUpgrade::check(&request().body(()).unwrap(), None);
     assert_eq!(without.err(), Some(HandshakeError::Key));
 }

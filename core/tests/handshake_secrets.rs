@@ -202,7 +202,7 @@ fn of_proxies() {
 #[cfg(feature = "http")]
 #[test]
 fn of_someone_elses_http() {
-    use tidegate_core::handshake::Upgrade;
+    use tidegate_core::handshake::HttpUpgrade;
     let offered = format!("bearer.{SECRET}");
     let request = http::Request::get(format!("/?t={SECRET}"))
         .header("Host", "a.test")
@@ -214,7 +214,7 @@ fn of_someone_elses_http() {
         .header("Cookie", SECRET)
         .body(())
         .unwrap();
-    let upgrade = Upgrade::check(&request, None).unwrap();
+    let upgrade = HttpUpgrade::check(&request, None).unwrap();
     hides("upgrade", &upgrade);
     let (_, accepted) = upgrade.accept(Acceptance::new().subprotocol(&offered)).unwrap();
     assert_eq!(accepted.subprotocol(), Some(&*offered));

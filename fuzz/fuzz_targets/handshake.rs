@@ -67,7 +67,7 @@ fn server(case: &Case<'_>, pieces: &[&[u8]]) -> Seen {
         handshake.handle_input(now, piece);
     }
     if handshake.request().is_some() {
-        let mut acceptance = Acceptance::new().configured(&config());
+        let mut acceptance = Acceptance::new().config(config());
         let chosen = handshake.request().and_then(|request| request.subprotocols().next());
         if let Some(name) = chosen.filter(|_| case.flags & 0x10 != 0) {
             acceptance = acceptance.subprotocol(name);

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::ext::Protocol;
 use http::{Method, Request, Response};
-use tidegate_core::handshake::{Acceptance, Upgrade, refusal_response};
+use tidegate_core::handshake::{Acceptance, HttpUpgrade, error_response};
 use tidegate_driver::{Clock, WebSocket};
 use tidegate_tokio::{CloseCode, Config, Connection, Message, TokioClock};
 use tokio::io::DuplexStream;
@@ -100,10 +100,10 @@ async fn serve(stream: DuplexStream) -> Result<(), Failure> {
     while let Some(accepted) = connection.accept().await {
         let (request, mut respond) = accepted?;
         let protocol = request.extensions().get::<Protocol>().map(Protocol::as_str);
-        let upgrade = match Upgrade::check(&request, protocol) {
+        let upgrade = match HttpUpgrade::check(&request, protocol) {
             Ok(upgrade) => upgrade,
             Err(error) => {
-                let (head, body) = refusal_response(error, request.version()).into_parts();
+                let (head, body) = error_response(error, request.version()).into_parts();
                 respond
                     .send_response(Response::from_parts(head, ()), false)?
                     .send_data(body, true)?;

@@ -56,8 +56,8 @@ pub use crate::io::{
     BoxFuture, ByteStream, Clock, MaybeTls, Network, NoTls, SocketOptions, Timer, TimerClock,
 };
 pub use crate::serve::{
-    Accept, Arrival, BoxError, Counters, Decision, HandlerOutcome, Listener, Origins, Remote,
-    Runtime, ServeOptions, ServeOptionsBuilder, Server, ServerHandle, serve, serve_any_outcome,
+    BoxError, ClientInfo, Counters, Decision, HandlerOutcome, Listener, Origins, Remote, Runtime,
+    ServeOptions, ServeOptionsBuilder, Server, ServerHandle, serve, serve_any_outcome,
 };
 pub use crate::split::{Driver, OnDrop, Receiver, ReuniteError, Sender};
 pub use crate::split::{Outcome, Slow, broadcast, broadcast_until};

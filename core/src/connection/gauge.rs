@@ -147,7 +147,7 @@ mod tests {
         let setting = "send_marks";
         let check = |high, low| Watermarks::new(high, low).check(setting);
         assert_eq!(check(16, 4), Ok(()));
-        assert_eq!(check(3, 3), Ok(()), "one mark is two");
+        assert_eq!(check(3, 3), Ok(()), "both marks may be equal");
         assert_eq!(check(3, 4), Err(ConfigError::LowAboveHigh { setting, high: 3, low: 4 }));
         assert_eq!(check(0, 0), Err(ConfigError::ZeroLimit { setting }));
         assert_eq!(check(1, 0), Ok(()));

@@ -82,7 +82,7 @@ pub use self::headers::Headers;
 pub use self::limits::{Limits, LimitsBuilder};
 pub use self::server::{Acceptance, Rejection, Request, ServerHandshake, ServerSteps};
 #[cfg(feature = "http")]
-pub use self::server::{Accepted, Upgrade, refusal_response};
+pub use self::server::{AcceptedUpgrade, HttpUpgrade, error_response};
 pub use crate::extension::Extension;
 
 #[cfg(doc)]

@@ -147,7 +147,7 @@ pub async fn raw_server<A: Adapter>(mode: Mode, config: Config, buffer: Buffer) 
     // Accepted sockets inherit the buffer size from the listener.
     buffer.set(&listener);
     let address = listener.local_addr().unwrap();
-    let acceptance = Acceptance::new().configured(&config);
+    let acceptance = Acceptance::new().config(config.clone());
     let opening = thread::spawn(move || {
         let (mut stream, _) = listener.accept()?;
         stream.set_nodelay(true)?;

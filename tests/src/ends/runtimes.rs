@@ -7,8 +7,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 
 use tidegate_core::Config;
 use tidegate_driver::{
-    Arrival, ByteStream, Client, Clock, MaybeTls, Options, Receiver, Sender, ServeOptions, Server,
-    WebSocket,
+    ByteStream, Client, ClientInfo, Clock, MaybeTls, Options, Receiver, Sender, ServeOptions,
+    Server, WebSocket,
 };
 
 use super::certificates::{client_tls, server_tls};
@@ -52,7 +52,7 @@ pub trait Serve: Adapter {
     /// The server that the adapter's `serve` returns.
     fn serve<H, F>(listener: TcpListener, options: ServeOptions, handler: H) -> Server
     where
-        H: Fn(Socket<Self, Self::Server>, Arrival) -> F + Send + Sync + 'static,
+        H: Fn(Socket<Self, Self::Server>, ClientInfo) -> F + Send + Sync + 'static,
         F: Future<Output = Result<(), Error>> + Send + 'static;
 
     /// Cuts a client's TCP connection in both directions, whatever the client is doing.
@@ -188,7 +188,7 @@ macro_rules! serve {
         impl Serve for $name {
             fn serve<H, F>(listener: TcpListener, options: ServeOptions, handler: H) -> Server
             where
-                H: Fn(Socket<Self, Self::Server>, Arrival) -> F + Send + Sync + 'static,
+                H: Fn(Socket<Self, Self::Server>, ClientInfo) -> F + Send + Sync + 'static,
                 F: Future<Output = Result<(), Error>> + Send + 'static,
             {
                 listener.set_nonblocking(true).unwrap();

@@ -45,8 +45,8 @@ macro_rules! adapters {
                 $block_on(async {
                     let listener = $adapter::$listener($from(listener).unwrap());
                     let listener = Failing { failures, listener };
-                    let server = $adapter::serve_on(listener, options, move |socket, arrival| {
-                        handle::<Self, _, _>(socket, arrival, behaviour)
+                    let server = $adapter::serve_on(listener, options, move |socket, client| {
+                        handle::<Self, _, _>(socket, client, behaviour)
                     });
                     started.send(server.handle()).unwrap();
                     server.await

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use tidegate_core::handshake::{Limits, Rejection};
-use tidegate_driver::{Accept, Decision, Origins, ServeOptions};
+use tidegate_core::handshake::{Acceptance, Limits, Rejection};
+use tidegate_driver::{Decision, Origins, ServeOptions};
 
 use crate::{Adapter, Behaviour, LONG, Running, for_each_adapter};
 
@@ -17,13 +17,13 @@ for_each_adapter!(
 
 fn the_application_decides<A: Adapter>() {
     let options = ServeOptions::builder()
-        .decide(|arrival| async move {
-            assert!(arrival.remote().address().is_some_and(|address| address.ip().is_loopback()));
-            match arrival.request().path() {
-                "/in" => Accept::new().header("X-In", "yes").into(),
+        .decide(|client| async move {
+            assert!(client.remote().address().is_some_and(|address| address.ip().is_loopback()));
+            match client.request().path() {
+                "/in" => Acceptance::new().header("X-In", "yes").into(),
                 "/moved" => Rejection::new(301).header("Location", "/in").into(),
                 "/broken" => Rejection::new(200).into(),
-                "/unasked" => Accept::new().subprotocol("unasked").into(),
+                "/unasked" => Acceptance::new().subprotocol("unasked").into(),
                 _ => Decision::from(Rejection::new(404).body("not here\n")),
             }
         })
@@ -106,9 +106,9 @@ fn a_slow_decision_is_answered<A: Adapter>() {
 
 fn a_decision_that_panics_costs_one_handshake<A: Adapter>() {
     let options = ServeOptions::builder()
-        .decide(|arrival| async move {
-            assert!(arrival.request().path() != "/boo", "a decision panics, as the test wants");
-            Accept::new().into()
+        .decide(|client| async move {
+            assert!(client.request().path() != "/boo", "a decision panics, as the test wants");
+            Acceptance::new().into()
         })
         .build()
         .unwrap();

@@ -24,7 +24,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use tidegate_driver::{
-    Arrival, ByteStream, Clock, Counters, Error, Receiver, Sender, ServeOptions, ServerHandle,
+    ByteStream, ClientInfo, Clock, Counters, Error, Receiver, Sender, ServeOptions, ServerHandle,
     WebSocket,
 };
 
@@ -152,7 +152,7 @@ impl Running {
 #[allow(clippy::too_many_lines, reason = "a table of handlers")]
 pub(crate) async fn handle<A, S, C>(
     mut socket: WebSocket<S, C>,
-    _arrival: Arrival,
+    _client: ClientInfo,
     behaviour: Behaviour,
 ) -> Result<(), Error>
 where

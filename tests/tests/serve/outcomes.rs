@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
 
-use tidegate_driver::{Arrival, BoxError, Error, ServeOptions, Server, ServerHandle, WebSocket};
+use tidegate_driver::{BoxError, ClientInfo, Error, ServeOptions, Server, ServerHandle, WebSocket};
 use tidegate_tokio::{TokioClock, TokioStream, serve, serve_any_outcome};
 
 use crate::client::Client;
@@ -85,14 +85,14 @@ impl From<Error> for Own {
     }
 }
 
-async fn by_anyhow(mut socket: Socket, _: Arrival) -> Result<(), Anyhow> {
+async fn by_anyhow(mut socket: Socket, _: ClientInfo) -> Result<(), Anyhow> {
     let message = socket.recv().await?;
     let _: u64 =
         message.as_ref().and_then(|message| message.as_text()).unwrap_or_default().parse()?;
     Ok(())
 }
 
-async fn by_own(mut socket: Socket, _: Arrival) -> Result<(), Own> {
+async fn by_own(mut socket: Socket, _: ClientInfo) -> Result<(), Own> {
     let message = socket.recv().await?;
     let text = message.as_ref().and_then(|message| message.as_text()).unwrap_or_default();
     let _: u64 = text.parse().map_err(|_| Own::NoNumber)?;
@@ -112,7 +112,7 @@ fn any_error_and_nothing() {
             code
         );
     }
-    let nothing = |mut socket: Socket, _: Arrival| async move {
+    let nothing = |mut socket: Socket, _: ClientInfo| async move {
         let _ = socket.recv().await;
     };
     assert_eq!(

@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Instant;
 
-use tidegate_driver::{Accept, ServeOptions};
+use tidegate_core::handshake::Acceptance;
+use tidegate_driver::ServeOptions;
 
 use crate::{Adapter, Behaviour, LONG, Running, for_each_adapter};
 
@@ -105,7 +106,7 @@ fn a_request_after_the_shutdown_is_refused<A: Adapter>() {
         .decide(|_| async {
             // Blocks a thread of the runtime for a while, which is acceptable in a test.
             thread::sleep(Duration::from_millis(300));
-            Accept::new().into()
+            Acceptance::new().into()
         })
         .build()
         .unwrap();

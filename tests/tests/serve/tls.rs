@@ -35,8 +35,8 @@ macro_rules! adapters {
             ) -> Counters {
                 $block_on(async {
                     let listener = Tls::<$runtime::net::TcpListener>($from(listener).unwrap());
-                    let server = $adapter::serve_on(listener, options, move |socket, arrival| {
-                        handle::<Self, _, _>(socket, arrival, behaviour)
+                    let server = $adapter::serve_on(listener, options, move |socket, client| {
+                        handle::<Self, _, _>(socket, client, behaviour)
                     });
                     started.send(server.handle()).unwrap();
                     server.await

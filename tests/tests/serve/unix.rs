@@ -5,7 +5,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use tidegate_driver::{Accept, Remote, ServeOptions};
+use tidegate_core::handshake::Acceptance;
+use tidegate_driver::{Remote, ServeOptions};
 
 use crate::{Behaviour, LONG, handle};
 
@@ -14,14 +15,14 @@ macro_rules! echoes {
         #[test]
         fn $name() {
             let path = path(stringify!($name));
-            let options = ServeOptions::builder().decide(|arrival| async move {
-                assert_eq!(arrival.remote(), &Remote::Unix(None));
-                Accept::new().into()
+            let options = ServeOptions::builder().decide(|client| async move {
+                assert_eq!(client.remote(), &Remote::Unix(None));
+                Acceptance::new().into()
             }).build().unwrap();
             let counters = $block_on(async {
                 let listener = $bind(&path).unwrap();
-                let server = $adapter::serve(listener, options, |socket, arrival| {
-                    handle::<crate::adapters::$own, _, _>(socket, arrival, Behaviour::Echo)
+                let server = $adapter::serve(listener, options, |socket, client| {
+                    handle::<crate::adapters::$own, _, _>(socket, client, Behaviour::Echo)
                 });
                 let handle = server.handle();
                 let client = thread::spawn({

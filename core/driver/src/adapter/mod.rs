@@ -36,7 +36,7 @@ macro_rules! define_adapter {
         pub use $crate::tidegate_core::deflate;
         pub use $crate::tidegate_core::handshake;
         pub use $crate::tidegate_core::handshake::{
-            ClientRequest, ClientRequestBuilder, HandshakeError, Limits, LimitsBuilder, Rejection,
+            Acceptance, ClientRequest, ClientRequestBuilder, HandshakeError, Limits, LimitsBuilder, Rejection,
             Request, Response,
         };
         pub use $crate::tidegate_core::{
@@ -46,7 +46,7 @@ macro_rules! define_adapter {
             SendError, Stats, Watermarks,
         };
         pub use $crate::{
-            Accept, Arrival, Backoff, BackoffBuilder, BoxError, Closer, ConnectError, ConnectFault,
+            Backoff, BackoffBuilder, BoxError, ClientInfo, Closer, ConnectError, ConnectFault,
             Counters, Decision, Driver, EntropyError, EnvironmentError, Error, FailedAttempt,
             HandlerOutcome, Listener, MaybeTls, MessageReader, MessageWriter, OnDrop, Options,
             OptionsBuilder, Origins, Outcome, Peer, Proxy, Receiver, RedirectError, Remote,

@@ -101,7 +101,7 @@ macro_rules! define_adapter_server {
             "let listener = ", stringify!($TcpListener), "::bind(\"127.0.0.1:0\").await?;"
         )]
         /// let options = ServeOptions::builder().subprotocols(["echo"]).build()?;
-        /// let server = serve(listener, options, |mut socket, _arrival| async move {
+        /// let server = serve(listener, options, |mut socket, _client| async move {
         ///     while let Some(message) = socket.recv().await? {
         ///         socket.send(message).await?;
         ///     }
@@ -122,7 +122,7 @@ macro_rules! define_adapter_server {
             $Listener<L>: Listener,
             H: Fn(
                     $crate::WebSocket<<$Listener<L> as Listener>::Stream, $Clock>,
-                    Arrival,
+                    ClientInfo,
                 ) -> F
                 + Send
                 + Sync
@@ -137,7 +137,7 @@ macro_rules! define_adapter_server {
         pub fn serve_on<L, H, F>(listener: L, options: ServeOptions, handler: H) -> Server
         where
             L: Listener,
-            H: Fn($crate::WebSocket<L::Stream, $Clock>, Arrival) -> F + Send + Sync + 'static,
+            H: Fn($crate::WebSocket<L::Stream, $Clock>, ClientInfo) -> F + Send + Sync + 'static,
             F: Future<Output = Result<(), Error>> + Send + 'static,
         {
             $crate::serve(AdapterRuntime, listener, options, handler)
@@ -165,7 +165,7 @@ macro_rules! define_adapter_server {
             $Listener<L>: Listener,
             H: Fn(
                     $crate::WebSocket<<$Listener<L> as Listener>::Stream, $Clock>,
-                    Arrival,
+                    ClientInfo,
                 ) -> F
                 + Send
                 + Sync
@@ -183,7 +183,7 @@ macro_rules! define_adapter_server {
         ) -> Server
         where
             L: Listener,
-            H: Fn($crate::WebSocket<L::Stream, $Clock>, Arrival) -> F + Send + Sync + 'static,
+            H: Fn($crate::WebSocket<L::Stream, $Clock>, ClientInfo) -> F + Send + Sync + 'static,
             F: Future<Output: HandlerOutcome> + Send + 'static,
         {
             $crate::serve_any_outcome(AdapterRuntime, listener, options, handler)

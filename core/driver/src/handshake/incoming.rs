@@ -27,8 +27,6 @@ pub struct Incoming<S, C> {
     pub(crate) opening: Box<Opening<S, C, ServerSteps>>,
     request: Box<Request>,
     acceptance: Acceptance,
-    subprotocol: Option<String>,
-    config: Arc<Config>,
 }
 
 impl<S: ByteStream, C: Clock> Incoming<S, C> {
@@ -73,13 +71,9 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
         })
         .await;
         match opening.handshake.request().cloned() {
-            Some(request) if opening.handshake.failure().is_none() => Ok(Self {
-                opening,
-                request: Box::new(request),
-                acceptance: Acceptance::new(),
-                subprotocol: None,
-                config: Arc::clone(&DEFAULT_CONFIG),
-            }),
+            Some(request) if opening.handshake.failure().is_none() => {
+                Ok(Self { opening, request: Box::new(request), acceptance: Acceptance::new() })
+            }
             _ => Err(opening),
         }
     }
@@ -92,9 +86,7 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     /// Chooses a subprotocol: one that the client offered, such as
     /// [`Request::select_subprotocol`] gives.
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
-        let name = name.into();
-        self.acceptance = self.acceptance.subprotocol(name.clone());
-        self.subprotocol = Some(name);
+        self.acceptance = self.acceptance.subprotocol(name);
         self
     }
 
@@ -111,7 +103,13 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
 
     /// Sets the configuration of the connection. Share one `Arc` between connections.
     pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
-        self.config = config.into();
+        self.acceptance = self.acceptance.config(config);
+        self
+    }
+
+    /// Sets everything at once.
+    pub(crate) fn acceptance(mut self, acceptance: Acceptance) -> Self {
+        self.acceptance = acceptance;
         self
     }
 
@@ -144,8 +142,9 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     /// Writes the answer that accepts. If the acceptance is not valid, the client gets a 500, and its
     /// opening is returned with the error.
     pub(crate) async fn answer(self) -> Result<WebSocket<S, C>, (Error, Option<Refused<S, C>>)> {
-        let Self { mut opening, acceptance, subprotocol, config, .. } = self;
-        let acceptance = acceptance.configured(&config);
+        let Self { mut opening, acceptance, .. } = self;
+        let subprotocol = acceptance.chosen_subprotocol().map(String::from);
+        let config = Arc::clone(acceptance.chosen_config().unwrap_or(&DEFAULT_CONFIG));
         if let Err(error) = opening.handshake.accept(acceptance) {
             // The client gets an answer although ours is wrong.
             let _ = opening.handshake.reject(Rejection::new(500));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::io::{Clock, before_deadline};
 use crate::serve::connection_task;
 use crate::serve::counters::Counters;
-use crate::serve::decision::Arrival;
+use crate::serve::decision::ClientInfo;
 use crate::serve::handler_outcome::HandlerOutcome;
 use crate::serve::listener::{Listener, Remote, Runtime};
 use crate::serve::options::ServeOptions;
@@ -31,7 +31,7 @@ impl<R, L, H, F> AcceptLoop<R, L, H>
 where
     R: Runtime,
     L: Listener,
-    H: Fn(WebSocket<L::Stream, R::Clock>, Arrival) -> F + Send + Sync + 'static,
+    H: Fn(WebSocket<L::Stream, R::Clock>, ClientInfo) -> F + Send + Sync + 'static,
     F: Future<Output: HandlerOutcome> + Send + 'static,
 {
     pub(crate) async fn run(mut self) -> Counters {

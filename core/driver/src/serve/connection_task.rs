@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::event_loop::{Attempt, Endpoint, EventLoop};
 use crate::io::{ByteStream, Clock, before_deadline};
 use crate::serve::abortable::{RunResult, run_abortable, run_handler};
-use crate::serve::decision::Arrival;
+use crate::serve::decision::ClientInfo;
 use crate::serve::handler_outcome::{HandlerOutcome, in_full, is_normal_end, is_of_connection};
 use crate::serve::listener::Remote;
 use crate::serve::opening_handshake::{Opened, open};
@@ -34,12 +34,12 @@ pub(crate) async fn run<S, C, O, H, F>(
     S: ByteStream,
     C: Clock,
     O: Future<Output = io::Result<S>>,
-    H: Fn(WebSocket<S, C>, Arrival) -> F,
+    H: Fn(WebSocket<S, C>, ClientInfo) -> F,
     F: Future<Output: HandlerOutcome>,
 {
-    let (mut socket, arrival) =
+    let (mut socket, client) =
         match run_abortable(&permit, open(opening, peer, clock, &permit, &options)).await {
-            RunResult::Returned(Opened::Socket(socket, arrival)) => (*socket, arrival),
+            RunResult::Returned(Opened::Socket(socket, client)) => (*socket, client),
             RunResult::Returned(Opened::Refused(client)) => {
                 drop(options);
                 permit.linger();
@@ -55,7 +55,7 @@ pub(crate) async fn run<S, C, O, H, F>(
     let slot = ReturnSlot::new();
     let take = |socket: &mut WebSocket<S, C>| Returned::Socket(Box::new(socket.take_out()));
     socket.return_guard = Some(slot.guard(take));
-    let end = handle(&permit, &slot, handler, socket, arrival).await;
+    let end = handle(&permit, &slot, handler, socket, client).await;
     // The handler may have moved the connection, whole or split, to another task. It is a connection
     // of this server until its stream is closed.
     let Some(returned) = poll_fn(|cx| slot.poll_return(cx)).await else { return };
@@ -77,16 +77,16 @@ async fn handle<S, C, H, F>(
     slot: &ReturnSlot<Returned<S, C>>,
     handler: Arc<H>,
     socket: WebSocket<S, C>,
-    arrival: Arrival,
+    client: ClientInfo,
 ) -> HandlerEnd
 where
     S: ByteStream,
     C: Clock,
-    H: Fn(WebSocket<S, C>, Arrival) -> F,
+    H: Fn(WebSocket<S, C>, ClientInfo) -> F,
     F: Future<Output: HandlerOutcome>,
 {
     let handling = async move {
-        match handler(socket, arrival).await.into_result() {
+        match handler(socket, client).await.into_result() {
             Ok(()) => HandlerEnd::Ok,
             // A handler that only sends learns of a normal end by this error.
             Err(error) if is_normal_end(&error) => HandlerEnd::Ok,

@@ -17,7 +17,7 @@ mod refused_client;
 mod server_state;
 
 pub use self::counters::Counters;
-pub use self::decision::{Accept, Arrival, Decision};
+pub use self::decision::{ClientInfo, Decision};
 pub use self::handle::ServerHandle;
 pub use self::handler_outcome::{BoxError, HandlerOutcome};
 pub use self::listener::{Listener, Remote, Runtime};
@@ -61,7 +61,7 @@ pub fn serve<R, L, H, F>(runtime: R, listener: L, options: ServeOptions, handler
 where
     R: Runtime,
     L: Listener,
-    H: Fn(WebSocket<L::Stream, R::Clock>, Arrival) -> F + Send + Sync + 'static,
+    H: Fn(WebSocket<L::Stream, R::Clock>, ClientInfo) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(), Error>> + Send + 'static,
 {
     serve_any_outcome(runtime, listener, options, handler)
@@ -79,7 +79,7 @@ pub fn serve_any_outcome<R, L, H, F>(
 where
     R: Runtime,
     L: Listener,
-    H: Fn(WebSocket<L::Stream, R::Clock>, Arrival) -> F + Send + Sync + 'static,
+    H: Fn(WebSocket<L::Stream, R::Clock>, ClientInfo) -> F + Send + Sync + 'static,
     F: Future<Output: HandlerOutcome> + Send + 'static,
 {
     let shared = Arc::new(SharedServer::default());

@@ -7,18 +7,18 @@ use std::task::Poll;
 
 use crate::handshake::Incoming;
 use crate::io::{ByteStream, Clock, before_deadline};
-use crate::serve::decision::{Accept, Arrival, Decision};
+use crate::serve::decision::{ClientInfo, Decision};
 use crate::serve::listener::Remote;
 use crate::serve::options::ServeOptions;
 use crate::serve::refused_client::RefusedClient;
 use crate::serve::server_state::Permit;
 use crate::trace::Span;
 use crate::websocket::{Closer, WebSocket};
-use tidegate_core::handshake::Rejection;
+use tidegate_core::handshake::{Acceptance, Rejection};
 
 /// What became of a stream.
 pub(crate) enum Opened<S, C> {
-    Socket(Box<WebSocket<S, C>>, Arrival),
+    Socket(Box<WebSocket<S, C>>, ClientInfo),
     /// The client has its response, and may close the stream.
     Refused(RefusedClient<S, C>),
     Nothing,
@@ -38,14 +38,14 @@ pub(crate) async fn open<S: ByteStream, C: Clock>(
     };
     permit.request_arrived();
 
-    let arrival = Arrival::new(incoming.request().clone(), peer);
-    let Some(decision) = decide(incoming.clock(), &arrival, options).await else {
+    let client = ClientInfo::new(incoming.request().clone(), peer);
+    let Some(decision) = decide(incoming.clock(), &client, options).await else {
         count_failed(permit);
         return Opened::Refused(incoming.refuse(service_unavailable()).await);
     };
-    let accept = match decision {
-        Decision::Accept(accept) if !permit.shared().is_stopping() => {
-            options.complete(accept, &arrival)
+    let acceptance = match decision {
+        Decision::Accept(acceptance) if !permit.shared().is_stopping() => {
+            options.complete(acceptance, client.request())
         }
         Decision::Accept(_) => {
             count_refused(permit);
@@ -56,23 +56,14 @@ pub(crate) async fn open<S: ByteStream, C: Clock>(
             return Opened::Refused(incoming.refuse(rejection).await);
         }
     };
-    for (name, value) in accept.headers {
-        incoming = incoming.header(name, value);
-    }
-    if let Some(name) = accept.subprotocol {
-        incoming = incoming.subprotocol(name);
-    }
-    if let Some(config) = accept.config {
-        incoming = incoming.config(config);
-    }
-    match incoming.accept_or_refuse().await {
+    match incoming.acceptance(acceptance).accept_or_refuse().await {
         Ok(mut socket) => {
             socket.closer = Some(permit.closer.clone());
-            Opened::Socket(Box::new(socket), arrival)
+            Opened::Socket(Box::new(socket), client)
         }
-        Err(client) => {
+        Err(refused) => {
             count_failed(permit);
-            client.map_or(Opened::Nothing, Opened::Refused)
+            refused.map_or(Opened::Nothing, Opened::Refused)
         }
     }
 }
@@ -125,21 +116,21 @@ fn count_refused(permit: &Permit) {
 /// The decision of the options and the application; `None` if the application takes too long.
 async fn decide(
     clock: &mut impl Clock,
-    arrival: &Arrival,
+    client: &ClientInfo,
     options: &ServeOptions,
 ) -> Option<Decision> {
     if let Some(origins) = &options.origins
-        && !origins.allow_request(arrival.request())
+        && !origins.allow_request(client.request())
     {
         return Some(Rejection::new(403).body("the origin is not one that may connect\n").into());
     }
     match &options.decide {
         Some(decide) => {
-            let deciding = decide(arrival.clone());
+            let deciding = decide(client.clone());
             let deadline = options.limits.timeout().map(|timeout| clock.now() + timeout);
             before_deadline(clock, deadline, deciding).await
         }
-        None => Some(Decision::Accept(Accept::new())),
+        None => Some(Decision::Accept(Acceptance::new())),
     }
 }
 

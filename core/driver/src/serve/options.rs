@@ -5,24 +5,24 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::io::BoxFuture;
-use crate::serve::decision::{Accept, Arrival, Decision};
+use crate::serve::decision::{ClientInfo, Decision};
 use crate::serve::origins::Origins;
-use tidegate_core::handshake::Limits;
+use tidegate_core::handshake::{Acceptance, Limits, Request};
 use tidegate_core::{Config, ConfigError};
 
 /// The options of a server, which [`ServeOptionsBuilder::build`] has checked.
 ///
 /// ```
-/// use tidegate_driver::{Accept, Decision, Origins, ServeOptions};
-/// use tidegate_core::handshake::Rejection;
+/// use tidegate_core::handshake::{Acceptance, Rejection};
+/// use tidegate_driver::{Decision, Origins, ServeOptions};
 ///
 /// let options = ServeOptions::builder()
 ///     .max_connections(10_000)
 ///     .origins(Origins::new(["https://example.org"]))
 ///     .subprotocols(["chat.v2", "chat.v1"])
-///     .decide(|arrival| async move {
-///         match arrival.request().path() {
-///             "/chat" => Decision::from(Accept::new().header("X-Served-By", "tidegate")),
+///     .decide(|client| async move {
+///         match client.request().path() {
+///             "/chat" => Decision::from(Acceptance::new().header("X-Served-By", "tidegate")),
 ///             _ => Rejection::new(404).body("not here\n").into(),
 ///         }
 ///     })
@@ -43,7 +43,7 @@ pub struct ServeOptions {
 
 /// The application's decision about a request. Its type is erased, which costs one allocation for
 /// each connection.
-type Decide = dyn Fn(Arrival) -> BoxFuture<Decision> + Send + Sync;
+type Decide = dyn Fn(ClientInfo) -> BoxFuture<Decision> + Send + Sync;
 
 impl Default for ServeOptions {
     fn default() -> Self {
@@ -111,14 +111,22 @@ impl ServeOptions {
     }
 
     /// The application's decision about each request. Default: `None`, every request is accepted.
-    pub fn decide(&self) -> Option<&(dyn Fn(Arrival) -> BoxFuture<Decision> + Send + Sync)> {
+    pub fn decide(&self) -> Option<&(dyn Fn(ClientInfo) -> BoxFuture<Decision> + Send + Sync)> {
         self.decide.as_deref()
     }
 
     /// Sets what the application's acceptance leaves open.
-    pub(crate) fn complete(&self, accept: Accept, arrival: &Arrival) -> Accept {
-        let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
-        accept.or(arrival.request().select_subprotocol(&supported), &self.config)
+    pub(crate) fn complete(&self, mut acceptance: Acceptance, request: &Request) -> Acceptance {
+        if acceptance.chosen_subprotocol().is_none() {
+            let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
+            if let Some(name) = request.select_subprotocol(&supported) {
+                acceptance = acceptance.subprotocol(name);
+            }
+        }
+        if acceptance.chosen_config().is_none() {
+            acceptance = acceptance.config(Arc::clone(&self.config));
+        }
+        acceptance
     }
 }
 
@@ -201,10 +209,10 @@ impl ServeOptionsBuilder {
     /// gets a 503. Default: every request is accepted.
     pub fn decide<D, F>(mut self, decide: D) -> Self
     where
-        D: Fn(Arrival) -> F + Send + Sync + 'static,
+        D: Fn(ClientInfo) -> F + Send + Sync + 'static,
         F: Future<Output = Decision> + Send + 'static,
     {
-        self.options.decide = Some(Arc::new(move |arrival| Box::pin(decide(arrival))));
+        self.options.decide = Some(Arc::new(move |client| Box::pin(decide(client))));
         self
     }
 
@@ -271,7 +279,7 @@ mod tests {
             .config(config.clone())
             .origins(origins.clone())
             .subprotocols(["a"])
-            .decide(|_| async { Accept::new().into() })
+            .decide(|_| async { Acceptance::new().into() })
             .build()
             .expect("valid");
         assert_eq!((options.max_connections(), options.max_handshakes()), (Some(7), Some(8)));

@@ -22,12 +22,12 @@ use crate::handshake::server::response::Acceptance;
 use crate::handshake::start_line::{RequestLine, StartLine};
 use crate::time::Timestamp;
 
-/// A valid request that came over someone else's HTTP: an upgrade of HTTP/1.1 (RFC 6455), or an
-/// extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220). Checked as
-/// [`ServerHandshake`](crate::handshake::ServerHandshake) checks.
+/// A valid request that another HTTP library has received: an upgrade of HTTP/1.1 (RFC 6455), or an
+/// extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220). The checks are those of
+/// [`ServerHandshake`](crate::handshake::ServerHandshake).
 ///
 /// ```
-/// use tidegate_core::handshake::{Acceptance, Upgrade, refusal_response};
+/// use tidegate_core::handshake::{Acceptance, HttpUpgrade, error_response};
 /// use tidegate_core::{Config, Timestamp};
 ///
 /// let request = http::Request::get("/chat")
@@ -37,12 +37,12 @@ use crate::time::Timestamp;
 ///     .header("Sec-WebSocket-Version", "13")
 ///     .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
 ///     .body(())?;
-/// let answer = match Upgrade::check(&request, None) {
-///     Err(error) => refusal_response(error, request.version()),
+/// let answer = match HttpUpgrade::check(&request, None) {
+///     Err(error) => error_response(error, request.version()),
 ///     Ok(upgrade) => {
 ///         let config = Config::default();
-///         let (response, accepted) = upgrade.accept(Acceptance::new().configured(&config))?;
-///         // where the stream is, once the answer is sent:
+///         let (response, accepted) = upgrade.accept(Acceptance::new().config(config.clone()))?;
+///         // When the response is sent, on the stream that follows:
 ///         let connection = accepted.into_connection(Timestamp::ZERO, config);
 ///         response.map(|()| bytes::Bytes::new())
 ///     }
@@ -51,20 +51,20 @@ use crate::time::Timestamp;
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Upgrade {
+pub struct HttpUpgrade {
     request: Request,
     /// The value of `Sec-WebSocket-Accept`. An extended CONNECT needs none.
     accept: Option<String>,
     is_extended: bool,
 }
 
-impl Upgrade {
-    /// Checks a request. `protocol` is the pseudo-header of an extended CONNECT, which HTTP
-    /// libraries keep among the extensions of a request in a type of their own.
+impl HttpUpgrade {
+    /// Checks a request. `protocol` is the pseudo-header `:protocol` of an extended CONNECT. HTTP
+    /// libraries keep it in the extensions of the request, in a type of their own.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`]: see [`refusal_response`] for the answer.
+    /// [`HandshakeError`]: see [`error_response`] for the answer.
     pub fn check<B>(
         request: &::http::Request<B>,
         protocol: Option<&str>,
@@ -73,7 +73,7 @@ impl Upgrade {
         Self::check_head(method, uri, request.version(), headers, protocol)
     }
 
-    /// Checks a request of which only the head is at hand. See [`check`](Self::check).
+    /// Checks the head of a request. See [`check`](Self::check).
     ///
     /// # Errors
     ///
@@ -118,20 +118,23 @@ impl Upgrade {
         }
     }
 
-    /// What the client asks for.
+    /// The client's request.
     pub fn request(&self) -> &Request {
         &self.request
     }
 
-    /// The answer that accepts: 101, or 200 to an extended CONNECT. When it is sent, what follows
-    /// on the stream is the connection's. A valid `Sec-WebSocket-Key` is answered in both: an
-    /// extended CONNECT does not need one (RFC 8441 §5), but proxies pass it on.
+    /// Returns the response that accepts: 101, or 200 to an extended CONNECT. When it is sent, the
+    /// rest of the stream belongs to the connection. A valid `Sec-WebSocket-Key` is answered in both
+    /// cases: an extended CONNECT does not need one (RFC 8441 §5), but proxies pass it on.
     ///
     /// # Errors
     ///
     /// [`AcceptError`]: the client did not offer the subprotocol, or a header cannot be added.
-    pub fn accept(self, acceptance: Acceptance) -> Result<(Response<()>, Accepted), AcceptError> {
-        let subprotocol = acceptance.chosen().map(String::from);
+    pub fn accept(
+        self,
+        acceptance: Acceptance,
+    ) -> Result<(Response<()>, AcceptedUpgrade), AcceptError> {
+        let subprotocol = acceptance.chosen_subprotocol().map(String::from);
         let (fields, agreed) = acceptance.agree(&self.request)?;
         let mut response = Response::new(());
         let headers = response.headers_mut();
@@ -147,39 +150,39 @@ impl Upgrade {
             let name = HeaderName::try_from(name).map_err(|_| HeaderError::Name)?;
             response.headers_mut().append(name, value(&text)?);
         }
-        Ok((response, Accepted { agreed, subprotocol }))
+        Ok((response, AcceptedUpgrade { agreed, subprotocol }))
     }
 }
 
-/// What was agreed on, on the way to a connection.
+/// An accepted request, which becomes a connection when the response is sent.
 #[derive(Clone)]
-#[must_use = "it becomes a connection"]
-pub struct Accepted {
+#[must_use = "make the connection with `into_connection`"]
+pub struct AcceptedUpgrade {
     agreed: AgreedCompression,
     subprotocol: Option<String>,
 }
 
-impl Accepted {
+impl AcceptedUpgrade {
     /// The server's end of the connection.
     pub fn into_connection(self, now: Timestamp, config: impl Into<Arc<Config>>) -> Connection {
         self.agreed.apply(Connection::server(now, config))
     }
 
-    /// The subprotocol that was chosen.
+    /// The chosen subprotocol.
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
 }
 
 /// Without the subprotocol: some servers take a token as one.
-impl fmt::Debug for Accepted {
+impl fmt::Debug for AcceptedUpgrade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Accepted").field("agreed", &self.agreed).finish_non_exhaustive()
+        f.debug_struct("AcceptedUpgrade").field("agreed", &self.agreed).finish_non_exhaustive()
     }
 }
 
 /// The answer to a request that is not valid, in the HTTP version of the request.
-pub fn refusal_response(failure: HandshakeError, version: Version) -> Response<Bytes> {
+pub fn error_response(failure: HandshakeError, version: Version) -> Response<Bytes> {
     let has_upgrade = version <= Version::HTTP_11;
     let unknown = ErrorAnswer { status: 400, fields: &[], text: "bad request" };
     let ErrorAnswer { status, fields, text } = error_answer::of(failure).unwrap_or(unknown);

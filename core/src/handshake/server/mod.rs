@@ -15,7 +15,7 @@ use bytes::Buf;
 use chacha20::ChaCha12Rng;
 
 #[cfg(feature = "http")]
-pub use self::http_types::{Accepted, Upgrade, refusal_response};
+pub use self::http_types::{AcceptedUpgrade, HttpUpgrade, error_response};
 pub use self::request::Request;
 pub use self::response::{Acceptance, Rejection};
 use crate::connection::Transport;

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -26,6 +27,7 @@ pub struct Acceptance {
     subprotocol: Option<String>,
     headers: Vec<(String, String)>,
     compression: AcceptableCompression,
+    config: Option<Arc<Config>>,
 }
 
 impl Acceptance {
@@ -56,15 +58,24 @@ impl Acceptance {
         self
     }
 
-    /// Accepts the extensions for which this configuration has options: permessage-deflate, if the
-    /// client offers it.
-    #[cfg_attr(not(feature = "deflate"), allow(unused_mut, unused_variables))]
-    pub fn configured(mut self, config: &Config) -> Self {
-        #[cfg(feature = "deflate")]
-        if let Some(options) = config.deflate() {
-            self.compression.deflate.get_or_insert(options.params());
-        }
+    /// Sets the configuration of the connection. If it has options for permessage-deflate, that is
+    /// accepted when the client offers it.
+    ///
+    /// A [`ServerHandshake`](crate::handshake::ServerHandshake) uses it for the answer alone: pass it
+    /// to [`into_connection`](crate::handshake::Handshake::into_connection) too.
+    pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
+        self.config = Some(config.into());
         self
+    }
+
+    /// The subprotocol that was set.
+    pub fn chosen_subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    /// The configuration that was set.
+    pub fn chosen_config(&self) -> Option<&Arc<Config>> {
+        self.config.as_ref()
     }
 
     /// The bytes of the answer to this request (RFC 6455 §4.2.2), and what it agrees on.
@@ -83,18 +94,13 @@ impl Acceptance {
         Ok((out, agreed))
     }
 
-    /// The chosen subprotocol.
-    #[cfg(feature = "http")]
-    pub(crate) fn chosen(&self) -> Option<&str> {
-        self.subprotocol.as_deref()
-    }
-
     /// Checks this answer against the request. Returns the header fields that are sent, those of the
     /// application included, and what they agree on.
     pub(crate) fn agree(
         self,
         request: &Request,
     ) -> Result<(Fields, AgreedCompression), AcceptError> {
+        let compression = self.compression();
         let mut fields = Vec::new();
         if let Some(chosen) = self.subprotocol {
             if !request.subprotocols().any(|offered| offered == chosen) {
@@ -102,7 +108,7 @@ impl Acceptance {
             }
             fields.push((String::from("Sec-WebSocket-Protocol"), chosen));
         }
-        let (agreed, extensions) = self.compression.answer(request.extensions());
+        let (agreed, extensions) = compression.answer(request.extensions());
         if let Some(extensions) = extensions {
             fields.push((String::from("Sec-WebSocket-Extensions"), extensions));
         }
@@ -111,6 +117,19 @@ impl Acceptance {
             fields.push((name, value));
         }
         Ok((fields, agreed))
+    }
+
+    /// The compression that was set, or else the one of the configuration.
+    #[cfg(feature = "deflate")]
+    fn compression(&self) -> AcceptableCompression {
+        let options = self.config.as_ref().and_then(|config| config.deflate());
+        let configured = options.map(crate::deflate::DeflateOptions::params);
+        AcceptableCompression { deflate: self.compression.deflate.or(configured) }
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    fn compression(&self) -> AcceptableCompression {
+        self.compression
     }
 }
 

@@ -1,8 +1,8 @@
 //! The echo loop, and the server that runs it.
 
+use tidegate_core::handshake::Acceptance;
 use tidegate_driver::{
-    Accept, Arrival, ByteStream, Decision, Error, Network, Receiver, Sender, ServeOptions,
-    WebSocket,
+    ByteStream, ClientInfo, Decision, Error, Network, Receiver, Sender, ServeOptions, WebSocket,
 };
 
 use crate::adapter::{Adapter, Outcome};
@@ -18,10 +18,10 @@ pub(crate) async fn serve<A: Adapter>(settings: Settings) -> Outcome {
 }
 
 /// Accepts any subprotocol, since an echo does not interpret messages.
-async fn whatever_is_asked_for(arrival: Arrival) -> Decision {
-    match arrival.request().subprotocols().next() {
-        Some(subprotocol) => Accept::new().subprotocol(subprotocol).into(),
-        None => Accept::new().into(),
+async fn whatever_is_asked_for(client: ClientInfo) -> Decision {
+    match client.request().subprotocols().next() {
+        Some(subprotocol) => Acceptance::new().subprotocol(subprotocol).into(),
+        None => Acceptance::new().into(),
     }
 }
 
