@@ -119,7 +119,7 @@ pub use crate::close::{CloseCode, CloseFrame};
 pub use crate::config::read_size::{MAX_READ_SIZE, READ_SIZE};
 pub use crate::config::{Config, ConfigBuilder, Delivery, PongPolicy, Watermarks};
 pub use crate::connection::event::{Closed, Event, Failure};
-pub use crate::connection::receive::unqueued::EventRef;
+pub use crate::connection::receive::EventRef;
 pub use crate::connection::send::{ChunkError, Outgoing, Output, Prepared, SendError};
 pub use crate::connection::stats::Stats;
 pub use crate::connection::{Connection, Transport};

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use crate::close::CloseFrame;
 use crate::connection::event::{Closed, Event, Failure};
 use crate::connection::phase::{Phase, Step};
-use crate::connection::receive::pending_input::{PendingEnd, PendingInput};
+use crate::connection::receive::{PendingEnd, PendingInput};
 use crate::connection::timers::Timer;
 use crate::connection::{Connection, Ending};
 use crate::deflate::session::Compression;

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::connection::Connection;
 use crate::connection::event::{Closed, Event, Failure};
 use crate::connection::phase::Phase;
-use crate::connection::receive::pending_input::PendingEnd;
+use crate::connection::receive::PendingEnd;
 use crate::connection::stats::{Counters, Stats};
 use crate::role::Role;
 

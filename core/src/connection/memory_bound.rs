@@ -4,7 +4,7 @@ use core::mem::size_of;
 
 use crate::config::{Config, Delivery, PongPolicy};
 use crate::connection::keepalive;
-use crate::connection::receive::queue::EVENT_OVERHEAD;
+use crate::connection::receive::EVENT_OVERHEAD;
 use crate::connection::send::control_bound;
 use crate::frame::{MAX_CONTROL_PAYLOAD, MAX_HEADER};
 

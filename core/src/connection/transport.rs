@@ -4,7 +4,7 @@ use crate::config::read_size::{MAX_READ_SIZE, READ_SIZE};
 use crate::connection::Connection;
 use crate::connection::closing::MAX_TRAILING;
 use crate::connection::phase::Phase;
-use crate::connection::receive::pending_input::PendingEnd;
+use crate::connection::receive::PendingEnd;
 use crate::role::Role;
 
 /// What to do with the transport, for example the TCP connection.

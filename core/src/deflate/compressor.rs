@@ -1,4 +1,4 @@
-//! Messages compressed, whole or chunk by chunk.
+//! Compresses messages (permessage-deflate), whole or chunk by chunk.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -16,18 +16,18 @@ pub(crate) struct Compressor {
     takeover: bool,
     pool: Option<DeflatePool>,
     min_size: usize,
-    /// There is one while a message is going out, and with takeover from the first message on until
-    /// it rests.
+    /// `Some` while a message is being sent. With context takeover, from the first message until
+    /// [`rest`](Self::rest) frees it.
     context: Option<Box<DeflateContext>>,
-    /// With takeover, what the peer's window holds.
+    /// With context takeover, the bytes in the peer's window.
     history: History,
-    /// Whether anything went out since this was last asked.
+    /// Whether anything was compressed since `rest` was last called.
     is_used: bool,
 }
 
 impl Compressor {
-    /// `None` for a window of 256 bytes, which zlib cannot compress with: everything goes out
-    /// plain then, which is always allowed (RFC 7692 §6).
+    /// Returns `None` for a window of 256 bytes, which zlib cannot compress with. All messages are sent
+    /// uncompressed then, which is always allowed (RFC 7692 §6).
     pub(crate) fn new(window_bits: u8, takeover: bool, options: &DeflateOptions) -> Option<Self> {
         let settings =
             DeflateSettings { level: options.level, mem_level: options.mem_level, window_bits };
@@ -44,9 +44,9 @@ impl Compressor {
         })
     }
 
-    /// Keeps nothing but the window, if nothing went out since this was last called: a tenth of the
-    /// memory, and the tables are built again when they are needed. In the middle of a message, too:
-    /// a chunk ends at the boundary of a block.
+    /// Frees the compressor and keeps only the window, if nothing was compressed since the last call. The
+    /// window takes a tenth of the memory, and the tables are built again when they are needed. This may
+    /// happen between two chunks of a message, because a chunk ends at the boundary of a block.
     pub(crate) fn rest(&mut self) {
         if !core::mem::take(&mut self.is_used) {
             self.release();
@@ -63,8 +63,8 @@ impl Compressor {
         self.settings.window_bits
     }
 
-    /// The peer has inflated something that did not come from here: what comes next refers to
-    /// nothing before it.
+    /// Empties the window. Needed after the peer has inflated a message that another compressor made:
+    /// later messages must not refer to earlier ones then.
     pub(crate) fn forget(&mut self) {
         if let Some(context) = &mut self.context {
             context.deflate.reset();
@@ -72,15 +72,16 @@ impl Compressor {
         self.history.clear();
     }
 
-    /// A whole message compressed, or `None` if it goes out plain: it did not get shorter, and
-    /// nothing depends on the peer's having seen it.
+    /// Compresses a whole message. Returns `None` if it should be sent uncompressed because it did not
+    /// get shorter. With context takeover it is sent compressed anyway, because later messages refer to
+    /// it.
     pub(crate) fn message(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
         let compressed = self.chunk(payload, true)?;
         (self.takeover || compressed.len() < payload.len()).then_some(compressed)
     }
 
-    /// A part of a message compressed, as a whole number of bytes that the peer can inflate at
-    /// once. `None` if the compressor failed, which a message begun can't be continued after.
+    /// Compresses a chunk of a message, and flushes, so that the peer can inflate all of it at once.
+    /// Returns `None` if the compressor failed; a message that was begun cannot be continued then.
     pub(crate) fn chunk(&mut self, payload: &[u8], last: bool) -> Option<Vec<u8>> {
         let settings = self.settings;
         let pool = self.pool.as_ref();
@@ -172,7 +173,7 @@ impl fmt::Debug for Compressor {
     }
 }
 
-/// What a sync flush ends with, and the wire leaves out.
+/// The last bytes of a sync flush, which are not sent (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
 const BLOCK: usize = 4096;

@@ -1,22 +1,22 @@
-//! The state of a compressor or of an inflater.
+//! The state of a zlib compressor or inflater, which a connection keeps or borrows from a pool.
 
 use alloc::vec::Vec;
 
 use zlib_rs::{Deflate, Inflate};
 
-/// An inflater and the last bytes that it gave out.
+/// An inflater and the last bytes of its output.
 ///
-/// The window must live on over a block with BFINAL set (RFC 7692 §7.2.2), which ends the stream
-/// for zlib: a new stream then gets the history as its dictionary.
+/// The history is needed after a block with BFINAL set. It ends the stream for zlib, but later messages
+/// may still refer to the window (RFC 7692 §7.2.2). So a new stream gets the history as its dictionary.
 pub(crate) struct InflateContext {
     pub(crate) inflate: Inflate,
     pub(crate) history: History,
-    /// A final block has just ended: the next byte begins a new stream.
+    /// Whether a final block has just ended, so that the next byte begins a new stream.
     pub(crate) ended: bool,
 }
 
-/// The last bytes of a stream, as many as a window holds: all that the next message may refer to.
-/// `zlib-rs` does not show its own.
+/// The last bytes of a stream, up to the size of the window: all that the next message may refer to.
+/// `zlib-rs` has a window of its own but no access to it.
 #[derive(Debug)]
 pub(crate) struct History {
     bytes: Vec<u8>,
@@ -24,13 +24,13 @@ pub(crate) struct History {
     pub(crate) window: usize,
 }
 
-/// A compressor.
+/// A compressor and its settings.
 pub(crate) struct DeflateContext {
     pub(crate) deflate: Deflate,
     pub(crate) settings: DeflateSettings,
 }
 
-/// What a compressor was made for.
+/// The settings of a compressor. A pooled compressor fits only a connection with the same ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeflateSettings {
     pub(crate) level: u8,
@@ -47,7 +47,7 @@ impl InflateContext {
         }
     }
 
-    /// Goes on behind a final block, with the window as it was.
+    /// Starts a new stream after a final block, with the same window.
     pub(crate) fn restart(&mut self) -> Result<(), ()> {
         self.inflate.reset(false);
         self.ended = false;
@@ -57,13 +57,13 @@ impl InflateContext {
         }
     }
 
-    /// Goes on where another one stopped at the end of a message.
+    /// Continues after a message whose window was kept by [`rest`](Self::rest).
     pub(crate) fn resume(&mut self, history: History) -> Result<(), ()> {
         self.history = history;
         self.restart()
     }
 
-    /// The window, for a later [`resume`](Self::resume); this one is empty then.
+    /// Takes the window out, for a later [`resume`](Self::resume).
     pub(crate) fn rest(&mut self) -> History {
         let window = self.history.window;
         let mut history = core::mem::replace(&mut self.history, History::new(window));
@@ -71,7 +71,7 @@ impl InflateContext {
         history
     }
 
-    /// Begins anew with an empty window.
+    /// Resets the inflater, with an empty window.
     pub(crate) fn clear(&mut self) {
         self.inflate.reset(false);
         self.history.clear();
@@ -91,7 +91,7 @@ impl History {
         let (fill, mut rest) = output.split_at(room.min(output.len()));
         let (length, capacity) = (self.bytes.len(), self.bytes.capacity());
         if length + fill.len() > capacity {
-            // Twice as much, but never more than a window.
+            // Doubles the capacity, up to the size of the window.
             let more = (2 * capacity).min(self.window).max(length + fill.len()) - length;
             self.bytes.reserve_exact(more);
         }

@@ -1,4 +1,4 @@
-//! Messages inflated piece by piece, in bounded steps.
+//! Inflates compressed messages (permessage-deflate) piece by piece, at most one block at a time.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -14,26 +14,26 @@ pub(crate) struct Inflater {
     window_bits: u8,
     takeover: bool,
     pool: Option<DeflatePool>,
-    /// There is one while a message is arriving, and with takeover from the first message on until
-    /// it rests.
+    /// `Some` while a message is arriving. With context takeover, from the first message until
+    /// [`rest`](Self::rest) frees it.
     context: Option<Box<InflateContext>>,
-    /// The window, while it rests.
+    /// The window, after `rest` has freed the context.
     resting: Option<History>,
-    /// Whether anything came since this was last asked.
+    /// Whether anything was inflated since `rest` was last called.
     is_used: bool,
-    /// Something of the message that is arriving has come.
+    /// Whether any payload of the current message has arrived.
     has_begun: bool,
 }
 
 impl Inflater {
     pub(crate) fn new(window_bits: u8, takeover: bool, pool: Option<DeflatePool>) -> Self {
-        // A compressor that was told 256 bytes often uses 512, as zlib makes it do in silence.
+        // zlib silently uses a window of 512 bytes where 256 are asked for. Peers that use it do so too.
         let window_bits = window_bits.max(9);
         let (context, resting) = (None, None);
         Self { window_bits, takeover, pool, context, resting, is_used: false, has_begun: false }
     }
 
-    /// Keeps nothing but the window, if no message came since this was last called.
+    /// Frees the context and keeps only the window, if nothing was inflated since the last call.
     pub(crate) fn rest(&mut self) {
         if core::mem::take(&mut self.is_used) || self.has_begun {
             return;
@@ -46,8 +46,8 @@ impl Inflater {
         }
     }
 
-    /// Inflates the next piece of a message and gives the result to `sink`, a block at a time, so
-    /// that a limit is noticed before more than a block is too much.
+    /// Inflates the next piece of a message and passes the result to `sink`, a block at a time, so that
+    /// `sink` can stop a message that exceeds a limit by no more than a block.
     pub(crate) fn push(
         &mut self,
         mut input: &[u8],
@@ -57,8 +57,8 @@ impl Inflater {
         Ok(())
     }
 
-    /// Inflates one block of the next piece of a message, and takes what that needed off `input`.
-    /// Tells whether there may be more of it.
+    /// Inflates one block of the next piece of a message, and removes the bytes that it took from
+    /// `input`. Returns whether there may be more output.
     pub(crate) fn step(
         &mut self,
         input: &mut &[u8],
@@ -79,22 +79,22 @@ impl Inflater {
         context.step(input, InflateFlush::NoFlush, sink)
     }
 
-    /// The message has ended: "append 4 octets of 0x00 0x00 0xff 0xff to the tail" (RFC 7692
-    /// §7.2.2). It must end at the boundary of a block then; one that ends exactly with a final
-    /// block is complete as it is.
+    /// Ends a message: "append 4 octets of 0x00 0x00 0xff 0xff to the tail" (RFC 7692 §7.2.2). After
+    /// them the stream must be at the boundary of a block. A message that ended with a final block (BFINAL)
+    /// is complete without them.
     pub(crate) fn finish(
         &mut self,
         sink: &mut dyn FnMut(&[u8]) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
-        // An empty message has a byte at least (RFC 7692 §7.2.3.6). Without any, the end of the
-        // message before could be taken for the end of this one.
+        // Even an empty message has at least one byte (RFC 7692 §7.2.3.6). Without this check, a message
+        // of no bytes would look complete, because the previous one ended at the boundary of a block.
         let has_begun = core::mem::take(&mut self.has_begun);
         let Some(context) = self.context.as_mut().filter(|_| has_begun) else {
             return Err(ProtocolError::TruncatedDeflate);
         };
         if !context.ended {
-            // Told to stop at the end of a block, the inflater leaves the byte behind the tail
-            // alone if the tail ended one, and takes it if it is in the middle of something.
+            // The fifth byte tells whether the tail ended a block: with `InflateFlush::Block` the
+            // inflater stops there and leaves this byte. In the middle of a block it takes it.
             let mut tail = &[0x00, 0x00, 0xFF, 0xFF, 0x00][..];
             while context.step(&mut tail, InflateFlush::Block, sink)? {}
             if tail.len() != 1 {
@@ -111,7 +111,7 @@ impl Inflater {
 }
 
 impl InflateContext {
-    /// Inflates one block. Tells whether there may be more.
+    /// Inflates at most one block of output. Returns whether there may be more.
     fn step(
         &mut self,
         input: &mut &[u8],
@@ -130,7 +130,7 @@ impl InflateContext {
         let taken = usize::try_from(self.inflate.total_in() - total_in).unwrap_or(usize::MAX);
         let given = usize::try_from(self.inflate.total_out() - total_out).unwrap_or(usize::MAX);
         *input = input.get(taken..).unwrap_or_default();
-        // What was inflated before a fault counts before it.
+        // Output before an invalid byte is delivered before the error.
         let output = block.get(..given).unwrap_or_default();
         if !output.is_empty() {
             sink(output)?;
@@ -159,5 +159,5 @@ impl fmt::Debug for Inflater {
     }
 }
 
-/// How much is inflated at a time.
+/// How many bytes are inflated at a time.
 const BLOCK: usize = 4096;

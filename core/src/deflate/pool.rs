@@ -1,4 +1,4 @@
-//! Compressors and inflaters that connections share.
+//! A pool of compressors and inflaters that connections share to save memory.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -6,47 +6,49 @@ use core::fmt;
 
 use crate::deflate::context::{DeflateContext, DeflateSettings, InflateContext};
 
-/// Compressors and inflaters that connections without context takeover borrow for one message each:
-/// ten thousand idle connections then hold none. Connections with takeover give theirs back while
-/// they rest. Clones are the same pool; it may be shared by
-/// threads. At most as many contexts as it was made for are kept, each about 80 KiB for an inflater
-/// with its history and 275 KiB for a compressor; when it is empty a context is made, when it is
-/// full one is dropped.
+/// A pool of compressors and inflaters for many connections.
+///
+/// A connection without context takeover borrows one for each message, so an idle connection holds none.
+/// A connection with context takeover returns its own when it has been idle for a while.
+///
+/// An inflater takes about 80 KiB with its history, a compressor about 275 KiB. The pool keeps at most as
+/// many of each as [`new`](Self::new) says. If it is empty a new one is created; if it is full, a returned
+/// one is freed. Clones share the same pool, also between threads.
 #[derive(Clone)]
 pub struct DeflatePool {
-    shelves: alloc::sync::Arc<std::sync::Mutex<Shelves>>,
+    pooled: alloc::sync::Arc<std::sync::Mutex<Pooled>>,
     capacity: usize,
 }
 
 impl DeflatePool {
-    /// A pool that keeps at most `capacity` inflaters and as many compressors.
+    /// Creates a pool that keeps at most `capacity` inflaters and as many compressors.
     pub fn new(capacity: usize) -> Self {
-        Self { shelves: alloc::sync::Arc::default(), capacity }
+        Self { pooled: alloc::sync::Arc::default(), capacity }
     }
 
     pub(crate) fn inflater(&self, window_bits: u8) -> Option<Box<InflateContext>> {
-        self.with(|shelves| {
+        self.with(|pooled| {
             let window = 1 << window_bits;
-            let mut inflaters = shelves.inflaters.iter();
+            let mut inflaters = pooled.inflaters.iter();
             let index = inflaters.position(|context| context.history.window == window)?;
-            Some(shelves.inflaters.swap_remove(index))
+            Some(pooled.inflaters.swap_remove(index))
         })
     }
 
     pub(crate) fn compressor(&self, settings: DeflateSettings) -> Option<Box<DeflateContext>> {
-        self.with(|shelves| {
-            let mut compressors = shelves.compressors.iter();
+        self.with(|pooled| {
+            let mut compressors = pooled.compressors.iter();
             let index = compressors.position(|context| context.settings == settings)?;
-            Some(shelves.compressors.swap_remove(index))
+            Some(pooled.compressors.swap_remove(index))
         })
     }
 
     pub(crate) fn return_inflater(&self, mut context: Box<InflateContext>) {
         context.clear();
         let capacity = self.capacity;
-        self.with(|shelves| {
-            if shelves.inflaters.len() < capacity {
-                shelves.inflaters.push(context);
+        self.with(|pooled| {
+            if pooled.inflaters.len() < capacity {
+                pooled.inflaters.push(context);
             }
             None::<()>
         });
@@ -55,25 +57,25 @@ impl DeflatePool {
     pub(crate) fn return_compressor(&self, mut context: Box<DeflateContext>) {
         context.deflate.reset();
         let capacity = self.capacity;
-        self.with(|shelves| {
-            if shelves.compressors.len() < capacity {
-                shelves.compressors.push(context);
+        self.with(|pooled| {
+            if pooled.compressors.len() < capacity {
+                pooled.compressors.push(context);
             }
             None::<()>
         });
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Shelves) -> Option<T>) -> Option<T> {
-        // Nothing under the lock can panic half-way, so a poisoned one is as good as new.
-        let mut shelves = self.shelves.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        work(&mut shelves)
+    fn with<T>(&self, work: impl FnOnce(&mut Pooled) -> Option<T>) -> Option<T> {
+        // No panic can leave the vectors half changed, so a poisoned lock may be used.
+        let mut pooled = self.pooled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        work(&mut pooled)
     }
 }
 
-/// Boxed, since they go from hand to hand.
+/// The contexts are boxed, so that borrowing one moves only a pointer.
 #[derive(Default)]
 #[allow(clippy::vec_box)]
-struct Shelves {
+struct Pooled {
     inflaters: Vec<Box<InflateContext>>,
     compressors: Vec<Box<DeflateContext>>,
 }
@@ -81,7 +83,7 @@ struct Shelves {
 impl PartialEq for DeflatePool {
     /// Whether this is the same pool.
     fn eq(&self, other: &Self) -> bool {
-        alloc::sync::Arc::ptr_eq(&self.shelves, &other.shelves)
+        alloc::sync::Arc::ptr_eq(&self.pooled, &other.pooled)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::connection::Connection;
 use crate::connection::event::Failure;
 use crate::connection::keepalive::PingPayload;
 use crate::connection::phase::{Phase, Step};
-use crate::connection::receive::pending_input::PendingInput;
+use crate::connection::receive::PendingInput;
 use crate::error::ControlError;
 use crate::frame::MAX_CONTROL_PAYLOAD;
 use crate::time::Timestamp;
