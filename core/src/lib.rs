@@ -1,31 +1,32 @@
-//! The WebSocket protocol as a pure state machine: bytes, time and entropy come in as arguments;
-//! events, bytes and a deadline come out. No sockets, no clock, no tasks, no `unsafe`.
+//! The WebSocket protocol (RFC 6455) without I/O. Bytes, the time and random numbers are arguments;
+//! events, bytes to write and a deadline are results. No sockets, no clock, no tasks, no `unsafe`.
 //!
-//! What it adds to the protocol is a **gate**. A [`Connection`] keeps the messages that the
-//! application has not taken, and [`wants_input`](Connection::wants_input) turns false when their
-//! number or their bytes reach a high mark, and true again when both are back at the low one. Who
-//! stops reading the socket meanwhile lets TCP slow the sender down: memory stays within
-//! [`Config::memory_bound`], and nothing is lost.
+//! A [`Connection`] has a **gate** against memory growth. It queues the messages that the application
+//! has not taken yet. When their number or their bytes reach a high watermark,
+//! [`wants_input`](Connection::wants_input) becomes false, and true again when both have fallen to
+//! the low watermark. A caller that does not read the socket meanwhile lets TCP slow the sender down:
+//! memory stays within [`Config::memory_bound`], and nothing is lost.
 //!
 //! # The loop
 //!
-//! [`event_loop::turn`] (feature `std`) does all that an event loop does with a connection. Which
-//! sockets, threads or wake-ups are behind `socket` is the caller's business.
+//! [`event_loop::turn`] (feature `std`) does everything that an event loop has to do with a
+//! connection: it reads, writes, hands over events and fires timers. It works with any non-blocking
+//! socket.
 //!
 //! ```
 //! # #[cfg(feature = "std")] mod example {
 //! use tidegate_core::event_loop::{Duplex, Turn, turn};
 //! use tidegate_core::{Connection, Event, Timestamp};
 //!
-//! /// The socket is ready, the deadline has come, or something was sent from outside.
+//! /// Call this when the socket is ready, when the deadline has come, and after sending.
 //! fn echo(
 //!     connection: &mut Connection,
-//!     socket: &mut impl Duplex, // non-blocking: the sockets of std, or any other by WithShutdown
+//!     socket: &mut impl Duplex, // non-blocking: a socket of std, or any other in WithShutdown
 //!     buffer: &mut [u8],        // one for all connections of a thread
 //!     now: Timestamp,           // from one monotonic clock
 //! ) -> Turn {
 //!     turn(connection, socket, buffer, now, |connection, event| match event {
-//!         Event::Message(message) => drop(connection.send(message)), // there is room for an answer
+//!         Event::Message(message) => drop(connection.send(message)), // an answer is always accepted
 //!         Event::Closed(closed) => println!("{closed}"),
 //!         _ => {}
 //!     })
@@ -33,26 +34,28 @@
 //! # }
 //! ```
 //!
-//! It says what to wait for, and never hands a message over that could not be answered.
-//! `examples/mio_echo.rs` (epoll, many connections) is a complete server around it;
-//! [`event_loop::Operations`] is its form for completions, used by `examples/io_uring` and
-//! `examples/blocking.rs` (threads). Below it are the five questions of a [`Connection`]:
+//! It returns what to wait for. `examples/mio_echo.rs` is a complete server around it (epoll, many
+//! connections). [`event_loop::Operations`] does the same for completions: see `examples/io_uring`
+//! and `examples/blocking.rs` (threads).
+//!
+//! To write a loop yourself, ask a [`Connection`] five questions in each turn:
 //! [`poll_event`](Connection::poll_event), [`wants_output`](Connection::wants_output),
 //! [`transport`](Connection::transport), [`wants_input`](Connection::wants_input) and
-//! [`poll_timeout`](Connection::poll_timeout). An application on tokio, smol or async-std takes the
-//! adapter crate of that name.
+//! [`poll_timeout`](Connection::poll_timeout).
+//!
+//! For tokio, smol or async-std, use `tidegate-tokio`, `tidegate-smol` or `tidegate-async-std`.
 //!
 //! # Guarantees
 //!
 //! - Same input, same output: no clock, no randomness, no global state.
-//! - A peer cannot cause a panic, and memory grows with bytes that arrived, never with lengths that
-//!   were only declared. Every bound on what a connection keeps is a setting of [`Config`] with a
-//!   getter, on by default, and [`Config::memory_bound`] is their sum. How much is read at a time
-//!   is the caller's choice: [`READ_SIZE`] and [`MAX_READ_SIZE`] are what the sum allows for.
-//! - What was received before a fault is delivered before the fault. A violation of the protocol is
-//!   answered with the right close code and reported as a [`ProtocolError`].
+//! - A peer cannot cause a panic. Memory grows with the bytes that have arrived, never with a length
+//!   that was only announced.
+//! - Every limit is a setting of [`Config`] with a default and a getter. [`Config::memory_bound`] is
+//!   their sum, if reads are not longer than [`READ_SIZE`] or what [`Connection::read_size`] says.
+//! - Everything that was received before a violation is delivered. The violation is answered with the
+//!   right close code and reported as a [`ProtocolError`].
 //! - The state is consistent after every call, in any order of calls. A call that comes late only
-//!   delays.
+//!   delays things.
 //!
 //! # Settings
 //!
@@ -63,15 +66,17 @@
 //!
 //! # Layers
 //!
-//! | layer | modules |
+//! Upper layers use lower ones only.
+//!
+//! | layer | what it does |
 //! |---|---|
-//! | [`Connection`], [`Config`], [`Event`] | routing between the parts, nothing else |
-//! | [`handshake`] | the opening handshake of both roles, without I/O too |
-//! | inbox, outbox, assembler and chunker, phase, timers | the gate, output, messages whole or in chunks, the closing handshake as a table, deadlines |
-//! | `deflate` (a feature) | permessage-deflate: negotiation, compression, shared contexts |
-//! | [`event_loop`] (`std`) | the loop around a connection, for readiness and for completions |
-//! | [`frame`] | headers, masking, a resumable decoder: public, free of allocations |
-//! | [`Timestamp`], [`Watermarks`], [`Role`], errors | what all of it stands on |
+//! | [`event_loop`] (feature `std`) | a loop around a connection, for readiness and for completions |
+//! | [`handshake`] | the opening handshakes of both roles, and requests to proxies |
+//! | [`Connection`], [`Event`] | an open WebSocket: receiving, sending, closing, deadlines |
+//! | [`Config`], [`Watermarks`] | its settings |
+//! | `deflate` (feature) | permessage-deflate: negotiation, compression, shared contexts |
+//! | [`frame`] | headers, masking, a decoder that takes input in any pieces; does not allocate |
+//! | [`Message`], [`CloseCode`], [`Timestamp`], [`Role`], errors | small types that everything uses |
 //!
 //! # Features
 //!

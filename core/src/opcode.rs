@@ -1,13 +1,13 @@
-//! The kinds of frames (RFC 6455 §5.2).
+//! Opcodes: the kinds of frames (RFC 6455 §5.2).
 
 use core::fmt;
 
 use crate::message::MessageKind;
 
-/// What a frame is (RFC 6455 §5.2).
+/// The opcode of a frame, which says what kind of frame it is (RFC 6455 §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-#[allow(clippy::exhaustive_enums, reason = "the others are reserved, and refused")]
+#[allow(clippy::exhaustive_enums, reason = "all other opcodes are reserved, and refused")]
 pub enum OpCode {
     /// 0x0: the next fragment of a message.
     Continuation = 0x0,
@@ -15,16 +15,16 @@ pub enum OpCode {
     Text = 0x1,
     /// 0x2: a binary message, or its first fragment.
     Binary = 0x2,
-    /// 0x8: the end of what the sender has to say.
+    /// 0x8: the sender closes the connection.
     Close = 0x8,
     /// 0x9: asks for a pong.
     Ping = 0x9,
-    /// 0xA: answers a ping, or is a heartbeat that nobody asked for.
+    /// 0xA: answers a ping, or is an unsolicited heartbeat.
     Pong = 0xA,
 }
 
 impl OpCode {
-    /// The opcode of this number, unless it is reserved.
+    /// The opcode with this number. `None` if the number is reserved.
     pub const fn from_bits(bits: u8) -> Option<Self> {
         Some(match bits {
             0x0 => Self::Continuation,
@@ -37,14 +37,15 @@ impl OpCode {
         })
     }
 
-    /// Close, ping or pong: at most 125 bytes, never fragmented, allowed between fragments.
+    /// Whether this is a control frame: Close, ping or pong. Control frames have at most 125 bytes of
+    /// payload, are never fragmented, and may come between the fragments of a message.
     pub const fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
     }
 }
 
 impl From<MessageKind> for OpCode {
-    /// The opcode of the first frame.
+    /// The opcode of the first frame of a message.
     fn from(kind: MessageKind) -> Self {
         match kind {
             MessageKind::Text => Self::Text,

@@ -1,17 +1,17 @@
-//! Client or server, and the few facts in which they differ.
+//! Client or server: the two roles, and what differs between them.
 
-/// Which end of the connection this is.
+/// Which end of a connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "RFC 6455 knows two roles")]
+#[allow(clippy::exhaustive_enums, reason = "RFC 6455 defines two roles")]
 pub enum Role {
-    /// Opened the connection: masks what it sends, lets the server end TCP.
+    /// Opened the connection. Masks the frames it sends, and lets the server close TCP.
     Client,
-    /// Accepted the connection: sends unmasked, ends TCP.
+    /// Accepted the connection. Does not mask the frames it sends, and closes TCP.
     Server,
 }
 
 impl Role {
-    /// The other end's role.
+    /// The role of the other end.
     pub const fn peer(self) -> Self {
         match self {
             Self::Client => Self::Server,
@@ -19,8 +19,8 @@ impl Role {
         }
     }
 
-    /// Whether frames sent in this role are masked (RFC 6455 §5.1: the client's are, always; the
-    /// server's are not, ever).
+    /// Whether frames sent in this role are masked: a client's always, a server's never (RFC 6455
+    /// §5.1).
     pub const fn masks(self) -> bool {
         matches!(self, Self::Client)
     }

@@ -1,4 +1,4 @@
-//! A point on the caller's clock.
+//! Points in time on the caller's clock.
 
 use core::fmt;
 use core::ops::Add;
@@ -6,9 +6,9 @@ use core::time::Duration;
 
 /// A point in time on a monotonic clock that the caller owns, in microseconds from any origin.
 ///
-/// The core never asks for the time: it is told. A caller with a wall clock keeps one
-/// `std::time::Instant` as the origin and passes [`Timestamp::from_duration`] of what has elapsed
-/// since; a test or a simulator passes literal times.
+/// The core never reads a clock; the caller passes the time in. A typical caller keeps one
+/// `std::time::Instant` as the origin and passes [`Timestamp::from_duration`] of the time that has
+/// elapsed since. A test or a simulator passes any times it likes.
 ///
 /// ```
 /// use core::time::Duration;
@@ -16,7 +16,7 @@ use core::time::Duration;
 ///
 /// let start = Timestamp::from_millis(5);
 /// assert_eq!(start + Duration::from_millis(2), Timestamp::from_micros(7_000));
-/// assert_eq!((start + Duration::MAX), Timestamp::MAX); // saturates, never wraps
+/// assert_eq!(start + Duration::MAX, Timestamp::MAX); // saturates, never wraps
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
@@ -24,7 +24,7 @@ pub struct Timestamp(u64);
 impl Timestamp {
     /// The origin of the clock.
     pub const ZERO: Self = Self(0);
-    /// The latest time that can be told: some 584,000 years after the origin.
+    /// The latest possible time, some 584,000 years after the origin.
     pub const MAX: Self = Self(u64::MAX);
 
     /// A time in microseconds after the origin.

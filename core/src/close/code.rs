@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// Why a connection ends, as a number (RFC 6455 §7.4 and IANA's registry).
+/// A close code: a number that says why a connection is closed (RFC 6455 §7.4 and the IANA registry).
 ///
 /// ```
 /// use tidegate_core::CloseCode;
@@ -15,35 +15,35 @@ use core::fmt;
 pub struct CloseCode(u16);
 
 impl CloseCode {
-    /// 1000: the purpose of the connection is fulfilled.
+    /// 1000: the connection has done what it was for.
     pub const NORMAL: Self = Self(1000);
-    /// 1001: a server goes down, a browser leaves the page.
+    /// 1001: the server is shutting down, or the user leaves the page.
     pub const GOING_AWAY: Self = Self(1001);
-    /// 1002: the other end broke the protocol.
+    /// 1002: the other side broke the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: a kind of data that the application cannot take. Tidegate never sends it by itself.
+    /// 1003: the application cannot handle this type of data. Tidegate never sends this code itself.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
-    /// 1005: the close frame had no code. Never on the wire.
+    /// 1005: the close frame had no code. Never sent.
     pub const NO_STATUS: Self = Self(1005);
-    /// 1006: the connection ended without a close frame. Never on the wire.
+    /// 1006: the connection ended without a close frame. Never sent.
     pub const ABNORMAL: Self = Self(1006);
-    /// 1007: data that contradicts its type, such as text that is not UTF-8.
+    /// 1007: a message does not match its type, such as text that is not UTF-8.
     pub const INVALID_PAYLOAD: Self = Self(1007);
-    /// 1008: the application's rules were broken.
+    /// 1008: a message breaks a rule of the application.
     pub const POLICY_VIOLATION: Self = Self(1008);
-    /// 1009: a message too big to process.
+    /// 1009: a message is too big to process.
     pub const MESSAGE_TOO_BIG: Self = Self(1009);
-    /// 1010: a client misses an extension that it needs.
+    /// 1010: the server did not accept an extension that the client needs.
     pub const EXTENSION_REQUIRED: Self = Self(1010);
-    /// 1011: a server met a condition it did not expect.
+    /// 1011: the server had an unexpected error.
     pub const INTERNAL_ERROR: Self = Self(1011);
     /// 1012: the server restarts.
     pub const SERVICE_RESTART: Self = Self(1012);
-    /// 1013: the server is overloaded, try again later.
+    /// 1013: the server is overloaded; try again later.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 1014: a gateway got a bad answer.
+    /// 1014: a gateway received an invalid response.
     pub const BAD_GATEWAY: Self = Self(1014);
-    /// 1015: TLS failed. Never on the wire.
+    /// 1015: the TLS handshake failed. Never sent.
     pub const TLS_HANDSHAKE: Self = Self(1015);
 
     /// Whether the code may stand in a close frame (an empty one, which

@@ -1,4 +1,4 @@
-//! Close frames: a code and a reason.
+//! Close frames: a close code and a reason.
 
 use bytestring::ByteString;
 
@@ -6,15 +6,15 @@ use crate::close::code::CloseCode;
 use crate::error::{ControlError, ProtocolError};
 use crate::opcode::MAX_CONTROL_PAYLOAD;
 
-/// What a close frame says: a code and a reason for people to read.
+/// The content of a close frame: a code, and a reason for humans to read.
 ///
-/// A close frame with an empty body is one with [`CloseCode::NO_STATUS`] and no reason.
+/// A close frame with an empty body is [`CloseFrame::EMPTY`]: [`CloseCode::NO_STATUS`] and no reason.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_structs, reason = "RFC 6455 gives a close frame these two parts")]
 pub struct CloseFrame {
-    /// The code; [`CloseCode::NO_STATUS`] if the frame has none.
+    /// The code, or [`CloseCode::NO_STATUS`] if the frame has none.
     pub code: CloseCode,
-    /// The reason, at most 123 bytes; empty if the frame has none.
+    /// The reason, at most 123 bytes, or an empty text if the frame has none.
     pub reason: ByteString,
 }
 
@@ -23,13 +23,13 @@ impl CloseFrame {
     pub const EMPTY: Self =
         Self { code: CloseCode::NO_STATUS, reason: ByteString::from_static("") };
 
-    /// A code and a reason. Whether they may be sent is checked when they are.
+    /// A close frame with a code and a reason. They are checked when the frame is sent.
     pub fn new(code: CloseCode, reason: impl Into<ByteString>) -> Self {
         Self { code, reason: reason.into() }
     }
 
-    /// Whether the frame may be sent: a code that is allowed and a reason that fits, or neither
-    /// ([`EMPTY`](Self::EMPTY)).
+    /// Checks that the frame may be sent: either it is [`EMPTY`](Self::EMPTY), or the code is allowed
+    /// and the reason fits.
     ///
     /// # Errors
     ///

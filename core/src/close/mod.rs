@@ -1,4 +1,4 @@
-//! The end of a connection as the peers tell it to each other: close codes and close frames.
+//! Close codes and close frames, by which one side tells the other why it closes the connection.
 
 mod code;
 mod frame;

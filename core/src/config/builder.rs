@@ -12,6 +12,18 @@ pub struct ConfigBuilder {
     pub(super) config: Config,
 }
 
+impl Config {
+    /// Begins a configuration with the defaults.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder { config: Self::default() }
+    }
+
+    /// Begins a configuration with these settings.
+    pub fn to_builder(&self) -> ConfigBuilder {
+        ConfigBuilder { config: self.clone() }
+    }
+}
+
 impl ConfigBuilder {
     /// The marks on the number of messages that are decoded and that the application has not taken.
     /// Pings and pongs that become events count as messages. Default: 16 and 4 messages.

@@ -120,15 +120,3 @@ impl Default for Config {
         }
     }
 }
-
-impl Config {
-    /// Begins with the defaults.
-    pub fn builder() -> ConfigBuilder {
-        ConfigBuilder { config: Self::default() }
-    }
-
-    /// Begins with these settings.
-    pub fn to_builder(&self) -> ConfigBuilder {
-        ConfigBuilder { config: self.clone() }
-    }
-}

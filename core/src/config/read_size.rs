@@ -1,11 +1,11 @@
 //! How much a caller reads from the transport at a time.
 
-/// How much to read at a time: the size of the read buffer that serves every connection of a
-/// thread, and that [`Config::memory_bound`](crate::Config::memory_bound) counts on. 64 KiB and room for headers: messages of
-/// just that length are common, and each comes in one read.
+/// The usual size of a read buffer, 65 KiB. One buffer can serve all connections of a thread.
 ///
-/// A longer message takes fewer reads where [`Connection::read_size`](crate::Connection::read_size) is asked before each.
+/// It is 64 KiB plus room for headers, because messages of exactly 64 KiB are common and should take
+/// one read. [`Config::memory_bound`](crate::Config::memory_bound) assumes reads of at most this size.
+/// For longer messages [`Connection::read_size`](crate::Connection::read_size) suggests longer reads.
 pub const READ_SIZE: usize = 65 * 1024;
 
-/// The most that [`Connection::read_size`](crate::Connection::read_size) asks for.
+/// The longest read that [`Connection::read_size`](crate::Connection::read_size) suggests.
 pub const MAX_READ_SIZE: usize = 16 * READ_SIZE;

@@ -7,7 +7,7 @@ use crate::connection::event::{Closed, Event, Failure};
 use crate::connection::phase::{Phase, Step};
 use crate::connection::receive::pending_input::{PendingEnd, PendingInput};
 use crate::connection::timers::Timer;
-use crate::connection::{Connection, Ending, MAX_TRAILING};
+use crate::connection::{Connection, Ending};
 use crate::deflate::session::Compression;
 use crate::error::ProtocolError;
 
@@ -175,6 +175,10 @@ pub(super) enum Cause {
     Received(CloseFrame),
     Failure(Failure),
 }
+
+/// How many bytes are read after the peer's Close. A correct peer sends none (RFC 6455 §5.5.1); the
+/// limit ends the connection to a peer that never stops.
+pub(super) const MAX_TRAILING: u32 = 1024 * 1024;
 
 /// How many bytes are read after a violation. A well-meaning peer may be sending a message that is
 /// too long; reading on gives it the chance to see our Close.

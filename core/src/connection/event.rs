@@ -1,4 +1,4 @@
-//! What comes out of a connection: messages, control frames if asked for, and the end.
+//! The events of a connection: messages, control frames if asked for, and how it ended.
 
 use alloc::sync::Arc;
 use core::error::Error;
@@ -10,27 +10,30 @@ use crate::close::{CloseCode, CloseFrame};
 use crate::error::ProtocolError;
 use crate::message::{Chunk, Message};
 
-/// Something that happened, in the order in which it happened.
+/// What a connection tells the application. Events come in the order in which things happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// A whole message.
     Message(Message),
-    /// The next part of a message. Only in [`Delivery::Chunks`](crate::Delivery::Chunks).
+    /// The next part of a message, instead of [`Event::Message`]. Only with
+    /// [`Delivery::Chunks`](crate::Delivery::Chunks).
     Chunk(Chunk),
-    /// The peer pinged. Only if the configuration surfaces control frames or leaves the answer to
-    /// the application.
+    /// The peer sent a ping with this payload. Only with
+    /// [`surface_control`](crate::ConfigBuilder::surface_control) or
+    /// [`PongPolicy::Manual`](crate::PongPolicy::Manual).
     Ping(Bytes),
-    /// The peer sent a pong. Only if the configuration surfaces control frames.
+    /// The peer sent a pong with this payload. Only with
+    /// [`surface_control`](crate::ConfigBuilder::surface_control).
     Pong(Bytes),
-    /// The connection is over. Exactly one, and the last event.
+    /// The connection is over. This event comes exactly once, and is the last one.
     Closed(Closed),
 }
 
 /// How a connection ended. Cheap to clone.
 ///
-/// It is an error, too: what a call fails with that needs an open connection. Its source is what
-/// the transport failed with, if that is known.
+/// This is also an error type: calls that need an open connection fail with it. Its source is the
+/// error of the transport, if one is known.
 #[derive(Clone)]
 pub struct Closed(Arc<Ending>);
 
@@ -65,56 +68,55 @@ impl Closed {
         }))
     }
 
-    /// The same end with what the transport failed with, as [`source`](Error::source): for a loop
-    /// that knows it. It changes nothing else, and two ends that differ in it are equal.
+    /// Adds the error of the transport as the [`source`](Error::source), for a loop that knows it.
+    /// Equality ignores it.
     #[must_use]
     pub fn with_transport_error(self, error: Arc<dyn Error + Send + Sync>) -> Self {
         Self(Arc::new(Ending { transport: Some(error), ..Ending::clone(&self.0) }))
     }
 
-    /// The close code of the connection (RFC 6455 §7.1.5): the one received;
-    /// [`CloseCode::NO_STATUS`] if the peer's Close had none, [`CloseCode::ABNORMAL`] if no Close
-    /// was received.
+    /// The close code that was received (RFC 6455 §7.1.5). [`CloseCode::NO_STATUS`] if the peer's
+    /// Close had none, [`CloseCode::ABNORMAL`] if no Close was received.
     pub fn code(&self) -> CloseCode {
         self.0.received.as_ref().map_or(CloseCode::ABNORMAL, |frame| frame.code)
     }
 
-    /// The reason received; empty if there was none.
+    /// The reason that was received, or an empty text.
     pub fn reason(&self) -> &str {
         self.0.received.as_ref().map_or("", |frame| &frame.reason)
     }
 
-    /// Whether both ends sent a Close and received one, whatever its code was.
+    /// Whether the closing handshake was completed: both sides sent a Close. The codes do not matter.
     pub fn is_clean(&self) -> bool {
         self.0.failure.is_none()
     }
 
-    /// Whether it ended as a conversation ends: the closing handshake is complete, and it began
-    /// here, or the peer's Close had the code 1000 or 1001 or none. An adapter's `recv` gives `None`
-    /// then. Any other end is an error: the peer refused something, failed or restarts.
+    /// Whether the connection ended normally: the closing handshake was completed, and either we began
+    /// it, or the peer's Close had the code 1000 or 1001 or no code. An adapter's `recv` returns
+    /// `None` then, and an error after any other end.
     pub fn is_normal(&self) -> bool {
         let is_farewell =
             matches!(self.code(), CloseCode::NORMAL | CloseCode::GOING_AWAY | CloseCode::NO_STATUS);
         self.is_clean() && (is_farewell || !self.is_by_peer())
     }
 
-    /// Whether the peer began: by its Close, by ending the stream, or by breaking the protocol,
-    /// before we sent a Close.
+    /// Whether the peer began to end the connection, before we sent a Close: by its own Close, by
+    /// ending the stream, or by breaking the protocol.
     pub fn is_by_peer(&self) -> bool {
         self.0.by_peer
     }
 
-    /// The peer's Close.
+    /// The Close that the peer sent.
     pub fn received(&self) -> Option<&CloseFrame> {
         self.0.received.as_ref()
     }
 
-    /// Our Close, if one was sent or queued.
+    /// The Close that we sent or queued.
     pub fn sent(&self) -> Option<&CloseFrame> {
         self.0.sent.as_ref()
     }
 
-    /// What went wrong, unless the connection was closed cleanly.
+    /// What went wrong. `None` after a completed closing handshake.
     pub fn failure(&self) -> Option<Failure> {
         self.0.failure
     }
@@ -167,15 +169,15 @@ impl Error for Closed {
 pub enum Failure {
     /// The peer broke the protocol.
     Protocol(ProtocolError),
-    /// The stream ended before a Close had come.
+    /// The stream ended before the peer sent a Close.
     EndOfStream,
-    /// Nothing came from the peer for `pong_timeout` after a ping.
+    /// The peer sent nothing within `pong_timeout` after a ping.
     KeepaliveTimeout,
-    /// The peer took nothing for `write_timeout` while output waited.
+    /// The peer took no output within `write_timeout`.
     WriteTimeout,
     /// The closing handshake was not finished within `close_timeout`.
     CloseTimeout,
-    /// The application gave the connection up.
+    /// The application called [`abort`](crate::Connection::abort).
     Aborted,
 }
 
@@ -196,5 +198,5 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What it displays is all there is: a violation is shown as such, and is not a source beside that.
+/// Has no source: `Display` shows the text of a [`ProtocolError`] already.
 impl Error for Failure {}

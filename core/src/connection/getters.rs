@@ -1,4 +1,4 @@
-//! What can be seen of a connection from outside.
+//! The getters of a connection that are not part of its loop: queues, counters, pings.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -6,20 +6,20 @@ use core::time::Duration;
 
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::connection::event::Event;
-use crate::connection::event::{Closed, Failure};
+use crate::connection::event::{Closed, Event, Failure};
 use crate::connection::phase::Phase;
 use crate::connection::receive::pending_input::PendingEnd;
 use crate::connection::stats::{Counters, Stats};
 use crate::role::Role;
 
 impl Connection {
-    /// Whether a Close was sent or received, or the connection has failed: nothing can be sent.
+    /// Whether a Close was sent or received, or the connection has failed. No message can be sent
+    /// then.
     pub fn is_closing(&self) -> bool {
         self.phase != Phase::Open
     }
 
-    /// Which end this is.
+    /// Whether this is the client's or the server's end.
     pub fn role(&self) -> Role {
         self.role
     }
@@ -29,46 +29,48 @@ impl Connection {
         &self.config
     }
 
-    /// How many events are decoded and not taken, [`Event::Closed`](crate::Event::Closed) apart.
+    /// How many events are queued for the application, not counting
+    /// [`Event::Closed`](crate::Event::Closed).
     pub fn queued_messages(&self) -> usize {
         self.inbox.messages().level()
     }
 
-    /// Whether the next event is a message or a chunk of one. A loop that must be able to answer
-    /// leaves it while the outbox is full; control frames and the end need not wait for that.
+    /// Whether the next event is a message or a chunk. A loop whose answers must be accepted leaves it
+    /// in the queue while the outbox is full. Other events need not wait.
     pub fn is_message_next(&self) -> bool {
         matches!(self.inbox.next(), Some(Event::Message(_) | Event::Chunk(_)))
     }
 
-    /// How many bytes of payload are decoded and not taken.
+    /// How many bytes of payload are queued for the application.
     pub fn queued_bytes(&self) -> usize {
         self.inbox.bytes().level()
     }
 
-    /// How many bytes of output wait.
+    /// How many bytes of output wait to be written.
     pub fn queued_output(&self) -> usize {
         self.output.outbox.level()
     }
 
-    /// Whether the gate is open: fewer messages are queued than the marks allow.
+    /// Whether the gate is open: the queue of messages is below its watermarks.
     pub fn is_gate_open(&self) -> bool {
         self.inbox.is_open()
     }
 
-    /// Whether a ping, a pong or a Close waits to be written. That should not wait until more is
-    /// there to be written with it.
+    /// Whether a ping, a pong or a Close waits to be written. A caller that collects output before it
+    /// writes should write this at once.
     pub fn wants_control_output(&self) -> bool {
         self.output.outbox.has_control()
     }
 
-    /// Whether the peer's Close, or a fault of it, waits behind events that are not taken. Nothing
-    /// after it is decoded: what else is awaited from the peer, a pong for example, will not come.
+    /// Whether the peer's Close or violation was decoded and takes effect when the application has
+    /// taken the events before it. Nothing after it is decoded, so do not wait for anything else from
+    /// the peer, for example for a pong.
     pub fn is_end_queued(&self) -> bool {
         self.pending_input.end().is_some()
     }
 
-    /// How the connection will have ended when that has its turn: what waits behind events that
-    /// are not taken, if [`is_end_queued`](Self::is_end_queued).
+    /// How the connection will end when the queued events are taken, if
+    /// [`is_end_queued`](Self::is_end_queued).
     pub fn queued_end(&self) -> Option<Closed> {
         Some(match self.pending_input.end()? {
             PendingEnd::Close { frame, .. } => Closed::clean(frame.clone(), frame.clone(), true),
@@ -76,7 +78,7 @@ impl Connection {
         })
     }
 
-    /// Counters so far.
+    /// A snapshot of the counters.
     pub fn stats(&self) -> Stats {
         let Counters { messages_in, messages_out, bytes_in, pings_in, pongs_in } = self.counters;
         Stats {
@@ -93,24 +95,25 @@ impl Connection {
         }
     }
 
-    /// How long the newest answered ping took.
+    /// The round-trip time that the newest answered ping showed.
     pub fn latency(&self) -> Option<Duration> {
         self.keepalive.latency()
     }
 
-    /// Whether a ping was answered, by its number, which [`ping`](Self::ping) gave, or one that was
-    /// sent after it: a peer may answer the newest alone (RFC 6455 §5.5.3). Changes in `handle_*`.
+    /// Whether a ping was answered. `number` is what [`ping`](Self::ping) returned. A pong to a later
+    /// ping counts too, because a peer may answer only the newest (RFC 6455 §5.5.3). May change in
+    /// `handle_*`.
     pub fn is_ping_answered(&self, number: u32) -> bool {
         self.keepalive.is_answered(number)
     }
 
-    /// Whether the newest ping has not been answered.
+    /// Whether the newest ping is not answered yet.
     pub fn is_ping_outstanding(&self) -> bool {
         self.keepalive.is_outstanding()
     }
 }
 
-/// How it stands. What was received and what is to be sent is not shown: logs are read by others.
+/// Shows the state and no payload, so that a log does not disclose messages.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")

@@ -1,4 +1,4 @@
-//! Pings that keep a connection alive and measure it.
+//! Pings that have no pong yet, and the latency that the last pong showed.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -11,14 +11,15 @@ use bytes::Bytes;
 use crate::opcode::MAX_CONTROL_PAYLOAD;
 use crate::time::Timestamp;
 
-/// The pings that are not answered, and what the last pong told.
+/// Matches pongs with the pings that they answer.
 #[derive(Debug, Default)]
 pub(crate) struct Keepalive {
-    /// There is none while every ping is answered.
+    /// `None` while every ping is answered, so that an idle connection needs no memory for this.
     outstanding: Option<Box<Outstanding>>,
-    /// What the last pong told, in microseconds and one more: an idle connection has this too.
+    /// The round trip that the last pong showed, in microseconds plus one, which keeps the `Option` at
+    /// four bytes.
     latency: Option<NonZeroU32>,
-    /// The number of the newest ping: they are counted.
+    /// The number of the newest ping.
     newest: u32,
 }
 
@@ -26,7 +27,7 @@ pub(crate) struct Keepalive {
 struct Outstanding {
     /// In the order in which they were sent.
     pings: Vec<Ping>,
-    /// The number of the newest ping that is answered; those before it are, too.
+    /// The number of the newest ping that is answered. All before it count as answered.
     answered: u32,
 }
 
@@ -37,17 +38,17 @@ struct Ping {
     sent: Timestamp,
 }
 
-/// What tells a ping from others.
+/// The payload by which the pong to a ping is recognised.
 #[derive(Debug)]
 pub(crate) enum PingPayload {
-    /// One of our own: its number. Kept as such, it takes no memory while the pong is awaited.
+    /// The payload of a keepalive ping is its number, which needs no memory of its own.
     Number(u32),
-    /// One of the application's.
+    /// The payload of a ping that the application sent.
     Given(Bytes),
 }
 
 impl PingPayload {
-    /// A number on the wire.
+    /// The number as it is sent.
     pub(crate) const fn bytes(number: u32) -> [u8; 4] {
         number.to_be_bytes()
     }
@@ -63,10 +64,10 @@ impl PartialEq<[u8]> for PingPayload {
 }
 
 impl Keepalive {
-    /// A ping was sent. Gives its number.
+    /// Notes a ping that was sent, and returns its number.
     ///
-    /// Where pongs take much longer than the next pings, not all are kept: those that came first
-    /// are, since their pongs come first, and the newest, which answers all before it.
+    /// Only [`KEPT`] pings are kept: the oldest, because their pongs come first, and the newest,
+    /// because its pong answers all pings before it.
     pub(crate) fn sent(&mut self, payload: PingPayload, now: Timestamp) -> u32 {
         let answered = self.newest;
         self.newest = self.newest.wrapping_add(1);
@@ -80,12 +81,12 @@ impl Keepalive {
         self.newest
     }
 
-    /// A ping of our own is to be sent: its number.
+    /// The number of the next ping.
     pub(crate) const fn next(&self) -> u32 {
         self.newest.wrapping_add(1)
     }
 
-    /// A pong: the answer to a ping if it carries its payload, and to all that went before it
+    /// Takes a pong. It answers the ping with the same payload, and all pings before that one
     /// (RFC 6455 §5.5.3).
     pub(crate) fn received(&mut self, payload: &[u8], now: Timestamp) {
         let Some(outstanding) = &mut self.outstanding else { return };
@@ -102,18 +103,18 @@ impl Keepalive {
         }
     }
 
-    /// Whether the newest ping is not answered.
+    /// Whether the newest ping waits for its pong.
     pub(crate) const fn is_outstanding(&self) -> bool {
         self.outstanding.is_some()
     }
 
-    /// Whether the ping of this number is answered, or one that was sent after it.
+    /// Whether the ping with this number, or a later one, is answered.
     pub(crate) fn is_answered(&self, number: u32) -> bool {
         let answered = match &self.outstanding {
             Some(outstanding) => outstanding.answered,
             None => self.newest,
         };
-        // Numbers begin anew after 2^32.
+        // The numbers wrap after 2^32 pings, so they are compared by their difference.
         number.wrapping_sub(answered).cast_signed() <= 0
     }
 
@@ -122,10 +123,10 @@ impl Keepalive {
     }
 }
 
-/// How many pings are kept that are not answered.
+/// How many unanswered pings are kept.
 const KEPT: usize = 16;
 
-/// What they hold at most.
+/// The most memory that they take.
 pub(crate) const BOUND: usize = 2 * KEPT * (size_of::<Ping>() + MAX_CONTROL_PAYLOAD + 64);
 
 #[cfg(test)]
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_is_measured_also_when_it_takes_longer_than_a_ping_interval() {
+    fn latency_is_measured_even_if_it_is_longer_than_the_ping_interval() {
         let mut keepalive = Keepalive::default();
         let numbers = [given(b"first"), PingPayload::Number(2), given(b"third")]
             .into_iter()
@@ -145,21 +146,21 @@ mod tests {
             .map(|(payload, second)| keepalive.sent(payload, Timestamp::from_secs(second)))
             .collect::<Vec<_>>();
         keepalive.received(b"other", Timestamp::from_secs(3));
-        assert_eq!(keepalive.latency(), None, "nobody sent that one");
+        assert_eq!(keepalive.latency(), None, "no ping had this payload");
         keepalive.received(b"first", Timestamp::from_secs(4));
         assert_eq!(keepalive.latency(), Some(Duration::from_secs(4)));
         assert_eq!(numbers.iter().filter(|ping| keepalive.is_answered(**ping)).count(), 1);
         assert!(keepalive.is_outstanding());
         keepalive.received(b"third", Timestamp::from_secs(6));
         assert_eq!(keepalive.latency(), Some(Duration::from_secs(4)));
-        assert!(numbers.iter().all(|ping| keepalive.is_answered(*ping)), "those before it too");
+        assert!(numbers.iter().all(|ping| keepalive.is_answered(*ping)), "also those before it");
         assert!(!keepalive.is_outstanding());
     }
 
-    /// A thousand pings are under way at any time: the memory is bounded, and the first of them is
-    /// known to be answered when its own pong is there.
+    /// With a thousand pings in flight the memory is bounded, and the pongs of the oldest pings are
+    /// still recognised.
     #[test]
-    fn of_many_pings_under_way_the_first_are_known() {
+    fn of_many_pings_in_flight_the_oldest_are_kept() {
         let mut keepalive = Keepalive::default();
         for number in 0..1000_u32 {
             keepalive.sent(PingPayload::Number(number), Timestamp::from_millis(number.into()));

@@ -1,4 +1,4 @@
-//! How much memory a connection holds at most.
+//! The most memory that a connection can take, computed from its configuration.
 
 use core::mem::size_of;
 
@@ -9,32 +9,33 @@ use crate::connection::send::control_bound;
 use crate::frame::{MAX_CONTROL_PAYLOAD, MAX_HEADER};
 
 impl Config {
-    /// The most memory that a connection holds, whatever the peer sends, in bytes:
+    /// The most memory in bytes that a connection takes, whatever the peer sends:
     ///
     /// ```text
-    ///   byte_marks.high                    messages below the mark
-    /// + max_message_size                   the one that crossed it
-    /// + max_message_size                   the one being assembled (in chunks: READ_SIZE for each)
-    /// + READ_SIZE                          input behind a closed gate
-    /// + send_marks.high                    output below its mark
-    /// + pings, pongs, the close frame and what a queued event costs by itself
+    ///   byte_marks.high                    messages below the high watermark
+    /// + max_message_size                   the message that crossed it
+    /// + max_message_size                   the one being received (in chunks: READ_SIZE for each)
+    /// + READ_SIZE                          input that came when the gate was closed
+    /// + send_marks.high                    output below its high watermark
+    /// + pings, pongs, the close frame, and the overhead of each queued event
     ///
     ///   and if compression is configured:
-    /// + 390 KiB                            a compressor and an inflater (by `mem_level`)
-    /// + max_message_size                   a few bytes behind a closed gate can be a message that
-    ///                                      grows while the one before it is handed over
+    /// + 390 KiB                            a compressor and an inflater (depends on `mem_level`)
+    /// + max_message_size                   a few kept bytes can be a message that is inflated while
+    ///                                      the application takes the one before it
     /// ```
     ///
-    /// It holds if input comes in reads of at most [`READ_SIZE`](crate::READ_SIZE), and while the
-    /// gate is closed none comes at all: what a caller hands over against
-    /// [`wants_input`](crate::Connection::wants_input) is on its own account. So is the message
-    /// with which the application crosses the send mark. `usize::MAX` if a mark is
+    /// Three things are up to the caller and are not included: reads longer than
+    /// [`READ_SIZE`](crate::READ_SIZE) (except as
+    /// [`read_size`](crate::Connection::read_size) allows), input that is passed in while
+    /// [`wants_input`](crate::Connection::wants_input) is false, and the message with which the
+    /// application crosses the send watermark. `usize::MAX` if a watermark is
     /// [`Watermarks::UNLIMITED`](crate::Watermarks::UNLIMITED).
     ///
-    /// With the defaults this is about 2.4 MiB; an idle connection holds no buffer at all.
+    /// With the defaults this is about 2.4 MiB. An idle connection has no buffers at all.
     pub fn memory_bound(&self) -> usize {
-        // In chunks there is nothing to put together: the one that crosses the mark is as long as a
-        // read, and so is compressed input behind the gate.
+        // Chunks are not assembled: the chunk that crosses the watermark is at most as long as a
+        // read, and so is the one that is inflated while the gate is closed.
         let message = match self.delivery {
             Delivery::Whole => self.max_message_size,
             Delivery::Chunks => crate::READ_SIZE,
@@ -75,5 +76,6 @@ impl Config {
     }
 }
 
-/// Boxes for rare parts, the generator of masking keys, and what an allocator adds to each.
+/// Boxes for parts that are rarely needed, the generator of masking keys, and what an allocator adds
+/// to each allocation.
 const FIXED_OVERHEAD: usize = 2 * 1024;

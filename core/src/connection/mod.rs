@@ -1,18 +1,21 @@
 //! [`Connection`]: an open WebSocket of either role, from the end of the opening handshake on.
 
 mod after_handshake;
-pub(crate) mod closing;
-pub(crate) mod deadlines;
+mod closing;
+mod deadlines;
 pub(crate) mod event;
-pub(crate) mod gauge;
-pub(crate) mod getters;
-pub(crate) mod keepalive;
-pub(crate) mod memory_bound;
-pub(crate) mod phase;
+mod gauge;
+mod getters;
+mod keepalive;
+mod memory_bound;
+mod phase;
 pub(crate) mod receive;
 pub(crate) mod send;
 pub(crate) mod stats;
-pub(crate) mod timers;
+mod timers;
+mod transport;
+
+pub use self::transport::Transport;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -28,7 +31,7 @@ use crate::connection::keepalive::Keepalive;
 use crate::connection::phase::Phase;
 use crate::connection::receive::data_frames::DataFrames;
 use crate::connection::receive::fast_path::FastPath;
-use crate::connection::receive::pending_input::{PendingEnd, PendingInput};
+use crate::connection::receive::pending_input::PendingInput;
 use crate::connection::receive::queue::Inbox;
 use crate::connection::send::{Outbox, OutgoingChunks, Output};
 use crate::connection::stats::Counters;
@@ -37,7 +40,6 @@ use crate::deflate::session::Compression;
 use crate::frame::{Decoder, HeaderRules, OpCode};
 use crate::role::Role;
 use crate::time::Timestamp;
-use crate::{MAX_READ_SIZE, READ_SIZE};
 
 /// A WebSocket connection after its opening handshake. It does no I/O: the caller passes in the bytes
 /// that were read, the time and the application's requests, and gets back events, bytes to write and
@@ -77,30 +79,31 @@ use crate::{MAX_READ_SIZE, READ_SIZE};
 /// then [`poll_timeout`](Self::poll_timeout) returns a time that has passed, so that the caller makes
 /// this call at once.
 pub struct Connection {
-    pub(crate) role: Role,
-    pub(crate) config: Arc<Config>,
-    pub(crate) decoder: Decoder,
-    pub(crate) fast_path: FastPath,
-    pub(crate) receiving: Receiving,
-    pub(crate) data_frames: DataFrames,
-    pub(crate) compression: Compression,
-    pub(crate) inbox: Inbox,
-    /// What is not decoded, or what ends the connection, behind events that are not taken.
-    pub(crate) pending_input: PendingInput,
-    /// The stream has ended; it counts when the stash is decoded.
-    pub(crate) end_of_stream: bool,
+    role: Role,
+    config: Arc<Config>,
+    decoder: Decoder,
+    fast_path: FastPath,
+    receiving: Receiving,
+    data_frames: DataFrames,
+    compression: Compression,
+    inbox: Inbox,
+    /// Input that is not decoded yet, or a Close or violation that has not taken effect yet.
+    pending_input: PendingInput,
+    /// Whether the stream has ended. Takes effect when all input before its end is decoded.
+    end_of_stream: bool,
 
-    pub(crate) outgoing_chunks: OutgoingChunks,
-    pub(crate) output: Output,
+    outgoing_chunks: OutgoingChunks,
+    output: Output,
 
-    pub(crate) phase: Phase,
-    /// There is none while nothing is known of it.
-    pub(crate) ending: Option<Box<Ending>>,
-    /// Beside the timers: a pass over many connections looks at these two and at nothing else.
-    pub(crate) now: Timestamp,
-    pub(crate) timers: TimerTable,
-    pub(crate) keepalive: Keepalive,
-    pub(crate) counters: Counters,
+    phase: Phase,
+    /// `None` until the end begins, so that an open connection needs no memory for it.
+    ending: Option<Box<Ending>>,
+    /// Next to the timers, because a loop over many connections reads only these two fields
+    /// ([`poll_timeout`](Self::poll_timeout)).
+    now: Timestamp,
+    timers: TimerTable,
+    keepalive: Keepalive,
+    counters: Counters,
 }
 
 /// The kind of the frame that is being received.
@@ -128,26 +131,6 @@ pub(crate) enum Ending {
         /// How many bytes have arrived since.
         trailing: u32,
     },
-}
-
-/// What to do with the transport, for example the TCP connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "a caller must handle every one")]
-pub enum Transport {
-    /// Go on reading and writing as [`Connection::wants_input`] and [`Connection::wants_output`]
-    /// say.
-    KeepOpen,
-    /// Everything is written. Shut down the writing side (TCP FIN), then read and discard until the
-    /// stream ends or this becomes `Close`.
-    ///
-    /// Do not close right away: the operating system could reset the connection, and the peer could
-    /// lose the Close frame that we sent last (RFC 6455 §7.1.1). Passing the input to the connection
-    /// is optional here; the end of the stream should be passed to
-    /// [`handle_eof`](Connection::handle_eof).
-    ShutdownWrite,
-    /// Close the transport now, even if output is left. The application may still have messages to
-    /// take, and [`Event::Closed`] after them.
-    Close,
 }
 
 impl Connection {
@@ -321,71 +304,4 @@ impl Connection {
         }
         self.timers.next(self.now)
     }
-
-    /// Whether to read from the transport. While this is false, do not read and do not poll the
-    /// socket for reading: that slows the peer down (backpressure).
-    ///
-    /// True while the gate is open, all input is decoded, and more bytes could still matter. May
-    /// become false in `handle_*`, and true again when events are taken.
-    pub fn wants_input(&self) -> bool {
-        let matters = match (self.phase, self.pending_input.end()) {
-            (Phase::Open | Phase::Closing, Some(PendingEnd::Violation(_))) => false,
-            // After the peer's Close, reading goes on only to notice the end of the stream.
-            (
-                Phase::Open | Phase::Closing | Phase::Closed,
-                Some(PendingEnd::Close { trailing, .. }),
-            ) => *trailing < MAX_TRAILING,
-            (Phase::Open | Phase::Closing | Phase::Closed, _) => true,
-            (Phase::Failed | Phase::Cut | Phase::Ended, _) => false,
-        };
-        matters && self.inbox.is_open() && !self.pending_input.has_input() && !self.end_of_stream
-    }
-
-    /// How many bytes to read at a time. This only affects speed; reads of any other size work too.
-    ///
-    /// Usually [`READ_SIZE`](crate::READ_SIZE). Up to [`MAX_READ_SIZE`](crate::MAX_READ_SIZE) while a
-    /// long frame is being received, unless the message is compressed or delivered in chunks: a
-    /// message of 1 MiB then takes two reads instead of seventeen. May change with every `handle_*`.
-    ///
-    /// Two limits keep [`Config::memory_bound`] valid. It is at most sixteen times what has arrived
-    /// of the message, so that a peer cannot make buffers grow by announcing a length. It ends with
-    /// the frame, so that the whole read becomes part of the message.
-    pub fn read_size(&self) -> usize {
-        let remaining = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
-        let earned = self.data_frames.arrived().saturating_mul(READ_GROWTH);
-        remaining.min(earned).clamp(READ_SIZE, MAX_READ_SIZE)
-    }
-
-    /// Whether there is output to write.
-    pub fn wants_output(&self) -> bool {
-        !self.output.outbox.is_empty()
-    }
-
-    /// What to do with the transport. May change with every call that is not a getter, and when
-    /// output is written.
-    pub fn transport(&self) -> Transport {
-        match self.phase {
-            Phase::Cut => Transport::Close,
-            // The peer has ended its side. Its messages wait for the application, but no bytes will
-            // come or go.
-            Phase::Closing if self.end_of_stream && !self.wants_output() => Transport::Close,
-            Phase::Open | Phase::Closing => Transport::KeepOpen,
-            Phase::Closed | Phase::Failed | Phase::Ended if self.wants_output() => {
-                Transport::KeepOpen
-            }
-            // "The server MUST close the underlying TCP connection immediately; the client SHOULD
-            // wait for the server" (RFC 6455 §7.1.1).
-            Phase::Closed if self.role == Role::Client => Transport::KeepOpen,
-            Phase::Closed | Phase::Failed => Transport::ShutdownWrite,
-            Phase::Ended => Transport::Close,
-        }
-    }
 }
-
-/// The next read may be this many times as long as what has arrived of the message. One read of
-/// [`READ_SIZE`] is enough to earn [`MAX_READ_SIZE`].
-const READ_GROWTH: usize = 16;
-
-/// How many bytes are read after the peer's Close. A correct peer sends none (RFC 6455 §5.5.1); the
-/// limit ends the connection to a peer that never stops.
-const MAX_TRAILING: u32 = 1024 * 1024;

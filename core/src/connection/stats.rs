@@ -1,33 +1,33 @@
-//! Counters of a connection.
+//! Counters of a connection: messages, bytes, pings and peaks.
 
-/// What a connection has done so far, as one cheap snapshot.
+/// What a connection has done so far: a snapshot that is cheap to take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Messages decoded.
+    /// Messages received.
     pub messages_in: u64,
-    /// Messages accepted for sending; one in chunks counts when its last chunk is.
+    /// Messages accepted for sending. A message in chunks counts when its last chunk is accepted.
     pub messages_out: u64,
-    /// Bytes handed over by the caller.
+    /// Bytes that the caller passed in from the transport.
     pub bytes_in: u64,
-    /// Bytes taken by the transport.
+    /// Bytes that the transport has taken.
     pub bytes_out: u64,
-    /// How often the gate closed, `u32::MAX` at most.
+    /// How often the gate closed. Stops at `u32::MAX`.
     pub times_closed: u64,
-    /// The most messages that were queued at once.
+    /// The most received messages that were queued at once.
     pub peak_messages: usize,
-    /// The most payload bytes that were queued at once.
+    /// The most received payload bytes that were queued at once.
     pub peak_bytes: usize,
     /// The most bytes of output that waited at once.
     pub peak_output: usize,
-    /// Pings decoded, `u32::MAX` at most.
+    /// Pings received. Stops at `u32::MAX`.
     pub pings_in: u64,
-    /// Pongs decoded, `u32::MAX` at most.
+    /// Pongs received. Stops at `u32::MAX`.
     pub pongs_in: u64,
 }
 
-/// What is counted here; the rest is counted where it happens. What takes 25 GB of traffic at least
-/// to reach the end of 32 bits stays there, for the sake of a million idle connections.
+/// The counters that no other part of a connection keeps. Pings and pongs get 32 bits, to keep
+/// connections small: it takes at least 8 GB of pings to reach that limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) messages_in: u64,

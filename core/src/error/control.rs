@@ -1,21 +1,21 @@
-//! Control frames (ping, pong, Close) that the caller wants to send and cannot.
+//! Errors of the calls that send control frames: ping, pong and close.
 
 use core::fmt;
 
 use crate::close::CloseCode;
 
-/// A ping, pong or close that was not accepted. Nothing was sent, and the connection is as it was.
+/// Why a ping, pong or close was not accepted. Nothing was sent, and the connection is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ControlError {
     /// The payload is longer than the 125 bytes of a control frame (RFC 6455 §5.5).
     PayloadTooLong {
-        /// Its length.
+        /// The length of the payload in bytes.
         length: usize,
     },
-    /// The reason is longer than the 123 bytes that a close frame has left (RFC 6455 §5.5).
+    /// The reason is longer than 123 bytes, the most that fits in a close frame (RFC 6455 §5.5).
     ReasonTooLong {
-        /// Its length in bytes.
+        /// The length of the reason in bytes.
         length: usize,
     },
     /// The close code must not be sent (RFC 6455 §7.4).
@@ -23,7 +23,7 @@ pub enum ControlError {
         /// The code.
         code: CloseCode,
     },
-    /// As many pings as are kept already wait to be sent.
+    /// Too many pings wait to be sent: [`max_pings`](crate::ConfigBuilder::max_pings).
     Full,
     /// The connection is closing or closed.
     Closed,

@@ -5,16 +5,16 @@ use core::fmt;
 use crate::close::CloseCode;
 use crate::opcode::OpCode;
 
-/// How the peer broke the protocol. Each kind has the close code that the peer is told.
+/// How the peer broke the protocol. [`close_code`](Self::close_code) is the code of the Close that
+/// answers it.
 ///
-/// It never says how long something was that has not arrived: the same bytes give the same error
-/// in whatever pieces they come.
+/// An error never depends on how the input was split: the same bytes always lead to the same error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProtocolError {
     /// A reserved bit is set that no negotiated extension uses here (RFC 6455 §5.2).
     ReservedBits {
-        /// The three bits as they stand in the first byte of the header: 0x40, 0x20, 0x10.
+        /// The three bits as they are in the first byte of the header: 0x40, 0x20, 0x10.
         bits: u8,
     },
     /// The opcode is one of the reserved ones (RFC 6455 §5.2).
@@ -43,9 +43,9 @@ pub enum ProtocolError {
         /// Its opcode.
         opcode: OpCode,
     },
-    /// A continuation frame came where no message was begun (RFC 6455 §5.4).
+    /// A continuation frame came outside of a message (RFC 6455 §5.4).
     UnexpectedContinuation,
-    /// A new message began before the last one was finished (RFC 6455 §5.4).
+    /// A new message began before the previous one was finished (RFC 6455 §5.4).
     ExpectedContinuation {
         /// The opcode of the frame that came instead.
         opcode: OpCode,
@@ -59,14 +59,15 @@ pub enum ProtocolError {
     },
     /// A message is longer than `max_message_size`.
     MessageTooLarge {
-        /// Its length as far as it is announced.
+        /// The sum of the lengths in its frame headers so far. Of a compressed message, one byte more
+        /// than the limit.
         length: u64,
         /// The limit: `ConfigBuilder::max_message_size`.
         limit: usize,
     },
     /// A text message is not UTF-8 (RFC 6455 §8.1).
     InvalidUtf8 {
-        /// Where in the message the sequence begins that cannot be continued.
+        /// Where the invalid sequence begins, in bytes from the start of the message.
         offset: u64,
     },
     /// A text message ends inside a character (RFC 6455 §8.1).
@@ -78,16 +79,17 @@ pub enum ProtocolError {
         /// The code.
         code: u16,
     },
-    /// A close frame has a body of one byte, too short for a code (RFC 6455 §5.5.1).
+    /// The body of a close frame is one byte long, too short for a code (RFC 6455 §5.5.1).
     TruncatedCloseCode,
-    /// A compressed message is not DEFLATE, or refers to what was never sent (RFC 7692 §7.2.2).
+    /// A compressed message is not valid DEFLATE, or refers to data before the beginning of the window
+    /// (RFC 7692 §7.2.2).
     InvalidDeflate,
     /// A compressed message ends in the middle of a block (RFC 7692 §7.2.2).
     TruncatedDeflate,
 }
 
 impl ProtocolError {
-    /// The close code that tells the peer what it did (RFC 6455 §7.4.1).
+    /// The close code for this error (RFC 6455 §7.4.1).
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Self::InvalidUtf8 { .. }
@@ -111,7 +113,7 @@ impl ProtocolError {
         }
     }
 
-    /// A few words for the reason of the close frame: short, and without what is ours to know.
+    /// The reason for the close frame: short, and without our limits, which the peer need not know.
     pub(crate) const fn close_reason(&self) -> &'static str {
         match self {
             Self::ReservedBits { .. } => "reserved bit set",

@@ -1,13 +1,12 @@
-//! The loop around a connection, ready to be called: it reads, writes, hands events over and keeps
-//! the time, for any event loop that can wait for a socket.
+//! A ready-made loop around a connection. One call reads, writes, hands over events and fires timers,
+//! as far as possible without waiting, and returns what to wait for.
 //!
-//! Feature `std`. There are no sockets, clocks or threads in here. The caller brings them and calls
-//! one function, which does all that can be done without waiting and says what to wait for:
+//! Needs the feature `std`. The caller brings the sockets, the clock and the threads:
 //!
-//! | the caller has | it calls |
+//! | the caller uses | it calls |
 //! |---|---|
 //! | readiness: epoll, kqueue, `poll`, mio | [`turn`], and before it [`accept`] or [`connect`] for the opening handshake |
-//! | readiness, and an application that must sometimes wait | [`turn_with`], with a [`Handler`] |
+//! | readiness, and an application that cannot always take messages | [`turn_with`], with a [`Handler`] |
 //! | completions: io_uring, IOCP, a thread that reads and one that writes | [`Operations`] |
 
 //!
@@ -28,9 +27,9 @@
 //! let mut connection = Connection::server(now, Config::default());
 //! let mut buffer = vec![0; READ_SIZE]; // one for all connections of a thread
 //!
-//! // The stream is ready, the deadline has come, or something was sent from outside:
+//! // Call this when the stream is ready, when the deadline has come, and after sending:
 //! let turn = turn(&mut connection, &mut stream, &mut buffer, now, |connection, event| match event {
-//!     Event::Message(message) => drop(connection.send(message)), // there is room for an answer
+//!     Event::Message(message) => drop(connection.send(message)), // an answer is always accepted
 //!     Event::Closed(closed) => println!("{closed}"),
 //!     _ => {}
 //! });
@@ -46,31 +45,30 @@
 //! # }
 //! ```
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! - **No answer is refused for want of room.** A message, or a chunk of one, is handed over only
-//!   while the outbox is open, so that one answer to each is accepted however large it is. Until
-//!   then the message waits in the connection, the gate closes, and the peer feels it. Control
-//!   frames and [`Event::Closed`] are handed over at once.
-//! - **It never gets stuck.** [`Turn::Wait`] names everything that could let it go on. If nothing of
-//!   that happens, there is nothing to do.
-//! - **A bounded amount of work in each call**, about 1 MiB of input, output and messages together.
-//!   [`Turn::Again`] says that there is more. Edge-triggered and level-triggered pollers are both
-//!   right: before it asks to wait for the stream, the stream has said that it would block.
-//! - **It looks before it judges.** Deadlines are looked at after the stream was read, so that a
-//!   pong that has arrived counts however late the call is.
-//! - **The cause comes first.** After a failed write it still reads what has arrived: the peer's
-//!   Close says why, the error only that it has hung up.
-//! - **Everything that was received is handed over before the end**, and [`Event::Closed`] exactly
+//! - **An answer is never refused because the outbox is full.** A message or chunk is handed over
+//!   only while the outbox is open, so one answer of any size is accepted. Until then the message
+//!   stays in the connection, the gate closes, and the peer is slowed down. Control frames and
+//!   [`Event::Closed`] do not wait for the outbox.
+//! - **It never gets stuck.** [`Turn::Wait`] names everything that could allow progress.
+//! - **Each call does a bounded amount of work**, about 1 MiB of input, output and messages together.
+//!   [`Turn::Again`] means that there is more to do. Edge-triggered and level-triggered pollers both
+//!   work: the loop waits for the stream only after the stream has returned `WouldBlock`.
+//! - **It reads before it judges.** Timers are checked after the stream was read, so a pong that has
+//!   arrived counts, however late the call is.
+//! - **The cause comes first.** After a failed write it still reads what has arrived. The peer's Close
+//!   says why the peer hung up; the error only says that it did.
+//! - **Everything that was received is handed over before the end.** [`Event::Closed`] comes exactly
 //!   once, before [`Turn::Over`].
 //!
 //! # Sending from outside
 //!
-//! A timer, another connection or a channel sends by [`Connection::send`], and then calls [`turn`],
-//! which writes. [`SendError::Full`](crate::SendError::Full) can happen there, since nobody keeps a
-//! place free for what comes unasked: skip the message, keep it until
-//! [`can_send`](Connection::can_send), or [`abort`](Connection::abort) a peer that is too slow.
-//! [`close`](Connection::close) works in the same way.
+//! To send on your own initiative, for example from a timer or another connection, call
+//! [`Connection::send`] and then [`turn`], which writes. Only answers have a place reserved, so
+//! [`SendError::Full`](crate::SendError::Full) can happen here: skip the message, keep it until
+//! [`can_send`](Connection::can_send) is true, or [`abort`](Connection::abort) the connection to a
+//! peer that is too slow. [`close`](Connection::close) works in the same way.
 
 mod budget;
 mod completion;

@@ -12,52 +12,54 @@ use crate::event_loop::handler::{HandOver, Handler, hand_over, may_hand_over, ta
 use crate::event_loop::stream_io::{Read, Written, flush, read_once};
 use crate::time::Timestamp;
 
-/// What to do after a call.
+/// What to do after a call of the loop.
 #[derive(Debug)]
 #[allow(clippy::exhaustive_enums, reason = "a caller must handle every one")]
 pub enum Turn<H = Closed> {
-    /// Everything that could be done is done: call again when one of these has come, or after
-    /// anything was done with the connection from outside.
+    /// Everything that can be done now is done. Call again when one of these happens, and after you
+    /// have called a method of the connection, for example to send.
     Wait(Wait),
     /// There is more to do and the share of this call is used up. Let other connections have their
     /// turn and call again, without waiting for the stream: it may never become ready a second time.
     Again,
-    /// It is over: close the stream, by dropping it. The application has been told.
+    /// The connection is over, and the application has taken [`Event::Closed`]. Drop the stream.
     Over {
         /// How it ended.
         how: H,
-        /// What the stream failed with, if it failed. A peer that closes properly and then resets
-        /// the connection leaves both: a clean `how`, and the error here.
+        /// The error of the stream, if it failed. A peer that closes properly and then resets the TCP
+        /// connection causes both: a clean `how`, and the error here.
         error: Option<io::Error>,
     },
 }
 
-/// What a connection waits for. Nothing at all, if the application does not take messages
-/// ([`Handler::is_ready`]) or a request waits to be answered.
+/// What a connection waits for. Empty if it only waits for the application: to take messages
+/// ([`Handler::is_ready`]), or to answer a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "a caller must wait for each of them")]
 pub struct Wait {
-    /// The stream has something to read. While this is false, do not ask the poller for it: that
-    /// is what slows the peer down.
+    /// Wait until the stream is readable. While this is false, do not poll the stream for reading;
+    /// this is what slows the peer down.
     pub readable: bool,
-    /// The stream takes output.
+    /// Wait until the stream is writable.
     pub writable: bool,
-    /// The time has come. A time that has passed means now.
+    /// Wait until this time at most. A time that has passed means now.
     pub until: Option<Timestamp>,
 }
 
-/// Does everything that a connection can do on its stream without waiting: hands over events,
-/// writes, reads, keeps the time, and follows the closing handshake to the end of the stream. To be
-/// called when what it asked to wait for has come, after anything was done with the connection from
-/// outside, and once at the beginning. Any other call is harmless.
+/// Does everything that a connection can do on its stream without waiting: hands over events, writes,
+/// reads, fires timers, and carries out the closing handshake to the end of the stream.
 ///
-/// `stream` never blocks. `buffer` is the caller's, not empty and best
-/// [`READ_SIZE`](crate::READ_SIZE) long; a longer one, up to
-/// [`MAX_READ_SIZE`](crate::MAX_READ_SIZE), speeds long messages up. `now` comes from one monotonic
-/// clock. `application` takes the events; it can answer each message by one
-/// [`send`](Connection::send), which is not refused for want of room.
+/// Call it once at the beginning, when something happens that it asked to wait for, and after you
+/// have called a method of the connection. Extra calls are harmless.
 ///
-/// The [module](super) says what is promised, and has an example.
+/// - `stream` must be non-blocking.
+/// - `buffer` must not be empty. The best length is [`READ_SIZE`](crate::READ_SIZE); a longer one, up
+///   to [`MAX_READ_SIZE`](crate::MAX_READ_SIZE), makes long messages faster.
+/// - `now` must come from one monotonic clock.
+/// - `application` takes the events. It may answer each message by one [`send`](Connection::send),
+///   which is always accepted while the connection is open.
+///
+/// The [module](super) lists the guarantees and has an example.
 pub fn turn<S: Duplex + ?Sized>(
     connection: &mut Connection,
     stream: &mut S,
@@ -68,7 +70,7 @@ pub fn turn<S: Duplex + ?Sized>(
     turn_with(connection, stream, buffer, now, &mut application)
 }
 
-/// As [`turn`], for an application that does not always take messages.
+/// Like [`turn`], for an application that cannot always take messages.
 pub fn turn_with<S: Duplex + ?Sized>(
     connection: &mut Connection,
     stream: &mut S,
@@ -87,11 +89,11 @@ pub fn turn_with<S: Duplex + ?Sized>(
         };
         let has_room = handed_over == HandOver::Blocked && may_hand_over(connection, handler);
         if has_room || (has_output && written == Written::All) {
-            continue; // what was written may bring an event, or room for an answer
+            continue; // writing may have made room for an answer, or ended the connection
         }
         match connection.transport() {
             Transport::Close if handed_over == HandOver::Done => return over(connection, None),
-            // The end waits behind messages that the application does not take.
+            // `Event::Closed` comes after messages that the application does not take now.
             Transport::Close if handed_over == HandOver::Blocked => {
                 return Turn::Wait(Wait::default());
             }
@@ -101,7 +103,7 @@ pub fn turn_with<S: Duplex + ?Sized>(
             || written == Written::BudgetUsedUp
             || budget.is_used_up()
         {
-            // A peer that keeps us busy does not stop the time.
+            // Timers fire even if the peer keeps us busy.
             expire(connection, now);
             return Turn::Again;
         }
@@ -110,8 +112,8 @@ pub fn turn_with<S: Duplex + ?Sized>(
             Ok(false) => {}
             Err(error) => return give_up(connection, handler, now, error),
         }
-        // All that has come is read, all that can be written is: now the time counts. It may bring
-        // output, an end, or the wish to be asked once more.
+        // The stream has been read and written as far as possible, so timers may fire now. They may
+        // lead to output, to the end, or to a last look at the stream.
         if expirations < EXPIRATIONS && expire(connection, now) {
             expirations += 1;
             continue;
@@ -124,7 +126,7 @@ pub fn turn_with<S: Duplex + ?Sized>(
     }
 }
 
-/// Lets deadlines that have passed take effect.
+/// Fires expired timers, and tells whether there were any.
 pub(crate) fn expire(connection: &mut Connection, now: Timestamp) -> bool {
     let is_due = connection.poll_timeout().is_some_and(|deadline| deadline <= now);
     if is_due {
@@ -133,12 +135,13 @@ pub(crate) fn expire(connection: &mut Connection, now: Timestamp) -> bool {
     is_due
 }
 
-/// Whether the stream is to be read: for the connection, or to its end when all is said.
+/// Whether to read the stream: because the connection wants input, or to notice the end of the stream
+/// after the writing side was shut down.
 pub(crate) fn wants_reading(connection: &Connection) -> bool {
     connection.wants_input() || connection.transport() == Transport::ShutdownWrite
 }
 
-/// Writes what there is. When all has been said, ends the writing side.
+/// Writes all output, then flushes, and shuts the writing side down if it is time to.
 fn write<S: Duplex + ?Sized>(
     connection: &mut Connection,
     stream: &mut S,
@@ -162,11 +165,11 @@ fn write<S: Duplex + ?Sized>(
             Err(error) => return Err(error),
         }
     }
-    // A stream may have a buffer of its own. To flush it again is cheap.
+    // A stream may have a buffer of its own. Flushing again is cheap.
     flush(stream, connection.transport())
 }
 
-/// Reads once, if the stream is to be read. True if anything came, the end included.
+/// Reads once, if the stream is to be read. True if it may be worth to read again.
 fn read<S: Duplex + ?Sized>(
     connection: &mut Connection,
     stream: &mut S,
@@ -195,9 +198,9 @@ fn read<S: Duplex + ?Sized>(
     Ok(true)
 }
 
-/// Nothing can be written any more. What has arrived is still read, as far as the application takes
-/// it: the peer's Close may be in it, and says why. It all happens in this call, since an error may
-/// be told only once.
+/// Ends the connection after a failed write. What has arrived is still read, as far as the application
+/// takes it, because the peer's Close may be in it, which says why. All of this happens in one call,
+/// because a stream may report an error only once.
 fn fail<S: Duplex + ?Sized>(
     connection: &mut Connection,
     stream: &mut S,
@@ -220,7 +223,7 @@ fn fail<S: Duplex + ?Sized>(
     give_up(connection, handler, now, error)
 }
 
-/// Nothing can be read or written any more.
+/// Ends the connection when the stream can neither be read nor written.
 pub(crate) fn give_up(
     connection: &mut Connection,
     handler: &mut impl Handler,
@@ -232,25 +235,25 @@ pub(crate) fn give_up(
     over(connection, Some(error))
 }
 
-/// Hands over everything that was received. What is said to it goes nowhere.
+/// Hands over everything that was received, and drops the answers, which cannot be written.
 pub(crate) fn hand_over_last(connection: &mut Connection, handler: &mut impl Handler) {
     loop {
         let output = connection.output();
         output.advance(output.remaining());
         if connection.wants_output() {
-            continue; // it shows a window at a time
+            continue; // `output` gives one window at a time
         }
         let mut budget = Budget::new();
         if hand_over(connection, handler, &mut budget) == HandOver::Done {
             return;
         }
         if !connection.wants_output() && !may_hand_over(connection, handler) {
-            return; // the application takes no more
+            return; // the application does not take the next message
         }
     }
 }
 
-/// It is over, if the application has been told.
+/// Returns [`Turn::Over`] if the application has taken everything.
 fn over(connection: &Connection, error: Option<io::Error>) -> Turn {
     match connection.closed() {
         Some(how) if !connection.is_message_next() => Turn::Over { how: how.clone(), error },
@@ -258,12 +261,12 @@ fn over(connection: &Connection, error: Option<io::Error>) -> Turn {
     }
 }
 
-/// How often a deadline is looked at in a call: one that has passed may ask for another look, and a
-/// new one may begin.
+/// How often timers are fired in one call: an expired one may start its last look, and another timer
+/// may start.
 const EXPIRATIONS: usize = 3;
 
-/// Slices in one vectored write: a window of output has rarely more.
+/// Slices in one vectored write. A window of output rarely has more.
 const SLICES: usize = 16;
 
-/// Reads after a failed write: more than a receive buffer of the system holds.
+/// Reads after a failed write. Together they read more than the receive buffer of a socket holds.
 const LAST_READS: usize = 128;

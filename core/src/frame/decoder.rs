@@ -1,12 +1,13 @@
-//! A resumable decoder: takes input in any pieces, hands out headers and payload in place.
+//! Decodes frames from input that arrives in any pieces, without copying the payload.
 
 use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, HeaderRules, MAX_HEADER, Mask, OpCode, parse_header};
 
-/// Decodes frames from a stream that is cut anywhere. Keeps at most one incomplete header.
+/// Decodes frames from a stream of bytes that may be split anywhere, even in a header. Keeps no more
+/// than one incomplete header between two calls.
 ///
-/// Each frame is one [`Part::Header`], then its payload in one or more [`Part::Payload`]s, of
-/// which exactly the last one has `last` set (a frame without payload has an empty one).
+/// Each frame is returned as one [`Part::Header`] and then one or more [`Part::Payload`]s. Only the
+/// last payload of a frame has `last` set. A frame without payload has one empty payload.
 ///
 /// ```
 /// use tidegate_core::frame::{Decoder, HeaderRules, Part};
@@ -30,25 +31,25 @@ pub struct Decoder {
     state: State,
 }
 
-/// One step of decoding.
+/// What [`Decoder::decode`] returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a frame has a header and a payload")]
 pub enum Part<'i> {
-    /// A frame begins.
+    /// The header of the next frame.
     Header(FrameHeader),
-    /// The payload of that frame goes on.
+    /// All or some of the payload of that frame.
     Payload(Payload<'i>),
 }
 
-/// Payload as it stands in the input.
+/// A piece of payload, borrowed from the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "plain data that callers take apart")]
 pub struct Payload<'i> {
     /// The bytes, still masked if there is a mask.
     pub bytes: &'i [u8],
-    /// The mask, turned to where these bytes begin.
+    /// The mask, rotated so that it begins at the first of these bytes.
     pub mask: Option<Mask>,
-    /// Whether the frame ends here.
+    /// Whether the frame ends with these bytes.
     pub last: bool,
 }
 
@@ -58,7 +59,8 @@ enum State {
         bytes: [u8; MAX_HEADER],
         length: u8,
     },
-    /// The number stands as bytes, so that it need not be aligned: an idle connection has this too.
+    /// `remaining` is a `u64` as bytes: an aligned one would need padding after the five bytes of the
+    /// mask, in every connection.
     Payload {
         mask: Option<Mask>,
         remaining: [u8; 8],
@@ -66,16 +68,19 @@ enum State {
 }
 
 impl Decoder {
-    /// A decoder at the beginning of a frame.
+    /// Creates a decoder that expects the beginning of a frame.
     pub const fn new(rules: HeaderRules) -> Self {
         Self { rules, state: State::EMPTY }
     }
 
-    /// Takes the next part off the front of `input`, or `None` when all of it is taken.
+    /// Takes the next header or piece of payload off the front of `input`. Returns `None` when more
+    /// input is needed; `input` is empty then.
+    ///
+    /// The empty payload of a frame is returned without further input.
     ///
     /// # Errors
     ///
-    /// What [`parse_header`] reports. The stream can't be decoded any further then.
+    /// The errors of [`parse_header`]. The stream cannot be decoded any further after one.
     #[inline]
     pub fn decode<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Part<'i>>, ProtocolError> {
         match &mut self.state {
@@ -111,7 +116,8 @@ impl Decoder {
         }
     }
 
-    /// Whether a Close stands whole in input that comes next: nothing after it counts.
+    /// Whether `input`, which comes next, contains a whole Close frame. Only looks; the decoder does
+    /// not move.
     pub(crate) fn finds_close(&self, mut input: &[u8]) -> bool {
         if !self.is_between_frames() {
             return false;
@@ -127,13 +133,13 @@ impl Decoder {
         false
     }
 
-    /// Whether the stream stands between two frames.
+    /// Whether the last frame is complete and nothing of the next one has arrived.
     pub const fn is_between_frames(&self) -> bool {
         matches!(self.state, State::Header { length: 0, .. })
     }
 
-    /// How much of the payload of the frame in progress is still to come; 0 between frames and
-    /// within a header.
+    /// How many bytes of the current frame's payload are still missing; 0 between frames and inside a
+    /// header.
     pub const fn remaining(&self) -> u64 {
         match self.state {
             State::Payload { remaining, .. } => u64::from_ne_bytes(remaining),
@@ -141,7 +147,8 @@ impl Decoder {
         }
     }
 
-    /// A header that came in pieces: byte by byte, which is rare and short.
+    /// Goes on with a header that came in pieces. Byte by byte, so that no byte of the payload is taken:
+    /// the length of a header is known only when most of it has been parsed. This is rare and short.
     #[cold]
     fn resume_header<'i>(
         &mut self,
@@ -160,7 +167,7 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Keeps an incomplete header; it always fits, or it would have been complete.
+    /// Keeps an incomplete header. It always fits: with [`MAX_HEADER`] bytes it would be complete.
     fn keep(&mut self, input: &mut &[u8]) {
         if let State::Header { bytes, length } = &mut self.state {
             for (slot, byte) in bytes.iter_mut().skip(usize::from(*length)).zip(*input) {

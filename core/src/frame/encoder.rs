@@ -1,4 +1,4 @@
-//! The header of a frame, written: always in the shortest form.
+//! Writes the header of a frame, with its length in the shortest form.
 
 use alloc::vec::Vec;
 
@@ -6,7 +6,7 @@ use crate::frame::Mask;
 use crate::frame::header::RSV1;
 use crate::frame::{FrameHeader, MAX_HEADER, OpCode};
 
-/// The bytes of a header.
+/// The bytes of a header, as [`encode_header`] returns them.
 #[derive(Clone, Copy, Debug)]
 pub struct EncodedHeader {
     bytes: [u8; MAX_HEADER],
@@ -20,7 +20,7 @@ impl EncodedHeader {
     }
 }
 
-/// Writes a header; the payload, masked if there is a mask, goes behind it.
+/// Encodes a header. The payload follows it, masked if the header has a mask.
 ///
 /// ```
 /// use tidegate_core::frame::{FrameHeader, OpCode, encode_header};
@@ -60,15 +60,15 @@ impl EncodedHeader {
     }
 }
 
-/// Appends the header of a frame of less than 64 KiB. It is put together in a register and goes out
-/// in one store, of which what is too much is cut off again: no branch on its own length.
+/// Appends the header of a frame of less than 64 KiB. The header is built in a register and appended
+/// as eight bytes, which are then truncated to its length. This avoids a branch on the length.
 #[inline]
 pub(crate) fn append_short_header(first: u8, length: usize, mask: Option<Mask>, out: &mut Vec<u8>) {
     debug_assert!(u16::try_from(length).is_ok(), "longer ones have ten bytes and more");
     let length = length as u64;
     let (mut word, mut size) = match length {
         0..=125 => (length << 8, 2),
-        // Big-endian on the wire, and the word lies little-endian.
+        // The length is big-endian in the frame, and `word` is stored as little-endian.
         _ => (126 << 8 | (length << 8 & 0xFF00 | length >> 8) << 16, 4),
     };
     if let Some(mask) = mask {
@@ -81,7 +81,7 @@ pub(crate) fn append_short_header(first: u8, length: usize, mask: Option<Mask>, 
     out.truncate(end);
 }
 
-/// The longest header of a frame of less than 64 KiB, and what is stored of each.
+/// How many bytes [`append_short_header`] needs: the longest header of a frame of less than 64 KiB.
 pub(crate) const SHORT_HEADER: usize = 8;
 
 /// The first byte of a header.

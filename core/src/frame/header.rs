@@ -1,11 +1,13 @@
-//! The header of a frame: parsed in the order of its bytes, so that the same bytes give the same
-//! error in whatever pieces they come, and as early as it can be known.
+//! Parses and checks the header of a frame.
+//!
+//! The checks follow the order of the bytes. So the same bytes give the same error however they are
+//! split, and as early as possible.
 
 use crate::error::ProtocolError;
 use crate::frame::{Mask, OpCode};
 use crate::role::Role;
 
-/// The header of a frame, parsed and found legal.
+/// The header of a frame that [`parse_header`] has checked, or that is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "RFC 6455 §5.2 gives a header these parts")]
 pub struct FrameHeader {
@@ -13,28 +15,28 @@ pub struct FrameHeader {
     pub fin: bool,
     /// Whether RSV1 is set: the first frame of a compressed message (RFC 7692 §6).
     pub rsv1: bool,
-    /// What the frame is.
+    /// The kind of the frame.
     pub opcode: OpCode,
     /// The mask, if the payload is masked.
     pub mask: Option<Mask>,
-    /// How many bytes of payload follow.
+    /// The length of the payload in bytes.
     pub length: u64,
 }
 
-/// What a header must satisfy on this connection.
+/// What the headers that are received on a connection must satisfy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "small, and built by callers")]
 pub struct HeaderRules {
-    /// Who sends the frames: a client's are masked, a server's are not (RFC 6455 §5.1).
+    /// The role of the sender. A client must mask its frames, a server must not (RFC 6455 §5.1).
     pub sender: Role,
-    /// Whether RSV1 may be set on text and binary frames: permessage-deflate was negotiated.
+    /// Whether RSV1 may be set on text and binary frames, because permessage-deflate was negotiated.
     pub allow_rsv1: bool,
 }
 
-/// Reads a header from the beginning of `bytes`: the header and its own length, or `None` if more
-/// bytes are needed.
+/// Parses the header at the beginning of `bytes`. Returns it and its own length in bytes, or `None` if
+/// more bytes are needed.
 ///
-/// A fault is reported at the first byte that shows it, also when the header is not complete.
+/// An error is returned as soon as a byte shows it, even if the header is not complete yet.
 ///
 /// ```
 /// use tidegate_core::frame::{HeaderRules, OpCode, parse_header};
@@ -50,7 +52,7 @@ pub struct HeaderRules {
 ///
 /// # Errors
 ///
-/// Every violation of RFC 6455 §5.1, §5.2 and §5.5 that a header can show.
+/// Every violation of RFC 6455 §5.1, §5.2 and §5.5 that can be seen in a header.
 #[inline]
 pub fn parse_header(
     bytes: &[u8],
@@ -87,7 +89,7 @@ pub fn parse_header(
 }
 
 /// "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values" (§5.2);
-/// RSV1 belongs to the first frame of a message (RFC 7692 §6).
+/// permessage-deflate sets RSV1 in the first frame of a compressed message (RFC 7692 §6).
 fn check_first(first: u8, rules: HeaderRules) -> Result<OpCode, ProtocolError> {
     let opcode = OpCode::from_bits(first & 0x0F);
     let begins_message = matches!(opcode, Some(OpCode::Text | OpCode::Binary));
@@ -134,7 +136,8 @@ fn check_length(length: u64, form: usize) -> Result<(), ProtocolError> {
     }
 }
 
-/// The top bit of a 64-bit length is in its first byte: no need to wait for the other seven.
+/// Checks an incomplete 64-bit length. Its top bit is in the first byte, so the error need not wait for
+/// the other seven.
 fn check_top_bit(length: &[u8]) -> Result<(), ProtocolError> {
     match length.first() {
         Some(first) if first & 0x80 != 0 => Err(ProtocolError::LengthOverflow),

@@ -1,23 +1,24 @@
-//! Masking (RFC 6455 §5.3): XOR with a four-byte key, from any offset, in place or while copying.
+//! Masks and unmasks payload (RFC 6455 §5.3): XOR with a four-byte key, in place or while copying.
 //!
-//! Safe loops over fixed-size blocks that the compiler turns into vector instructions.
+//! The loops go over blocks of a fixed size, which the compiler turns into vector instructions.
 
 use alloc::vec::Vec;
 
-/// Where in its four-byte key a payload stands: the key, turned so that the next byte of payload
-/// meets the first byte of the key.
+/// The key that masks a payload, and the position in it: the key is kept rotated, so that its first
+/// byte belongs to the next byte of the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Mask {
     pub(crate) key: [u8; 4],
 }
 
 impl Mask {
-    /// The mask of a payload that begins here.
+    /// Creates the mask for the beginning of a payload.
     pub const fn new(key: [u8; 4]) -> Self {
         Self { key }
     }
 
-    /// XORs `bytes` in place and moves on behind them. Masking and unmasking are the same.
+    /// XORs `bytes` in place and advances the mask by their length. Masking and unmasking are the same
+    /// operation.
     ///
     /// ```
     /// use tidegate_core::frame::Mask;
@@ -35,7 +36,7 @@ impl Mask {
         let mut mask = *self;
         let mut rest = bytes;
         if length >= WORTH_ALIGNING {
-            // No load or store of the many behind these crosses a cache line.
+            // A few bytes first, so that no later load or store crosses a cache line.
             let before = rest.as_ptr().addr().wrapping_neg() % VECTOR;
             let (first, behind) = rest.split_at_mut(before);
             mask.apply_short(first);
@@ -50,22 +51,22 @@ impl Mask {
         self.advance(length);
     }
 
-    /// Appends `bytes`, XORed, to `out` and moves on behind them: one pass, each byte is read and
-    /// written once.
+    /// Appends `bytes`, XORed, to `out` and advances the mask by their length. One pass: each byte is
+    /// read once and written once.
     #[inline]
     pub fn append(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         if bytes.len() >= LONG {
             return self.append_long(bytes, out);
         }
         out.reserve(bytes.len());
-        // In a place of its own the compiler keeps what a vector consists of in registers.
+        // In a local variable the compiler keeps the vector's pointer and length in registers.
         let mut taken = core::mem::take(out);
         self.fill(bytes, &mut taken);
         *out = taken;
         self.advance(bytes.len());
     }
 
-    /// `bytes`, XORed, in memory of their own that is exactly as long.
+    /// Returns a copy of `bytes`, XORed, in one allocation of exactly their length.
     #[inline(always)]
     pub(crate) fn to_vec(self, bytes: &[u8]) -> Vec<u8> {
         if bytes.len() >= LONG {
@@ -83,8 +84,8 @@ impl Mask {
         out
     }
 
-    /// Appends `bytes`, XORed, to `out`, which has room for them: in pieces whose lengths the
-    /// compiler knows, so that it makes stores of them.
+    /// Appends `bytes`, XORed, to `out`, which must have room for them. The pieces have lengths that the
+    /// compiler knows, so it emits plain stores and no calls of `memcpy`.
     #[inline(always)]
     fn fill(self, bytes: &[u8], out: &mut Vec<u8>) {
         let mut rest = bytes;
@@ -109,7 +110,7 @@ impl Mask {
         }
     }
 
-    /// The whole blocks of `bytes`; gives what is left of them.
+    /// Appends the whole blocks of `bytes`, XORed, and returns the remaining bytes.
     #[inline(always)]
     fn fill_blocks<'b, const N: usize>(self, bytes: &'b [u8], out: &mut Vec<u8>) -> &'b [u8] {
         let (blocks, rest) = bytes.as_chunks::<N>();
@@ -119,9 +120,11 @@ impl Mask {
         rest
     }
 
-    /// Appends a short payload, XORed, with few instructions: what does not fill blocks goes as two
-    /// words that overlap. To XOR it where it lies would read again what was just written, in other
-    /// pieces, and a core has to wait for that.
+    /// Appends a short payload, XORed, with few instructions: the bytes after the whole blocks are written
+    /// as two words that overlap.
+    ///
+    /// Copying first and XORing in place would be slower: it loads bytes that were just stored with
+    /// another width, which the processor cannot forward from its store buffer, so it waits.
     #[inline]
     pub(crate) fn append_short(self, bytes: &[u8], out: &mut Vec<u8>) {
         let end = out.len() + bytes.len();
@@ -145,12 +148,13 @@ impl Mask {
         }
     }
 
-    /// Appends a long payload, XORed, and moves on behind it. A few bytes go first, so that no store
-    /// of the many behind them crosses a cache line: behind a header that would be one in four, and
-    /// a third of the time.
+    /// Appends a long payload, XORed, and advances the mask. A few bytes go first, so that no later
+    /// store crosses a cache line. After a frame header one store in four would, which costs a third of
+    /// the time.
     ///
-    /// A function of its own, and on the caller's vector: so the compiler loads a whole block before
-    /// it stores one. Where it takes turns, 1 MiB in reads of 64 KiB takes 65 µs, and this way 51.
+    /// This function is not inlined and works on the caller's vector, because then the compiler loads a
+    /// whole block before it stores one. When loads and stores alternate, 1 MiB in reads of 64 KiB takes
+    /// 65 µs instead of 51.
     #[inline(never)]
     pub(crate) fn append_long(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         out.reserve(bytes.len());
@@ -158,20 +162,20 @@ impl Mask {
         let (first, rest) = bytes.split_at_checked(before).unwrap_or((bytes, &[]));
         self.append_short(first, out);
         let mask = self.turned(first.len());
-        // Behind whole blocks the key stands as it stood before them.
+        // A block is a multiple of the key, so the rotation after whole blocks is the same as before.
         let last = mask.fill_blocks::<{ 2 * BLOCK }>(rest, out);
         mask.append_short(last, out);
         *self = self.turned(bytes.len());
     }
 
-    /// The mask of what stands this many bytes further on.
+    /// The mask for the bytes `length` further on.
     #[inline]
     const fn turned(self, length: usize) -> Self {
         let bits = 8 * (length.to_le_bytes()[0] % 4) as u32;
         Self::new(u32::from_le_bytes(self.key).rotate_right(bits).to_le_bytes())
     }
 
-    /// As `fill_blocks`, where the room may be missing.
+    /// Like `fill_blocks`, but `out` may have to grow.
     #[inline]
     fn append_blocks<'b, const N: usize>(self, bytes: &'b [u8], out: &mut Vec<u8>) -> &'b [u8] {
         let (blocks, rest) = bytes.as_chunks::<N>();
@@ -181,8 +185,8 @@ impl Mask {
         rest
     }
 
-    /// Writes `bytes`, XORed, over the first bytes of `out`, which must be as long at least, and
-    /// moves on behind them.
+    /// Writes `bytes`, XORed, over the first bytes of `out`, which must be at least as long. Advances the
+    /// mask, and returns the bytes that were written.
     pub(crate) fn copy<'o>(&mut self, bytes: &[u8], out: &'o mut [u8]) -> &'o [u8] {
         let out = out.get_mut(..bytes.len()).unwrap_or_default();
         out.copy_from_slice(bytes);
@@ -190,7 +194,7 @@ impl Mask {
         out
     }
 
-    /// Less than a block: eight bytes at a time, and the last ones one by one.
+    /// XORs less than a block in place: eight bytes at a time, and the last ones one by one.
     #[inline]
     fn apply_short(self, bytes: &mut [u8]) {
         let [a, b, c, d] = self.key;
@@ -204,13 +208,13 @@ impl Mask {
         }
     }
 
-    /// Moves on by `length` bytes without touching any.
+    /// Advances the mask by `length` bytes.
     pub(crate) fn advance(&mut self, length: usize) {
         *self = self.turned(length);
     }
 }
 
-/// A block is a multiple of the key, so that the key stands at the same place in each.
+/// XORs a block. `N` is a multiple of the key's length, so the same rotation fits every block.
 #[inline(always)]
 fn xor<const N: usize>(mut block: [u8; N], key: [u8; 4]) -> [u8; N] {
     let (words, _) = block.as_chunks_mut::<4>();
@@ -220,7 +224,7 @@ fn xor<const N: usize>(mut block: [u8; N], key: [u8; 4]) -> [u8; N] {
     block
 }
 
-/// Appends where there is room. The compiler sees that nothing has to grow.
+/// Appends where there is room. The assertion tells the compiler that `out` does not have to grow.
 #[inline(always)]
 fn push<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
     assert!(out.capacity().wrapping_sub(out.len()) >= N, "room is made before");
@@ -231,10 +235,10 @@ fn push<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
 /// small messages.
 pub(crate) const BLOCK: usize = 64;
 
-/// From this length on where a payload stands in memory decides how long its copy takes.
+/// From this length on, the alignment of a copy decides how long it takes.
 const LONG: usize = 4096;
 
-/// From this length on that counts for a payload that stays where it is, too.
+/// From this length on, aligning pays for a payload that is masked in place, too.
 const WORTH_ALIGNING: usize = 512;
 
 /// One vector of SSE2 or NEON.

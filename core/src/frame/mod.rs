@@ -1,4 +1,4 @@
-//! Frames (RFC 6455 §5): opcode, header, decoder and encoder. Public, and free of allocations.
+//! Frames (RFC 6455 §5): reads, writes and masks them, without allocating memory for their payload.
 
 mod decoder;
 mod encoder;

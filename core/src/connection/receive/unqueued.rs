@@ -45,7 +45,7 @@ impl EventRef<'_> {
 
 impl Connection {
     /// Like [`receive`](Self::receive), but lends messages out of the input where it can: those that
-    /// are whole in it, in one uncompressed frame of less than 64 KiB. Such a message is unmasked in
+    /// are whole in it, in one uncompressed frame. Such a message is unmasked in
     /// place, without a copy or an allocation. Other messages are returned as [`EventRef::Owned`].
     /// For a caller that finishes with each message before the next one, such as a relay, a parser or
     /// a game.

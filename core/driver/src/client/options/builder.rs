@@ -17,6 +17,18 @@ pub struct OptionsBuilder {
     pub(super) options: Options,
 }
 
+impl Options {
+    /// Begins with the defaults.
+    pub fn builder() -> OptionsBuilder {
+        OptionsBuilder { options: Self::default() }
+    }
+
+    /// Begins with these options.
+    pub fn to_builder(&self) -> OptionsBuilder {
+        OptionsBuilder { options: self.clone() }
+    }
+}
+
 impl OptionsBuilder {
     /// Offers a subprotocol, after those that are already offered: the most preferred comes first.
     /// Default: none.

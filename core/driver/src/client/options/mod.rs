@@ -73,16 +73,6 @@ impl Default for Options {
 
 /// The options. The setter of the same name in [`OptionsBuilder`] says what each one does.
 impl Options {
-    /// Begins with the defaults.
-    pub fn builder() -> OptionsBuilder {
-        OptionsBuilder { options: Self::default() }
-    }
-
-    /// Begins with these options.
-    pub fn to_builder(&self) -> OptionsBuilder {
-        OptionsBuilder { options: self.clone() }
-    }
-
     /// The subprotocols that are offered, the most preferred first. Default: none.
     pub fn subprotocols(&self) -> &[String] {
         &self.subprotocols
