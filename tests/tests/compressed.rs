@@ -93,7 +93,7 @@ fn send(sender: &mut Connection, sent: &Sent) -> Vec<u8> {
     let mut wire = Vec::new();
     match sent {
         Sent::Whole(message, compress) => {
-            sender.send(Outgoing::from(message.clone()).compress(*compress)).unwrap()
+            sender.send(Outgoing::from(message.clone()).compress(*compress)).unwrap();
         }
         Sent::Prepared(_, prepared) => sender.send(prepared).unwrap(),
         Sent::Chunks(message, cuts) => {

@@ -35,10 +35,10 @@ pub enum Event {
 /// This is also an error type: calls that need an open connection fail with it. Its source is the
 /// error of the transport, if one is known.
 #[derive(Clone)]
-pub struct Closed(Arc<Ending>);
+pub struct Closed(Arc<ClosedInner>);
 
 #[derive(Clone, Debug)]
-struct Ending {
+struct ClosedInner {
     received: Option<CloseFrame>,
     sent: Option<CloseFrame>,
     by_peer: bool,
@@ -48,7 +48,7 @@ struct Ending {
 
 impl Closed {
     pub(crate) fn clean(received: CloseFrame, sent: CloseFrame, by_peer: bool) -> Self {
-        Self(Arc::new(Ending {
+        Self(Arc::new(ClosedInner {
             received: Some(received),
             sent: Some(sent),
             by_peer,
@@ -59,7 +59,7 @@ impl Closed {
 
     pub(crate) fn failed(failure: Failure, sent: Option<CloseFrame>, by_peer: bool) -> Self {
         let is_peers = matches!(failure, Failure::EndOfStream | Failure::Protocol(_));
-        Self(Arc::new(Ending {
+        Self(Arc::new(ClosedInner {
             received: None,
             sent,
             by_peer: by_peer && is_peers,
@@ -72,7 +72,7 @@ impl Closed {
     /// Equality ignores it.
     #[must_use]
     pub fn with_transport_error(self, error: Arc<dyn Error + Send + Sync>) -> Self {
-        Self(Arc::new(Ending { transport: Some(error), ..Ending::clone(&self.0) }))
+        Self(Arc::new(ClosedInner { transport: Some(error), ..ClosedInner::clone(&self.0) }))
     }
 
     /// The close code that was received (RFC 6455 §7.1.5). [`CloseCode::NO_STATUS`] if the peer's
@@ -136,7 +136,7 @@ impl Eq for Closed {}
 
 impl fmt::Debug for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ending { received, sent, by_peer, failure, transport } = &*self.0;
+        let ClosedInner { received, sent, by_peer, failure, transport } = &*self.0;
         f.debug_struct("Closed")
             .field("received", received)
             .field("sent", sent)

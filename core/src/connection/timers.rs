@@ -32,12 +32,12 @@ pub(crate) struct TimerTable {
     /// Whether the close limit waits for a call that knows the time. Its entry in `deadlines` holds
     /// the length of the limit until then.
     is_close_pending: bool,
-    gate: Gate,
+    gate: GateTimes,
 }
 
 /// What the deadlines need to know of the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gate {
+enum GateTimes {
     Open,
     /// What we expect from the peer may be in the input that we do not read.
     Closed {
@@ -57,7 +57,7 @@ impl Default for TimerTable {
             last_look_bytes: 0,
             heard_this_turn: false,
             is_close_pending: false,
-            gate: Gate::Open,
+            gate: GateTimes::Open,
         }
     }
 }
@@ -101,7 +101,7 @@ impl TimerTable {
     /// Whether something waits for the next call that knows the time.
     #[inline]
     pub(crate) const fn is_pending(&self) -> bool {
-        self.is_close_pending || matches!(self.gate, Gate::Reopened { .. })
+        self.is_close_pending || matches!(self.gate, GateTimes::Reopened { .. })
     }
 
     /// Whether something is pending or in its last look.
@@ -133,8 +133,10 @@ impl TimerTable {
     #[inline]
     pub(crate) fn gate_closed(&mut self, now: Timestamp) {
         self.gate = match self.gate {
-            Gate::Open => Gate::Closed { since: now },
-            Gate::Closed { since } | Gate::Reopened { since } => Gate::Closed { since },
+            GateTimes::Open => GateTimes::Closed { since: now },
+            GateTimes::Closed { since } | GateTimes::Reopened { since } => {
+                GateTimes::Closed { since }
+            }
         };
     }
 
@@ -142,15 +144,19 @@ impl TimerTable {
         let blames =
             [Timer::Pong, Timer::Close, Timer::Write].iter().any(|timer| self.is_set(*timer));
         self.gate = match self.gate {
-            Gate::Closed { since } | Gate::Reopened { since } if blames => Gate::Reopened { since },
-            Gate::Open | Gate::Closed { .. } | Gate::Reopened { .. } => Gate::Open,
+            GateTimes::Closed { since } | GateTimes::Reopened { since } if blames => {
+                GateTimes::Reopened { since }
+            }
+            GateTimes::Open | GateTimes::Closed { .. } | GateTimes::Reopened { .. } => {
+                GateTimes::Open
+            }
         };
     }
 
     /// Returns for how long the gate was closed, once after each time it has opened.
     pub(crate) fn take_gate_closed(&mut self, now: Timestamp) -> Option<Duration> {
-        let Gate::Reopened { since } = self.gate else { return None };
-        self.gate = Gate::Open;
+        let GateTimes::Reopened { since } = self.gate else { return None };
+        self.gate = GateTimes::Open;
         Some(now.saturating_duration_since(since))
     }
 

@@ -28,7 +28,7 @@ use crate::frame::{FrameHeader, HeaderRules, MAX_HEADER, Mask, OpCode, parse_hea
 #[derive(Clone, Debug)]
 pub struct Decoder {
     rules: HeaderRules,
-    state: State,
+    state: DecoderState,
 }
 
 /// What [`Decoder::decode`] returns.
@@ -54,7 +54,7 @@ pub struct Payload<'i> {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum DecoderState {
     Header {
         bytes: [u8; MAX_HEADER],
         length: u8,
@@ -70,7 +70,7 @@ enum State {
 impl Decoder {
     /// Creates a decoder that expects the beginning of a frame.
     pub const fn new(rules: HeaderRules) -> Self {
-        Self { rules, state: State::EMPTY }
+        Self { rules, state: DecoderState::EMPTY }
     }
 
     /// Takes the next header or piece of payload off the front of `input`. Returns `None` when more
@@ -84,7 +84,7 @@ impl Decoder {
     #[inline]
     pub fn decode<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Part<'i>>, ProtocolError> {
         match &mut self.state {
-            State::Payload { mask, remaining } => {
+            DecoderState::Payload { mask, remaining } => {
                 let left = u64::from_ne_bytes(*remaining);
                 if input.is_empty() && left > 0 {
                     return Ok(None);
@@ -96,13 +96,13 @@ impl Decoder {
                 *remaining = left.to_ne_bytes();
                 let payload = Payload { bytes, mask: *mask, last: left == 0 };
                 if payload.last {
-                    self.state = State::EMPTY;
+                    self.state = DecoderState::EMPTY;
                 } else if let Some(mask) = mask {
                     mask.advance(available);
                 }
                 Ok(Some(Part::Payload(payload)))
             }
-            State::Header { length: 0, .. } => match parse_header(input, self.rules)? {
+            DecoderState::Header { length: 0, .. } => match parse_header(input, self.rules)? {
                 Some((header, length)) => {
                     *input = input.get(length..).unwrap_or_default();
                     Ok(Some(self.begin(header)))
@@ -112,7 +112,7 @@ impl Decoder {
                     Ok(None)
                 }
             },
-            State::Header { .. } => self.resume_header(input),
+            DecoderState::Header { .. } => self.resume_header(input),
         }
     }
 
@@ -135,15 +135,15 @@ impl Decoder {
 
     /// Whether the last frame is complete and nothing of the next one has arrived.
     pub const fn is_between_frames(&self) -> bool {
-        matches!(self.state, State::Header { length: 0, .. })
+        matches!(self.state, DecoderState::Header { length: 0, .. })
     }
 
     /// How many bytes of the current frame's payload are still missing; 0 between frames and inside a
     /// header.
     pub const fn remaining(&self) -> u64 {
         match self.state {
-            State::Payload { remaining, .. } => u64::from_ne_bytes(remaining),
-            State::Header { .. } => 0,
+            DecoderState::Payload { remaining, .. } => u64::from_ne_bytes(remaining),
+            DecoderState::Header { .. } => 0,
         }
     }
 
@@ -157,7 +157,7 @@ impl Decoder {
         while let Some((byte, rest)) = input.split_first() {
             self.keep(&mut core::slice::from_ref(byte));
             *input = rest;
-            if let State::Header { bytes, length } = &self.state {
+            if let DecoderState::Header { bytes, length } = &self.state {
                 let header = bytes.get(..usize::from(*length)).unwrap_or_default();
                 if let Some((header, _)) = parse_header(header, self.rules)? {
                     return Ok(Some(self.begin(header)));
@@ -169,7 +169,7 @@ impl Decoder {
 
     /// Keeps an incomplete header. It always fits: with [`MAX_HEADER`] bytes it would be complete.
     fn keep(&mut self, input: &mut &[u8]) {
-        if let State::Header { bytes, length } = &mut self.state {
+        if let DecoderState::Header { bytes, length } = &mut self.state {
             for (slot, byte) in bytes.iter_mut().skip(usize::from(*length)).zip(*input) {
                 *slot = *byte;
                 *length += 1;
@@ -180,11 +180,12 @@ impl Decoder {
 
     #[inline]
     fn begin(&mut self, header: FrameHeader) -> Part<'static> {
-        self.state = State::Payload { mask: header.mask, remaining: header.length.to_ne_bytes() };
+        self.state =
+            DecoderState::Payload { mask: header.mask, remaining: header.length.to_ne_bytes() };
         Part::Header(header)
     }
 }
 
-impl State {
+impl DecoderState {
     const EMPTY: Self = Self::Header { bytes: [0; MAX_HEADER], length: 0 };
 }

@@ -25,14 +25,14 @@ pub(crate) struct Head<L> {
     max_bytes: usize,
     max_headers: usize,
     received: usize,
-    stage: Stage<L>,
+    stage: HeadStage<L>,
     line: Vec<u8>,
     after_cr: bool,
     headers: Headers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage<L> {
+enum HeadStage<L> {
     /// Empty lines before the first line are skipped: one before a request ("a server [...] SHOULD
     /// ignore at least one empty line (CRLF) received prior to the request-line", RFC 9112 §2.2),
     /// any number before a response.
@@ -49,7 +49,7 @@ impl<L: StartLine> Head<L> {
             max_bytes: limits.max_head_bytes(),
             max_headers: limits.max_headers(),
             received: 0,
-            stage: Stage::BeforeStart,
+            stage: HeadStage::BeforeStart,
             line: Vec::new(),
             after_cr: false,
             headers: Headers::default(),
@@ -106,7 +106,7 @@ impl<L: StartLine> Head<L> {
 
     /// Takes a byte of a line.
     fn push(&mut self, byte: u8) -> Result<(), HandshakeError> {
-        if let Stage::Fields(_) = self.stage {
+        if let HeadStage::Fields(_) = self.stage {
             if !is_value_byte(byte) {
                 return Err(HandshakeError::malformed("control character"));
             }
@@ -131,7 +131,7 @@ impl<L: StartLine> Head<L> {
     }
 
     fn is_http_so_far(&self) -> bool {
-        matches!(self.stage, Stage::Fields(_)) || L::KIND.looks_like_http(&self.line)
+        matches!(self.stage, HeadStage::Fields(_)) || L::KIND.looks_like_http(&self.line)
     }
 
     /// The error for a fault: this one, unless the peer does not speak HTTP at all.
@@ -145,31 +145,31 @@ impl<L: StartLine> Head<L> {
 
     fn end_line(&mut self) -> Result<Option<(L, Headers)>, HandshakeError> {
         match (&self.stage, self.line.is_empty()) {
-            (Stage::Fields(_), true) => return Ok(self.complete()),
-            (Stage::Fields(_), false) => self.end_field()?,
-            (Stage::BeforeStart | Stage::Start, false) => {
+            (HeadStage::Fields(_), true) => return Ok(self.complete()),
+            (HeadStage::Fields(_), false) => self.end_field()?,
+            (HeadStage::BeforeStart | HeadStage::Start, false) => {
                 if !L::KIND.is_http(&self.line) {
                     return Err(L::KIND.other_protocol(&self.line));
                 }
                 // At once: a peer that speaks another protocol may never send the end of a head.
-                self.stage = Stage::Fields(L::parse(&self.line)?);
+                self.stage = HeadStage::Fields(L::parse(&self.line)?);
                 self.line.clear();
             }
-            (Stage::BeforeStart, true) => {
+            (HeadStage::BeforeStart, true) => {
                 if L::KIND == HeadKind::Request {
-                    self.stage = Stage::Start;
+                    self.stage = HeadStage::Start;
                 }
             }
-            (Stage::Start, true) => return Err(HandshakeError::malformed("empty first line")),
+            (HeadStage::Start, true) => return Err(HandshakeError::malformed("empty first line")),
         }
         Ok(None)
     }
 
     /// Takes the complete head out, and prepares for another one.
     fn complete(&mut self) -> Option<(L, Headers)> {
-        match core::mem::replace(&mut self.stage, Stage::BeforeStart) {
-            Stage::Fields(start_line) => Some((start_line, core::mem::take(&mut self.headers))),
-            Stage::BeforeStart | Stage::Start => None,
+        match core::mem::replace(&mut self.stage, HeadStage::BeforeStart) {
+            HeadStage::Fields(start_line) => Some((start_line, core::mem::take(&mut self.headers))),
+            HeadStage::BeforeStart | HeadStage::Start => None,
         }
     }
 

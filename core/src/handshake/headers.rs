@@ -16,12 +16,12 @@ pub struct Headers {
     /// there are.
     names: String,
     values: Vec<u8>,
-    ends: Vec<End>,
+    ends: Vec<FieldEnd>,
 }
 
 /// Where a field ends in `names` and in `values`; it begins where the one before it ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct End {
+struct FieldEnd {
     name: usize,
     value: usize,
 }
@@ -41,7 +41,7 @@ impl Headers {
 
     /// All fields, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let mut start = End::default();
+        let mut start = FieldEnd::default();
         self.ends.iter().map(move |end| {
             let name = self.names.get(start.name..end.name).unwrap_or_default();
             let value = self.values.get(start.value..end.value).unwrap_or_default();
@@ -64,7 +64,7 @@ impl Headers {
     pub(crate) fn push(&mut self, name: &str, value: &[u8]) {
         self.names.push_str(name);
         self.values.extend_from_slice(trim(value));
-        self.ends.push(End { name: self.names.len(), value: self.values.len() });
+        self.ends.push(FieldEnd { name: self.names.len(), value: self.values.len() });
     }
 
     /// Adds a continuation line of a folded field to the value of the last field, after a blank.

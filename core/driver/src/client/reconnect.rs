@@ -54,7 +54,7 @@ pub struct Reconnect<N: Network> {
     url: Url,
     backoff: Backoff,
     clock: N::Clock,
-    state: State<N>,
+    state: ReconnectState<N>,
     /// Failed attempts since the last connection.
     failures: u32,
     /// All attempts since a connection lived long enough.
@@ -67,7 +67,7 @@ pub struct Reconnect<N: Network> {
 type Decide = dyn FnMut(&Error) -> bool + Send;
 type Tell = dyn FnMut(&FailedAttempt<'_>) + Send;
 
-enum State<N: Network> {
+enum ReconnectState<N: Network> {
     /// The next call starts an attempt.
     Ready,
     /// Waiting until then for the next attempt.
@@ -111,7 +111,7 @@ impl<N: Network> Reconnect<N> {
             url,
             backoff,
             clock,
-            state: State::Ready,
+            state: ReconnectState::Ready,
             failures: 0,
             attempts: 0,
             last_error: None,
@@ -175,22 +175,24 @@ impl<N: Network> Reconnect<N> {
     ) -> Poll<Option<Result<ClientSocket<N>, Error>>> {
         loop {
             match &mut self.state {
-                State::Ready => {
+                ReconnectState::Ready => {
                     let (client, url) = (self.client.clone(), self.url.clone());
-                    self.state =
-                        State::Connecting(Box::pin(async move { client.connect_to(url).await }));
+                    self.state = ReconnectState::Connecting(Box::pin(async move {
+                        client.connect_to(url).await
+                    }));
                 }
-                State::Connected(since) => {
+                ReconnectState::Connected(since) => {
                     let now = self.clock.now();
                     if self.backoff.is_long_lived(now.saturating_duration_since(*since)) {
                         self.attempts = 0;
                     } else if self.backoff.is_used_up(self.attempts) {
-                        self.state = State::Over;
+                        self.state = ReconnectState::Over;
                         continue;
                     }
-                    self.state = State::Waiting(now + self.backoff.wait(self.attempts, random()));
+                    self.state =
+                        ReconnectState::Waiting(now + self.backoff.wait(self.attempts, random()));
                 }
-                State::Waiting(until) => {
+                ReconnectState::Waiting(until) => {
                     let until = *until;
                     ready!(self.clock.poll_deadline(cx, until));
                     if self.clock.now() < until {
@@ -198,15 +200,15 @@ impl<N: Network> Reconnect<N> {
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
-                    self.state = State::Ready;
+                    self.state = ReconnectState::Ready;
                 }
-                State::Connecting(connecting) => {
+                ReconnectState::Connecting(connecting) => {
                     let result = ready!(connecting.as_mut().poll(cx));
                     self.attempts = self.attempts.saturating_add(1);
                     match result {
                         Ok(socket) => {
                             (self.failures, self.last_error) = (0, None);
-                            self.state = State::Connected(self.clock.now());
+                            self.state = ReconnectState::Connected(self.clock.now());
                             return Poll::Ready(Some(Ok(socket)));
                         }
                         Err(error) => {
@@ -216,7 +218,7 @@ impl<N: Network> Reconnect<N> {
                         }
                     }
                 }
-                State::Over => return Poll::Ready(None),
+                ReconnectState::Over => return Poll::Ready(None),
             }
         }
     }
@@ -224,7 +226,7 @@ impl<N: Network> Reconnect<N> {
     /// Handles a failed attempt. Returns the error if it was the last attempt.
     fn handle_failure(&mut self, error: Error) -> Option<Error> {
         // If a function of the application panics, the series is over.
-        self.state = State::Over;
+        self.state = ReconnectState::Over;
         self.failures = self.failures.saturating_add(1);
         let may_retry = !self.backoff.is_used_up(self.attempts)
             && match &mut self.decide {
@@ -240,7 +242,7 @@ impl<N: Network> Reconnect<N> {
         }
         let Some(wait) = next_wait else { return Some(error) };
         self.last_error = Some(error);
-        self.state = State::Waiting(self.clock.now() + wait);
+        self.state = ReconnectState::Waiting(self.clock.now() + wait);
         None
     }
 }

@@ -1,8 +1,8 @@
 //! Sending: from `send` to the bytes that the transport takes.
 //!
 //! [`accept`] takes messages, [`control`] takes pings, pongs and the Close. Both put frames into the
-//! [`queue`], which is the outbox; its `schedule` moves them into the [`buffer`], and [`output`]
-//! shows that to the transport.
+//! [`queue`], which is the outbox. Its `schedule` moves them into the [`buffer`], and
+//! [`Output`](queue::Output) shows that to the transport.
 
 mod accept;
 mod buffer;
@@ -11,15 +11,14 @@ mod control;
 mod error;
 mod fifo;
 mod outgoing;
-mod output;
 mod prepared;
 mod queue;
 
 pub(crate) use self::chunks::OutgoingChunks;
 pub use self::error::{ChunkError, SendError};
 pub use self::outgoing::Outgoing;
-pub use self::output::Output;
 pub use self::prepared::Prepared;
 pub(crate) use self::queue::Outbox;
+pub use self::queue::Output;
 pub(crate) use self::queue::changes::OutputChanges;
 pub(crate) use self::queue::control_queue::control_bound;
