@@ -148,7 +148,7 @@ fn the_framing_of_chunks_is_bounded() {
         while client.wants_input() {
             client.handle_input(T0, &[b'y'; 1000]);
             taken += 1000;
-            assert!(taken <= limits.max_head_bytes() + 1000, "it goes on for ever");
+            assert!(taken <= limits.max_head_bytes() + 1000, "the limit did not apply");
         }
         assert_eq!(client.response().unwrap().body(), b"abc");
         assert_eq!(client.transport(), Transport::Close);

@@ -70,7 +70,7 @@ fn the_read_size_grows_with_received_payload_not_with_the_declared_length() {
     for (arrived, size) in [(0, READ_SIZE), (1, READ_SIZE), (4096, READ_SIZE), (8192, 16 * 8192)] {
         let taken = usize::try_from(server.stats().bytes_in).unwrap();
         server.handle_input(NOW, &input[taken..14 + arrived]);
-        assert_eq!(server.read_size(), size, "behind {arrived}");
+        assert_eq!(server.read_size(), size, "after {arrived} bytes");
     }
 }
 

@@ -52,7 +52,7 @@ fn after_the_closing_handshake_it_shuts_down_and_waits_for_the_end() {
     };
     let Turn::Wait(wait) = next(&mut stream) else { panic!("the peer ends the stream") };
     assert!(wait.readable && !wait.writable && wait.until.is_some(), "{wait:?}");
-    assert!(stream.shutdown_calls > 0, "behind our Close");
+    assert!(stream.shutdown_calls > 0, "after our Close frame");
     assert_eq!(Frame::parse_all(&stream.written).unwrap().len(), 1);
     // Input that arrives meanwhile is discarded.
     stream.reads.extend([Ok(vec![0xFF; 1000]), Ok(Vec::new())]);
