@@ -92,7 +92,7 @@ impl Connection {
     }
 
     /// General path: decodes the next header, or the next piece of payload. Returns false if more
-    /// input is needed. A violation of the protocol is kept until its turn comes.
+    /// input is needed. A violation of the protocol takes effect after the events before it.
     fn decode_part(&mut self, input: &mut &[u8]) -> bool {
         let decoded = self.try_decode_part(input);
         decoded.unwrap_or_else(|error| {
