@@ -124,7 +124,7 @@ impl Application for Talker {
         }
     }
 
-    fn next_wish(&self) -> Option<Timestamp> {
+    fn next_action(&self) -> Option<Timestamp> {
         let take = (!self.pace.is_zero() && !self.takes_nothing).then_some(self.next_take);
         let ping = self.ping_every.map(|_| self.next_ping);
         let close = match self.close {
