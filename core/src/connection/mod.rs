@@ -155,6 +155,7 @@ impl Connection {
     pub fn with_deflate(mut self, params: crate::deflate::DeflateParams) -> Self {
         let options = self.config.deflate.clone().unwrap_or_default();
         self.compression = Compression::new(self.role, params, &options);
+        // Without negotiation RSV1 is a violation (RFC 6455 §5.2), so only this decoder allows it.
         self.decoder = Decoder::new(HeaderRules { sender: self.role.peer(), allow_rsv1: true });
         self
     }
@@ -255,6 +256,8 @@ impl Connection {
     pub fn handle_eof(&mut self, now: Timestamp) {
         self.tick(now);
         if !self.end_of_stream {
+            // What waits behind the gate comes first. `release` ends the connection when the
+            // application has taken it.
             self.end_of_stream = true;
             if self.is_all_decoded() {
                 self.end();

@@ -57,6 +57,7 @@ impl Connection {
     /// of the message, so that a peer cannot make buffers grow by announcing a length. It ends with
     /// the frame, so that the whole read becomes part of the message.
     pub fn read_size(&self) -> usize {
+        // Saturated on a 32-bit target. The clamp bounds it anyway.
         let remaining = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
         let earned = self.data_frames.arrived().saturating_mul(READ_GROWTH);
         remaining.min(earned).clamp(READ_SIZE, MAX_READ_SIZE)
