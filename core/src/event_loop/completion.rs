@@ -259,5 +259,5 @@ fn copy_output(connection: &mut Connection) -> Bytes {
 const SLICES: usize = 16;
 
 /// What is taken after a send has failed: more than a receive buffer of the system holds. A peer
-/// cannot go on sending for ever.
+/// cannot go on sending forever.
 const MOST_LATE: usize = 8 * 1024 * 1024;

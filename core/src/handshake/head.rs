@@ -127,7 +127,7 @@ impl<L: StartLine> Head<L> {
             return Err(self.fault("control character"));
         }
         // A response that does not begin with `HTTP/` is another protocol, and this many bytes of
-        // it are enough for the error. Whether a line is a request only its last word tells.
+        // it are enough for the error. Only the last word of a line shows whether it is a request.
         let is_enough = L::KIND == HeadKind::Response && self.line.len() == Excerpt::MAX;
         if is_enough && !self.is_http_so_far() {
             return Err(L::KIND.other_protocol(&self.line));

@@ -74,8 +74,8 @@ impl Handshake<ClientSteps> {
         Self { exchange, steps: ClientSteps { limits, request, expected_accept, random, state } }
     }
 
-    /// The final response, once its head is complete; [`failure`](Self::failure) tells whether the
-    /// server upgrades. The body of a refusal grows as it arrives.
+    /// The final response, once its head is complete; [`failure`](Self::failure) says why the
+    /// server did not upgrade, if it did not. The body of a refusal grows as it arrives.
     pub fn response(&self) -> Option<&Response> {
         match &self.steps.state {
             ClientState::Open { response, .. } | ClientState::Refused { response, .. } => {

@@ -51,7 +51,7 @@ impl Acceptance {
 
     /// Accepts permessage-deflate with these parameters, if the client offers it and they fit its
     /// offer. If the client asks for smaller windows or for no context takeover, it gets that.
-    /// `ServerHandshake::deflate` then tells what was agreed on.
+    /// `ServerHandshake::deflate` then returns what was agreed on.
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, params: crate::deflate::DeflateParams) -> Self {
         self.compression.deflate = Some(params);
