@@ -173,10 +173,13 @@ impl Steps for ServerSteps {
             // A client that has ended its side has left; one that is slow gets an answer (408).
             ServerState::Receiving { .. } if is_end => self.give_up(exchange, reason),
             ServerState::Receiving { .. } => self.fail(exchange, reason),
+            // The client may have ended only its writing side, and still read the answer. After an
+            // acceptance the connection is told of the end.
             ServerState::Received { .. }
             | ServerState::Refused { .. }
             | ServerState::Failed { .. }
                 if is_end => {}
+            // Only after an acceptance (`has_deadline`): the client does not take the 101.
             ServerState::Received { .. } => self.give_up(exchange, reason),
             ServerState::Refused { failure, .. } | ServerState::Failed { failure } => {
                 self.give_up(exchange, failure);
