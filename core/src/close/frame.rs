@@ -50,6 +50,8 @@ impl CloseFrame {
     /// Reads the body of a close frame (RFC 6455 §5.5.1: empty, or a code and a reason in UTF-8).
     pub(crate) fn parse(payload: &[u8]) -> Result<Self, ProtocolError> {
         match payload.split_first_chunk::<2>() {
+            // "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned
+            // integer" (RFC 6455 §5.5.1): no byte is valid, one byte is not.
             None if payload.is_empty() => Ok(Self::EMPTY),
             None => Err(ProtocolError::TruncatedCloseCode),
             Some((code, reason)) => {

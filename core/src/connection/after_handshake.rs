@@ -17,6 +17,8 @@ impl Connection {
     ) -> Self {
         if !output.is_empty() {
             self.output.outbox.push_raw(output.into());
+            // The 101 has a limit like any output: a client that reads nothing must not hold the
+            // connection.
             self.watch_output();
         }
         self.handle_input(now, early);

@@ -134,6 +134,8 @@ impl Connection {
         if let Some(interval) = self.config.ping_interval {
             self.timers.set(Timer::Ping, self.now + interval);
         }
+        // The keepalive is the only timer of an idle connection, so memory that was not used since
+        // the last ping is freed here.
         self.compression.rest();
     }
 
@@ -148,11 +150,14 @@ impl Connection {
     #[cold]
     pub(crate) fn output_moved(&mut self) {
         let changes = self.output.outbox.take_changes();
+        // Every piece that the transport takes starts the limit anew: it is for a peer that makes
+        // no progress, not for a slow one.
         if !self.wants_output() {
             self.timers.clear(Timer::Write);
         } else if let Some(limit) = self.config.write_timeout {
             self.timers.set(Timer::Write, self.now + limit);
         }
+        // R3: until the transport has taken the ping, the peer cannot answer it.
         if changes.contains(OutputChanges::PING_LEFT)
             && self.phase == Phase::Open
             && self.keepalive.is_outstanding()

@@ -155,6 +155,7 @@ impl Connection {
     pub fn with_deflate(mut self, params: crate::deflate::DeflateParams) -> Self {
         let options = self.config.deflate.clone().unwrap_or_default();
         self.compression = Compression::new(self.role, params, &options);
+        // Without negotiation RSV1 is a violation (RFC 6455 §5.2), so only this decoder allows it.
         self.decoder = Decoder::new(HeaderRules { sender: self.role.peer(), allow_rsv1: true });
         self
     }
@@ -199,6 +200,7 @@ impl Connection {
     /// [`Config::memory_bound`] does not account for this memory.
     pub fn handle_input(&mut self, now: Timestamp, input: &[u8]) {
         self.tick(now);
+        // After a cut only what had arrived before it is decoded.
         if input.is_empty() || self.end_of_stream || self.phase == Phase::Cut {
             return;
         }
@@ -255,6 +257,8 @@ impl Connection {
     pub fn handle_eof(&mut self, now: Timestamp) {
         self.tick(now);
         if !self.end_of_stream {
+            // What waits behind the gate comes first. `release` ends the connection when the
+            // application has taken it.
             self.end_of_stream = true;
             if self.is_all_decoded() {
                 self.end();
@@ -267,6 +271,7 @@ impl Connection {
     /// [`poll_timeout`](Self::poll_timeout) returned; extra calls are harmless.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.tick(now);
+        // The second `tick` starts the limits of what a fired timer has queued, such as a Close.
         self.expire();
         self.tick(now);
     }
@@ -296,6 +301,8 @@ impl Connection {
     ///
     /// May change with every call that is not a getter, and when output is written.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
+        // Neither `send` nor writing passes the time in. So a limit that begins with what they did
+        // needs one more call, at once.
         if self.output.outbox.has_urgent_changes() {
             return Some(self.now);
         }

@@ -58,6 +58,7 @@ impl Connection {
     /// announcing a length. And a read ends with the frame, so that all of it becomes part of the
     /// message.
     pub fn read_size(&self) -> usize {
+        // Saturated on a 32-bit target. The clamp bounds it anyway.
         let remaining = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
         let earned = self.data_frames.arrived().saturating_mul(READ_GROWTH);
         remaining.min(earned).clamp(READ_SIZE, MAX_READ_SIZE)

@@ -99,6 +99,8 @@ impl Compressor {
         self.is_used = true;
         if last {
             // "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end" (RFC 7692 §7.2.1).
+            // Only the last chunk: the empty block at the end of the others separates them in the
+            // stream.
             if let Some(stripped) = compressed.strip_suffix(&TAIL) {
                 compressed.truncate(stripped.len());
             }
@@ -155,6 +157,7 @@ impl DeflateContext {
             compressed.extend_from_slice(block.get(..given)?);
             input = input.get(taken..)?;
             match status {
+                // A full block: the compressor may hold more output, even if all input is taken.
                 Ok(Status::Ok | Status::BufError) if given == BLOCK => {}
                 Ok(Status::Ok | Status::BufError) if input.is_empty() => return Some(compressed),
                 Ok(Status::Ok) if taken > 0 => {}

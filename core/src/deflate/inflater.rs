@@ -35,6 +35,7 @@ impl Inflater {
 
     /// Frees the context and keeps only the window, if nothing was inflated since the last call.
     pub(crate) fn rest(&mut self) {
+        // In the middle of a message the inflater has state that the window alone cannot restore.
         if core::mem::take(&mut self.is_used) || self.has_begun {
             return;
         }

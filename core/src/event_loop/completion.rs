@@ -179,6 +179,8 @@ impl Operations {
             self.sending = bytes.len();
             submit.send = Some(bytes);
         }
+        // After a failed send reading goes on whatever the gate says, to find the peer's Close or
+        // the end.
         if !self.is_receiving && !self.has_ended && (wants_reading(connection) || self.has_failed) {
             submit.receive = Some(connection.read_size());
             self.is_receiving = true;

@@ -79,6 +79,8 @@ pub(crate) fn hand_over(
     budget: &mut Budget,
 ) -> HandOver {
     loop {
+        // Before the budget: `Blocked` waits for the stream or the application, `BudgetUsedUp`
+        // would call again at once, for nothing.
         if !may_hand_over(connection, handler) {
             return HandOver::Blocked;
         }

@@ -159,6 +159,7 @@ fn write<S: Duplex + ?Sized>(
 ) -> io::Result<Written> {
     while handshake.output().has_remaining() {
         match stream.write(handshake.output().chunk()) {
+            // Trying again would spin: nothing says when the stream takes more.
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(written) => handshake.output().advance(written),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Written::Blocked),

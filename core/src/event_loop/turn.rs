@@ -157,12 +157,14 @@ fn write<S: Duplex + ?Sized>(
         let mut slices = [IoSlice::new(&[]); SLICES];
         let count = output.chunks_vectored(&mut slices);
         match stream.write_vectored(slices.get(..count).unwrap_or_default()) {
+            // Trying again would spin: nothing says when the stream takes more.
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(written) => {
                 budget.charge_io(written);
                 output.advance(written);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Written::Blocked),
+            // Charged, so that endless interruptions use the budget up too.
             Err(error) if error.kind() == ErrorKind::Interrupted => budget.charge_io(0),
             Err(error) => return Err(error),
         }

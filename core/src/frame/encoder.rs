@@ -72,6 +72,8 @@ pub(crate) fn append_short_header(first: u8, length: usize, mask: Option<Mask>, 
         _ => (126 << 8 | (length << 8 & 0xFF00 | length >> 8) << 16, 4),
     };
     if let Some(mask) = mask {
+        // The mask bit is the top bit of the second byte. The key follows the length, so it moves
+        // by the size so far.
         word |= 0x80 << 8 | u64::from(u32::from_le_bytes(mask.key())) << (8 * size);
         size += 4;
     }

@@ -60,6 +60,8 @@ pub fn parse_header(
 ) -> Result<Option<(FrameHeader, usize)>, ProtocolError> {
     let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
     let opcode = check_first(first, rules)?;
+    // The first byte is judged before the second has arrived: a peer that sends one bad byte and
+    // then waits is told at once, and the same bytes give the same error in any pieces.
     let Some((&second, rest)) = rest.split_first() else { return Ok(None) };
     check_second(second, opcode, rules)?;
 
@@ -75,6 +77,7 @@ pub fn parse_header(
         },
         short => (u64::from(short), rest, 0),
     };
+    // Before the masking key: a bad length must not wait for four more bytes.
     check_length(length, form)?;
 
     let (mask, key) = if masked {

@@ -41,6 +41,7 @@ impl OfferedCompression {
     /// then fails the handshake (RFC 6455 §4.1, RFC 7692 §7.1).
     pub(crate) fn check(self, answer: &[Extension]) -> Option<AgreedCompression> {
         match (self.deflate, answer) {
+            // A server may decline any offer.
             (_, []) => Some(AgreedCompression::default()),
             // Only one extension was offered, so an answer with two of them accepts something that
             // was not.

@@ -125,6 +125,7 @@ impl<S: OpeningSteps> Handshake<S> {
         let Some(agreed) = self.steps.agreed() else { return Err(self) };
         let Exchange { now: last_time, output, early, end_of_stream, .. } = self.exchange;
         let (role, masking_keys) = self.steps.into_role();
+        // The clock of the connection must not begin before that of the handshake.
         let connection = Connection::new(last_time.max(now), role, config.into(), masking_keys);
         Ok(agreed.apply(connection).after_handshake(now, output, &early, end_of_stream))
     }

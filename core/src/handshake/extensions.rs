@@ -27,6 +27,7 @@ pub(crate) fn parse(headers: &Headers) -> Result<Vec<Extension>, HandshakeError>
     let mut start = 0;
     for end in ends {
         let extension = text.get(start..end).unwrap_or_default();
+        // All extensions share one text: one allocation, however many a peer sends.
         extensions.push(Extension::new(text.slice_ref(extension)));
         start = end;
     }

@@ -70,6 +70,7 @@ impl Headers {
     /// Adds a continuation line of a folded field to the value of the last field, after a blank.
     /// Returns false if there is no field to continue.
     pub(crate) fn continue_last(&mut self, line: &[u8]) -> bool {
+        // Where the value of the last field begins: at the end of the field before it.
         let start = self.ends.iter().rev().nth(1).map_or(0, |end| end.value);
         let Some(last) = self.ends.last_mut() else { return false };
         let line = trim(line);
@@ -86,6 +87,7 @@ impl Headers {
     /// The value of the field with this name, if there is exactly one.
     pub(crate) fn only<'h>(&'h self, name: &str) -> Option<&'h [u8]> {
         let mut values = self.get_all(name);
+        // Two fields are none: proxies and servers disagree on which of them counts.
         values.next().filter(|_| values.next().is_none())
     }
 

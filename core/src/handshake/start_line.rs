@@ -72,6 +72,8 @@ impl RequestLine {
         if !SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
             return None;
         }
+        // A query may follow the authority without a path. The origin form needs one, so a slash is
+        // added below.
         let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if !is_authority(authority.as_bytes()) {
             return None;

@@ -79,6 +79,7 @@ pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
 pub(crate) fn is_authority(text: &[u8]) -> bool {
     let (host, port) = match text {
         [b'[', rest @ ..] => {
+            // An IPv6 literal contains colons, so the port begins only after the bracket.
             let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
             let (literal, port) = rest.split_at(end);
             if !literal.iter().all(|byte| *byte == b':' || is_host_byte(*byte)) {

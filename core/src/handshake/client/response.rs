@@ -74,12 +74,16 @@ impl Response {
         let headers = &self.headers;
         let mut protocols = headers.list("Upgrade");
         let is_websocket = protocols.next().is_some_and(|p| p.eq_ignore_ascii_case(b"websocket"));
+        // The value must be "websocket" alone (RFC 6455 §4.1). `Connection` is a list, of which one
+        // token matters.
         if !is_websocket || protocols.next().is_some() {
             return Err(HandshakeError::Upgrade);
         }
         if !headers.list_has("Connection", "upgrade") {
             return Err(HandshakeError::Connection);
         }
+        // Before what was negotiated: only this shows that the answer is to our request, and not a
+        // cached one.
         if headers.only("Sec-WebSocket-Accept") != Some(accept.as_bytes()) {
             return Err(HandshakeError::Accept);
         }
@@ -90,6 +94,7 @@ impl Response {
         }
         let agreed = request.offer().check(&extensions).ok_or(HandshakeError::Extensions)?;
         if headers.has("Sec-WebSocket-Protocol") {
+            // Two fields make `chosen` none, which matches nothing.
             let chosen = headers.only("Sec-WebSocket-Protocol");
             let mut offered = request.subprotocols().iter();
             if !offered.any(|offered| chosen == Some(offered.as_bytes())) {

@@ -101,6 +101,8 @@ impl HttpUpgrade {
                 if protocol != Some("websocket") {
                     return Err(HandshakeError::Upgrade);
                 }
+                // Written as a request of HTTP/1.1, so that the target goes through the same
+                // parser.
                 let line = RequestLine::parse(format!("GET {target} HTTP/1.1").as_bytes())?;
                 let request = Request::check_extended(line, headers)?;
                 // RFC 8441 §5 has no use for a key. But some proxies (Envoy) pass on the key of an
@@ -148,6 +150,7 @@ impl HttpUpgrade {
         }
         for (name, text) in fields {
             let name = HeaderName::try_from(name).map_err(|_| HeaderError::Name)?;
+            // Not `insert`, which would keep only the last of several `Set-Cookie` fields.
             response.headers_mut().append(name, value(&text)?);
         }
         Ok((response, AcceptedUpgrade { agreed, subprotocol }))
@@ -202,6 +205,7 @@ pub fn error_response(failure: HandshakeError, version: Version) -> Response<Byt
     if status == 426 {
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     }
+    // Replaces the `GET` above: over HTTP/2 a WebSocket is opened by CONNECT (RFC 8441 §4).
     if failure == HandshakeError::Method && !has_upgrade {
         headers.insert(ALLOW, HeaderValue::from_static("CONNECT"));
     }

@@ -93,9 +93,11 @@ impl Handshake<ServerSteps> {
         let Answer::Awaited { accept } = answer else {
             return Err(AcceptError::NoRequest);
         };
+        // Checked before anything changes, so that after an error the application can still answer.
         let (output, agreed) = acceptance.answer(request, accept)?;
         *answer = Answer::Accepted { agreed };
         self.exchange.output = output.into();
+        // `accept` is not told the time. The limit begins with the next call that is.
         self.exchange.deadline = Deadline::pending(self.steps.timeout);
         Ok(())
     }
@@ -144,6 +146,8 @@ impl Steps for ServerSteps {
                 }
             }
             ServerState::Refused { failure, discarded } => {
+                // Input is still taken: closing a TCP stream with unread input sends a reset, which
+                // may destroy the answer before the client has read it.
                 *discarded = discarded.saturating_add(input.len());
                 if *discarded >= MAX_DISCARDED {
                     let failure = *failure;
@@ -159,6 +163,7 @@ impl Steps for ServerSteps {
     fn fail(&mut self, exchange: &mut Exchange, failure: HandshakeError) {
         self.refuse(exchange, failure);
         exchange.output = error_answer::encode(failure).unwrap_or_default().into();
+        // The time is known here, so the limit need not wait for the next call.
         exchange.deadline.tick(exchange.now);
     }
 
@@ -168,10 +173,13 @@ impl Steps for ServerSteps {
             // A client that has ended its side has left; one that is slow gets an answer (408).
             ServerState::Receiving { .. } if is_end => self.give_up(exchange, reason),
             ServerState::Receiving { .. } => self.fail(exchange, reason),
+            // The client may have ended only its writing side, and still read the answer. After an
+            // acceptance the connection is told of the end.
             ServerState::Received { .. }
             | ServerState::Refused { .. }
             | ServerState::Failed { .. }
                 if is_end => {}
+            // Only after an acceptance (`has_deadline`): the client does not take the 101.
             ServerState::Received { .. } => self.give_up(exchange, reason),
             ServerState::Refused { failure, .. } | ServerState::Failed { failure } => {
                 self.give_up(exchange, failure);
