@@ -221,6 +221,8 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        // The closer is taken out of the lock before it is dropped: it may hold a waker, and
+        // dropping that runs code of the executor.
         let closer = self.change(|state, number| {
             state.connections.remove(number);
             state.closers.remove(&number)
