@@ -197,6 +197,7 @@ impl<S: ByteStream, C: Clock> DriverPoll<'_, S, C> {
         // Lets the other parts use the connection between two rounds.
         *guard = None;
         wakes.wake();
+        // Asks under a new lock: a part may have notified the driver while the lock was released.
         match result {
             Some(result) => Attempt::Done(result),
             None if self.state().take_notified() || has_changed => Attempt::Again,
