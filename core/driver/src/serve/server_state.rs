@@ -120,6 +120,7 @@ impl SharedServer {
                 Poll::Pending
             }
         });
+        // Without the lock: it wakes the task of the connection.
         if let Some(closer) = displaced {
             closer.displace();
         }
