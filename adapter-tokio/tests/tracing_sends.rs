@@ -75,6 +75,6 @@ fn a_subscriber_that_sends_over_what_it_hears_of_does_not_block() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         done.send(runtime.block_on(ship(shipper))).unwrap();
     });
-    let count = result.recv_timeout(Duration::from_secs(10)).expect("it blocks for ever");
+    let count = result.recv_timeout(Duration::from_secs(10)).expect("it blocks forever");
     assert!(count > 0, "nothing was told");
 }

@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 /// the loop was busy nothing could be read, and that is not the peer's fault.
 pub(crate) fn last_look(deadline: Timestamp, now: Timestamp, limit: Duration) -> Timestamp {
     let late = now.saturating_duration_since(deadline);
+    // `max` last: a limit below one millisecond still gets its turn.
     now + late.min(limit).max(ONE_TURN)
 }
 

@@ -1,4 +1,4 @@
-//! Messages in chunks: nothing but the cuts differs from whole messages.
+//! Messages received in chunks: joined, they equal the whole messages.
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, missing_docs)]
 
 use bytes::Buf;
@@ -20,8 +20,8 @@ fn drain(connection: &mut Connection) -> Vec<u8> {
     output.copy_to_bytes(length).to_vec()
 }
 
-/// What a connection hands over: messages, put together from chunks if they come so, the part of a
-/// message that a fault cut off, and how it ended.
+/// What a connection delivers: messages (joined from chunks), the part of a message before a
+/// failure, and how the connection ended.
 #[derive(Debug, Default, PartialEq)]
 struct Received {
     messages: Vec<(MessageKind, Vec<u8>)>,
@@ -30,7 +30,7 @@ struct Received {
 }
 
 impl Received {
-    /// Takes everything, and checks what holds for every chunk.
+    /// Takes all events, and checks the invariants of each chunk.
     fn take(&mut self, connection: &mut Connection) {
         while let Some(event) = connection.poll_event() {
             match event {
@@ -74,7 +74,7 @@ fn run(
     received
 }
 
-/// Messages in fragments, text and binary, and sometimes a byte that is wrong.
+/// Fragmented text and binary messages, sometimes with an invalid byte.
 fn stream(compress: fn(Connection) -> Connection) -> impl Strategy<Value = Vec<u8>> {
     let message = (
         prop_oneof![
@@ -124,13 +124,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn chunks_are_the_messages(bytes in stream(|c| c), split in 1usize..3000, marks in 1usize..9) {
+    fn joined_chunks_are_the_messages(
+        bytes in stream(|c| c),
+        split in 1usize..3000,
+        marks in 1usize..9,
+    ) {
         same(&bytes, split, marks, |connection| connection);
     }
 
     #[cfg(feature = "deflate")]
     #[test]
-    fn chunks_are_the_messages_compressed_too(
+    fn joined_chunks_are_the_compressed_messages(
         bytes in stream(|c| c.with_deflate(Default::default())),
         split in 1usize..3000,
         marks in 1usize..9,
@@ -139,9 +143,9 @@ proptest! {
     }
 }
 
-/// A frame of any length goes through the gate a read at a time.
+/// A frame of any length is received in parts that fit the byte watermarks.
 #[test]
-fn a_frame_pauses_at_the_gate_and_goes_on() {
+fn a_frame_pauses_while_the_gate_is_closed() {
     let marks = Watermarks::new(2, 0);
     let config = base().delivery(Delivery::Chunks).message_marks(marks);
     let config = config.max_message_size(usize::MAX).build().unwrap();
@@ -160,10 +164,10 @@ fn a_frame_pauses_at_the_gate_and_goes_on() {
     }
 }
 
-/// 64 KiB of input that inflates to 64 MiB: what is queued stays within the marks and one chunk.
+/// 64 KiB of input inflate to 64 MiB; the queue stays within the watermarks and one chunk.
 #[cfg(feature = "deflate")]
 #[test]
-fn an_inflating_message_pauses_in_the_middle_of_a_frame() {
+fn a_compressed_message_pauses_inside_a_frame() {
     let mut server =
         Connection::server(NOW, base().build().unwrap()).with_deflate(Default::default());
     server.send(vec![0; 64 << 20]).unwrap();
@@ -191,7 +195,7 @@ fn an_inflating_message_pauses_in_the_middle_of_a_frame() {
 }
 
 #[test]
-fn text_before_a_fault_is_handed_over() {
+fn text_before_an_invalid_byte_is_delivered() {
     let config = base().delivery(Delivery::Chunks).build().unwrap();
     let received = run(b"\x81\x05ab\xffcd", usize::MAX, config, |connection| connection);
     assert_eq!(received.part, Some((MessageKind::Text, b"ab".to_vec())));
@@ -199,9 +203,9 @@ fn text_before_a_fault_is_handed_over() {
     assert_eq!(received.failure, Some(Some(failure)));
 }
 
-/// A long message in fragments: pings, and the answers to the peer's, do not wait for its end.
+/// Neither our pings nor our pongs wait for the end of the message.
 #[test]
-fn control_frames_go_out_between_the_fragments_of_a_long_message() {
+fn control_frames_are_sent_between_the_fragments_of_a_long_message() {
     for client in [false, true] {
         let config = base().fragment_size(10_000).build().unwrap();
         let mut sender = if client {
@@ -240,14 +244,14 @@ fn control_frames_go_out_between_the_fragments_of_a_long_message() {
                 Event::Message(Message::text("behind it")),
             ]
         );
-        assert_eq!(sender.queued_output(), 0, "the gauge gives back all that it took");
+        assert_eq!(sender.queued_output(), 0, "all queued output was counted as taken");
     }
 }
 
-/// In chunks no message is put together: the bound depends on the marks and the read, not on how
-/// long a message may be.
+/// Chunks are not assembled into a message, so the bound depends only on the watermarks and the
+/// size of a read.
 #[test]
-fn the_bound_does_not_grow_with_the_messages() {
+fn the_memory_bound_does_not_depend_on_the_message_limit() {
     let config = |delivery, size| {
         Config::builder().delivery(delivery).max_message_size(size).build().unwrap()
     };

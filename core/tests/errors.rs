@@ -1,5 +1,4 @@
-//! What errors say: what was seen, what was allowed, and which setting changes it; and what a
-//! configuration refuses.
+//! Error texts name the cause, the allowed value and the setting; invalid settings are refused.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use core::error::Error;
@@ -16,7 +15,7 @@ use tidegate_core::{
     Timestamp, Watermarks,
 };
 
-/// House style: lower case, no full stop, and these words in it.
+/// Checks the style of error texts (lower case, no full stop) and that they contain these words.
 fn says(error: &dyn Error, words: &[&str]) {
     let text = error.to_string();
     let first = text.chars().next().unwrap();
@@ -37,7 +36,7 @@ fn says(error: &dyn Error, words: &[&str]) {
 }
 
 #[test]
-fn a_violation_says_what_was_seen_and_has_its_close_code() {
+fn a_protocol_error_names_its_cause_and_its_close_code() {
     use ProtocolError as E;
     let ping = OpCode::Ping;
     for (error, code, words) in [
@@ -65,7 +64,7 @@ fn a_violation_says_what_was_seen_and_has_its_close_code() {
         assert_eq!(error.close_code().as_u16(), code, "{error}");
         let failure = Failure::Protocol(error);
         says(&failure, words);
-        assert!(failure.source().is_none(), "it would be said twice");
+        assert!(failure.source().is_none(), "a source would repeat the text");
     }
     for (failure, words) in [
         (Failure::EndOfStream, "closing handshake"),
@@ -80,7 +79,7 @@ fn a_violation_says_what_was_seen_and_has_its_close_code() {
 }
 
 #[test]
-fn what_cannot_be_sent_says_why() {
+fn errors_of_sending_name_the_cause() {
     let message = Message::text("kept");
     for (error, words) in [
         (SendError::Full(message.clone()), "full"),
@@ -104,7 +103,7 @@ fn what_cannot_be_sent_says_why() {
 }
 
 #[test]
-fn a_configuration_that_contradicts_itself_is_refused_by_name() {
+fn an_invalid_configuration_is_refused_with_the_name_of_the_setting() {
     type Wrong = fn(tidegate_core::ConfigBuilder) -> tidegate_core::ConfigBuilder;
     type WithMarks = fn(Watermarks) -> tidegate_core::ConfigBuilder;
     for (setting, wrong) in [
@@ -134,8 +133,8 @@ fn a_configuration_that_contradicts_itself_is_refused_by_name() {
     says(&out, &["level", "10", "9"]);
 }
 
-/// Time is counted in microseconds: what is less than one of them is nothing, and a keepalive of
-/// 500 ns would never let its loop sleep.
+/// Time is counted in microseconds, so 500 ns would be zero, and a keepalive of zero would keep the
+/// event loop spinning.
 #[test]
 fn a_duration_below_a_microsecond_is_refused_like_zero() {
     type Set = fn(Duration) -> Result<(), ConfigError>;
@@ -159,7 +158,7 @@ fn a_duration_below_a_microsecond_is_refused_like_zero() {
     }
 }
 
-/// What is set is what can be read, for each setting.
+/// Each getter returns the value that was set.
 #[test]
 fn every_setting_can_be_read() {
     let marks = |high| Watermarks::new(high, 1);
@@ -207,7 +206,7 @@ fn every_setting_can_be_read() {
 }
 
 #[test]
-fn a_handshake_that_fails_says_at_what() {
+fn a_handshake_error_names_the_failed_check() {
     use HandshakeError as E;
     for (error, words) in [
         (E::Malformed { what: "header line" }, "header line"),
@@ -267,7 +266,7 @@ fn a_handshake_that_fails_says_at_what() {
 }
 
 #[test]
-fn a_proxy_that_gives_no_way_says_why() {
+fn a_proxy_error_names_the_reason_of_the_refusal() {
     for (error, words) in [
         (ProxyError::Malformed { what: "reply" }, &["malformed", "reply"][..]),
         (ProxyError::TooLarge { setting: "max_head_bytes", limit: 9 }, &["max_head_bytes is 9"]),
@@ -319,15 +318,15 @@ fn how_a_connection_ended_is_one_line() {
 }
 
 #[test]
-fn a_message_knows_what_it_is() {
+fn a_message_knows_its_kind_and_length() {
     let (text, binary) = (Message::text("tide"), Message::binary(&b""[..]));
     assert_eq!((text.as_text(), text.is_empty()), (Some("tide"), false));
     assert_eq!((binary.as_text(), binary.is_empty()), (None, true));
     assert_eq!(Message::UncheckedText(b"tide"[..].into()).as_text(), None);
 }
 
-/// RFC 6455 §7.4: the codes of the RFC that go over the wire, of the registry, and private ones; a
-/// reason has what a control frame leaves behind the code.
+/// RFC 6455 §7.4: valid codes are those of the RFC and the registry that may be sent, and private
+/// ones. A reason has at most 123 bytes, since a control frame has 125 and the code takes two.
 #[test]
 fn a_close_frame_knows_whether_it_may_be_sent() {
     for code in 0..=u16::MAX {
@@ -351,7 +350,7 @@ fn a_close_frame_knows_whether_it_may_be_sent() {
 
 /// RFC 6455 §5.5.1 and §7.4.
 #[test]
-fn a_close_frame_that_must_not_be_sent_is_a_violation() {
+fn receiving_an_invalid_close_frame_is_a_protocol_error() {
     use ProtocolError::{InvalidCloseCode, InvalidCloseReason, TruncatedCloseCode};
     for (body, error) in [
         (&b"\x03"[..], TruncatedCloseCode),

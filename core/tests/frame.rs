@@ -1,5 +1,4 @@
-//! Headers, masks and the decoder of frames through their public interface, byte by byte: what is
-//! legal, what is not, and at which byte that is known.
+//! Headers, masks and the frame decoder, byte by byte: which input is valid, and which byte is not.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use tidegate_core::frame::{
@@ -36,7 +35,7 @@ fn opcodes_are_their_numbers_and_their_names() {
     assert_eq!((MAX_CONTROL_PAYLOAD, MAX_HEADER), (125, 14));
 }
 
-/// The shortest form of a length, spelled out.
+/// The shortest encoding of a length, written independently of the library.
 fn length_bytes(length: u64) -> Vec<u8> {
     match length {
         0..=125 => vec![length.to_le_bytes()[0]],
@@ -46,7 +45,7 @@ fn length_bytes(length: u64) -> Vec<u8> {
 }
 
 #[test]
-fn every_legal_header_is_written_and_read_as_the_rfc_draws_it() {
+fn every_valid_header_is_written_and_parsed_as_in_the_rfc() {
     let lengths =
         [0, 1, 125, 126, 127, 255, 256, 65_535, 65_536, 1 << 32, (1 << 62) + 5, (1 << 63) - 1];
     for (bits, opcode, _) in OPCODES {
@@ -88,9 +87,9 @@ fn every_legal_header_is_written_and_read_as_the_rfc_draws_it() {
     }
 }
 
-/// One byte less, and nothing is wrong yet; with that byte it is, whatever comes behind it.
+/// Without its last byte, each input is still valid; with it, the input fails, whatever follows.
 #[test]
-fn a_fault_is_known_at_the_first_byte_that_shows_it() {
+fn an_invalid_header_fails_at_its_first_invalid_byte() {
     use ProtocolError as E;
     let mut cases = vec![
         (SERVER, vec![0xC1], E::ReservedBits { bits: 0x40 }),
@@ -158,13 +157,13 @@ fn a_fault_is_known_at_the_first_byte_that_shows_it() {
     assert_eq!(parse_header(&[0x82, 127, 0x7F, 0xFF], SERVER), Ok(None));
 }
 
-/// What a decoder says of one piece of input.
+/// The parts that a decoder returns for one piece of input.
 fn parts<'i>(decoder: &mut Decoder, mut input: &'i [u8]) -> Vec<Part<'i>> {
     let mut parts = Vec::new();
     while let Some(part) = decoder.decode(&mut input).unwrap() {
         parts.push(part);
     }
-    assert!(input.is_empty(), "it takes everything");
+    assert!(input.is_empty(), "all input is consumed");
     parts
 }
 
@@ -190,7 +189,7 @@ fn a_frame_is_a_header_and_pieces_of_payload_of_which_one_is_the_last() {
     );
     assert!(!decoder.is_between_frames(), "payload is to come");
     assert_eq!(parts(&mut decoder, &[]), []);
-    // The mask stands where the payload stands.
+    // The mask is rotated to the position in the payload.
     assert_eq!(parts(&mut decoder, &[11, 12]), [payload(&[11, 12], mask([2, 3, 4, 1]), false)]);
     assert_eq!(
         parts(&mut decoder, &[13, 14, 0x89, 0x80, 5, 6, 7, 8, 0x8A]),
@@ -208,9 +207,9 @@ fn a_frame_is_a_header_and_pieces_of_payload_of_which_one_is_the_last() {
     assert!(decoder.is_between_frames());
 }
 
-/// A declared length is only a number: nothing waits for it, and nothing is kept for it.
+/// The decoder neither waits for the declared length nor allocates memory for it.
 #[test]
-fn payload_is_handed_out_as_it_comes_however_much_is_announced() {
+fn payload_is_returned_as_it_arrives_whatever_length_is_declared() {
     let mut decoder = Decoder::new(SERVER);
     let announced = (1 << 63) - 1;
     let mut bytes = encode_header(FrameHeader {
@@ -231,7 +230,7 @@ fn payload_is_handed_out_as_it_comes_however_much_is_announced() {
 }
 
 #[test]
-fn a_fault_in_a_header_that_comes_in_pieces_is_the_same_fault() {
+fn an_invalid_header_in_pieces_fails_with_the_same_error() {
     let bad = [0x81, 0x02, b'h', b'i', 0x82, 127, 0, 0, 0, 0, 0, 0, 0, 5];
     for cut in 0..=bad.len() {
         let mut decoder = Decoder::new(SERVER);
@@ -252,9 +251,9 @@ fn a_fault_in_a_header_that_comes_in_pieces_is_the_same_fault() {
     }
 }
 
-/// The example of RFC 6455 §5.7, from every offset and in every way there is.
+/// The example of RFC 6455 §5.7, from every offset, with each function that masks.
 #[test]
-fn a_mask_goes_on_where_it_stopped() {
+fn masking_continues_across_pieces() {
     let key = [0x37, 0xFA, 0x21, 0x3D];
     let plain: Vec<u8> = (0..200).collect();
     let masked: Vec<u8> = plain.iter().zip(key.iter().cycle()).map(|(a, b)| a ^ b).collect();

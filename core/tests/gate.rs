@@ -1,4 +1,4 @@
-//! The inbox and its gate through the connection: what counts, when it closes, when it opens.
+//! The inbox and its gate, tested through the connection: what counts, and when the gate closes.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use bytes::Buf;
@@ -12,7 +12,7 @@ fn marks(high: usize, low: usize) -> Watermarks {
     Watermarks::new(high, low)
 }
 
-/// Nothing stops it but what a test sets.
+/// Settings without limits, to which a test adds those that it needs.
 fn open() -> ConfigBuilder {
     Config::builder()
         .message_marks(Watermarks::UNLIMITED)
@@ -55,7 +55,7 @@ fn pongs(connection: &mut Connection) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn it_closes_at_the_high_mark_on_messages_and_opens_at_the_low_one() {
+fn the_gate_closes_and_opens_at_the_message_watermarks() {
     let mut connection = client(open().message_marks(marks(4, 2)));
     for queued in 1..4 {
         feed(&mut connection, &binary(0));
@@ -71,21 +71,21 @@ fn it_closes_at_the_high_mark_on_messages_and_opens_at_the_low_one() {
     connection.poll_event().unwrap();
     assert!(connection.is_gate_open() && connection.wants_input(), "2 is the low mark");
     feed(&mut connection, &binary(0));
-    assert!(connection.is_gate_open(), "3 is between the marks, and it was open");
+    assert!(connection.is_gate_open(), "3 is between the marks, and the gate was open");
     assert_eq!((connection.stats().peak_messages, connection.stats().times_closed), (4, 1));
 }
 
 #[test]
-fn the_peaks_are_those_of_all_time_however_events_are_taken() {
+fn peaks_never_decrease_however_events_are_taken() {
     let mut connection = client(open());
     let peaks = |connection: &Connection| {
         let stats = connection.stats();
         (stats.peak_messages, stats.peak_bytes)
     };
     feed(&mut connection, &binary(59));
-    assert_eq!(peaks(&connection), (1, 59), "while it waits");
+    assert_eq!(peaks(&connection), (1, 59), "while the event is queued");
     connection.poll_event().unwrap();
-    assert_eq!(peaks(&connection), (1, 59), "when it is taken alone");
+    assert_eq!(peaks(&connection), (1, 59), "when the event was taken");
     feed(&mut connection, &binary(30));
     feed(&mut connection, &binary(40));
     assert_eq!(peaks(&connection), (2, 70));
@@ -95,7 +95,7 @@ fn the_peaks_are_those_of_all_time_however_events_are_taken() {
 }
 
 #[test]
-fn it_closes_at_the_high_mark_on_bytes_and_opens_at_the_low_one() {
+fn the_gate_closes_and_opens_at_the_byte_watermarks() {
     let mut connection = client(open().byte_marks(marks(90, 60)));
     feed(&mut connection, &binary(59));
     feed(&mut connection, &binary(30));
@@ -116,9 +116,9 @@ fn it_closes_at_the_high_mark_on_bytes_and_opens_at_the_low_one() {
     assert_eq!((connection.stats().peak_bytes, connection.stats().times_closed), (90, 2));
 }
 
-/// Both must be back at their low marks, whichever closed it.
+/// Both must be at their low watermarks, whichever of them closed the gate.
 #[test]
-fn it_opens_when_both_are_low() {
+fn the_gate_opens_when_messages_and_bytes_are_both_low() {
     let mut connection = client(open().message_marks(marks(3, 1)).byte_marks(marks(100, 10)));
     feed(&mut connection, &[binary(0), binary(0), binary(50)].concat());
     assert!(!connection.is_gate_open(), "three messages");
@@ -130,9 +130,9 @@ fn it_opens_when_both_are_low() {
     assert!(connection.is_gate_open());
 }
 
-/// Whatever is an event has its weight, and gives back the same when it is taken.
+/// Taking the event subtracts what its arrival added.
 #[test]
-fn every_event_counts_once_and_weighs_its_payload() {
+fn each_event_counts_as_one_message_and_its_payload_as_bytes() {
     let mut connection = client(open().surface_control(true));
     let input = [
         frame(0x81, "é".as_bytes()),
@@ -171,18 +171,18 @@ fn every_event_counts_once_and_weighs_its_payload() {
     assert_eq!(level(&connection), (0, 0));
 }
 
-/// `PongPolicy::InOrder`: a pong says that everything before the ping was taken, and the newest of
-/// several pings at one place is the one that is answered (RFC 6455 §5.5.3).
+/// `PongPolicy::InOrder`: a pong confirms that all messages before the ping were taken. Of several
+/// pings without a message in between, only the newest is answered (RFC 6455 §5.5.3).
 #[test]
-fn in_order_a_pong_waits_for_the_messages_before_its_ping() {
+fn an_in_order_pong_waits_for_the_messages_before_its_ping() {
     let mut connection = client(open().pong_policy(PongPolicy::InOrder));
     let ping = |payload: &[u8]| frame(0x89, payload);
     feed(&mut connection, &[ping(b"0"), ping(b"00")].concat());
-    assert_eq!(pongs(&mut connection), [&b"0"[..], b"00"], "nothing is before these");
+    assert_eq!(pongs(&mut connection), [&b"0"[..], b"00"], "no messages precede these pings");
     let input =
         [binary(1), ping(b"1"), ping(b"11"), binary(2), binary(3), ping(b"3"), binary(4)].concat();
     feed(&mut connection, &input);
-    assert_eq!(level(&connection), (4, 10), "an answer is no event");
+    assert_eq!(level(&connection), (4, 10), "an answered ping is not an event");
     for expected in [vec![b"11".to_vec()], vec![], vec![b"3".to_vec()], vec![]] {
         assert_eq!(pongs(&mut connection), Vec::<Vec<u8>>::new());
         assert!(matches!(connection.poll_event(), Some(Event::Message(_))));
@@ -195,7 +195,7 @@ fn in_order_a_pong_waits_for_the_messages_before_its_ping() {
 }
 
 #[test]
-fn by_hand_a_ping_is_an_event_and_nothing_answers_it() {
+fn with_manual_pongs_a_ping_is_an_event_and_is_not_answered() {
     let mut connection = client(open().pong_policy(PongPolicy::Manual));
     feed(&mut connection, &frame(0x89, b"answer me"));
     assert_eq!(pongs(&mut connection), Vec::<Vec<u8>>::new());
@@ -204,9 +204,9 @@ fn by_hand_a_ping_is_an_event_and_nothing_answers_it() {
     assert_eq!(pongs(&mut connection), [b"here"]);
 }
 
-/// The strictest marks there are: one message at a time, and none is lost.
+/// The lowest possible watermarks lose no message.
 #[test]
-fn one_at_a_time() {
+fn with_the_lowest_watermarks_one_message_at_a_time_is_received() {
     let mut connection = client(open().message_marks(marks(1, 0)));
     let input: Vec<u8> = (0..50).flat_map(|number| frame(0x82, &[number])).collect();
     feed(&mut connection, &input);

@@ -1,4 +1,4 @@
-//! The client's side of the opening handshake: each rule by a literal head.
+//! The client's side of the opening handshake: each rule is tested with a literal response.
 #![allow(clippy::unwrap_used)]
 
 use core::time::Duration;
@@ -40,7 +40,7 @@ fn client_with(limits: Limits) -> (ClientHandshake, String) {
     (client, accept.unwrap().into())
 }
 
-/// The answer that RFC 6455 §4.2.2 describes, with these lines behind its own.
+/// The response of RFC 6455 §4.2.2, with `more` lines after its own.
 fn answer(accept: &str, more: &str) -> String {
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -75,7 +75,7 @@ fn the_request() {
 }
 
 #[test]
-fn a_request_cannot_be_split_or_contradict_the_handshake() {
+fn request_headers_cannot_inject_lines_or_contradict_the_handshake() {
     for host in ["", "a b", "a/b", "a\r\nX: y", "a\0", "u@a", "a:b", "\u{e9}", "a?b"] {
         assert_eq!(ClientRequest::new(host, "/"), Err(RequestError::Host), "{host:?}");
     }
@@ -112,7 +112,7 @@ fn a_request_cannot_be_split_or_contradict_the_handshake() {
 }
 
 #[test]
-fn an_upgrade_opens_the_connection_with_what_came_behind_it() {
+fn frames_after_the_101_response_move_to_the_connection() {
     let (mut client, accept) = client();
     let mut input = answer(&accept, "Sec-WebSocket-Protocol: superchat\r\n").into_bytes();
     input.extend_from_slice(b"\x81\x05Hel");
@@ -130,7 +130,7 @@ fn an_upgrade_opens_the_connection_with_what_came_behind_it() {
 }
 
 #[test]
-fn upgrades_that_are_valid() {
+fn valid_responses_are_accepted() {
     for (line, by) in [
         ("Upgrade: websocket", "uPGRADE: WebSocket"),
         ("Connection: Upgrade", "connection:keep-alive,UPGRADE\t"),
@@ -150,9 +150,9 @@ fn upgrades_that_are_valid() {
     }
 }
 
-/// The first fault stands, whatever else happens to the stream and the clock.
+/// Later input, the end of the stream and the clock do not change it.
 #[test]
-fn what_comes_behind_a_failure_changes_nothing() {
+fn the_first_failure_is_kept() {
     let (mut client, _) = client();
     client.handle_input(T0, b"SSH-2.0-tide\r\n\r\n");
     let failure = client.failure().copied().unwrap();
@@ -166,7 +166,7 @@ fn what_comes_behind_a_failure_changes_nothing() {
     assert!(client.into_connection(later, Config::default()).is_err());
 }
 
-/// Behind a complete head the time and the end are the connection's affair.
+/// After a complete head, time limits and the end of the stream are up to the connection.
 #[test]
 fn an_open_handshake_does_not_time_out() {
     let (mut client, accept) = client();
@@ -176,11 +176,14 @@ fn an_open_handshake_does_not_time_out() {
     client.handle_eof(later);
     assert!(client.is_open() && client.failure().is_none());
     let mut connection = client.into_connection(later, Config::default()).unwrap();
-    assert!(matches!(connection.poll_event(), Some(Event::Closed(_))), "it knows of the end");
+    assert!(
+        matches!(connection.poll_event(), Some(Event::Closed(_))),
+        "the connection was told the end of the stream"
+    );
 }
 
 #[test]
-fn answers_that_are_not_valid() {
+fn invalid_responses_are_refused() {
     use HandshakeError::{Accept, Connection, Extensions, HttpVersion, Subprotocol, Upgrade};
     let ok = "Connection: Upgrade";
     for (line, by, failure) in [
@@ -221,7 +224,7 @@ fn answers_that_are_not_valid() {
 }
 
 #[test]
-fn answers_that_are_no_http_fail_where_they_are() {
+fn a_response_that_is_not_http_fails_at_the_invalid_byte() {
     for input in ["HTTP/1.1 1O1 x\r\n", "HTTP/11 101 x\r\n", "HTTP/1.1 101 x\r\nX Y: z\r\n"] {
         let (mut client, _) = client();
         client.handle_input(T0, input.as_bytes());
@@ -231,10 +234,9 @@ fn answers_that_are_no_http_fail_where_they_are() {
     }
 }
 
-/// What was reported of other libraries is that nothing tells what is there: tokio-tungstenite#319,
-/// noVNC#576.
+/// In other libraries the error does not name the protocol: tokio-tungstenite#319, noVNC#576.
 #[test]
-fn another_protocol_is_told_by_its_beginning() {
+fn the_error_names_another_protocol_by_its_first_bytes() {
     for (input, seen) in [
         ("RFB 003.008\n", "\"RFB 003.008\""),
         ("SSH-2.0-OpenSSH_9.0\r\n", "\"SSH-2.0-OpenSSH_9.0\""),
@@ -287,7 +289,7 @@ fn another_protocol_is_told_by_its_beginning() {
 
 /// RFC 8446 §5.1: an alert is 0x15, a handshake record 0x16; the version is 3.x.
 #[test]
-fn a_server_that_speaks_tls_is_told_so() {
+fn the_error_says_that_the_server_speaks_tls() {
     for input in [&b"\x15\x03\x01\x00\x02\x02\x46"[..], b"\x16\x03", b"\x15\x03\x03\0\x02\x02\x0a"]
     {
         let (mut client, _) = client();
@@ -320,7 +322,7 @@ fn a_refusal_is_known_at_once_and_its_body_may_still_be_read() {
 }
 
 #[test]
-fn a_body_ends_with_the_stream_the_limit_or_the_time() {
+fn the_body_of_a_refusal_ends_with_the_stream_the_limit_or_the_timeout() {
     let refusal = b"HTTP/1.1 500 \r\n\r\nabc";
     let (mut ended, _) = client();
     ended.handle_input(T0, refusal);
@@ -350,7 +352,7 @@ fn a_body_ends_with_the_stream_the_limit_or_the_time() {
 }
 
 #[test]
-fn interim_responses_are_on_the_same_account() {
+fn interim_responses_count_for_the_same_limits() {
     let (mut client, _) = client_with(Limits::builder().max_head_bytes(100).build().unwrap());
     for _ in 0..4 {
         client.handle_input(T0, b"HTTP/1.1 100 \r\n\r\n");
@@ -365,7 +367,7 @@ fn interim_responses_are_on_the_same_account() {
 }
 
 #[test]
-fn the_end_of_the_stream_and_of_patience() {
+fn the_handshake_fails_at_the_end_of_the_stream_and_at_the_timeout() {
     let (mut client, accept) = client();
     client.handle_input(T0, answer(&accept, "").strip_suffix('\n').unwrap().as_bytes());
     client.handle_eof(T0);

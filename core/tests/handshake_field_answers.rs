@@ -1,4 +1,4 @@
-//! What real servers answer, each with where it was reported. A client opens what browsers open.
+//! Responses of real servers, each with its report. The client accepts those that browsers accept.
 #![allow(clippy::unwrap_used)]
 
 use bytes::Buf;
@@ -9,7 +9,7 @@ use tidegate_core::{Config, Connection, Event, Message, Timestamp};
 
 const T0: Timestamp = Timestamp::ZERO;
 
-/// What a client says to an answer, the same whole and byte by byte.
+/// A client that received this response; whole and byte by byte must give the same result.
 fn asked(subprotocols: &[&str], answer: impl Fn(&str) -> Vec<u8>) -> ClientHandshake {
     let limits = Limits::default();
     let [whole, split] = [usize::MAX, 1].map(|length| {
@@ -30,7 +30,7 @@ fn asked(subprotocols: &[&str], answer: impl Fn(&str) -> Vec<u8>) -> ClientHands
     split
 }
 
-/// The accept value that fits a request.
+/// The `Sec-WebSocket-Accept` value for a request.
 fn accept_of(request: &mut impl Buf) -> String {
     let mut server = ServerHandshake::new(T0, Limits::default());
     server.handle_input(T0, &request.copy_to_bytes(request.remaining()));
@@ -40,7 +40,7 @@ fn accept_of(request: &mut impl Buf) -> String {
     accept.unwrap().into()
 }
 
-/// The usual answer with one piece of text in the place of another, and a message after it.
+/// The usual response with one piece of text replaced, and a message after it.
 fn answered(accept: &str, this: &str, by: &str) -> Vec<u8> {
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -58,7 +58,7 @@ const VERSION: &str = "HTTP/1.1 101 Switching Protocols";
 const LAST: &str = "Connection: Upgrade";
 
 #[test]
-fn answers_that_open() {
+fn responses_of_real_servers_are_accepted() {
     for (source, this, by) in [
         ("whatwg/websockets#30, tokio-tungstenite#268", "HTTP/1.1", "HTTP/1.0"),
         ("RFC 9110 §6.2: a minor version of the future", "HTTP/1.1", "HTTP/1.2"),
@@ -108,7 +108,7 @@ fn answers_that_open() {
 }
 
 #[test]
-fn answers_that_do_not() {
+fn invalid_responses_of_real_servers_are_refused() {
     use HandshakeError::{Extensions, Malformed, Subprotocol, Upgrade};
     let chat = &["chat", "superchat"][..];
     for (source, offered, this, by, failure) in [
@@ -205,7 +205,7 @@ fn answers_that_do_not() {
 }
 
 /// websocket-client#1058: a server that chooses none of what was asked. Chromium refuses that; RFC
-/// 6455 §4.1 does not.
+/// 6455 §4.1 does not demand that.
 #[test]
 fn a_server_may_choose_no_subprotocol() {
     let client = asked(&["chat"], |accept| answered(accept, LAST, LAST));
@@ -233,7 +233,7 @@ fn bytes_after_the_head_are_frames() {
 /// python-websockets#816, tokio-tungstenite#268: status, fields and body of HTTP/1.0. Whatever the
 /// version is, only an upgrade is judged by it.
 #[test]
-fn a_refusal_of_another_version_is_a_refusal() {
+fn a_refusal_in_http_1_0_is_reported_as_a_refusal() {
     for version in ["HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/0.9"] {
         let answer = format!(
             "{version} 503 Service Unavailable\r\nRetry-After: 9\r\nContent-Length: 4\r\n\r\nbusy"
@@ -253,7 +253,7 @@ fn a_refusal_of_another_version_is_a_refusal() {
 /// tqsdk-python#509: a quoted value, which RFC 7692 §5.2 allows and aiohttp refuses.
 #[cfg(feature = "deflate")]
 #[test]
-fn answers_to_an_offer_of_compression() {
+fn responses_to_an_offer_of_compression() {
     use tidegate_core::deflate::DeflateOptions;
     for (source, agreed) in [
         ("gamestdio/websocket#5", "permessage-deflate; client_max_window_bits=15"),

@@ -1,5 +1,5 @@
-//! What real clients ask, each with where it was reported. A server is strict where one request could
-//! be read as two, and takes what can mean only one thing.
+//! Requests of real clients, each with its report. The server refuses requests that could be read
+//! in two ways, and accepts unusual ones that are unambiguous.
 #![allow(clippy::unwrap_used)]
 
 use tidegate_core::handshake::{
@@ -13,7 +13,7 @@ const LAST: &str = "Connection: Upgrade";
 
 const HOST: &str = "Host: a.test";
 
-/// The usual request with one piece of text in the place of another.
+/// The usual request with one piece of text replaced.
 fn request(this: &str, by: &str) -> String {
     let head = "GET /chat HTTP/1.1\r\nHost: a.test\r\nUpgrade: websocket\r\n\
                 Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -22,7 +22,7 @@ fn request(this: &str, by: &str) -> String {
     head.replace(this, by)
 }
 
-/// What a server says to a request, the same whole and byte by byte: the request, or why not.
+/// The request or the failure of a server; whole and byte by byte must give the same result.
 fn received(head: &str) -> Result<Request, HandshakeError> {
     let [whole, split] = [usize::MAX, 1].map(|length| {
         let mut server = ServerHandshake::new(T0, Limits::default());
@@ -38,7 +38,7 @@ fn received(head: &str) -> Result<Request, HandshakeError> {
     whole
 }
 
-/// The same over someone else's HTTP.
+/// The same with the types of the `http` crate.
 #[cfg(feature = "http")]
 fn upgraded(head: &str) -> Result<Request, HandshakeError> {
     use tidegate_core::handshake::HttpUpgrade;
@@ -54,7 +54,7 @@ fn upgraded(head: &str) -> Result<Request, HandshakeError> {
     HttpUpgrade::check(&request, None).map(|upgrade| upgrade.request().clone())
 }
 
-/// What both say to a head that the types of `http` can hold.
+/// The common result of both, for a head that the types of `http` can represent.
 fn both(head: &str) -> Result<Request, HandshakeError> {
     let request = received(head);
     #[cfg(feature = "http")]
@@ -63,7 +63,7 @@ fn both(head: &str) -> Result<Request, HandshakeError> {
 }
 
 #[test]
-fn requests_that_are_taken() {
+fn requests_of_real_clients_are_accepted() {
     let cookie = format!("{HOST}\r\nCookie: {}", "c".repeat(12_000));
     let fields = format!("{HOST}{}", "\r\nX: y".repeat(30));
     for (source, this, by) in [
@@ -91,7 +91,7 @@ fn requests_that_are_taken() {
 }
 
 #[test]
-fn requests_that_are_not() {
+fn ambiguous_or_invalid_requests_are_refused() {
     use HandshakeError::{Body, Connection, Host, Malformed, Subprotocol, Upgrade};
     let line = Malformed { what: "header line" };
     let target = Malformed { what: "request target" };
@@ -134,9 +134,9 @@ fn requests_that_are_not() {
     assert_eq!(received(&request(HOST, &cookie)), Err(failure), "python-websockets#1239");
 }
 
-/// RFC 9112 §3.2: who has no name for the host sends an empty `Host`.
+/// RFC 9112 §3.2: a client whose target has no host sends an empty `Host`.
 #[test]
-fn an_empty_host_names_none_but_a_target_may() {
+fn an_empty_host_is_allowed_and_an_absolute_target_replaces_it() {
     assert_eq!(both(&request(HOST, "Host:")).unwrap().host(), "");
     let absolute = request("/chat HTTP/1.1\r\nHost: a.test", "http://b.test/x HTTP/1.1\r\nHost:");
     let request = both(&absolute).unwrap();
@@ -144,7 +144,7 @@ fn an_empty_host_names_none_but_a_target_may() {
 }
 
 #[test]
-fn empty_lists_are_as_if_absent() {
+fn empty_lists_count_as_absent() {
     let empty = "Host: a\r\nSec-WebSocket-Protocol: \r\nSec-WebSocket-Extensions:";
     let request = both(&request(HOST, empty)).unwrap();
     assert_eq!(request.subprotocols().count(), 0);
@@ -171,7 +171,7 @@ fn a_subprotocol_may_have_any_visible_character_but_the_comma() {
 
 /// uWebSockets#213: the first frame in the packet of the request.
 #[test]
-fn a_frame_after_the_request_arrives() {
+fn a_frame_in_the_packet_of_the_request_is_received() {
     let input = [request(HOST, HOST).as_bytes(), b"\x81\x85\0\0\0\0Hello"].concat();
     let mut server = ServerHandshake::new(T0, Limits::default());
     server.handle_input(T0, &input);
@@ -195,7 +195,7 @@ fn another_protocol_fails_before_any_head_is_complete() {
     for (input, seen) in [
         ("SSH-2.0-OpenSSH_9.0\r\n", "\"SSH-2.0-OpenSSH_9.0\""),
         ("EHLO a\r\n", "\"EHLO\""),
-        // Only the first word: what comes behind may be secret.
+        // Only the first word, since the rest may be secret.
         ("PASS hunter2\r\n", "\"PASS\""),
         (
             "{\"id\":\"0123456789012345678901234567890123456789\"}\n",
@@ -218,7 +218,7 @@ fn another_protocol_fails_before_any_head_is_complete() {
 
 /// As aiohttp says "received HTTPS traffic on an HTTP port"; tokio-tungstenite#319, ws-rs#45.
 #[test]
-fn tls_on_a_plain_port_is_told() {
+fn the_error_says_that_a_client_speaks_tls() {
     for hello in [&b"\x16\x03\x01\x02\0\x01"[..], b"\x16\x03", b"\x15\x03\x03"] {
         let mut server = server_of(hello);
         assert_eq!(server.failure(), Some(&HandshakeError::TlsClient));

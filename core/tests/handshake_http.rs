@@ -1,4 +1,4 @@
-//! The handshake on the types of `http`: what an extended CONNECT is answered (RFC 8441 §5).
+//! The handshake with the types of the `http` crate: responses to extended CONNECT (RFC 8441 §5).
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -22,8 +22,8 @@ fn extended(version: Version, keys: &[&str]) -> Result<Response<()>, HandshakeEr
     Ok(upgrade.accept(Acceptance::new()).unwrap().0)
 }
 
-/// RFC 8441 §5 has no use for the key. A proxy that passes the fields of an HTTP/1.1 client through,
-/// as Envoy does, needs its answer: otherwise that client sees a 101 without one, and gives up.
+/// RFC 8441 §5 does not use the key. But a proxy such as Envoy passes the fields of an HTTP/1.1
+/// client through, and that client fails if the 101 response has no `Sec-WebSocket-Accept`.
 #[test]
 fn a_key_on_an_extended_connect_is_answered() {
     for version in [Version::HTTP_2, Version::HTTP_3] {
@@ -35,7 +35,7 @@ fn a_key_on_an_extended_connect_is_answered() {
 }
 
 #[test]
-fn without_one_valid_key_it_opens_as_well_and_has_no_answer() {
+fn an_extended_connect_without_a_valid_key_is_accepted_without_an_accept_value() {
     for version in [Version::HTTP_2, Version::HTTP_3] {
         for keys in [&[][..], &[""], &["x"], &["eHh4eHh4eHh4eHh4eHh4"], &[KEY, KEY], &[KEY, "x"]] {
             let response = extended(version, keys).unwrap();
@@ -46,7 +46,7 @@ fn without_one_valid_key_it_opens_as_well_and_has_no_answer() {
 }
 
 #[test]
-fn the_upgrade_of_http_1_1_still_needs_its_key() {
+fn an_http_1_1_upgrade_still_requires_a_key() {
     let request = || {
         Request::get("/chat")
             .header("host", "a.test")

@@ -1,4 +1,4 @@
-//! The same bytes in any pieces: the same outcome of the opening handshake, for both roles.
+//! The outcome of the opening handshake does not depend on how its bytes are split, for both roles.
 #![allow(clippy::unwrap_used)]
 
 use bytes::Buf;
@@ -11,7 +11,7 @@ use tidegate_core::{Config, Connection, Timestamp, Transport};
 const T0: Timestamp = Timestamp::ZERO;
 
 fn limits() -> Limits {
-    // Near the size of the heads below, so that mutations go over them.
+    // Near the size of the heads below, so that mutated heads exceed the limits.
     let limits = Limits::builder().max_head_bytes(360).max_body_bytes(8).max_headers(8);
     limits.build().unwrap()
 }
@@ -20,7 +20,7 @@ fn written(output: &mut impl Buf) -> Vec<u8> {
     output.copy_to_bytes(output.remaining()).into()
 }
 
-/// All that can be seen of a connection.
+/// The observable state of a connection.
 fn drained(mut connection: Connection) -> String {
     let mut seen = String::new();
     while let Some(event) = connection.poll_event() {
@@ -35,7 +35,7 @@ fn fields(headers: &Headers) -> String {
     fields.collect::<Vec<_>>().join(", ")
 }
 
-/// All that can be seen of a server that gets these pieces.
+/// The observable state of a server after these pieces of input.
 fn serve<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> String {
     let mut server = ServerHandshake::new(T0, limits());
     for piece in pieces {
@@ -64,7 +64,7 @@ fn client() -> ClientHandshake {
     ClientHandshake::new(T0, request, limits(), [7; 32])
 }
 
-/// All that can be seen of a client that gets these pieces.
+/// The observable state of a client after these pieces of input.
 fn connect<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> String {
     let mut client = client();
     for piece in pieces {
@@ -143,7 +143,7 @@ fn cut<'a>(input: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
 }
 
 #[test]
-fn what_is_mutated_is_valid_before() {
+fn the_inputs_are_valid_before_they_are_mutated() {
     for input in requests().iter().take(3) {
         assert!(serve([&input[..]].into_iter()).starts_with("None"), "{}", input.escape_ascii());
     }
@@ -176,7 +176,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_at_all(input in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn arbitrary_bytes_do_not_panic(input in prop::collection::vec(any::<u8>(), 0..400)) {
         prop_assert_eq!(serve([&input[..]].into_iter()), serve(input.chunks(1)));
         prop_assert_eq!(connect([&input[..]].into_iter()), connect(input.chunks(1)));
     }

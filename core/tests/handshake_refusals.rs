@@ -1,4 +1,4 @@
-//! How long a client waits for the body of a refusal, and for which it does not wait at all.
+//! How long a client waits for the body of a refusal, and when it does not wait.
 #![allow(clippy::unwrap_used)]
 
 use core::time::Duration;
@@ -14,7 +14,7 @@ fn client(limits: Limits) -> ClientHandshake {
     ClientHandshake::new(T0, request, limits, [7; 32])
 }
 
-/// A client that gets this at the beginning, whole or byte by byte.
+/// Two clients that receive `answer` at time zero, one whole and one byte by byte.
 fn answered(limits: &Limits, answer: &str) -> [ClientHandshake; 2] {
     [usize::MAX, 1].map(|length| {
         let mut client = client(limits.clone());
@@ -25,7 +25,7 @@ fn answered(limits: &Limits, answer: &str) -> [ClientHandshake; 2] {
     })
 }
 
-/// Calls the client at its own deadlines until it has decided, and gives the time.
+/// Calls the client at its deadlines until it is done; returns the time.
 fn decided(client: &mut ClientHandshake) -> Timestamp {
     let mut now = T0;
     while let Some(deadline) = client.poll_timeout() {
@@ -37,7 +37,7 @@ fn decided(client: &mut ClientHandshake) -> Timestamp {
 }
 
 /// python-websockets#1094 (Boost.Beast), #1139: a refusal without a length on a connection that
-/// stays open, and one that says more than comes.
+/// stays open, and one that declares more bytes than it sends.
 #[test]
 fn a_refusal_is_reported_a_second_after_its_head() {
     for (fields, body) in [
@@ -60,9 +60,9 @@ fn a_refusal_is_reported_a_second_after_its_head() {
     }
 }
 
-/// The second begins with the head, not with the handshake, and ends with it.
+/// The wait starts when the head arrives, and ends with the handshake timeout at the latest.
 #[test]
-fn the_second_begins_with_the_head() {
+fn the_second_starts_at_the_head_of_the_refusal() {
     for (head_at, expected) in [(3_000, 4_000), (9_500, 10_000)] {
         let mut client = client(Limits::default());
         client.handle_input(Timestamp::from_millis(head_at), b"HTTP/1.1 503 \r\n\r\n");
@@ -72,7 +72,7 @@ fn the_second_begins_with_the_head() {
 }
 
 #[test]
-fn how_long_is_a_setting() {
+fn the_wait_for_the_body_is_configurable() {
     let limits = Limits::default();
     assert_eq!(limits.body_timeout(), Some(Duration::from_secs(1)));
     for (timeout, expected) in [(Some(3), 3), (None, 10), (Some(99), 10)] {
@@ -88,16 +88,16 @@ fn how_long_is_a_setting() {
         let error = ConfigError::ZeroDuration { setting: "body_timeout" };
         assert_eq!(limits.to_builder().body_timeout(timeout).build(), Err(error));
     }
-    // No limit at all on the handshake: the one on the body holds.
+    // Without a handshake timeout, the limit for the body still applies.
     let limits = limits.to_builder().timeout(None).build().unwrap();
     for mut client in answered(&limits, "HTTP/1.1 503 \r\n\r\n") {
         assert!((SECOND..SECOND + MARGIN).contains(&decided(&mut client)));
     }
 }
 
-/// It is known where to go when the head is there.
+/// The head contains the location, so the client does not wait for the body.
 #[test]
-fn a_redirection_is_decided_by_its_head() {
+fn a_redirection_is_reported_at_its_head() {
     for status in [301, 302, 303, 307, 308] {
         let answer =
             format!("HTTP/1.1 {status} There\r\nLocation: /b\r\nContent-Length: 10\r\n\r\n<html>");
@@ -110,7 +110,7 @@ fn a_redirection_is_decided_by_its_head() {
             assert_eq!(response.body(), b"", "it is not read, in whatever pieces it comes");
         }
     }
-    // These lead nowhere, so the body may say what they mean.
+    // These have no usable location, so the body may explain them.
     for answer in [
         "HTTP/1.1 302 There\r\nContent-Length: 10\r\n\r\n",
         "HTTP/1.1 300 Many\r\nLocation: /b\r\nContent-Length: 10\r\n\r\n",
@@ -122,9 +122,9 @@ fn a_redirection_is_decided_by_its_head() {
     }
 }
 
-/// As in browsers: the second one may have been injected.
+/// As in browsers, since the second `Location` may have been injected.
 #[test]
-fn a_redirection_that_says_two_places_says_none() {
+fn a_redirection_with_two_locations_has_none() {
     let redirection =
         |fields| format!("HTTP/1.1 302 There\r\n{fields}\r\nContent-Length: 0\r\n\r\n");
     for client in answered(&Limits::default(), &redirection("Location: /a\r\nlocation: /b")) {
@@ -148,12 +148,12 @@ fn the_framing_of_chunks_is_bounded() {
         while client.wants_input() {
             client.handle_input(T0, &[b'y'; 1000]);
             taken += 1000;
-            assert!(taken <= limits.max_head_bytes() + 1000, "it goes on for ever");
+            assert!(taken <= limits.max_head_bytes() + 1000, "the limit did not apply");
         }
         assert_eq!(client.response().unwrap().body(), b"abc");
         assert_eq!(client.transport(), Transport::Close);
     }
 }
 
-/// A limit may ask for one more turn of the loop before it takes effect.
+/// After a deadline, the client asks for one more read before it fails.
 const MARGIN: Duration = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! No credentials in `Debug`, nor in errors: a secret is put everywhere it may be, and looked for.
+//! Neither `Debug` nor errors show credentials: each field that can hold a secret has one here.
 #![allow(clippy::unwrap_used)]
 
 use core::fmt::Debug;
@@ -16,7 +16,7 @@ const SECRET: &str = "s3cr3t";
 /// `Basic` of it: `me:s3cr3t` in base64.
 const BASIC: &str = "bWU6czNjcjN0";
 
-/// Neither as text, nor in base64, nor as numbers.
+/// Checks that the secret appears neither as text, nor in base64, nor as a list of bytes.
 fn hides(what: &str, shown: &impl Debug) {
     let texts = [format!("{shown:?}"), format!("{shown:#?}")];
     let numbers = SECRET.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>();
@@ -33,8 +33,8 @@ fn credentials() -> BasicCredentials {
     BasicCredentials::new("me", SECRET).unwrap()
 }
 
-/// Secrets in each part of a request that may have one: fields, query, subprotocol (Kubernetes takes
-/// a token there), and an origin.
+/// A request with secrets in its fields, its query, its subprotocol (Kubernetes takes a token
+/// there) and its origin.
 fn request() -> ClientRequest {
     let builder = ClientRequest::builder("a.test", format!("/path?token={SECRET}"))
         .subprotocol(format!("base64url.bearer.authorization.k8s.io.{SECRET}"))
@@ -52,7 +52,7 @@ fn client() -> ClientHandshake {
     ClientHandshake::new(T0, request(), Limits::default(), [7; 32])
 }
 
-/// A server that has got this much of the request of [`client`].
+/// A server that has received `length` bytes of the request of [`client`].
 fn server(length: usize) -> ServerHandshake {
     let mut server = ServerHandshake::new(T0, Limits::default());
     let input = client().output().clone();
@@ -61,7 +61,7 @@ fn server(length: usize) -> ServerHandshake {
 }
 
 #[test]
-fn of_a_request() {
+fn debug_output_of_a_request_shows_no_secrets() {
     hides("request", &request());
     hides("credentials", &credentials());
     let mut client = client();
@@ -78,7 +78,7 @@ fn of_a_request() {
     let request = server.request().unwrap();
     hides("request", request);
     hides("headers", request.headers());
-    // What is shown is of use.
+    // The output still shows what is not secret.
     let shown = format!("{request:?}");
     for part in ["a.test", "/path", "Cookie", "Authorization", "Sec-WebSocket-Protocol"] {
         assert!(shown.contains(part), "{shown}");
@@ -86,7 +86,7 @@ fn of_a_request() {
 }
 
 #[test]
-fn of_an_answer() {
+fn debug_output_of_a_response_shows_no_secrets() {
     let offered = format!("base64url.bearer.authorization.k8s.io.{SECRET}");
     let acceptance =
         || Acceptance::new().subprotocol(&offered).header("Set-Cookie", format!("sid={SECRET}"));
@@ -111,7 +111,7 @@ fn of_an_answer() {
 }
 
 #[test]
-fn of_a_refusal() {
+fn debug_output_of_a_refusal_shows_no_secrets() {
     let rejection = || {
         let rejection = Rejection::new(401).header("Set-Cookie", SECRET);
         rejection.header("Location", format!("/?t={SECRET}")).body(SECRET)
@@ -130,7 +130,7 @@ fn of_a_refusal() {
 }
 
 #[test]
-fn of_errors() {
+fn handshake_errors_show_no_secrets() {
     for input in [
         format!("PASS {SECRET}\r\n"),
         format!("GET /?t={SECRET}\r\n"),
@@ -172,7 +172,7 @@ fn of_errors() {
 }
 
 #[test]
-fn of_extensions() {
+fn debug_output_of_extensions_shows_no_secrets() {
     let mut server = ServerHandshake::new(T0, Limits::default());
     let head = String::from_utf8(client().output().to_vec()).unwrap();
     let more = format!("\r\nSec-WebSocket-Extensions: known; level; key={SECRET}\r\n\r\n");
@@ -185,7 +185,7 @@ fn of_extensions() {
 }
 
 #[test]
-fn of_proxies() {
+fn debug_output_of_proxy_handshakes_shows_no_secrets() {
     let limits = Limits::default();
     let mut http = HttpConnect::new(T0, "a", 80, Some(&credentials()), &limits).unwrap();
     let mut socks = Socks5::new(T0, "a", 80, Some(&credentials()), &limits).unwrap();
@@ -201,7 +201,7 @@ fn of_proxies() {
 
 #[cfg(feature = "http")]
 #[test]
-fn of_someone_elses_http() {
+fn debug_output_of_a_handshake_over_the_http_crate_shows_no_secrets() {
     use tidegate_core::handshake::HttpUpgrade;
     let offered = format!("bearer.{SECRET}");
     let request = http::Request::get(format!("/?t={SECRET}"))

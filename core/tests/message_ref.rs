@@ -1,4 +1,4 @@
-//! A message that the caller keeps goes out as one that is given away.
+//! A borrowed message is sent exactly like an owned one.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use bytes::{Buf, Bytes};
@@ -45,7 +45,7 @@ fn borrowed(message: &Message) -> MessageRef<'_> {
 
 proptest! {
     #[test]
-    fn what_goes_out_is_the_same(
+    fn a_borrowed_message_is_sent_like_an_owned_one(
         messages in prop::collection::vec(message(), 1..6),
         fragment_size in prop::option::of(1..20_000usize),
         is_client: bool,
@@ -68,7 +68,9 @@ proptest! {
 
     #[cfg(feature = "deflate")]
     #[test]
-    fn compressed_too(messages in prop::collection::vec(message(), 1..6)) {
+    fn a_borrowed_message_is_compressed_like_an_owned_one(
+        messages in prop::collection::vec(message(), 1..6),
+    ) {
         let params = tidegate_core::deflate::DeflateParams::default();
         let [mut given, mut kept] = [(); 2].map(|()| {
             let config = Config::builder().send_marks(Watermarks::UNLIMITED).build().unwrap();
@@ -82,9 +84,9 @@ proptest! {
     }
 }
 
-/// Why it is refused is what the other one says.
+/// The errors equal those for the owned message.
 #[test]
-fn it_is_refused_for_the_same_reasons() {
+fn a_borrowed_message_is_refused_for_the_same_reasons() {
     let refused = |connection: &mut Connection| {
         let refused = connection.send("kept").unwrap_err();
         let error = connection.send(String::from("given")).unwrap_err();

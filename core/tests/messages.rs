@@ -1,4 +1,4 @@
-//! Frames to messages: limits to the byte, text in any pieces, and memory that follows the bytes.
+//! Assembling messages from frames: exact limits, UTF-8 in any split, and malformed fragments.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use tidegate_core::frame::{FrameHeader, Mask, OpCode, encode_header};
@@ -42,7 +42,7 @@ fn fragments(client: bool, opcode: OpCode, pieces: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
-/// What comes of this input in pieces of this size: messages, and how it failed.
+/// Receives the input in pieces of this size; returns the messages and the failure.
 fn run(
     client: bool,
     config: ConfigBuilder,
@@ -75,7 +75,7 @@ fn run(
     (messages, None)
 }
 
-/// How many bytes come at a time; short input comes byte by byte too.
+/// The sizes of the pieces; short input is also received byte by byte.
 fn steps(length: usize) -> &'static [usize] {
     let steps = &[1, 7, 100, 5_000, usize::MAX];
     if length > 1_000 { &steps[2..] } else { steps }
@@ -85,7 +85,7 @@ fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|index| (index % 251).to_le_bytes()[0]).collect()
 }
 
-/// Long enough to go through several blocks, with characters of every length across their edges.
+/// Text that spans several validation blocks, with characters of each length across their edges.
 fn text(length: usize) -> String {
     let mut text: String = "aé潮🌊 Gezeiten ".chars().cycle().take(length).collect();
     while text.len() > length {
@@ -95,7 +95,7 @@ fn text(length: usize) -> String {
 }
 
 #[test]
-fn a_message_is_what_its_frames_hold_in_any_pieces() {
+fn a_message_is_the_payload_of_its_frames_however_input_is_split() {
     for client in [true, false] {
         for length in [0, 1, 63, 64, 65, 125, 126, 127, 128, 129, 4_095, 4_096, 4_097, 12_345] {
             let (binary, text) = (pattern(length), text(length));
@@ -139,9 +139,9 @@ fn a_message_is_what_its_frames_hold_in_any_pieces() {
     }
 }
 
-/// Exact to one byte, whole or in fragments; and a header is enough to know it.
+/// The limit is exact to the byte, for one frame and for fragments.
 #[test]
-fn the_limit_on_a_message_is_exact_and_known_from_the_header() {
+fn the_message_limit_is_exact_and_checked_at_the_header() {
     for client in [true, false] {
         let mask = client.then(|| Mask::new([1, 2, 3, 4]));
         for limit in [1, 100, 125, 126, 70_000] {
@@ -167,22 +167,26 @@ fn the_limit_on_a_message_is_exact_and_known_from_the_header() {
     }
 }
 
-/// Sums of lengths near the top do not wrap round the limit.
+/// Lengths near `u64::MAX` must not wrap around and pass the limit.
 #[test]
-fn lengths_do_not_overflow() {
+fn sums_of_lengths_do_not_overflow() {
     let limit = usize::MAX;
     let most = (1 << 63) - 1;
     let mut input = frame(false, OpCode::Binary, false, b"x");
     input.extend(header(OpCode::Continuation, false, None, most));
     let config = || base().max_message_size(limit);
-    assert_eq!(run(false, config(), &input, usize::MAX), (vec![], None), "legal, and not here yet");
+    assert_eq!(
+        run(false, config(), &input, usize::MAX),
+        (vec![], None),
+        "a legal header whose payload has not arrived"
+    );
     let small = || base().max_message_size(1 << 20);
     let error = ProtocolError::MessageTooLarge { length: 1 << 63, limit: 1 << 20 };
     assert_eq!(run(false, small(), &input, usize::MAX), (vec![], Some(error)));
 }
 
 #[test]
-fn the_limit_on_a_frame_is_exact_and_leaves_messages_alone() {
+fn the_frame_limit_is_exact_and_does_not_limit_messages() {
     for client in [true, false] {
         let config = || base().max_frame_size(10);
         for &size in steps(0) {
@@ -197,9 +201,9 @@ fn the_limit_on_a_frame_is_exact_and_leaves_messages_alone() {
     }
 }
 
-/// At the byte, not at the end of the message: what cannot become text is refused as it comes.
+/// The failure comes at the byte, not at the end of the message.
 #[test]
-fn text_fails_at_the_first_byte_that_cannot_be_text() {
+fn text_fails_at_its_first_invalid_byte() {
     for client in [true, false] {
         for before in [0, 3, 60, 127, 130, 4_090, 4_096, 9_000] {
             for bad in [&b"\xFF"[..], b"\xC0\x80", b"\xED\xA0\x80", b"\xF4\x90\x80\x80", b"\x80"] {
@@ -207,7 +211,7 @@ fn text_fails_at_the_first_byte_that_cannot_be_text() {
                 let payload = [good.as_bytes(), bad].concat();
                 let error = ProtocolError::InvalidUtf8 { offset: good.len() as u64 };
                 let whole = frame(client, OpCode::Text, true, &payload);
-                // The rest of it never comes.
+                // The rest of the message never arrives.
                 let mut begun = frame(client, OpCode::Text, false, &payload);
                 begun.truncate(begun.len() - (bad.len() - 2.min(bad.len())));
                 let split =
@@ -227,7 +231,7 @@ fn text_fails_at_the_first_byte_that_cannot_be_text() {
 }
 
 #[test]
-fn text_that_ends_inside_a_character_is_truncated() {
+fn text_that_ends_inside_a_character_fails() {
     for client in [true, false] {
         for before in [0, 100, 5_000] {
             for bad in [&b"\xC3"[..], b"\xE2\x82", b"\xF0\x9F\x8C"] {
@@ -248,7 +252,7 @@ fn text_that_ends_inside_a_character_is_truncated() {
 }
 
 #[test]
-fn fragments_belong_to_one_message() {
+fn fragments_of_two_messages_must_not_be_mixed() {
     for client in [true, false] {
         let part = frame(client, OpCode::Text, false, b"a");
         let end = frame(client, OpCode::Continuation, true, b"b");
@@ -270,9 +274,9 @@ fn fragments_belong_to_one_message() {
     }
 }
 
-/// Who logs a connection does not log what is said on it.
+/// A log that contains a connection must not contain its messages.
 #[test]
-fn how_it_prints_shows_how_it_stands_and_no_payload() {
+fn debug_output_shows_the_state_and_no_payload() {
     let mut server = Connection::server(Timestamp::ZERO, Config::default());
     server.handle_input(Timestamp::ZERO, b"\x81\x86\0\0\0\0secret\x02\x86\0\0\0\0hidden");
     server.send("confidential").unwrap();

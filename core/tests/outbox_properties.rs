@@ -1,4 +1,4 @@
-//! Whatever is sent, and however it is taken: what goes out is what was sent.
+//! Random sends and writes: the output contains exactly the messages, pings and pongs sent.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::VecDeque;
@@ -22,9 +22,9 @@ enum Step {
     /// A message in this many chunks of this length.
     SendChunks(usize, usize),
     Ping(usize),
-    /// The peer's ping is answered.
+    /// Sends a pong.
     Answer(usize),
-    /// The transport takes as many bytes of the first slice, or of all.
+    /// The transport takes this many bytes of the first slice, or (vectored) of all slices.
     Take(usize),
     TakeVectored(usize),
     TakeAll,
@@ -63,7 +63,7 @@ fn pattern(length: usize, seed: usize) -> Vec<u8> {
     (0..length).map(|index| ((index * 7 + seed) % 127).to_le_bytes()[0]).collect()
 }
 
-/// A connection, what went out of it, and what is to.
+/// A connection, its output so far, and the frames that the output must contain.
 struct Sender {
     connection: Connection,
     bytes: Vec<u8>,
@@ -138,7 +138,7 @@ impl Sender {
         }
     }
 
-    /// The transport is shown so many slices, and takes so many bytes of them.
+    /// Looks at up to `slices` slices of output, and takes up to `most` bytes of them.
     fn take(&mut self, most: usize, slices: usize) {
         let before = self.connection.queued_output();
         let output = self.connection.output();
@@ -146,7 +146,7 @@ impl Sender {
         let count = output.chunks_vectored(&mut shown[..slices]);
         let mut left = most;
         for slice in &shown[..count] {
-            assert!(!slice.is_empty(), "nothing empty is shown");
+            assert!(!slice.is_empty(), "no slice is empty");
             let taken = slice.len().min(left);
             self.bytes.extend_from_slice(&slice[..taken]);
             left -= taken;
@@ -154,10 +154,10 @@ impl Sender {
         let taken = most - left;
         let queued = output.remaining();
         output.advance(taken);
-        assert!(queued > 0 || before == 0, "there is something to show");
+        assert!(queued > 0 || before == 0, "queued bytes are shown");
     }
 
-    /// What went out, frame by frame, against what was sent.
+    /// Compares the output, frame by frame, with what was sent.
     fn check(&self) -> Result<(), TestCaseError> {
         let rules = HeaderRules { sender: self.connection.role(), allow_rsv1: false };
         let (mut messages, mut pings, mut pongs) =
@@ -165,7 +165,7 @@ impl Sender {
         let (mut rest, mut is_begun, mut keys) = (&self.bytes[..], false, Vec::new());
         while !rest.is_empty() {
             let (header, length) = parse_header(rest, rules).unwrap().expect("whole frames");
-            let (payload, behind) = rest[length..].split_at(header.length.try_into().unwrap());
+            let (payload, next) = rest[length..].split_at(header.length.try_into().unwrap());
             let mut payload = payload.to_vec();
             if let Some(mut mask) = header.mask {
                 keys.push(mask);
@@ -185,16 +185,16 @@ impl Sender {
                     is_begun = !header.fin;
                 }
             }
-            rest = behind;
+            rest = next;
         }
         prop_assert_eq!(messages.len(), self.messages.len());
         for (number, (seen, sent)) in messages.iter().zip(&self.messages).enumerate() {
-            prop_assert!(seen == sent, "message {} is another one", number);
+            prop_assert!(seen == sent, "message {} differs", number);
         }
         prop_assert_eq!(&pings, &self.pings);
         prop_assert!(self.pongs.len() > 32 || pongs.iter().eq(&self.pongs));
         let distinct: std::collections::BTreeSet<_> = keys.iter().map(|mask| mask.key()).collect();
-        prop_assert_eq!(distinct.len(), keys.len(), "a key of its own for each frame");
+        prop_assert_eq!(distinct.len(), keys.len(), "each frame has its own masking key");
         prop_assert_eq!(self.connection.stats().bytes_out, self.bytes.len() as u64);
         prop_assert_eq!(self.connection.queued_output(), 0);
         Ok(())
@@ -203,7 +203,7 @@ impl Sender {
 
 proptest! {
     #[test]
-    fn what_goes_out_is_what_was_sent(
+    fn the_output_contains_exactly_the_sent_messages(
         steps in proptest::collection::vec(step(), 1..40),
         fragment_size in proptest::option::of(prop_oneof![100usize..2_000, 9_000usize..90_000]),
     ) {

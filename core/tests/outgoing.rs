@@ -1,4 +1,4 @@
-//! What `send` takes: every kind of message, without a conversion that the caller has to name.
+//! `send` accepts every kind of message without an explicit conversion.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use bytes::{Buf, Bytes};
@@ -23,7 +23,7 @@ fn written(connection: &mut Connection) -> Vec<u8> {
     written
 }
 
-/// A `send` in each of the ways in which callers write it.
+/// Each form in which callers write `send`.
 #[test]
 fn text_and_bytes_are_sent_owned_borrowed_and_prepared() {
     let mut connection = server();
@@ -52,7 +52,7 @@ fn text_and_bytes_are_sent_owned_borrowed_and_prepared() {
 }
 
 #[test]
-fn an_error_gives_every_kind_of_message_back() {
+fn an_error_returns_the_message_of_every_kind() {
     let mut connection = server();
     connection.abort();
     let message = Message::text("tide");
@@ -70,7 +70,7 @@ fn an_error_gives_every_kind_of_message_back() {
 }
 
 #[test]
-fn what_is_kept_for_later_is_the_same_message() {
+fn an_outgoing_message_that_is_kept_is_unchanged() {
     let prepared = Prepared::new("tide");
     for outgoing in [Outgoing::from("tide"), "tide".to_string().into(), (&prepared).into()] {
         let kept: Outgoing<'static> = outgoing.clone().into_owned();
@@ -80,7 +80,7 @@ fn what_is_kept_for_later_is_the_same_message() {
 }
 
 #[test]
-fn its_debug_output_shows_no_payload() {
+fn debug_output_shows_no_payload() {
     let shown = format!("{:?}", Outgoing::from("secret").compress(Compress::Always));
     assert!(!shown.contains("secret"), "{shown}");
     assert!(shown.contains("Text") && shown.contains('6') && shown.contains("Always"), "{shown}");

@@ -1,4 +1,4 @@
-//! Prepared messages: as if each connection had been sent the message itself.
+//! Prepared messages arrive as if each connection had sent the message itself.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use bytes::Buf;
@@ -29,7 +29,7 @@ fn carry(from: &mut Connection, to: &mut Connection) -> usize {
 }
 
 #[test]
-fn arrive_as_what_they_are_whatever_the_size_and_the_role() {
+fn prepared_messages_of_any_size_arrive_unchanged_from_both_roles() {
     for server in [true, false] {
         for size in [0, 1, 125, 126, 600, 8_192, 70_000] {
             let message = Message::text("x".repeat(size));
@@ -48,7 +48,7 @@ fn arrive_as_what_they_are_whatever_the_size_and_the_role() {
 }
 
 #[test]
-fn are_refused_as_any_other_and_come_back() {
+fn a_refused_prepared_message_is_returned() {
     let marks = Watermarks::new(1, 0);
     let config = Config::builder().send_marks(marks).build().unwrap();
     let mut server = Connection::server(NOW, config);
@@ -62,7 +62,7 @@ fn are_refused_as_any_other_and_come_back() {
 
 #[cfg(feature = "deflate")]
 #[test]
-fn are_compressed_once_and_leave_the_window_right() {
+fn prepared_messages_are_compressed_once_and_keep_the_window_valid() {
     use tidegate_core::deflate::DeflateParams;
     let text = "the tide is high and the tide is low, ".repeat(40);
     let prepared = Prepared::new(&*text);
@@ -76,7 +76,7 @@ fn are_compressed_once_and_leave_the_window_right() {
             };
             let (from, to) = pair(server);
             let (mut from, mut to) = (from.with_deflate(params), to.with_deflate(params));
-            // Messages of its own before and behind: references must not reach across.
+            // Ordinary messages before and after it: no reference may cross the prepared message.
             for round in 0..4 {
                 let own = format!("{text} of our own, {round}");
                 from.send(&*own).unwrap();

@@ -1,4 +1,4 @@
-//! The byte protocols of proxies: each answer whole, byte by byte and in random pieces.
+//! HTTP CONNECT and SOCKS5 handshakes: each response whole, byte by byte and in random pieces.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use core::time::Duration;
@@ -28,7 +28,7 @@ fn socks(credentials: Option<&BasicCredentials>) -> Socks5 {
     Socks5::new(T0, "example.org", 443, credentials, &Limits::default()).unwrap()
 }
 
-/// How it stands, and what came behind.
+/// The result of the handshake, and the bytes after it.
 type Outcome = (bool, Option<ProxyError>, Vec<u8>);
 
 fn http_outcome<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
@@ -42,7 +42,7 @@ fn http_outcome<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     (proxy.is_open(), proxy.failure().copied(), proxy.rest().to_vec())
 }
 
-/// And what was said in all.
+/// The outcome, and everything that was written.
 fn socks_outcome<'a>(
     credentials: bool,
     pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -66,7 +66,7 @@ fn is_http(answer: &[u8], expected: Outcome) {
 }
 
 #[test]
-fn the_http_request() {
+fn the_http_connect_request() {
     let mut proxy = http();
     let request = "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n";
     assert_eq!(written(proxy.output()), request.as_bytes());
@@ -88,7 +88,7 @@ fn the_http_request() {
 }
 
 #[test]
-fn http_answers() {
+fn http_connect_responses() {
     let open = |rest: &[u8]| (true, None, rest.to_vec());
     let failed = |error| (false, Some(error), Vec::new());
     is_http(b"HTTP/1.1 200 Connection established\r\n\r\n", open(b""));
@@ -143,7 +143,7 @@ fn socks_with_credentials() {
     let expected = ((true, None, Vec::new()), said);
     assert_eq!(socks_outcome(true, [&open[..]]), expected);
     assert_eq!(socks_outcome(true, open.chunks(1)), expected);
-    // A proxy that does not want them does not get them.
+    // A proxy that does not ask for credentials does not receive them.
     let ((is_open, ..), said) = socks_outcome(true, [&b"\x05\0\x05\0\0\x01\x7f\0\0\x01\0\x50"[..]]);
     assert!(is_open && !said.windows(6).any(|window| window == b"secret"));
     let long = "a".repeat(256);
@@ -189,14 +189,14 @@ fn socks_failures() {
         let expected = (false, Some(error), Vec::new());
         assert_eq!(socks_outcome(credentials, [answer]).0, expected, "{answer:?}");
         assert_eq!(socks_outcome(credentials, answer.chunks(1)).0, expected, "{answer:?}");
-        // One byte earlier nothing is wrong yet.
+        // Without its last byte the response is still valid.
         let before = &answer[..answer.len() - 1];
         assert_eq!(socks_outcome(credentials, [before]).0.1, None, "{answer:?}");
     }
 }
 
 #[test]
-fn time_and_the_end() {
+fn a_proxy_handshake_fails_at_the_timeout_and_the_end_of_the_stream() {
     let limits = Limits::builder().timeout(Duration::from_secs(3)).build().unwrap();
     let end = Timestamp::from_secs(3);
     let mut proxy = HttpConnect::new(T0, "a", 80, None, &limits).unwrap();
@@ -220,7 +220,7 @@ fn time_and_the_end() {
 }
 
 #[test]
-fn secrets_are_not_shown() {
+fn debug_output_shows_no_credentials() {
     let shown = format!("{:?} {:?}", me(), socks(Some(&me())));
     assert!(!shown.contains("secret") && !shown.contains("115, 101"), "{shown}");
 }
@@ -237,7 +237,7 @@ fn pieces<'a>(mut input: &'a [u8], lengths: &[usize]) -> Vec<&'a [u8]> {
     pieces
 }
 
-/// Answers that are right for a while, and then anything.
+/// Responses with a valid beginning and random bytes after it.
 fn answers() -> impl Strategy<Value = Vec<u8>> {
     let begin = prop::sample::select(vec![
         &b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n"[..],
@@ -253,7 +253,7 @@ fn answers() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn pieces_do_not_matter(
+    fn any_split_of_a_response_has_the_same_outcome(
         input in answers(),
         lengths in prop::collection::vec(0_usize..9, 1..9),
         credentials: bool,
@@ -262,7 +262,7 @@ proptest! {
         prop_assert_eq!(http_outcome([&*input]), http_outcome(cut.iter().copied()));
         let (whole, said) = socks_outcome(credentials, [&*input]);
         let (split, said_split) = socks_outcome(credentials, cut);
-        // A failure takes back what was not written.
+        // A failure discards output that was not written.
         prop_assert!(said == said_split || whole.1.is_some());
         prop_assert_eq!(whole, split);
     }

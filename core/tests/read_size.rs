@@ -1,4 +1,4 @@
-//! How much is asked for at a time: few reads for a long message, and nothing for a mere promise.
+//! `read_size`: a long message needs few reads, and a declared length alone allocates nothing.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ fn frame(opcode: OpCode, fin: bool, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Hands the input over in reads of the size that is asked for; the messages, and the reads.
+/// Receives the input in reads of the suggested size; returns the messages and the sizes.
 fn run(config: Config, mut input: &[u8]) -> (Vec<Message>, Vec<usize>) {
     let mut server = Connection::server(NOW, config);
     let (mut messages, mut reads) = (Vec::new(), Vec::new());
@@ -38,7 +38,7 @@ fn run(config: Config, mut input: &[u8]) -> (Vec<Message>, Vec<usize>) {
 }
 
 #[test]
-fn a_message_of_a_mebibyte_comes_in_two_reads() {
+fn a_message_of_a_mebibyte_is_read_in_two_reads() {
     for opcode in [OpCode::Text, OpCode::Binary] {
         let input = frame(opcode, true, &vec![b'x'; 1 << 20]);
         let (messages, reads) = run(Config::default(), &input);
@@ -48,14 +48,14 @@ fn a_message_of_a_mebibyte_comes_in_two_reads() {
 }
 
 #[test]
-fn messages_of_64_kibibytes_come_in_a_read_each() {
+fn a_message_of_64_kibibytes_is_read_in_one_read() {
     let input = frame(OpCode::Binary, true, &vec![7; 64 << 10]);
     let (messages, reads) = run(Config::default(), &input);
     assert_eq!((messages.len(), reads.len()), (1, 1));
 }
 
 #[test]
-fn a_longer_one_is_read_a_mebibyte_at_a_time() {
+fn a_longer_message_is_read_one_mebibyte_at_a_time() {
     let config = Config::builder().max_message_size(4 << 20).build().unwrap();
     let input = frame(OpCode::Binary, true, &vec![7; 4 << 20]);
     let (messages, reads) = run(config, &input);
@@ -64,18 +64,18 @@ fn a_longer_one_is_read_a_mebibyte_at_a_time() {
 }
 
 #[test]
-fn a_header_earns_nothing_and_little_payload_earns_little() {
+fn the_read_size_grows_with_received_payload_not_with_the_declared_length() {
     let input = frame(OpCode::Binary, true, &vec![7; 1 << 20]);
     let mut server = Connection::server(NOW, Config::default());
     for (arrived, size) in [(0, READ_SIZE), (1, READ_SIZE), (4096, READ_SIZE), (8192, 16 * 8192)] {
         let taken = usize::try_from(server.stats().bytes_in).unwrap();
         server.handle_input(NOW, &input[taken..14 + arrived]);
-        assert_eq!(server.read_size(), size, "behind {arrived}");
+        assert_eq!(server.read_size(), size, "after {arrived} bytes");
     }
 }
 
 #[test]
-fn fragments_earn_together_and_nothing_is_asked_for_behind_a_frame() {
+fn fragments_enlarge_the_read_size_up_to_the_end_of_a_frame() {
     let part = vec![b'x'; 300_000];
     let input = [
         frame(OpCode::Text, false, &part),
@@ -87,12 +87,12 @@ fn fragments_earn_together_and_nothing_is_asked_for_behind_a_frame() {
     let (messages, reads) = run(Config::default(), &input);
     assert_eq!(messages[0].len(), 900_000);
     let frame = part.len() + 14 - READ_SIZE;
-    // The header of the next frame comes with the first piece of it.
+    // The header of the next frame arrives with the first piece of its payload.
     assert_eq!(reads[..5], [READ_SIZE, frame, READ_SIZE, frame, READ_SIZE]);
 }
 
 #[test]
-fn chunks_are_read_as_always() {
+fn with_chunks_every_read_has_the_default_size() {
     let config = Config::builder().delivery(Delivery::Chunks).build().unwrap();
     let input = frame(OpCode::Binary, true, &vec![7; 1 << 20]);
     let mut server = Connection::server(NOW, config);
@@ -107,7 +107,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn it_is_bounded_by_what_has_arrived_and_changes_nothing_but_the_number_of_reads(
+    fn the_read_size_is_bounded_by_the_received_bytes_and_does_not_change_messages(
         lengths in proptest::collection::vec((0usize..400_000, any::<bool>()), 1..6),
     ) {
         let config = Config::builder().max_message_size(4 << 20).build().unwrap();

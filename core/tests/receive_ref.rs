@@ -1,5 +1,5 @@
-//! Messages that are lent from the caller's read buffer. That they are those which would have been
-//! queued, whatever comes in whatever pieces, is in `tests/tests/splits.rs`.
+//! Messages borrowed from the caller's read buffer. `tests/tests/splits.rs` checks that they equal
+//! the messages that `receive` returns, in any split.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use bytes::Buf;
@@ -25,9 +25,9 @@ fn server() -> Connection {
     Connection::server(NOW, Config::default())
 }
 
-/// It stands in the buffer that was read into, and nowhere else.
+/// The payload is neither copied nor moved.
 #[test]
-fn a_whole_message_is_lent_from_where_it_stands() {
+fn a_whole_message_borrows_the_read_buffer() {
     for (opcode, payload) in
         [(OpCode::Binary, vec![7; 200]), (OpCode::Text, "Gezeiten, 潮".repeat(9).into_bytes())]
     {
@@ -44,9 +44,9 @@ fn a_whole_message_is_lent_from_where_it_stands() {
     }
 }
 
-/// A client's input is not masked: it is not even written to.
+/// A server does not mask, so the client leaves the buffer unchanged.
 #[test]
-fn a_client_lends_what_it_reads() {
+fn a_client_borrows_its_unmasked_input() {
     let mut client = Connection::client(NOW, Config::default(), [7; 32]);
     let read = *b"\x81\x03one\x82\x03two\x81\x05thr";
     let mut buffer = read;
@@ -56,7 +56,7 @@ fn a_client_lends_what_it_reads() {
     assert_eq!(client.receive_ref(NOW, &mut input), None);
     assert!(input.is_empty(), "the beginning of the third message is kept");
     assert_eq!(buffer, read);
-    // What comes in pieces is put together, and given.
+    // A message that arrives in pieces is assembled and owned.
     let mut more = *b"ee\x81\x04four";
     let mut input = &mut more[..];
     let third = client.receive_ref(NOW, &mut input).unwrap();
@@ -65,9 +65,9 @@ fn a_client_lends_what_it_reads() {
     assert_eq!(client.receive_ref(NOW, &mut input), Some(EventRef::Lent("four".into())));
 }
 
-/// What waits in the queue comes first, and it is nobody's to lend.
+/// Queued messages are owned, since their input buffer is gone.
 #[test]
-fn what_was_handed_over_before_comes_before() {
+fn queued_messages_are_returned_before_borrowed_ones() {
     let mut server = server();
     server.handle_input(NOW, &frame(OpCode::Text, b"first"));
     let mut buffer = frame(OpCode::Text, b"second");
@@ -78,7 +78,7 @@ fn what_was_handed_over_before_comes_before() {
 }
 
 #[test]
-fn unchecked_text_is_lent_as_such_and_goes_on_as_such() {
+fn unchecked_text_is_borrowed_and_can_be_sent_on() {
     let config = Config::builder().validate_utf8(false).build().unwrap();
     let mut server = Connection::server(NOW, config);
     let mut buffer = frame(OpCode::Text, b"no \xFF text");
@@ -88,7 +88,7 @@ fn unchecked_text_is_lent_as_such_and_goes_on_as_such() {
     assert_eq!(message.as_text(), None);
     server.send(message).unwrap();
     assert_eq!(server.output().chunk(), b"\x81\x09no \xFF text");
-    // Text that nobody looked at is no other if it is UTF-8.
+    // Unchecked text that is valid UTF-8 equals checked text.
     let mut buffer = frame(OpCode::Text, b"text");
     let lent = server.receive_ref(NOW, &mut &mut buffer[..]);
     assert_eq!(lent, Some(EventRef::Lent(MessageRef::UncheckedText(b"text"))));
@@ -98,9 +98,9 @@ fn unchecked_text_is_lent_as_such_and_goes_on_as_such() {
 }
 
 proptest! {
-    /// The fault is told with its place, as by the general path, which gets the frame as it came.
+    /// The fast path leaves such a frame to the general path, so the error has the same position.
     #[test]
-    fn text_that_is_none_is_refused_where_it_stops_to_be_text(
+    fn borrowed_text_fails_at_its_first_invalid_byte(
         before in "[ -~]{0,80}", fault in 0x80u8..0xC0, after in "[ -~]{0,80}",
     ) {
         let payload = [before.as_bytes(), &[fault], after.as_bytes()].concat();

@@ -1,5 +1,6 @@
-//! Any calls in any order: nothing panics, nothing spins, and what must hold after each call holds;
-//! memory too, as long as the caller reads as `wants_input` says. What was sent is what a peer reads.
+//! Any calls in any order: nothing panics, no loop spins, and the invariants hold after each call.
+//! Memory stays within its bound if the caller respects `wants_input`. A peer reads exactly what was
+//! sent.
 #![no_main]
 
 use core::time::Duration;
@@ -8,13 +9,11 @@ use arbitrary::Arbitrary;
 use bytes::Buf;
 use libfuzzer_sys::fuzz_target;
 use peak_alloc::PeakAlloc;
-use tidegate_core::deflate::DeflateOptions;
-use tidegate_core::testing::Frame;
-use tidegate_core::testing::Random;
 use tidegate_core::{
     Chunk, CloseCode, CloseFrame, Compress, Connection, Delivery, Event, EventRef, Failure,
     Message, MessageKind, Outgoing, Prepared, Timestamp, Transport,
 };
+use tidegate_fuzz::calls::{Call, inputs};
 use tidegate_fuzz::settings::Settings;
 
 #[global_allocator]
@@ -23,86 +22,21 @@ static MEMORY: PeakAlloc = PeakAlloc;
 #[derive(Arbitrary, Debug)]
 struct Case {
     settings: Settings,
+    /// Whether input is handed over only while `wants_input` says so.
     respects: bool,
-    /// Events are taken while input is handed over, in one call.
+    /// Whether one call takes input and returns an event, as `receive` does.
     receives: bool,
     calls: Vec<Call>,
 }
 
-#[derive(Arbitrary, Debug)]
-enum Call {
-    Input(Vec<u8>),
-    /// A frame, so that not all input is an error soon.
-    Frame {
-        opcode: u8,
-        fin: bool,
-        rsv1: bool,
-        length: u16,
-        byte: u8,
-    },
-    /// A message that our own compressor made.
-    Compressed {
-        length: u16,
-        byte: u8,
-        text: bool,
-    },
-    End,
-    Wait(u16),
-    Deadline,
-    Take(u8),
-    Write(u16),
-    Send(bool, u8, Vec<u8>),
-    Long(u16),
-    Chunk(bool, Vec<u8>, bool),
-    Prepared(Preparing),
-    /// The one before again: what it was compressed to is kept.
-    Again,
-    Ping(Vec<u8>),
-    Pong(Vec<u8>),
-    Close(Option<(u16, String)>),
-    Abort,
-}
-
-/// A message for many, which does not ask how the connection compresses.
-#[derive(Arbitrary, Clone, Copy, Debug)]
-struct Preparing {
-    text: bool,
-    length: u16,
-    byte: u8,
-    level: u8,
-    mem_level: u8,
-    min_size: u8,
-}
-
-impl Preparing {
-    fn make(self) -> Prepared {
-        let length = usize::from(self.length) % 3000;
-        let message = if self.text {
-            Message::text(String::from_utf8(vec![self.byte & 0x7F; length]).expect("ASCII"))
-        } else {
-            Message::binary(Random::new(self.byte.into()).bytes(length))
-        };
-        if self.level == 0 {
-            return Prepared::new(message);
-        }
-        let options = DeflateOptions::builder()
-            .level(self.level % 9 + 1)
-            .mem_level(self.mem_level % 9 + 1)
-            .min_size(self.min_size.into())
-            .build()
-            .expect("both are in range");
-        Prepared::with_options(message, options)
-    }
-}
-
 fuzz_target!(|case: Case| {
     let pool = case.settings.pool();
-    // The peer uses the same one, and what it leaves there others find.
+    // The peer uses the same pool, so contexts pass from one connection to the other.
     let mut peer = case.settings.peer_with(pool.clone());
-    let inputs = inputs(&case, &mut peer);
+    let inputs = inputs(&case.calls, &case.settings, &mut peer);
     let bound = case.settings.config().memory_bound();
-    // What is in the pool is the application's. One of each kind is the connection's own bound.
-    let shelves = if pool.is_some() { case.settings.pooled() * POOLED } else { 0 };
+    // The pool belongs to the application; the connection's bound has one context of each kind.
+    let pooled_bytes = if pool.is_some() { case.settings.pooled() * POOLED } else { 0 };
     let before = MEMORY.current_usage();
     let mut run = Run::new(&case, case.settings.connection_with(pool));
     for (call, input) in case.calls.into_iter().zip(inputs) {
@@ -110,64 +44,31 @@ fuzz_target!(|case: Case| {
         run.check();
         if run.respects {
             let held = MEMORY.current_usage().saturating_sub(before);
-            let most = bound + run.owed + run.own + shelves;
+            let most = bound + run.owed + run.own + pooled_bytes;
             assert!(held <= most, "{held} bytes are held, the bound is {bound} and {}", run.owed);
         }
     }
     run.finish(peer);
 });
 
-/// Bytes of an inflater and a compressor on a shelf.
+/// Bytes of an inflater and a compressor in the pool.
 const POOLED: usize = (80 + 376) * 1024;
-
-/// What comes from the network in each call, made before memory is counted.
-fn inputs(case: &Case, peer: &mut Connection) -> Vec<Vec<u8>> {
-    let masks = !case.settings.has(Settings::CLIENT);
-    let inputs = case.calls.iter().map(|call| match call {
-        Call::Input(bytes) => bytes.clone(),
-        Call::Frame { opcode, fin, rsv1, length, byte } => {
-            let most = if opcode & 0x08 != 0 { 125 } else { 5000 };
-            let payload = vec![*byte; usize::from(*length) % (most + 1)];
-            let mut frame = Frame::new(opcode & 0x0F, payload);
-            frame.fin = *fin;
-            frame.reserved = u8::from(*rsv1) << 2;
-            if masks { frame.masked([*byte, 2, 3, 4]).encode() } else { frame.encode() }
-        }
-        Call::Compressed { length, byte, text } => {
-            let mut random = Random::new((*byte).into());
-            let payload = match byte % 3 {
-                0 => vec![*byte & 0x7F; usize::from(*length)],
-                _ => random.bytes(usize::from(*length) % 700),
-            };
-            let message = if *text && byte % 3 == 0 {
-                Message::text(String::from_utf8(payload).expect("ASCII"))
-            } else {
-                Message::binary(payload)
-            };
-            let _ = peer.send(Outgoing::from(message).compress(Compress::Always));
-            let mut wire = Vec::new();
-            tidegate_fuzz::drain(peer, usize::MAX, &mut wire);
-            wire
-        }
-        _ => Vec::new(),
-    });
-    inputs.collect()
-}
 
 struct Run {
     now: Timestamp,
     connection: Connection,
     respects: bool,
     receives: bool,
-    /// What the application itself made the connection hold above its marks.
+    /// Bytes above the watermarks that the application itself made the connection hold.
     owed: usize,
-    /// What this harness holds.
+    /// Bytes that this target itself holds.
     own: usize,
     is_closed: bool,
     prepared: Option<Prepared>,
-    /// What was accepted, and what of it has gone out.
+    /// The messages that were accepted.
     sent: Vec<(MessageKind, Vec<u8>)>,
     unfinished: Option<Vec<u8>>,
+    /// The output that was taken.
     wire: Vec<u8>,
 }
 
@@ -188,8 +89,8 @@ impl Run {
         }
     }
 
-    /// Does something that is not the connection's, and counts what that takes.
-    fn apart(&mut self, work: impl FnOnce(&mut Self)) {
+    /// Does work of the target itself, and adds the memory that it allocates to `own`.
+    fn uncounted(&mut self, work: impl FnOnce(&mut Self)) {
         let before = MEMORY.current_usage();
         work(self);
         self.own = (self.own + MEMORY.current_usage()).saturating_sub(before);
@@ -247,7 +148,7 @@ impl Run {
                 assert!(could || sent.is_err());
                 self.owe(sent.is_ok(), length);
                 if sent.is_ok() {
-                    self.apart(|run| {
+                    self.uncounted(|run| {
                         let begun = run.unfinished.get_or_insert_default();
                         begun.extend(payload);
                         if last {
@@ -257,7 +158,7 @@ impl Run {
                 }
             }
             Call::Prepared(preparing) => {
-                self.apart(|run| run.prepared = Some(preparing.make()));
+                self.uncounted(|run| run.prepared = Some(preparing.make()));
                 self.send_prepared();
             }
             Call::Again => self.send_prepared(),
@@ -274,11 +175,11 @@ impl Run {
         }
     }
 
-    /// Takes events with the input, as long as there is some: owned, or lent, in turn.
+    /// Receives all input, with `receive` and `receive_ref` in turn.
     fn receive(&mut self, mut input: &[u8]) {
         let most = input.len() + self.connection.queued_messages() + 100_000;
         let mut buffer = Vec::new();
-        self.apart(|_| buffer = input.to_vec());
+        self.uncounted(|_| buffer = input.to_vec());
         for turn in 0..most {
             let before = input.len();
             let is_closed = if turn % 2 == 0 {
@@ -296,7 +197,7 @@ impl Run {
             };
             let Some(is_closed) = is_closed else {
                 assert!(input.is_empty(), "without an event all of it is taken");
-                self.apart(|_| drop(buffer));
+                self.uncounted(|_| drop(buffer));
                 return;
             };
             assert!(!self.is_closed, "the end is the last event");
@@ -310,7 +211,7 @@ impl Run {
     fn send(&mut self, message: Message, compress: Compress) {
         let (length, could) = (message.len(), self.connection.can_send());
         if could {
-            self.apart(|run| run.sent.push((message.kind(), message.as_bytes().to_vec())));
+            self.uncounted(|run| run.sent.push((message.kind(), message.as_bytes().to_vec())));
         }
         assert_eq!(self.connection.send(Outgoing::from(message).compress(compress)).is_ok(), could);
         self.owe(could, length);
@@ -320,9 +221,9 @@ impl Run {
         let Some(prepared) = self.prepared.take() else { return };
         let (message, could) = (prepared.message(), self.connection.can_send());
         if could {
-            self.apart(|run| run.sent.push((message.kind(), message.as_bytes().to_vec())));
+            self.uncounted(|run| run.sent.push((message.kind(), message.as_bytes().to_vec())));
         }
-        // What it is compressed to is kept with it, so it is the application's.
+        // Its compressed form is kept in it, and so belongs to the application.
         assert_eq!(self.connection.send(&prepared).is_ok(), could);
         self.owe(could, 2 * message.len());
         self.prepared = Some(prepared);
@@ -332,20 +233,20 @@ impl Run {
         let mut left = most;
         while left > 0 && self.connection.wants_output() {
             let count = self.connection.output().chunk().len().min(left);
-            self.apart(|run| run.wire.extend(&run.connection.output().chunk()[..count]));
+            self.uncounted(|run| run.wire.extend(&run.connection.output().chunk()[..count]));
             self.connection.output().advance(count);
             left -= count;
         }
     }
 
-    /// The message with which the application crosses the send mark is on its own account.
+    /// The message that crosses the send mark may exceed the bound by its length.
     fn owe(&mut self, sent: bool, length: usize) {
         if sent {
             self.owed = self.owed.max(2 * length + 1024);
         }
     }
 
-    /// What holds after every call.
+    /// Checks the invariants that hold after every call.
     fn check(&self) {
         let connection = &self.connection;
         let config = connection.config();
@@ -360,7 +261,7 @@ impl Run {
         assert!(!connection.wants_input() || connection.is_gate_open());
         assert!(!connection.can_send() || !connection.is_closing());
         match connection.transport() {
-            // Or all is said, and waits for the application.
+            // Or the closing handshake is done, and the application has not taken all messages.
             Transport::Close => {
                 assert!(connection.closed().is_some() || !connection.is_gate_open(), "it says why")
             }
@@ -372,7 +273,7 @@ impl Run {
         assert!(stats.peak_bytes >= connection.queued_bytes());
     }
 
-    /// Taken to its end, it ends: once, and with nothing left.
+    /// Ends the stream: the connection reports its end once, and keeps nothing.
     fn finish(mut self, peer: Connection) {
         let is_open = self.connection.closed().is_none();
         if is_open {
@@ -391,7 +292,7 @@ impl Run {
         self.read_back(peer, is_open);
     }
 
-    /// What has gone out means what was sent.
+    /// A peer that reads the output receives the messages that were sent.
     fn read_back(&self, mut peer: Connection, is_all: bool) {
         let mut read = Vec::new();
         for piece in self.wire.chunks(16 * 1024) {

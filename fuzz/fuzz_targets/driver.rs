@@ -156,7 +156,7 @@ impl Run {
             Call::ReadAhead => drop(world.run(socket.read_ahead(), patience)),
             // It ends only with the stream, or rests behind a closed gate.
             Call::Drive => {
-                // The keepalive goes on for ever.
+                // The keepalive goes on forever.
                 let driven = world.run_to_rest(socket.drive(), patience.unwrap_or(30));
                 if driven == Err(Stopped::Rested) {
                     let connection = socket.connection();

@@ -163,7 +163,7 @@ async fn send(mut sender: Sender, calls: &[(Call, u8)]) {
             Call::Feed(length) => within(patience, sender.feed(payload(*length))).await,
             Call::TrySend(length) => drop(sender.try_send(payload(*length))),
             Call::Prepared(length) => {
-                drop(sender.try_send(&Prepared::new(payload(*length))));
+                drop(sender.try_send(Prepared::new(payload(*length))));
             }
             Call::Write(chunks, length, finish) => {
                 let writing = async {

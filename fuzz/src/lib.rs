@@ -1,6 +1,7 @@
 //! What the fuzz targets share: configurations, cuts, an independent second opinion.
 #![allow(clippy::unwrap_used, reason = "a target may panic: that is a finding")]
 
+pub mod calls;
 pub mod differences;
 pub mod driving;
 pub mod inflating;

@@ -157,7 +157,7 @@ impl Shared {
             if most == Some(polls) {
                 return Err(Stopped::Cancelled);
             }
-            assert!(polls < most_polls, "it is polled for ever");
+            assert!(polls < most_polls, "it is polled forever");
             if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
                 return Ok(output);
             }
@@ -185,7 +185,7 @@ impl Shared {
         let mut done = vec![false; tasks.len()];
         let most_polls = self.look(World::most_polls);
         for polls in 0.. {
-            assert!(polls < most_polls, "they are polled for ever");
+            assert!(polls < most_polls, "they are polled forever");
             if done.iter().all(|done| *done) {
                 return;
             }

@@ -135,7 +135,7 @@ async fn answer(mut request: Request<Incoming>) -> Response<Full<Bytes>> {
     response.map(|()| Full::default())
 }
 
-/// An echo. One message makes it stand still for ever.
+/// An echo. One message makes it stand still forever.
 async fn handle(mut socket: Socket) {
     while let Ok(Some(message)) = socket.recv().await {
         if message.as_bytes() == b"stall" {

@@ -25,7 +25,7 @@ pub(crate) struct Attack {
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one for each benchmark")]
 pub(crate) enum Input {
-    /// Frames behind an opening handshake.
+    /// Frames after an opening handshake.
     Frames {
         /// The bytes.
         bytes: Vec<u8>,

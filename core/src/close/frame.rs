@@ -35,6 +35,7 @@ impl CloseFrame {
     ///
     /// [`ControlError::InvalidCode`] and [`ControlError::ReasonTooLong`].
     pub fn check(&self) -> Result<(), ControlError> {
+        // First, because the code that stands for an empty frame is not sendable.
         if *self == Self::EMPTY {
             Ok(())
         } else if !self.code.is_sendable() {

@@ -26,6 +26,8 @@ impl Connection {
     #[cold]
     pub(super) fn discard_input(&mut self, length: usize) {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
+        // The Close waits until the application has taken earlier messages. Its phase has not
+        // begun, so the count is kept with it and moves over in `release`.
         if let Some(PendingEnd::Close { trailing, .. }) = self.pending_input.end_mut() {
             *trailing = trailing.saturating_add(length);
             return;
@@ -92,6 +94,8 @@ impl Connection {
     pub(super) fn end(&mut self) {
         let is_early = self.closed().is_none();
         self.step(Step::EndOfStream, CloseFrame::EMPTY, Some(Cause::Failure(Failure::EndOfStream)));
+        // If the end was decided before, the output is kept: our Close may still be in it, and the
+        // peer may read although it has ended its own side.
         if is_early {
             self.output.outbox.clear();
         }
@@ -114,8 +118,11 @@ impl Connection {
     /// Moves to the next phase by the table. `close` is queued after all accepted output if the table
     /// says so; `cause` is how the connection ends if the table says that this step decides it.
     pub(super) fn step(&mut self, step: Step, close: CloseFrame, cause: Option<Cause>) {
+        // Read before the step, which leaves `Open`. Had we begun to close, the phase would be
+        // `Closing`.
         let by_peer = self.phase == Phase::Open;
         let moved = self.phase.on(step);
+        // How a connection ends is decided once. Later steps may still change the phase.
         if self.closed().is_none() {
             if moved.send_close {
                 self.ending = Some(Box::new(Ending::Undecided { sent: close.clone() }));

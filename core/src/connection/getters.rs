@@ -9,7 +9,7 @@ use crate::connection::Connection;
 use crate::connection::event::{Closed, Event, Failure};
 use crate::connection::phase::Phase;
 use crate::connection::receive::PendingEnd;
-use crate::connection::stats::{Counters, Stats};
+use crate::connection::stats::{ConnectionCounters, Stats};
 use crate::role::Role;
 
 impl Connection {
@@ -80,7 +80,8 @@ impl Connection {
 
     /// A snapshot of the counters.
     pub fn stats(&self) -> Stats {
-        let Counters { messages_in, messages_out, bytes_in, pings_in, pongs_in } = self.counters;
+        let ConnectionCounters { messages_in, messages_out, bytes_in, pings_in, pongs_in } =
+            self.counters;
         Stats {
             messages_in,
             messages_out,

@@ -31,7 +31,7 @@ use crate::connection::keepalive::Keepalive;
 use crate::connection::phase::Phase;
 use crate::connection::receive::{DataFrames, FastPath, Inbox, PendingInput};
 use crate::connection::send::{Outbox, OutgoingChunks, Output};
-use crate::connection::stats::Counters;
+use crate::connection::stats::ConnectionCounters;
 use crate::connection::timers::{Timer, TimerTable};
 use crate::deflate::session::Compression;
 use crate::frame::{Decoder, HeaderRules, OpCode};
@@ -100,7 +100,7 @@ pub struct Connection {
     now: Timestamp,
     timers: TimerTable,
     keepalive: Keepalive,
-    counters: Counters,
+    counters: ConnectionCounters,
 }
 
 /// The kind of the frame that is being received.
@@ -187,7 +187,7 @@ impl Connection {
             ending: None,
             timers,
             keepalive: Keepalive::default(),
-            counters: Counters::default(),
+            counters: ConnectionCounters::default(),
             config,
         }
     }

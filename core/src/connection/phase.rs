@@ -42,12 +42,12 @@ pub(crate) struct Move {
     /// Whether a Close is sent. No connection sends a second one.
     pub(crate) send_close: bool,
     /// How the connection ends, if this step decides it.
-    pub(crate) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<EndKind>,
 }
 
 /// How a connection ends. Decided once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum EndKind {
     /// Both sides sent a Close.
     Clean,
     /// At least one side did not.
@@ -57,7 +57,7 @@ pub(crate) enum Outcome {
 impl Phase {
     /// The table: what a step does in this phase. Steps that are not listed change nothing.
     pub(crate) const fn on(self, step: Step) -> Move {
-        use Outcome::{Clean, Unclean};
+        use EndKind::{Clean, Unclean};
         use Phase::{Closed, Closing, Cut, Ended, Failed, Open};
 
         let (phase, send_close, outcome) = match (self, step) {

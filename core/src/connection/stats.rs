@@ -1,4 +1,4 @@
-//! Counters of a connection: messages, bytes, pings and peaks.
+//! ConnectionCounters of a connection: messages, bytes, pings and peaks.
 
 /// What a connection has done so far: a snapshot that is cheap to take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Stats {
 /// The counters that no other part of a connection keeps. Pings and pongs get 32 bits, to keep
 /// connections small: it takes at least 8 GB of pings to reach that limit.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counters {
+pub(crate) struct ConnectionCounters {
     pub(crate) messages_in: u64,
     pub(crate) messages_out: u64,
     pub(crate) bytes_in: u64,

@@ -175,7 +175,7 @@ impl TimerTable {
         self.is_set(timer) && !is_pending && self.deadlines[timer as usize] <= now
     }
 
-    /// Clears a timer that has expired, and tells whether it had.
+    /// Clears the timer if it has expired. Returns whether it had.
     pub(crate) fn expire(&mut self, timer: Timer, now: Timestamp) -> bool {
         let is_due = self.is_due(timer, now);
         if is_due {

@@ -23,7 +23,7 @@ pub enum Transport {
     /// [`handle_eof`](Connection::handle_eof).
     ShutdownWrite,
     /// Close the transport now, even if output is left. The application may still have messages to
-    /// take, and [`Event::Closed`] after them.
+    /// take, and [`Event::Closed`](crate::Event::Closed) after them.
     Close,
 }
 
@@ -53,9 +53,10 @@ impl Connection {
     /// long frame is being received, unless the message is compressed or delivered in chunks: a
     /// message of 1 MiB then takes two reads instead of seventeen. May change with every `handle_*`.
     ///
-    /// Two limits keep [`Config::memory_bound`] valid. It is at most sixteen times what has arrived
-    /// of the message, so that a peer cannot make buffers grow by announcing a length. It ends with
-    /// the frame, so that the whole read becomes part of the message.
+    /// Two limits keep [`Config::memory_bound`](crate::Config::memory_bound) valid. The size is at most
+    /// sixteen times what has arrived of the message, so that a peer cannot make buffers grow by
+    /// announcing a length. And a read ends with the frame, so that all of it becomes part of the
+    /// message.
     pub fn read_size(&self) -> usize {
         let remaining = usize::try_from(self.decoder.remaining()).unwrap_or(usize::MAX);
         let earned = self.data_frames.arrived().saturating_mul(READ_GROWTH);

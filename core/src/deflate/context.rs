@@ -85,6 +85,8 @@ impl History {
     }
 
     pub(crate) fn push(&mut self, output: &[u8]) {
+        // Only the last bytes of a long output can be referred to. Without this, `rest` would go
+        // around the ring more than once.
         let skipped = output.len().saturating_sub(self.window);
         let output = output.get(skipped..).unwrap_or_default();
         let room = self.window - self.bytes.len();
@@ -97,6 +99,7 @@ impl History {
         }
         self.bytes.extend_from_slice(fill);
         while !rest.is_empty() {
+            // The ring is full here, so the oldest bytes are overwritten.
             let free = self.bytes.get_mut(self.oldest..).unwrap_or_default();
             let (now, later) = rest.split_at(rest.len().min(free.len()));
             for (slot, byte) in free.iter_mut().zip(now) {

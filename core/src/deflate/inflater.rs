@@ -67,6 +67,8 @@ impl Inflater {
         if input.is_empty() && self.context.is_none() {
             return Ok(false);
         }
+        // An empty fragment does not begin a message: `finish` still has to see a message of no
+        // bytes.
         self.has_begun |= !input.is_empty();
         self.is_used = true;
         let context = self.context.get_or_insert_with(|| {
@@ -133,6 +135,8 @@ impl InflateContext {
         // Output before an invalid byte is delivered before the error.
         let output = block.get(..given).unwrap_or_default();
         if !output.is_empty() {
+            // The sink goes first: it refuses what exceeds the limit, and then no history is
+            // needed.
             sink(output)?;
             self.history.push(output);
         }

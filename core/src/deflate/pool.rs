@@ -44,6 +44,7 @@ impl DeflatePool {
     }
 
     pub(crate) fn return_inflater(&self, mut context: Box<InflateContext>) {
+        // Before the context is shared: the next connection must not see what this one's peer sent.
         context.clear();
         let capacity = self.capacity;
         self.with(|pooled| {
@@ -55,6 +56,7 @@ impl DeflatePool {
     }
 
     pub(crate) fn return_compressor(&self, mut context: Box<DeflateContext>) {
+        // The next connection must not refer to text of this one in its window.
         context.deflate.reset();
         let capacity = self.capacity;
         self.with(|pooled| {

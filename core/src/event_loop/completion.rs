@@ -120,6 +120,8 @@ impl Operations {
         match result {
             Ok([]) => self.end(connection, now),
             Ok(input) => {
+                // After a failed send the peer's Close may still be in what arrives, and it says
+                // why. Its bytes are counted, so that no peer can keep us reading forever.
                 if self.has_failed {
                     hand_over_last(connection, handler);
                     self.received_late = self.received_late.saturating_add(input.len());
@@ -141,7 +143,10 @@ impl Operations {
     pub fn sent(&mut self, connection: &mut Connection, result: io::Result<usize>) {
         let sending = core::mem::take(&mut self.sending);
         match result {
+            // A send that takes nothing would be submitted again and again.
             Ok(0) if sending > 0 => self.fail(ErrorKind::WriteZero.into()),
+            // The count comes from the caller. More than was submitted would drop output that never
+            // left.
             Ok(count) => connection.output().advance(count.min(sending)),
             Err(error) if is_passing(&error) => {}
             Err(error) => self.fail(error),
@@ -183,6 +188,8 @@ impl Operations {
         } else if transport == Transport::ShutdownWrite {
             submit.shut_down = self.shut_down(Shutdown::Write);
         }
+        // Nothing wakes the caller for events that are already decoded, so it must come again by
+        // itself.
         submit.until = if handed_over == HandOver::BudgetUsedUp {
             Some(now)
         } else {
@@ -226,6 +233,7 @@ impl Operations {
 
     fn fail(&mut self, error: io::Error) {
         self.has_failed = true;
+        // The first error is the cause. Shutting the stream down makes others follow.
         self.fault.get_or_insert(error);
     }
 }
@@ -251,5 +259,5 @@ fn copy_output(connection: &mut Connection) -> Bytes {
 const SLICES: usize = 16;
 
 /// What is taken after a send has failed: more than a receive buffer of the system holds. A peer
-/// cannot go on sending for ever.
+/// cannot go on sending forever.
 const MOST_LATE: usize = 8 * 1024 * 1024;

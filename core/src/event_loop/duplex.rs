@@ -8,7 +8,7 @@ use std::net::{Shutdown, TcpStream};
 /// Implemented for the sockets of `std`. A socket of another crate takes [`WithShutdown`], and a
 /// type of your own implements it.
 pub trait Duplex: Read + Write {
-    /// Ends the writing side behind everything that was written and flushed (a TCP FIN, the
+    /// Ends the writing side after everything that was written and flushed (a TCP FIN, the
     /// `close_notify` of TLS). Reading goes on.
     ///
     /// Called again and again from then on, until the end: that must be harmless.

@@ -116,7 +116,8 @@ fn turn<S: Duplex + ?Sized>(
         let wants_reading =
             handshake.wants_input() || handshake.transport() == Transport::ShutdownWrite;
         if wants_reading {
-            // What is behind the head is kept whole: a head has no use for more than this.
+            // The bytes after the head are kept for the connection, so a read should not be longer than
+            // a head can use.
             let size = buffer.len().min(READ_SIZE);
             match read_once(stream, buffer.get_mut(..size).unwrap_or_default()) {
                 Ok(Read::Blocked) => {}

@@ -22,6 +22,7 @@ pub(crate) fn flush<S: Duplex + ?Sized>(
     transport: Transport,
 ) -> io::Result<Written> {
     let mut flushed = stream.flush();
+    // Only after a flush: a FIN before our Close has left the stream's buffer would cut it off.
     if flushed.is_ok() && transport == Transport::ShutdownWrite {
         flushed = stream.shut_down_write();
     }

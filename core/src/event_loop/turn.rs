@@ -114,6 +114,8 @@ pub fn turn_with<S: Duplex + ?Sized>(
         }
         // The stream has been read and written as far as possible, so timers may fire now. They may
         // lead to output, to the end, or to a last look at the stream.
+        // R1 in docs/flow-control.md: a limit blames the peer only after the stream was read once
+        // more.
         if expirations < EXPIRATIONS && expire(connection, now) {
             expirations += 1;
             continue;
@@ -181,6 +183,8 @@ fn read<S: Duplex + ?Sized>(
     if !wants_reading(connection) {
         return Ok(false);
     }
+    // A longer read could stay undecoded as a whole, and `Config::memory_bound` does not count
+    // that.
     let size = connection.read_size().min(buffer.len());
     let buffer = buffer.get_mut(..size).unwrap_or_default();
     match read_once(stream, buffer)? {
@@ -230,6 +234,7 @@ pub(crate) fn give_up(
     now: Timestamp,
     error: io::Error,
 ) -> Turn {
+    // First the end, then the events: `Event::Closed` is among them only after the end is known.
     connection.handle_eof(now);
     hand_over_last(connection, handler);
     over(connection, Some(error))

@@ -86,9 +86,13 @@ impl Decoder {
         match &mut self.state {
             DecoderState::Payload { mask, remaining } => {
                 let left = u64::from_ne_bytes(*remaining);
+                // With nothing left the empty payload must be returned even without input: it
+                // carries `last`, and no further byte of this frame will come.
                 if input.is_empty() && left > 0 {
                     return Ok(None);
                 }
+                // On a 32-bit target a length may exceed `usize`. The input bounds the piece
+                // anyway.
                 let available = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
                 let (bytes, rest) = input.split_at(available);
                 *input = rest;
@@ -102,6 +106,7 @@ impl Decoder {
                 }
                 Ok(Some(Part::Payload(payload)))
             }
+            // Usual case: the whole header is in the input and is parsed there, without a copy.
             DecoderState::Header { length: 0, .. } => match parse_header(input, self.rules)? {
                 Some((header, length)) => {
                     *input = input.get(length..).unwrap_or_default();
@@ -124,6 +129,8 @@ impl Decoder {
         }
         while let Ok(Some((header, length))) = parse_header(input, self.rules) {
             let Ok(payload) = usize::try_from(header.length) else { return false };
+            // The peer chooses the length, so the sum may overflow. Saturated, it is outside the
+            // input.
             let Some(rest) = input.get(length.saturating_add(payload)..) else { return false };
             if header.opcode == OpCode::Close {
                 return true;

@@ -43,6 +43,8 @@ impl Mask {
             mask.advance(before);
             rest = behind;
         }
+        // A block is a multiple of four bytes, so `mask` needs no rotation between blocks or before
+        // the rest.
         let (blocks, rest) = rest.as_chunks_mut::<BLOCK>();
         for block in blocks {
             *block = xor(*block, mask.key);
@@ -136,6 +138,8 @@ impl Mask {
                 out.extend_from_slice(&xor(*word, self.key));
             }
             if !rest.is_empty() {
+                // The last 16 bytes begin inside what is already written. Cut that part off and
+                // write it again: the same bytes, since the key is rotated to their position.
                 out.truncate(end - 16);
                 out.extend_from_slice(&xor(*last, self.turned(bytes.len()).key));
             }

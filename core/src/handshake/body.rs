@@ -46,6 +46,8 @@ enum SizeStage {
 impl Body {
     /// The body that this head announces (RFC 9112 §6.3). `limit` bytes of it are kept.
     pub(crate) fn of(status: u16, headers: &Headers, limit: usize, framing_limit: usize) -> Self {
+        // The order is that of RFC 9112 §6.3: the status first, then Transfer-Encoding, which
+        // overrides Content-Length.
         let framing = if matches!(status, 204 | 304) {
             Framing::Done
         } else if headers.list("Transfer-Encoding").last().is_some_and(is_chunked) {
@@ -135,6 +137,8 @@ fn chunk_size(size: u64, stage: SizeStage, byte: u8) -> Framing {
     let digit = char::from(byte).to_digit(16).map(u64::from);
     match (stage, byte, digit) {
         (SizeStage::Begin | SizeStage::Digits, _, Some(digit)) => {
+            // The peer may send any number of digits. An overflow would turn a huge size into a
+            // small one.
             match size.checked_mul(16).and_then(|size| size.checked_add(digit)) {
                 Some(size) => Framing::ChunkSize { size, stage: SizeStage::Digits },
                 None => Framing::Done,
@@ -155,6 +159,7 @@ fn is_chunked(coding: &[u8]) -> bool {
 }
 
 fn length(value: &[u8]) -> Option<u64> {
+    // `parse` alone would accept a plus sign, which the grammar of Content-Length does not.
     let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     core::str::from_utf8(value).ok().filter(|_| is_number)?.parse().ok()
 }

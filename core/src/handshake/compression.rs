@@ -42,6 +42,8 @@ impl OfferedCompression {
     pub(crate) fn check(self, answer: &[Extension]) -> Option<AgreedCompression> {
         match (self.deflate, answer) {
             (_, []) => Some(AgreedCompression::default()),
+            // Only one extension was offered, so an answer with two of them accepts something that
+            // was not.
             (Some(offer), [answer]) => {
                 Some(AgreedCompression { deflate: Some(offer.check(answer)?) })
             }

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 pub(crate) enum Deadline {
     /// No limit.
     Off,
-    /// The timeout begins at the next call that tells the time.
+    /// The timeout begins at the next call that passes the time in.
     Pending(Duration),
     /// The deadline, and the timeout that led to it.
     At(Timestamp, Duration),
@@ -25,7 +25,7 @@ pub(crate) enum Deadline {
 }
 
 impl Deadline {
-    /// A timeout that begins at the next call that tells the time.
+    /// A timeout that begins at the next call that passes the time in.
     pub(crate) fn pending(delay: Option<Duration>) -> Self {
         delay.map_or(Self::Off, Self::Pending)
     }
@@ -35,7 +35,7 @@ impl Deadline {
         delay.map_or(Self::Off, |delay| Self::At(now + delay, delay))
     }
 
-    /// Begins a pending timeout. Every call that tells the time calls this.
+    /// Begins a pending timeout. Every call that passes the time in calls this.
     pub(crate) fn tick(&mut self, now: Timestamp) {
         if let Self::Pending(delay) = *self {
             *self = Self::At(now + delay, delay);

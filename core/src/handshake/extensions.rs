@@ -93,8 +93,11 @@ impl Cursor<'_> {
                 [b'"', ref rest @ ..] => {
                     self.rest = rest;
                     self.skip_blanks();
+                    // An empty string passes the loop, and only this check refuses it.
                     return is_token(text.get(start..)?.as_bytes()).then_some(());
                 }
+                // A lone backslash at the end takes the second form and is refused, since it is no
+                // token byte.
                 [b'\\', byte, ref rest @ ..] | [byte, ref rest @ ..] => (byte, rest),
                 [] => return None,
             };

@@ -66,6 +66,8 @@ impl<L: StartLine> Head<L> {
     ) -> Result<Option<(L, Headers)>, HandshakeError> {
         while let [byte, rest @ ..] = *input {
             *input = rest;
+            // Checked for each byte, so that a long read gives the same error as many short ones.
+            // `received` is never reset: interim responses share the limit.
             if self.received == self.max_bytes {
                 return Err(too_large("max_head_bytes", self.max_bytes));
             }
@@ -77,6 +79,9 @@ impl<L: StartLine> Head<L> {
                         return Ok(Some(head));
                     }
                 }
+                // "A recipient of such a bare CR MUST consider that element to be invalid or
+                // replace each bare CR with SP" (RFC 9112 §2.2). So even the lenient client refuses
+                // it.
                 (true, _) => return Err(self.fault("CR without LF")),
                 (false, b'\r') => self.after_cr = true,
                 (false, b'\n') if L::KIND == HeadKind::Request => {
@@ -122,7 +127,7 @@ impl<L: StartLine> Head<L> {
             return Err(self.fault("control character"));
         }
         // A response that does not begin with `HTTP/` is another protocol, and this many bytes of
-        // it are enough for the error. Whether a line is a request only its last word tells.
+        // it are enough for the error. Only the last word of a line shows whether it is a request.
         let is_enough = L::KIND == HeadKind::Response && self.line.len() == Excerpt::MAX;
         if is_enough && !self.is_http_so_far() {
             return Err(L::KIND.other_protocol(&self.line));

@@ -26,6 +26,9 @@ impl HeadKind {
                 let mut words = line.splitn(2, |byte| *byte == b' ');
                 let method = words.next().unwrap_or_default();
                 let target = words.next().unwrap_or_default();
+                // The last test recognizes HTTP that is malformed before its version, such as tabs
+                // for blanks. Its sender is told of that fault, and not that it speaks another
+                // protocol.
                 line.is_empty()
                     || is_token(method) && target.starts_with(b"/")
                     || line.windows(HTTP.len()).any(|word| word == HTTP)

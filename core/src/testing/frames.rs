@@ -1,6 +1,6 @@
 //! Frames, written and parsed a second time and as plainly as possible: the oracle for the core's.
 
-/// A frame as it stands on the wire, its payload unmasked. It may be illegal.
+/// A frame as it is sent, its payload unmasked. It may be illegal.
 ///
 /// ```
 /// use tidegate_core::testing::{Frame, opcode};

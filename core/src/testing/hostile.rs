@@ -9,12 +9,12 @@ use crate::frame::OpCode;
 use crate::testing::frames::{Frame, header, opcode};
 use crate::{CloseCode, Config, ProtocolError, Role};
 
-/// Bytes that no peer may send, behind whole messages.
+/// Bytes that no peer may send, after whole messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "plain data that tests build and take apart")]
 pub struct Hostile {
     /// The bytes. Without the last of them nothing is wrong; with it, the error is certain, whatever
-    /// comes behind.
+    /// follows.
     pub bytes: Vec<u8>,
     /// What the connection must fail with.
     pub error: ProtocolError,

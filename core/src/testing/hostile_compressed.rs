@@ -112,7 +112,7 @@ fn reserved(sender: Role) -> BoxedStrategy<Hostile> {
     prop_oneof![control, fragment, others].boxed()
 }
 
-/// What is not DEFLATE (RFC 1951), behind some that is.
+/// Invalid DEFLATE data (RFC 1951) after some valid data.
 fn broken(message: Message, longest: usize) -> BoxedStrategy<Hostile> {
     let sequence = prop::sample::select(BROKEN);
     let before = longest.saturating_sub(BROKEN_BYTES).min(200);

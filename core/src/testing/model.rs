@@ -32,7 +32,7 @@ pub enum Taken {
 }
 
 impl Taken {
-    /// The event, as the model tells it. `None` for a chunk: the model takes messages whole.
+    /// The event, as the model reports it. `None` for a chunk: the model takes messages whole.
     pub fn from_event(event: Event) -> Option<Self> {
         Some(match event {
             Event::Message(message) => Self::Message(message),

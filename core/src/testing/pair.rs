@@ -9,12 +9,12 @@ use crate::testing::pipe::{Conditions, Pipe};
 
 /// What an application does with its connection in a pair.
 pub trait Application: Debug {
-    /// Does whatever it wishes to do now: takes events or leaves them, sends, closes. Asked at
+    /// Does whatever it has to do now: takes events or leaves them, sends, closes. Asked at
     /// every step. An event that it takes goes through [`End::take`].
     fn act(&mut self, now: Timestamp, end: &mut End);
 
-    /// When it wishes to be asked again if nothing happens.
-    fn next_wish(&self) -> Option<Timestamp> {
+    /// When to ask it again if nothing happens.
+    fn next_action(&self) -> Option<Timestamp> {
         None
     }
 }
@@ -109,7 +109,7 @@ impl End {
     ///
     /// # Panics
     ///
-    /// If anything comes behind the end, or the end twice.
+    /// If anything comes after the end, or the end twice.
     pub fn take(&mut self) -> Option<Event> {
         let event = self.connection.poll_event()?;
         assert!(self.closed.is_none(), "nothing comes behind the end, and that comes once");
@@ -240,8 +240,8 @@ impl Pair {
             let deadlines = [
                 self.client.next_deadline(&self.downstream),
                 self.server.next_deadline(&self.upstream),
-                client.next_wish().filter(|_| self.client.closed.is_none()),
-                server.next_wish().filter(|_| self.server.closed.is_none()),
+                client.next_action().filter(|_| self.client.closed.is_none()),
+                server.next_action().filter(|_| self.server.closed.is_none()),
             ];
             match deadlines.into_iter().flatten().filter(|time| *time > self.now).min() {
                 Some(time) => self.now = time,

@@ -49,7 +49,7 @@ impl Session {
         })
     }
 
-    /// What was sent, each with the position in [`bytes`](Self::bytes) behind its last byte.
+    /// What was sent, each with the position in [`bytes`](Self::bytes) after its last byte.
     pub fn positions(&self) -> Vec<(usize, Sent)> {
         let ends: Vec<usize> = self
             .frames

@@ -1,4 +1,4 @@
-//! Whatever the network, the settings and the client do, every message comes back in order.
+//! An echo server returns every message in order, with any network, settings and client.
 
 use std::io::{ErrorKind, Read, Write};
 
@@ -42,7 +42,7 @@ impl Client<'_> {
             Patience::AfterAll => self.rest.is_empty(),
         };
         if !reads {
-            // It is asked again, and reads then.
+            // The next step reads.
             return has_moved || matches!(self.patience, Patience::OneIn(_));
         }
         let mut buffer = [0; 4096];
@@ -95,7 +95,7 @@ fn run(
     panic!("it goes round in circles");
 }
 
-/// The messages that frames make, and the code of the Close.
+/// The messages in these frames, and the code of the Close frame.
 fn see(bytes: &[u8]) -> (Vec<Message>, Option<u16>) {
     let (mut messages, mut close) = (Vec::new(), None);
     let (mut kind, mut payload) = (opcode::CONTINUATION, Vec::new());

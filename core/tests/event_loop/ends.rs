@@ -1,4 +1,4 @@
-//! Every way to end: what is told, once, and with the true cause.
+//! Each way in which a connection ends is reported once, with its real cause.
 
 use std::io::{self, ErrorKind};
 
@@ -10,7 +10,7 @@ use crate::script::{Script, buffer, close, frame, server, text};
 
 const NOW: Timestamp = Timestamp::ZERO;
 
-/// What a server was told until it was over.
+/// The events of a server until its end.
 struct Ended {
     told: Vec<Event>,
     how: Closed,
@@ -52,9 +52,9 @@ fn after_the_closing_handshake_it_shuts_down_and_waits_for_the_end() {
     };
     let Turn::Wait(wait) = next(&mut stream) else { panic!("the peer ends the stream") };
     assert!(wait.readable && !wait.writable && wait.until.is_some(), "{wait:?}");
-    assert!(stream.shutdown_calls > 0, "behind our Close");
+    assert!(stream.shutdown_calls > 0, "after our Close frame");
     assert_eq!(Frame::parse_all(&stream.written).unwrap().len(), 1);
-    // What comes meanwhile is discarded.
+    // Input that arrives meanwhile is discarded.
     stream.reads.extend([Ok(vec![0xFF; 1000]), Ok(Vec::new())]);
     let Turn::Over { how, error: None } = next(&mut stream) else { panic!("it is over") };
     assert!(how.is_clean());
@@ -194,7 +194,7 @@ fn an_application_that_is_not_ready_closes_the_gate_and_gets_everything_later() 
         assert_eq!(slow.told.get(number), Some(&message), "one each time");
         match turn {
             Turn::Wait(_) => assert!(number < 8 && slow.told.len() == number + 1),
-            // The end waits behind the messages, and needs no more.
+            // The end is queued after the messages, so the loop needs no more input.
             Turn::Over { how, error: None } => {
                 assert_eq!((number, slow.told.last()), (8, Some(&Event::Closed(how))));
             }

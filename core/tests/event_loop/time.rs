@@ -1,4 +1,4 @@
-//! Deadlines: it looks before it judges, and judges in the end.
+//! Deadlines: the loop reads and writes once more before a timeout applies, and then it applies.
 
 use core::time::Duration;
 
@@ -12,7 +12,7 @@ fn echo(connection: &mut Connection, stream: &mut Script, now: Timestamp) -> Tur
     turn(connection, stream, &mut buffer(), now, crate::world::echo)
 }
 
-/// Calls as a poller would, until it is over.
+/// Calls the loop at its deadlines, as a poller would, until the connection has ended.
 fn until_over(connection: &mut Connection, stream: &mut Script) -> (Closed, Timestamp) {
     let mut now = Timestamp::ZERO;
     for _ in 0..20 {
@@ -78,7 +78,7 @@ fn a_peer_that_keeps_us_busy_does_not_stop_the_time() {
     let config = Config::builder().ping_interval(Duration::from_secs(30)).build().unwrap();
     let (mut connection, mut stream) = (server(config), Script::default());
     for second in 0..35 {
-        // More than a share in each turn, and it is never done.
+        // Each turn finds more input than it may read.
         stream.reads = (0..40).map(|_| Ok([0x8A, 0x80, 0, 0, 0, 0].repeat(11_000))).collect();
         stream.writes = (0..40).map(|_| Ok(1000)).collect();
         let turn = echo(&mut connection, &mut stream, Timestamp::from_secs(second));

@@ -2,6 +2,8 @@
 //! (2,000 by default).
 #![allow(clippy::unwrap_used, clippy::std_instead_of_alloc, clippy::wildcard_enum_match_arm)]
 
+mod comparison;
+mod ending;
 mod limits;
 mod operations;
 mod reference;

@@ -9,30 +9,32 @@ use proptest::prelude::*;
 
 use tidegate_core::testing::{Frame, Sent, Taken, opcode};
 use tidegate_core::{
-    Chunk, ChunkError, CloseFrame, Closed, Connection, ControlError, Message, MessageKind, Role,
-    SendError, Timestamp, Transport,
+    Chunk, ChunkError, CloseFrame, Connection, ControlError, Message, MessageKind, Role, SendError,
+    Timestamp,
 };
 
-use crate::reference::{End, Item, Reference, Stage, Times};
+use crate::ending::Ending;
+use crate::reference::{Item, Reference, Stage};
 use crate::setup::{Operation, operation, setup};
 use crate::writer::Written;
 
-struct Both {
-    core: Connection,
-    reference: Reference,
-    written: Written,
-    input: Vec<u8>,
-    fragment_size: Option<usize>,
+/// The core and the reference, with what the test itself must remember.
+pub(crate) struct Both {
+    pub(crate) core: Connection,
+    pub(crate) reference: Reference,
+    pub(crate) written: Written,
+    pub(crate) input: Vec<u8>,
+    pub(crate) fragment_size: Option<usize>,
     /// The kind of the unfinished message that is being sent in chunks.
-    unfinished: Option<MessageKind>,
-    is_full: bool,
+    pub(crate) unfinished: Option<MessageKind>,
+    pub(crate) is_full: bool,
     /// Whether the outbox was at its low watermark since the last comparison.
-    was_low: bool,
-    sent: usize,
+    pub(crate) was_low: bool,
+    pub(crate) sent: usize,
 }
 
 impl Both {
-    fn apply(&mut self, operation: &Operation) {
+    pub(crate) fn apply(&mut self, operation: &Operation) {
         let now = self.reference.clock;
         match operation {
             Operation::Input(count) => {
@@ -150,7 +152,7 @@ impl Both {
         last.is_some_and(|(_, item)| !matches!(item, Item::Sent(_)))
     }
 
-    fn take(&mut self) -> bool {
+    pub(crate) fn take(&mut self) -> bool {
         let taken = self.core.poll_event().map(|event| Taken::from_event(event).unwrap());
         assert_eq!(taken, self.reference.take());
         self.compare();
@@ -222,95 +224,6 @@ impl Both {
         }
         self.written.take(&bytes, &mut self.reference, role, fragment_size);
     }
-
-    /// The outbox's level must be between what certainly counts and what may count.
-    fn outbox(&mut self) {
-        let unwritten = &self.reference.unwritten;
-        let data: usize = unwritten.data.iter().map(|part| part.payload.len()).sum();
-        let least = data.saturating_sub(self.written.ahead() + self.written.within());
-        // The header of each frame, at most 14 bytes, and control frames with their headers.
-        let frames: usize = match self.fragment_size {
-            Some(size) => unwritten.data.iter().map(|part| part.payload.len() / size + 1).sum(),
-            None => unwritten.data.len(),
-        };
-        let control = unwritten.pings.len() + unwritten.pongs.len() + 1;
-        let most = data.saturating_sub(self.written.ahead()) + 14 * frames + 139 * control;
-        let level = self.core.queued_output();
-        assert!((least..=most).contains(&level), "{level} is not in {least}..={most}");
-        let marks = self.core.config().send_marks();
-        let was_full = self.is_full;
-        self.is_full = !self.core.can_send_chunk() && self.reference.stage == Stage::Open;
-        let can_send = self.core.can_send_chunk() && self.unfinished.is_none();
-        assert_eq!(self.core.can_send(), can_send);
-        assert_eq!(self.core.is_message_unfinished(), self.unfinished.is_some());
-        if self.reference.stage == Stage::Open {
-            // If both watermarks are equal, rising to them stops sending, and falling to them allows it.
-            let is_both = level == marks.high() && level == marks.low();
-            let is_high = level >= marks.high() && !is_both;
-            assert!(!is_high || self.is_full || control > 1, "no more at the high mark");
-            let is_low = level <= marks.low() && !is_both;
-            assert!(!is_low || !self.is_full, "more at the low mark");
-            self.was_low |= level <= marks.low();
-            assert!(!was_full || self.was_low || self.is_full, "and nothing in between");
-        }
-        self.was_low = level <= marks.low();
-    }
-
-    fn compare(&mut self) {
-        let marks = self.core.config().send_marks();
-        let level = self.core.queued_output();
-        let is_full = match self.reference.stage {
-            Stage::Open => (!self.core.can_send_chunk(), !self.core.can_send_chunk()),
-            // Otherwise unknown: between the watermarks both are possible.
-            _ => (level > marks.high(), level >= marks.low()),
-        };
-        self.reference.follow(&self.core);
-        self.reference.settle(is_full.0, is_full.1);
-        let (core, reference) = (&self.core, &self.reference);
-        assert_eq!(core.queued_messages(), reference.queued_messages(), "messages");
-        assert_eq!(core.queued_bytes(), reference.queued_bytes(), "bytes");
-        assert_eq!(core.is_gate_open(), reference.is_gate_open(), "the gate");
-        assert_eq!(core.wants_input(), reference.wants_input(), "wants_input");
-        assert_eq!(core.wants_output(), !reference.unwritten.is_empty(), "wants_output");
-        assert_eq!(core.transport(), reference.transport(), "transport");
-        reference.check_timer(core.poll_timeout());
-        assert_eq!(core.is_closing(), reference.stage != Stage::Open, "is_closing");
-        compare_ends(core.closed(), reference.end.as_ref());
-        reference.check_latency(core.latency());
-        assert_eq!(core.is_ping_outstanding(), reference.is_ping_outstanding(), "outstanding");
-        for (number, is_answered) in reference.answers() {
-            assert_eq!(core.is_ping_answered(number), is_answered, "ping {number}");
-        }
-        let stats = core.stats();
-        assert_eq!(stats.times_closed, reference.times_closed, "times closed");
-        assert_eq!((stats.peak_messages, stats.peak_bytes), reference.peaks, "peaks");
-        self.outbox();
-    }
-}
-
-/// What `Closed` must contain according to its documentation.
-fn compare_ends(closed: Option<&Closed>, end: Option<&End>) {
-    let (closed, end) = match (closed, end) {
-        (Some(closed), Some(end)) => (closed, end),
-        (None, None) => return,
-        other => panic!("one has ended: {other:?}"),
-    };
-    match end {
-        End::Clean { received, sent, by_peer } => {
-            assert_eq!((closed.failure(), closed.is_clean()), (None, true));
-            assert_eq!((closed.received(), closed.sent()), (Some(received), Some(sent)));
-            assert_eq!((closed.code(), closed.reason()), (received.code, &*received.reason));
-            assert_eq!(closed.is_by_peer(), *by_peer, "who began");
-            let is_farewell = matches!(received.code.as_u16(), 1000 | 1001 | 1005);
-            assert_eq!(closed.is_normal(), is_farewell || !by_peer, "is_normal");
-        }
-        End::Failed { failure, by_peer } => {
-            assert_eq!((closed.failure(), closed.is_clean()), (Some(*failure), false));
-            assert_eq!((closed.code().as_u16(), closed.reason()), (1006, ""));
-            assert_eq!((closed.received(), closed.is_normal()), (None, false));
-            assert_eq!(closed.is_by_peer(), *by_peer, "who began");
-        }
-    }
 }
 
 /// Four of these exceed the 1 MiB that is read after a Close, three do not.
@@ -355,62 +268,5 @@ proptest! {
         }
         both.end(ending, times);
         prop_assert_eq!(both.core.poll_event(), None);
-    }
-}
-
-/// What the peer does in the end.
-#[derive(Clone, Copy, Debug)]
-enum Ending {
-    /// Sends the rest, and ends the stream.
-    Eof,
-    /// Sends nothing more.
-    Silent,
-    /// Sends nothing more, and reads nothing.
-    Stuck,
-}
-
-impl Both {
-    /// Takes everything, and checks R5: every peer ends.
-    fn end(&mut self, ending: Ending, times: Times) {
-        match ending {
-            Ending::Eof => {
-                while !self.input.is_empty() {
-                    self.apply(&Operation::Input(500));
-                    self.compare();
-                    while self.take() {}
-                }
-                self.apply(&Operation::Eof);
-                self.compare();
-                while self.take() {}
-                self.apply(&Operation::Write(usize::MAX));
-                self.compare();
-                assert!(self.reference.end.is_some(), "it has ended");
-            }
-            Ending::Silent | Ending::Stuck => {
-                for _ in 0..100 {
-                    while self.take() {}
-                    if matches!(ending, Ending::Silent) {
-                        self.apply(&Operation::Write(usize::MAX));
-                        self.compare();
-                    }
-                    self.apply(&Operation::Deadline);
-                    self.compare();
-                }
-                while self.take() {}
-                if !self.reference.is_waiting() {
-                    assert_eq!(self.core.poll_timeout(), None, "nothing to wait for");
-                }
-                let limit = if matches!(ending, Ending::Silent) { times.pong } else { times.write };
-                // Frequent pings fill their ring, and are written above.
-                let are_pings_rare = times.ping >= limit.map(|limit| limit / 8);
-                if times.ping.is_some()
-                    && times.close.is_some()
-                    && limit.is_some()
-                    && are_pings_rare
-                {
-                    assert_eq!(self.core.transport(), Transport::Close, "every peer ends");
-                }
-            }
-        }
     }
 }

@@ -66,7 +66,7 @@ impl ByteStream for Stream {
     }
 }
 
-/// It stands still.
+/// The clock does not move.
 #[derive(Clone)]
 struct Still;
 

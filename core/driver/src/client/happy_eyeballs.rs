@@ -207,18 +207,18 @@ mod tests {
         assert!(order(&[]).is_empty());
     }
 
-    type Outcome = Result<u8, Vec<(u8, ErrorKind)>>;
+    type RaceResult = Result<u8, Vec<(u8, ErrorKind)>>;
 
     /// Returns which addresses were tried at which millisecond, and the result, and checks that a
     /// timer that fires too early changes nothing. The last byte of an address says what it does: 1
     /// never answers, 2 refuses at once, 3 connects.
-    fn race(list: &[&str], deadline: u64) -> (Vec<(u64, u8)>, Outcome) {
+    fn race(list: &[&str], deadline: u64) -> (Vec<(u64, u8)>, RaceResult) {
         let [precise, early] = [false, true].map(|is_early| race_with(list, deadline, is_early));
         assert_eq!(precise, early, "the clock decides, the timer only wakes");
         precise
     }
 
-    fn race_with(list: &[&str], deadline: u64, is_early: bool) -> (Vec<(u64, u8)>, Outcome) {
+    fn race_with(list: &[&str], deadline: u64, is_early: bool) -> (Vec<(u64, u8)>, RaceResult) {
         let last = |address: &SocketAddr| match address {
             SocketAddr::V4(address) => address.ip().octets()[3],
             SocketAddr::V6(address) => address.ip().octets()[15],

@@ -1,4 +1,5 @@
-//! Accepts what senders send: each in the order of arrival, when the outbox has room.
+//! Moves messages and chunks from the senders into the outbox, in the order of the calls, when there is
+//! room.
 
 use crate::error::Error;
 use crate::split::send_item::{NotAccepted, SendItem};
@@ -7,8 +8,8 @@ use crate::split::wakes::Wakes;
 use tidegate_core::{ChunkError, Connection, Message, Outgoing, SendError};
 
 impl SplitState {
-    /// Puts an item into the outbox if its turn has come and there is room. What `send`, `feed`,
-    /// the sink, the writer of chunks and `broadcast_until` end in.
+    /// Puts an item into the outbox if no earlier item waits and there is room. The common end of
+    /// `send`, `feed`, the sink, the chunk writer and `broadcast_until`.
     pub(crate) fn offer<'m>(
         &mut self,
         sender: u64,
@@ -17,8 +18,8 @@ impl SplitState {
         if self.cannot_write() {
             return Err(NotAccepted::Failed(self.cannot_send()));
         }
-        // After those that came before. The rest of a message in chunks goes before all others,
-        // since they can't be sent until it is finished.
+        // Items keep the order of the calls. Only the rest of a message in chunks overtakes the
+        // queue: no other message can be sent until it is finished.
         let has_to_wait = match self.chunks_of {
             Some(owner) if owner != sender => true,
             Some(_) => self.sends.any(|waiting| waiting.sender == sender),
@@ -30,7 +31,7 @@ impl SplitState {
         self.accept(sender, item)
     }
 
-    /// Accepts a message now, or gives it back. It does not overtake those that wait.
+    /// Accepts a message now, or gives it back. It does not overtake messages that wait.
     ///
     /// Inlined where the kind of message is known, so that a short one is only copied.
     #[inline(always)]
@@ -110,7 +111,7 @@ impl SplitState {
     }
 
     /// Called when there may be room: accepts what waits for it, in order, until there is none.
-    /// Tells whether anything was accepted.
+    /// Returns whether anything was accepted.
     pub(crate) fn accept_waiting(&mut self, wakes: &mut Wakes) -> bool {
         if self.sends.is_empty() {
             return false;
@@ -129,8 +130,9 @@ impl SplitState {
             let Some(ticket) = next else { return is_any };
             let Some(mut entry) = self.sends.leave(ticket) else { return is_any };
             let sender = entry.value.sender;
-            // What stays in the entry is dropped under the lock, so it must not be the
-            // application's: an item goes into the outbox, and a waker is woken later.
+            // The entry is dropped under the lock, so nothing of the application's may be left in it:
+            // its drop could take the same lock. The item goes into the outbox, and the waker is
+            // woken after the lock is released.
             let item = std::mem::replace(&mut entry.value.item, SendItem::Failed(Error::Closing));
             match self.accept(sender, item) {
                 Ok(()) => {
@@ -151,7 +153,7 @@ impl SplitState {
         }
     }
 
-    /// A sender goes. If it leaves a message in chunks unfinished, another one may go on with it.
+    /// Called when a sender is dropped. If it leaves a message in chunks unfinished, another one may go on with it.
     pub(crate) fn forget_chunks_of(&mut self, sender: u64, wakes: &mut Wakes) {
         if self.chunks_of.take_if(|owner| *owner == sender).is_some() && !self.sends.is_empty() {
             self.notify(wakes);

@@ -19,12 +19,12 @@ pub(crate) struct QueuedCall<'a, T> {
 }
 
 impl<'a> QueuedCall<'a, WaitingItem> {
-    /// One that waits for room.
+    /// A call that waits for room in the outbox.
     pub(crate) fn for_room(shared: &'a SharedConnection) -> Self {
         Self { shared, queue: |state| &mut state.sends, ticket: None }
     }
 
-    /// Sends the item when its turn has come.
+    /// Sends the item when all earlier ones are sent and there is room.
     pub(crate) fn poll_send(
         &mut self,
         cx: &Context<'_>,
@@ -35,7 +35,7 @@ impl<'a> QueuedCall<'a, WaitingItem> {
         shared.with(|state, wakes| self.send(state, wakes, cx, sender, item))
     }
 
-    /// Stops waiting. Whether it did wait.
+    /// Stops waiting. Returns whether the call was still in the queue.
     pub(crate) fn leave(&mut self) -> bool {
         let Some(ticket) = self.ticket.take() else { return false };
         let entry = self.shared.lock().sends.leave(ticket);
@@ -82,12 +82,12 @@ impl<'a> QueuedCall<'a, WaitingItem> {
 }
 
 impl<'a> QueuedCall<'a, WaitFor> {
-    /// One that waits for something else.
+    /// A call that waits for something other than room, for example a pong.
     pub(crate) fn new(shared: &'a SharedConnection) -> Self {
         Self { shared, queue: |state| &mut state.waits, ticket: None }
     }
 
-    /// Waits for what `wait` says, which is asked once.
+    /// Waits for what `wait` returns. It is called once, when the call enters the queue.
     pub(crate) fn poll(
         &mut self,
         cx: &Context<'_>,
@@ -119,8 +119,8 @@ impl<T> Drop for QueuedCall<'_, T> {
 }
 
 impl SplitState {
-    /// Adds an item to the end of the queue for room. The driver makes room, so it is told of output
-    /// that it does not know of yet.
+    /// Adds an item to the end of the queue for room. Only the driver makes room, by writing. So it is
+    /// woken if it does not know yet that there is output.
     pub(crate) fn join_sends(
         &mut self,
         sender: u64,
@@ -142,7 +142,7 @@ impl SplitState {
         ticket
     }
 
-    /// Asks about an item that waits for room. When this is ready, the entry has left the queue.
+    /// Checks on an item that waits for room. If the result is ready, the entry has left the queue.
     pub(crate) fn poll_item(
         &mut self,
         cx: &Context<'_>,
@@ -150,7 +150,7 @@ impl SplitState {
         ticket: u64,
     ) -> Poll<Result<(), Error>> {
         let cannot_write = self.cannot_write();
-        // What is not in the queue any more was accepted.
+        // An item that is no longer in the queue was accepted.
         let Some(entry) = self.sends.get_mut(ticket) else { return Poll::Ready(Ok(())) };
         let has_failed = matches!(entry.value.item, SendItem::Failed(_));
         if !has_failed && !cannot_write {
@@ -170,7 +170,7 @@ impl SplitState {
         }))
     }
 
-    /// Asks about what is waited for. When this is ready, the entry has left the queue.
+    /// Checks on what a call waits for. If the result is ready, the entry has left the queue.
     pub(crate) fn poll_wait(
         &mut self,
         cx: &Context<'_>,

@@ -6,13 +6,14 @@ use tidegate_core::{Chunk, Outgoing};
 /// What a sender wants to send.
 pub(crate) enum SendItem<'m> {
     Message(Outgoing<'m>),
-    /// A part of a message. `begins` if it must be the first one: it then must not continue a
-    /// message that somebody else left unfinished.
+    /// A part of a message. `begins` if it must be the first part: it then must not continue a message
+    /// that another sender left unfinished.
     Chunk {
         chunk: Chunk,
         begins: bool,
     },
-    /// Its turn came, and it could not be sent. Stays in the queue until its sender asks.
+    /// It was the first in the queue and could not be sent. The error stays in the queue until the
+    /// task that sent it polls again.
     Failed(Error),
 }
 
@@ -29,7 +30,8 @@ pub(crate) enum NotAccepted<'m> {
 }
 
 impl SendItem<'_> {
-    /// What waits has to outlive the call that sends it: a borrowed message is copied.
+    /// Makes the item independent of the caller's borrow, because it may wait for longer than one poll:
+    /// a borrowed message is copied.
     pub(crate) fn into_owned(self) -> SendItem<'static> {
         match self {
             Self::Message(message) => SendItem::Message(message.into_owned()),

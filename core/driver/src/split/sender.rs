@@ -50,8 +50,8 @@ impl Sender {
     /// # Errors
     ///
     /// [`Error::Closing`] and [`Error::Closed`]: nothing can be sent any more. [`Error::Io`]: the
-    /// transport failed. [`Error::Unfinished`]: a message in chunks is not finished, which this
-    /// sender began, or one that was dropped.
+    /// transport failed. [`Error::Unfinished`]: a message in chunks is not finished, which was begun by
+    /// this sender or by one that was dropped.
     ///
     /// # Cancel safety
     ///
@@ -97,7 +97,7 @@ impl Sender {
         self.offer(SendItem::Chunk { chunk, begins: false }).await
     }
 
-    /// Accepts a message if there is room and nobody waits for it, without waiting.
+    /// Accepts a message if there is room and no other call waits for room. Does not wait.
     ///
     /// # Errors
     ///
@@ -172,9 +172,8 @@ impl Sender {
     /// Messages that the [`Receiver`](crate::split::Receiver) has not taken, or that still arrive, are
     /// dropped, so that this can't wait for an application that waits for it; the receiver gets
     /// the end. [`begin_close`](Self::begin_close) leaves them to the receiver. Once our Close is
-    /// written, the
-    /// configuration's `close_timeout` bounds the rest; until then its `write_timeout` does. If the
-    /// closing handshake has begun already, this waits for its end.
+    /// written, the configuration's `close_timeout` bounds the rest; until then its `write_timeout`
+    /// does. If the closing handshake has begun already, this waits for its end.
     ///
     /// # Errors
     ///
@@ -184,7 +183,7 @@ impl Sender {
     ///
     /// # Cancel safety
     ///
-    /// Polled once, the closing handshake has begun, and goes on.
+    /// The first poll begins the closing handshake, which goes on if this is cancelled.
     pub async fn close(
         &self,
         code: CloseCode,

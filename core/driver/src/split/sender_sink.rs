@@ -27,7 +27,7 @@ impl Sender {
         match self.sink {
             SinkWait::Nothing => {}
             SinkWait::Room(_) => return Err(Error::NotReady),
-            // The flush that waits was given up.
+            // A flush was cancelled while it waited.
             SinkWait::Written(_) => self.leave(),
         }
         let id = self.id;
@@ -107,12 +107,13 @@ impl Sink<Message> for Sender {
 }
 
 impl SplitState {
-    /// Waits for everything that is accepted now.
+    /// Begins to wait until everything that is accepted up to now is written.
     fn begin_flush(&mut self, rounds: u8) -> SinkFlush {
         let ticket = self.join_waits(self.written_from_here());
         SinkFlush { ticket, accepted: self.accepted, rounds }
     }
 }
 
-/// How often a flush begins anew, so that it ends though others go on sending.
+/// How often a flush starts again when more was sent meanwhile. Limited, so that it ends although
+/// other senders go on sending.
 const ROUNDS: u8 = 4;

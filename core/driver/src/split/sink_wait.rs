@@ -10,7 +10,7 @@ pub(crate) enum SinkWait {
     Written(SinkFlush),
 }
 
-/// A flush that waits, or one that was given up: a sink that is polled can't know which.
+/// A flush that waits, or one that was cancelled: a sink learns of neither, it is only polled or not.
 #[derive(Clone, Copy)]
 pub(crate) struct SinkFlush {
     pub(crate) ticket: u64,

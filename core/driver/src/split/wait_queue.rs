@@ -15,7 +15,7 @@ pub(crate) struct WaitQueue<T>(BTreeMap<u64, QueueEntry<T>>);
 #[derive(Debug)]
 pub(crate) struct QueueEntry<T> {
     ticket: u64,
-    /// What it waits with, or for.
+    /// The item that waits for room, or what the call waits for.
     pub(crate) value: T,
     /// Taken when it is woken.
     pub(crate) waker: Option<Waker>,
@@ -33,7 +33,7 @@ impl<T> WaitQueue<T> {
         self.rejoin(QueueEntry { ticket, value, waker });
     }
 
-    /// Removes an entry, from wherever it is: cancelled, or to be served.
+    /// Removes an entry from anywhere in the queue, because its call was cancelled or can go on.
     pub(crate) fn leave(&mut self, ticket: u64) -> Option<QueueEntry<T>> {
         self.0.remove(&ticket)
     }
@@ -52,7 +52,7 @@ impl<T> WaitQueue<T> {
         self.0.values_mut()
     }
 
-    /// The ticket of the first entry that is wanted.
+    /// The ticket of the first entry for which `is_wanted` returns true.
     pub(crate) fn first(&self, mut is_wanted: impl FnMut(&T) -> bool) -> Option<u64> {
         self.0.values().find(|entry| is_wanted(&entry.value)).map(|entry| entry.ticket)
     }

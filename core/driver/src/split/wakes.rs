@@ -7,7 +7,7 @@ use tidegate_core::Event;
 /// Wakers to wake or to drop, and messages to drop, after the lock is released. Each of these can
 /// run code of the executor or of the application, and that code may take the lock.
 #[derive(Debug, Default)]
-#[must_use = "somebody waits"]
+#[must_use = "the tasks in it must be woken"]
 pub(crate) struct Wakes {
     /// Most calls wake one task or none.
     first: Option<Waker>,
@@ -54,7 +54,7 @@ impl Wakes {
         self.others.get_or_insert_default().events.push(event);
     }
 
-    /// Does it. Most calls have nothing to do, so only that check is inlined.
+    /// Wakes and drops everything in it. Usually there is nothing, so only that check is inlined.
     #[inline(always)]
     pub(crate) fn wake(self) {
         if self.first.is_some() || self.others.is_some() {

@@ -23,7 +23,7 @@ pub(crate) enum Fate {
     Answers(String),
 }
 
-/// Addresses of every name, and what becomes of the attempts; of the last one for ever.
+/// Addresses of every name, and what becomes of the attempts; of the last one forever.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct World {
     pub(crate) addresses: Vec<SocketAddr>,

@@ -92,7 +92,7 @@ impl Connection {
     }
 
     /// General path: decodes the next header, or the next piece of payload. Returns false if more
-    /// input is needed. A violation of the protocol is kept until its turn comes.
+    /// input is needed. A violation of the protocol takes effect after the events before it.
     fn decode_part(&mut self, input: &mut &[u8]) -> bool {
         let decoded = self.try_decode_part(input);
         decoded.unwrap_or_else(|error| {
@@ -124,6 +124,8 @@ impl Connection {
     }
 
     fn begin_frame(&mut self, header: &FrameHeader) -> Result<(), ProtocolError> {
+        // Collected apart from the message, because control frames may come between its fragments
+        // (RFC 6455 §5.4). They have 125 bytes at most, so the buffer may grow as they arrive.
         if header.opcode.is_control() {
             let (opcode, payload) = (header.opcode, Vec::new());
             self.receiving = Receiving::Control(Box::new(ControlFrame { opcode, payload }));
@@ -154,6 +156,7 @@ impl Connection {
                 if !payload.last {
                     return Ok(());
                 }
+                // Control frames take effect when they are complete, at their place in the stream.
                 let (opcode, received) = (frame.opcode, core::mem::take(&mut frame.payload));
                 self.receiving = Receiving::Data;
                 self.control_frame(opcode, received)
@@ -230,6 +233,7 @@ impl Connection {
 
     /// The gate has opened: decodes the input that was kept.
     fn opened(&mut self) {
+        // Taken out of the connection while it is decoded, and put back if the gate closes again.
         let mut input = self.pending_input.take_input();
         let mut rest = input.bytes();
         self.decode(&mut rest);

@@ -1,4 +1,5 @@
-//! Input that was passed in and is not decoded yet, or what ends the connection once its turn comes.
+//! Input that was passed in and is not decoded yet, or the end of the connection that waits for
+//! the application to take earlier events.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

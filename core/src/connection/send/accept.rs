@@ -84,6 +84,8 @@ impl Connection {
             return Err(self.not_accepted(message));
         }
         let opcode = OpCode::from(message.kind());
+        // Compressed now and not when it is written: the window of the peer's inflater sees messages
+        // in the order in which they were accepted.
         let compressed = self.compression.message(message.as_bytes(), compress);
         let rsv1 = compressed.is_some();
         let payload = compressed.unwrap_or_else(|| message.into_bytes());
@@ -118,6 +120,8 @@ impl Connection {
         }
         let EncodedFrame { frame, payload, rsv1 } = prepared.encoded_for(&mut self.compression);
         let is_fragmented = self.config.fragment_size.is_some_and(|size| payload.len() > size);
+        // A client masks each frame with a key of its own, and fragments have headers of their own.
+        // Then only the payload can be shared, not the encoded frame.
         if self.role.masks() || is_fragmented {
             let (rsv1, payload) = (*rsv1, payload.clone());
             let opcode = OpCode::from(prepared.message().kind());
@@ -143,6 +147,7 @@ impl Connection {
         }
         let CheckedChunk { opcode, payload, last: fin } =
             self.outgoing_chunks.check(chunk, self.config.validate_utf8)?;
+        // The chunk is checked and counts as accepted, so nothing below may fail.
         self.counters.messages_out += u64::from(fin);
         let is_first = opcode != OpCode::Continuation;
         let MaybeCompressed { compressed, payload } =
@@ -176,6 +181,8 @@ impl Connection {
     /// The error for a message while [`can_send`](Self::can_send) is false.
     #[cold]
     fn not_accepted(&self, message: Message) -> SendError {
+        // The end first: a caller that waited for room, or finished its chunks, would only be told of
+        // the end after that.
         if self.phase != Phase::Open {
             SendError::Closed(message)
         } else if self.is_message_unfinished() {

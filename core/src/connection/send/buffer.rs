@@ -71,6 +71,7 @@ impl OutputBuffer {
     pub(crate) fn push_shared(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.remaining += bytes.len();
+            // Also when the buffer is empty: `first` keeps its own memory for the frames to come.
             self.rest.get_or_insert_default().push_back(Segment::Shared(bytes));
         }
     }
@@ -203,6 +204,8 @@ impl OutputBuffer {
                 rest.pop_front();
                 continue;
             }
+            // Only `first` has a position within it, so a partly sent segment becomes the first one. A
+            // shared payload has a position of its own.
             match segment {
                 Segment::Shared(bytes) => bytes.advance(left),
                 // A segment of which nothing is sent can stay where it is.

@@ -64,6 +64,8 @@ impl Handshake<ClientSteps> {
     pub fn new(now: Timestamp, request: ClientRequest, limits: Limits, seed: [u8; 32]) -> Self {
         let mut random = Box::new(ChaCha12Rng::from_seed(seed));
         let mut octets = [0; key::KEY_OCTETS];
+        // This makes the first bytes of the generator public. They tell nothing about the masking
+        // keys that follow, because ChaCha12 is a stream cipher.
         random.fill_bytes(&mut octets);
         let key = key::encode_key(octets);
         let exchange = Exchange::new(now, limits.timeout(), request.encode(&key));
@@ -72,8 +74,8 @@ impl Handshake<ClientSteps> {
         Self { exchange, steps: ClientSteps { limits, request, expected_accept, random, state } }
     }
 
-    /// The final response, once its head is complete; [`failure`](Self::failure) tells whether the
-    /// server upgrades. The body of a refusal grows as it arrives.
+    /// The final response, once its head is complete; [`failure`](Self::failure) says why the
+    /// server did not upgrade, if it did not. The body of a refusal grows as it arrives.
     pub fn response(&self) -> Option<&Response> {
         match &self.steps.state {
             ClientState::Open { response, .. } | ClientState::Refused { response, .. } => {
@@ -177,6 +179,7 @@ impl ClientSteps {
             }
             Err(refused) => refused,
         };
+        // The rest of this read is the beginning of the body and would not be passed in again.
         body.read(input, &mut response.body);
         exchange.clear();
         exchange.deadline = self.body_deadline(exchange);

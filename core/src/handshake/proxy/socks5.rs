@@ -60,6 +60,8 @@ impl ProxySteps for Socks5Steps {
             }
             Err(_) => {
                 request.push(ADDRESS_NAME);
+                // The name is sent as raw bytes, so a control character or a blank would reach the
+                // proxy's resolver.
                 let is_name = host.bytes().all(|byte| byte.is_ascii_graphic());
                 push_short(host, &mut request)
                     .filter(|()| is_name && !host.is_empty())
@@ -142,6 +144,8 @@ impl Socks5Steps {
             }
             (SocksState::Choosing, [VERSION, method, ..]) => {
                 let is_password = *method == METHOD_PASSWORD;
+                // A proxy may ask for a password that the client did not offer. That is a fault
+                // like any other method that was not offered.
                 let Some(credentials) = self.credentials.take().filter(|_| is_password) else {
                     return Err(ProxyError::Malformed { what: "a method that was not offered" });
                 };

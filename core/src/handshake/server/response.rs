@@ -51,7 +51,7 @@ impl Acceptance {
 
     /// Accepts permessage-deflate with these parameters, if the client offers it and they fit its
     /// offer. If the client asks for smaller windows or for no context takeover, it gets that.
-    /// `ServerHandshake::deflate` then tells what was agreed on.
+    /// `ServerHandshake::deflate` then returns what was agreed on.
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, params: crate::deflate::DeflateParams) -> Self {
         self.compression.deflate = Some(params);
@@ -103,6 +103,8 @@ impl Acceptance {
         let compression = self.compression();
         let mut fields = Vec::new();
         if let Some(chosen) = self.subprotocol {
+            // A client must fail the connection if the server selects what was not offered (RFC
+            // 6455 §4.1), so the mistake is reported here, to the application that made it.
             if !request.subprotocols().any(|offered| offered == chosen) {
                 return Err(AcceptError::Subprotocol);
             }
@@ -113,6 +115,7 @@ impl Acceptance {
             fields.push((String::from("Sec-WebSocket-Extensions"), extensions));
         }
         for (name, value) in self.headers {
+            // The value may come from user input. A line end in it would split the response.
             check_added(&name, &value, &RESERVED)?;
             fields.push((name, value));
         }
@@ -171,6 +174,7 @@ impl Rejection {
     /// The bytes of the answer, and its status.
     pub(crate) fn answer(self) -> Result<(Vec<u8>, u16), AcceptError> {
         let status = self.status;
+        // A 1xx is no final response (RFC 9110 §15.2), and a 2xx would claim success.
         if !(300..=599).contains(&status) {
             return Err(AcceptError::Status { status });
         }

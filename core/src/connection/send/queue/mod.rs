@@ -152,6 +152,7 @@ impl Outbox {
         self.small = Vec::new();
         self.control = None;
         self.committed = OutputBuffer::new();
+        // Not a new gauge, since the peak is a part of the statistics.
         self.gauge.subtract(self.gauge.level());
         self.is_full = false;
         self.changes = OutputChanges::AT_REST;
@@ -235,6 +236,7 @@ impl Outbox {
     pub(crate) fn advance(&mut self, count: usize) {
         self.committed.advance(count);
         self.gauge.subtract(count);
+        // A write of nothing is no progress: it must not extend `write_timeout`.
         if count > 0 {
             self.changes.remove(OutputChanges::AWAITED);
             self.changes.insert(OutputChanges::PROGRESSED);
@@ -305,6 +307,8 @@ impl Outbox {
 
     #[inline]
     fn next_mask(&mut self) -> Option<Mask> {
+        // A new unpredictable key for each frame (RFC 6455 §5.3, §10.3): a script in a browser must not
+        // be able to choose the bytes that a proxy sees.
         self.keys.as_mut().map(|keys| Mask::new(keys.next_u32().to_ne_bytes()))
     }
 }

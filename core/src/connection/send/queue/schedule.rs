@@ -31,12 +31,15 @@ impl Outbox {
         }
         self.continue_masked();
         if self.is_partly_committed() {
+            // Control frames may go between the fragments of a message, but nothing may go between
+            // the bytes of one frame.
             return;
         }
         if self.small.is_empty() {
             // Reuses the buffer of the small frames for a header, since it is empty.
             self.committed.take_spare(&mut self.small);
         }
+        // Before data, so that a pong waits for no more than what is committed already.
         self.commit_control();
         while self.committed.remaining() < WINDOW && !self.is_partly_committed() {
             match self.queue.as_mut().and_then(|queue| queue.pop_front()) {
@@ -160,10 +163,12 @@ impl Outbox {
     /// Commits the Close, which waits until nothing else is queued.
     fn commit_close(&mut self) {
         let Some(control) = &mut self.control else { return };
+        // Pings and pongs go first: nothing may be sent after the Close (RFC 6455 §5.5.1).
         if !control.pongs.is_empty() || !control.pings.is_empty() {
             return;
         }
         let Some(frame) = control.close.take() else { return };
+        // An empty Close has the code 1005, which stands for "no code" and is never sent (§7.4.1).
         let mut body = Vec::new();
         if frame.code.is_sendable() {
             body.extend_from_slice(&frame.code.as_u16().to_be_bytes());
@@ -181,6 +186,8 @@ impl Outbox {
             Some(mut mask) => mask.append(payload, &mut frame),
             None => frame.extend_from_slice(payload),
         }
+        // Counted, because `advance` subtracts everything that is written. But control frames do not
+        // make the outbox full: their number has limits of its own.
         self.gauge.add(frame.len());
         self.committed.append(&frame);
     }
