@@ -183,6 +183,7 @@ pub struct Peer {
 impl Peer {
     pub(crate) fn new(host: &str, port: u16) -> Self {
         let host =
+            // An IPv6 address: without brackets its end could not be told from the port.
             if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         Self { host, address: None }
     }
@@ -196,6 +197,7 @@ impl Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {
+            // A host that is itself an address is not shown twice.
             Some(address) if address.to_string() != self.host => {
                 write!(f, "{} at {address}", self.host)
             }

@@ -108,6 +108,8 @@ impl<S: ByteStream, C: Clock> Endpoint<S, C> {
         machine: &mut impl ProtocolMachine,
     ) -> bool {
         self.now = self.clock.now();
+        // An alarm in the past would make `poll_deadline` ready in every round, so that the loop
+        // never waits. A call that still needs it sets it again.
         self.alarm = self.alarm.filter(|alarm| *alarm > self.now);
         let is_due =
             |machine: &_, now| ProtocolMachine::poll_timeout(machine).is_some_and(|at| at <= now);
@@ -226,6 +228,7 @@ impl<S: ByteStream, C: Clock> Endpoint<S, C> {
                 Poll::Pending => return StreamPoll::Waits,
             }
         }
+        // Only after the flush: what comes before the end must have left first.
         let is_last = transport == Transport::ShutdownWrite || self.is_end_reported;
         if is_last && self.writing == Writing::Flushed {
             match stream.poll_shutdown(cx) {
@@ -263,6 +266,7 @@ impl<S: ByteStream, C: Clock> Endpoint<S, C> {
         let read = with_read_buffer(machine.read_size(), |buffer| {
             let read = stream.poll_read(cx, buffer);
             if let Poll::Ready(Ok(count)) = read {
+                // A stream that claims more bytes than the buffer has must not cause a panic.
                 machine.handle_input(clock.now(), buffer.get(..count).unwrap_or(buffer));
             }
             read
@@ -297,6 +301,7 @@ impl<S: ByteStream, C: Clock> Endpoint<S, C> {
             let Some(stream) = &mut self.stream else { return Poll::Ready(()) };
             let read = with_read_buffer(READ_SIZE, |buffer| stream.poll_read(cx, buffer));
             match read {
+                // The limit is for a peer that never stops sending: every connection has to end.
                 Poll::Ready(Ok(count @ 1..)) if count < self.discards => self.discards -= count,
                 Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
                 Poll::Ready(_) => self.stream = None,

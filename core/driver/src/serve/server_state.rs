@@ -120,6 +120,7 @@ impl SharedServer {
                 Poll::Pending
             }
         });
+        // Without the lock: it wakes the task of the connection.
         if let Some(closer) = displaced {
             closer.displace();
         }
@@ -221,6 +222,8 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        // The closer is taken out of the lock before it is dropped: it may hold a waker, and
+        // dropping that runs code of the executor.
         let closer = self.change(|state, number| {
             state.connections.remove(number);
             state.closers.remove(&number)

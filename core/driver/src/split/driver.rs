@@ -129,13 +129,16 @@ impl<S, C> Drop for Driver<S, C> {
             return;
         }
         if let Some(parts) = &mut parts {
+            // Closed without the lock: the stream is code of the application.
             parts.endpoint.stream = None;
         }
         let mut wakes = Wakes::default();
         let mut state = self.shared.lock();
+        // The connection lives on in a `WebSocket`, so there is nothing to abort.
         if matches!(state.driver, DriverTask::Reunited) {
             return;
         }
+        // It may hold a waker, so it too is dropped after the lock is released.
         let replaced = std::mem::replace(&mut state.driver, DriverTask::Gone);
         state.connection.abort();
         state.close = None;
@@ -194,6 +197,7 @@ impl<S: ByteStream, C: Clock> DriverPoll<'_, S, C> {
         // Lets the other parts use the connection between two rounds.
         *guard = None;
         wakes.wake();
+        // Asks under a new lock: a part may have notified the driver while the lock was released.
         match result {
             Some(result) => Attempt::Done(result),
             None if self.state().take_notified() || has_changed => Attempt::Again,

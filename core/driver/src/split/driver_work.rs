@@ -18,6 +18,7 @@ impl SplitState {
             Some(frame) => self.connection.close(endpoint.clock.now(), frame).is_ok(),
             None => false,
         };
+        // `|` and not `||`: each request has its turn, also after one that changed something.
         is_closed | (!self.waits.is_empty() && self.ping(endpoint)) | self.release_end(endpoint)
     }
 

@@ -119,6 +119,8 @@ impl Receiver {
                 state.assembly = ChunkAssembly::default();
                 end = Some(result.and_then(received_end));
             } else {
+                // Under the same lock as the look above, so no message can arrive unnoticed in
+                // between.
                 wakes.leave(&mut state.receiver, cx.waker());
             }
             None

@@ -46,6 +46,8 @@ impl Wake for BothHalves {
 
     fn wake_by_ref(self: &Arc<Self>) {
         for half in [&self.stream, &self.sink] {
+            // A statement of its own, so that the lock is released before `wake` runs code of the
+            // executor.
             let task = lock(half).take();
             if let Some(task) = task {
                 task.wake();

@@ -91,6 +91,7 @@ impl<T, W> Drop for ReturnGuard<T, W> {
     fn drop(&mut self) {
         let server = {
             let mut slot = lock(&self.slot.0);
+            // `give_back` may have put the connection there just before: that must stay.
             if matches!(slot.connection, Whereabouts::Away) {
                 slot.connection = Whereabouts::Gone;
             }
