@@ -183,6 +183,8 @@ impl<N: Network> Reconnect<N> {
                 }
                 ReconnectState::Connected(since) => {
                     let now = self.clock.now();
+                    // A server that accepts and closes at once counts as one that fails. Otherwise
+                    // the client would come back to it quickly, without end.
                     if self.backoff.is_long_lived(now.saturating_duration_since(*since)) {
                         self.attempts = 0;
                     } else if self.backoff.is_used_up(self.attempts) {
