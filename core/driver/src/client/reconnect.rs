@@ -270,6 +270,7 @@ impl<N: Network> Stream for Reconnect<N> {
     }
 }
 
+// Nothing in it is pinned in place: the attempt that is running is boxed.
 impl<N: Network> Unpin for Reconnect<N> {}
 
 impl<N: Network> fmt::Debug for Reconnect<N> {

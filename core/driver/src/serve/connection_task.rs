@@ -116,6 +116,7 @@ where
             }
             Poll::Ready(result) => HandlerEnd::of(result).close_frame(permit),
         };
+        // The driver may run in another task. The closer reaches it there.
         if let Some(frame) = frame {
             // This frame may be sent, so there is no error.
             let _ = permit.closer.close(frame);
@@ -160,6 +161,7 @@ impl HandlerEnd {
 /// Closes a socket that its handler has dropped: writes the output, then the Close, and waits for the
 /// end of the stream, all within `close_timeout`.
 async fn close<S: ByteStream, C: Clock>(mut socket: Box<WebSocket<S, C>>, frame: CloseFrame) {
+    // The clone has a timer of its own: the socket uses its timer in the same polls.
     let mut clock = socket.endpoint.clock.clone();
     let timeout = socket.connection.config().close_timeout();
     // This frame may be sent, so there is no error.

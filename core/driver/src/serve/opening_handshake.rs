@@ -88,6 +88,8 @@ async fn receive_request<S: ByteStream, C: Clock>(
     // Only this part is called off. From the request on, a client gets a response, even if the
     // server is to stop.
     let received = unless_called_off(&permit.closer, async {
+        // The limit of the request begins when the stream is usable. A client that sends half a TLS
+        // hello never comes so far, so TLS has a limit of its own.
         let deadline = limits.timeout().map(|timeout| clock.now() + timeout);
         let stream = before_deadline(&mut clock, deadline, opening).await?;
         Some(Incoming::receive_or_refuse(stream.ok()?, clock, limits.clone()).await)
