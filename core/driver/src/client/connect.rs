@@ -74,8 +74,11 @@ impl<N: Network> Client<N> {
         let mut visited = vec![first.clone()];
         let mut url = first.clone();
         loop {
+            // All redirects together have one timeout.
             let elapsed = clock.now().saturating_duration_since(start);
             let remaining = self.options.timeout().map(|timeout| timeout.saturating_sub(elapsed));
+            // Trust depends on the first address, not on the last one: the application gave its
+            // credentials for that server, and a redirect must not carry them to another.
             let error = match self.attempt(&url, url.has_origin_of(&first), remaining).await {
                 Err(error) if limit > 0 => error,
                 result => return result,
@@ -87,6 +90,8 @@ impl<N: Network> Client<N> {
                 Error::from(ConnectError::new(Stage::Handshake, peer, fault))
             };
             url = match redirect_target(&url, response) {
+                // `Location` never brings credentials of its own. Those of the application are used
+                // again.
                 Ok(next) if next.has_origin_of(&first) => next.with_credentials_of(&first),
                 Ok(next) => next,
                 Err(reason) => return Err(refused(reason)),
@@ -130,6 +135,8 @@ impl<N: Network> Client<N> {
         let mut clock = network.clock();
         let deadline = remaining.map(|remaining| clock.now() + remaining);
 
+        // With a proxy, only the name of the proxy is looked up here. A lookup of the server's name
+        // would reveal it to others.
         let (host, port) = match &proxy {
             Some(proxy) => (proxy.checked_host(), proxy.port()),
             None => (url.checked_host(), url.port()),

@@ -72,12 +72,15 @@ impl<S> Race<S> {
     ) -> Poll<Result<(SocketAddr, S), FailedAddresses>> {
         loop {
             let failures = self.failures.len();
+            // Before the clock is asked: if this task was late, an attempt that has succeeded
+            // meanwhile must not be reported as too late.
             if let Some(winner) = self.poll_running(cx) {
                 return Poll::Ready(Ok(winner));
             }
             let now = clock.now();
             if deadline.is_some_and(|deadline| deadline <= now) {
                 while !self.running.is_empty() {
+                    // The error names these addresses too.
                     self.drop_oldest();
                 }
                 return Poll::Ready(Err(self.take_failures()));
@@ -91,6 +94,8 @@ impl<S> Race<S> {
                 }
                 self.running.push((address, connect(address)));
                 self.next_start = now + DELAY;
+                // The next round polls the new attempt. Until then it has not begun and holds no
+                // waker.
                 continue;
             }
             if self.running.is_empty() {
@@ -128,6 +133,7 @@ impl<S> Race<S> {
     fn poll_running(&mut self, cx: &mut Context<'_>) -> Option<(SocketAddr, S)> {
         let mut winner = None;
         self.running.retain_mut(|(address, connecting)| {
+            // The others are not polled any more. They are closed when the race is dropped.
             if winner.is_some() {
                 return true;
             }

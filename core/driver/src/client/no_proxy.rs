@@ -66,6 +66,7 @@ impl Exception {
         }
         let (host, port) = split_host(entry).ok()?;
         let port = match port {
+            // A colon without a port is an error, like every entry of an unknown form.
             "" if host.len() == entry.len() => None,
             port => Some(parse_port(port)?),
         };
@@ -132,5 +133,6 @@ fn is_subdomain(host: &str, name: &str, or_same: bool) -> bool {
     let Some(at) = host.len().checked_sub(name.len()) else { return false };
     let ends_so = host.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(name));
     let before = at.checked_sub(1).and_then(|at| host.as_bytes().get(at));
+    // The dot keeps `notexample.org` from being taken for a part of `example.org`.
     ends_so && if at == 0 { or_same } else { before == Some(&b'.') }
 }

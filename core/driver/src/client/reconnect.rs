@@ -183,6 +183,8 @@ impl<N: Network> Reconnect<N> {
                 }
                 ReconnectState::Connected(since) => {
                     let now = self.clock.now();
+                    // A server that accepts and closes at once counts as one that fails. Otherwise
+                    // the client would come back to it quickly, without end.
                     if self.backoff.is_long_lived(now.saturating_duration_since(*since)) {
                         self.attempts = 0;
                     } else if self.backoff.is_used_up(self.attempts) {
@@ -268,6 +270,7 @@ impl<N: Network> Stream for Reconnect<N> {
     }
 }
 
+// Nothing in it is pinned in place: the attempt that is running is boxed.
 impl<N: Network> Unpin for Reconnect<N> {}
 
 impl<N: Network> fmt::Debug for Reconnect<N> {

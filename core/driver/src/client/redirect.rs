@@ -29,6 +29,8 @@ fn resolve(base: &Url, reference: &str) -> Result<Url, RedirectError> {
     let absolute = if first.ends_with(':') {
         reference.into()
     } else if first.contains(':') {
+        // A colon in the first segment ends a scheme (RFC 3986 §4.2). Here it is one without `//`,
+        // such as `mailto:a`.
         return Err(RedirectError::Location);
     } else if reference.starts_with("//") {
         let scheme = if base.is_secure() { "wss" } else { "ws" };
@@ -64,6 +66,7 @@ fn without_dots(target: &str) -> String {
             segment => kept.push(segment),
         }
     }
+    // A path that ends with `.` or `..` names a directory, and keeps a slash at its end.
     if ends_in_directory {
         kept.push("");
     }

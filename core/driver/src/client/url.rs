@@ -132,6 +132,7 @@ impl std::str::FromStr for Url {
             return Err(UrlError::Character { byte });
         }
         let path = target.split('?').next().unwrap_or_default();
+        // Other parsers take a backslash for a slash, and find another host in `/\evil.test/`.
         if path.contains('\\') {
             return Err(UrlError::Character { byte: b'\\' });
         }

@@ -55,6 +55,8 @@ async fn open<S: ByteStream, C: Clock>(
         None => request,
     };
     let mut seed = [0; 32];
+    // The masking keys come from this seed too. They must be unpredictable for a page that chooses
+    // what is sent (RFC 6455 §10.3).
     getrandom::fill(&mut seed).map_err(|error| Error::Entropy(EntropyError::new(error)))?;
     let handshake = ClientHandshake::new(clock.now(), request, limits, seed);
     let mut opening = Opening { endpoint: Endpoint::new(stream, clock), handshake };

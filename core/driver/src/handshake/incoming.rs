@@ -153,6 +153,8 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
         }
         let is_written = poll_fn(|cx| {
             opening.poll_until(cx, |opening| {
+                // The time limit of the handshake covers the response too: a client that does not
+                // read it gets no connection.
                 let is_flushed = opening.endpoint.is_flushed();
                 opening.decided(|handshake| is_flushed && !handshake.wants_output())
             })

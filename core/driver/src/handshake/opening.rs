@@ -82,6 +82,8 @@ impl<S: ByteStream, C: Clock> Opening<S, C, ServerSteps> {
     /// As [`finish`](Self::finish).
     pub(crate) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_until(cx, |opening| match opening.endpoint.stream {
+            // Without a way to write, the client cannot get its response, so there is nothing to
+            // wait for.
             Some(_) if !opening.endpoint.has_write_failed() => Attempt::Wait,
             _ => Attempt::Done(()),
         })

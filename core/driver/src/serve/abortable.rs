@@ -33,6 +33,8 @@ pub(crate) async fn run_handler<F: Future>(
     let mut future = Some(Box::pin(future));
     poll_fn(|cx| {
         let poll = poll_once(permit, &mut future, cx);
+        // Asked after the future was dropped, so that parts which it held to its end count too.
+        // Then the result is known, and with it the code of the Close.
         if permit.closer.end_handler_poll() {
             parts_dropped(&poll);
         }
@@ -46,10 +48,13 @@ fn poll_once<F: Future>(
     future: &mut Option<Pin<Box<F>>>,
     cx: &mut Context<'_>,
 ) -> Poll<RunResult<F::Output>> {
+    // The waker is left before the future is polled. So an abort that comes during the poll is not
+    // missed: it wakes this task again.
     let outcome = if permit.closer.begin_handler_poll(cx) {
         // The future may be in any state after a panic. That is harmless, since it is only dropped.
         let polled = catch_unwind(AssertUnwindSafe(|| match future {
             Some(future) => future.as_mut().poll(cx).map(RunResult::Returned),
+            // Reached only if this is polled again after it was ready, which `await` never does.
             None => Poll::Pending,
         }));
         match polled {

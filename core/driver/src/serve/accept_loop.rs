@@ -40,13 +40,18 @@ where
             match accepted {
                 Ok((opening, peer)) => {
                     failures = 0;
+                    // Checked before the wait for room: that wait drops another client's handshake,
+                    // and an address with too many connections must not cause that.
                     if self.shared.is_too_many(&peer, &self.options) {
                         Span::too_many(&peer);
                         continue;
                     }
+                    // `accept` may return a client without there being room: it counts a silent
+                    // client as room. That client has to leave first.
                     if !poll_fn(|cx| self.shared.poll_room(cx, &self.options)).await {
                         break;
                     }
+                    // Another thread may stop the server after `poll_room` has looked.
                     let Some(permit) = self.shared.admit(&peer, &self.options) else { break };
                     let (options, handler) = (Arc::clone(&self.options), Arc::clone(&self.handler));
                     let clock = self.runtime.clock();
@@ -71,6 +76,9 @@ where
     /// Waits for a client while there is room for one. `None` when the server is to stop.
     async fn accept(&mut self) -> Option<io::Result<(L::Opening, Remote)>> {
         let mut accept = pin!(self.listener.accept());
+        // The state is asked first, and leaves the waker in any case. Without room the listener is
+        // not polled, so clients wait in the backlog of the operating system. The future of the
+        // listener is kept meanwhile, so it loses no client. A stop drops it.
         poll_fn(|cx| match self.shared.poll_wants_client(cx, &self.options) {
             Poll::Ready(true) => accept.as_mut().poll(cx).map(Some),
             Poll::Ready(false) => Poll::Ready(None),
@@ -94,6 +102,8 @@ where
     /// Waits until all clients are gone, aborts those that take too long, and waits for those.
     async fn drain(self) -> Counters {
         let Self { mut clock, listener, shared, .. } = self;
+        // From now on the system refuses new clients. Otherwise they would wait in the backlog
+        // until the drain is over.
         drop(listener);
         let begin = clock.now();
         poll_fn(|cx| {
@@ -101,11 +111,14 @@ where
                 return Poll::Ready(());
             }
             // Asked each time, because a later `shutdown` may shorten it.
+            // The loop ends only after a stop, so there is a time, and the default is never used.
             let drain = shared.poll_stop(cx).unwrap_or_default();
             let deadline = begin + drain;
             if clock.now() >= deadline {
                 return Poll::Ready(());
             }
+            // If the deadline has passed since the clock was asked, or if the timer fired too
+            // early, the timer holds no waker any more: poll it again.
             if clock.poll_deadline(cx, deadline).is_ready() {
                 cx.waker().wake_by_ref();
             }
@@ -113,6 +126,8 @@ where
         })
         .await;
         shared.abort_all();
+        // An aborted handler is dropped in the next poll of its task. A handler that blocks its
+        // thread is not polled, and must not delay the end of the server for ever.
         let deadline = clock.now() + ABORT_TIMEOUT;
         before_deadline(&mut clock, Some(deadline), poll_fn(|cx| shared.poll_empty(cx))).await;
         shared.counters()

@@ -42,11 +42,15 @@ pub(crate) async fn run<S, C, O, H, F>(
             RunResult::Returned(Opened::Socket(socket, client)) => (*socket, client),
             RunResult::Returned(Opened::Refused(client)) => {
                 drop(options);
+                // First, so that a refused client that stays does not keep the place of a
+                // handshake.
                 permit.linger();
                 run_abortable(&permit, wait_for_refused(client)).await;
                 return;
             }
             RunResult::Returned(Opened::Nothing) | RunResult::Panicked | RunResult::Aborted => {
+                // The stream was dropped with the future, which has closed it. Dropping the permit
+                // makes room.
                 return;
             }
         };
@@ -58,7 +62,11 @@ pub(crate) async fn run<S, C, O, H, F>(
     let end = handle(&permit, &slot, handler, socket, client).await;
     // The handler may have moved the connection, whole or split, to another task. It is a connection
     // of this server until its stream is closed.
+    // This wait cannot be aborted, because another task may have the stream. An abort takes effect
+    // there, and the permit has to stay until the stream is closed.
     let Some(returned) = poll_fn(|cx| slot.poll_return(cx)).await else { return };
+    // The application was told the end, and may keep the `WebSocket` without ever calling it again.
+    // So the server waits for the peer to close the stream.
     if let Returned::Stream(endpoint) = returned {
         run_abortable(&permit, wait_for_peer(endpoint)).await;
     } else if let Some(frame) = end.close_frame(&permit) {
@@ -66,6 +74,7 @@ pub(crate) async fn run<S, C, O, H, F>(
             Returned::Socket(socket) => run_abortable(&permit, close(socket, frame)).await,
             // `handle` has told it to close already.
             Returned::Driver(driver) => run_abortable(&permit, close_split(driver)).await,
+            // Not reached: this case is the branch above.
             Returned::Stream(_) => return,
         };
     }
@@ -107,6 +116,7 @@ where
             }
             Poll::Ready(result) => HandlerEnd::of(result).close_frame(permit),
         };
+        // The driver may run in another task. The closer reaches it there.
         if let Some(frame) = frame {
             // This frame may be sent, so there is no error.
             let _ = permit.closer.close(frame);
@@ -138,6 +148,8 @@ impl HandlerEnd {
     /// The Close that the server sends after this end; `None` if it only closes the stream.
     fn close_frame(self, permit: &Permit) -> Option<CloseFrame> {
         match self {
+            // A shutdown closes every connection with 1001, also this one if its handler returns
+            // before it notices the shutdown.
             Self::Ok if permit.shared().is_stopping() => Some(going_away()),
             Self::Ok => Some(CloseCode::NORMAL.into()),
             Self::Failed => Some(CloseCode::INTERNAL_ERROR.into()),
@@ -149,10 +161,13 @@ impl HandlerEnd {
 /// Closes a socket that its handler has dropped: writes the output, then the Close, and waits for the
 /// end of the stream, all within `close_timeout`.
 async fn close<S: ByteStream, C: Clock>(mut socket: Box<WebSocket<S, C>>, frame: CloseFrame) {
+    // The clone has a timer of its own: the socket uses its timer in the same polls.
     let mut clock = socket.endpoint.clock.clone();
     let timeout = socket.connection.config().close_timeout();
     // This frame may be sent, so there is no error.
     let _ = socket.begin_close(frame);
+    // The limit of the connection itself begins only when the Close has left. This one also bounds
+    // the output before the Close, for a peer that reads nothing.
     let deadline = timeout.map(|timeout| clock.now() + timeout);
     let closed = poll_fn(|cx| socket.poll_stream_closed(cx));
     before_deadline(&mut clock, deadline, closed).await;

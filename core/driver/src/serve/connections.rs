@@ -50,6 +50,8 @@ impl Connections {
     }
 
     pub(crate) fn has_room(&self, options: &ServeOptions) -> bool {
+        // Refused clients do not count. Otherwise a few hundred that do not close their streams
+        // would lock everybody out.
         let all = self.handshakes + self.open;
         options.max_connections.is_none_or(|most| all < most)
             && options.max_handshakes.is_none_or(|most| self.handshakes < most)
@@ -100,6 +102,8 @@ impl Connections {
 
     /// Picks the oldest silent client to give way, unless one is on its way out already.
     pub(crate) fn displace(&mut self) -> Option<u64> {
+        // The accept loop waits with one client and needs one place. A second client that gives way
+        // before the first has closed its stream would be dropped for nothing.
         if self.displaced > 0 {
             return None;
         }
@@ -110,6 +114,8 @@ impl Connections {
 
     /// Picks the oldest refused client to be closed, if there are too many.
     pub(crate) fn displace_lingering(&mut self) -> Option<u64> {
+        // The client stays in `clients` until its stream is closed. It leaves this set at once, so
+        // that it is not picked again.
         if self.lingering.len() > MAX_LINGERING { self.lingering.pop_first() } else { None }
     }
 
@@ -121,6 +127,7 @@ impl Connections {
             }
             ClientStage::Displaced => {
                 self.displaced += 1;
+                // It still counts as a handshake: its place is free only when its stream is closed.
                 self.handshakes += 1;
             }
             ClientStage::Requested => self.handshakes += 1,
@@ -153,6 +160,8 @@ impl Connections {
 /// What counts as one address. For IPv6 it is the /64 network, because one host usually has all the
 /// addresses in it.
 fn address(peer: &Remote) -> Option<IpAddr> {
+    // A socket for both families reports IPv4 clients as `::ffff:192.0.2.1`. Without the
+    // conversion, all of them would be in one /64 network.
     match peer.address()?.ip().to_canonical() {
         IpAddr::V6(address) => {
             let network = address.to_bits() & !u128::from(u64::MAX);

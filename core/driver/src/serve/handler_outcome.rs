@@ -41,6 +41,7 @@ pub(crate) fn is_normal_end(error: &BoxError) -> bool {
 
 /// Whether the error reports how the connection ended, and no mistake of the application.
 pub(crate) fn is_of_connection(error: &BoxError) -> bool {
+    // The whole chain, since an application may have wrapped our error in one of its own.
     chain(error).any(|error| {
         matches!(
             error.downcast_ref::<Error>(),

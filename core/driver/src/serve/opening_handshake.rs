@@ -36,6 +36,8 @@ pub(crate) async fn open<S: ByteStream, C: Clock>(
         Ok(incoming) => incoming,
         Err(opened) => return opened,
     };
+    // Before the decision, which may take long: a client that has sent its request does not give
+    // way.
     permit.request_arrived();
 
     let client = ClientInfo::new(incoming.request().clone(), peer);
@@ -44,6 +46,7 @@ pub(crate) async fn open<S: ByteStream, C: Clock>(
         return Opened::Refused(incoming.refuse(service_unavailable()).await);
     };
     let acceptance = match decision {
+        // The server may have been told to stop while the application decided.
         Decision::Accept(acceptance) if !permit.shared().is_stopping() => {
             options.complete(acceptance, client.request())
         }
@@ -58,6 +61,8 @@ pub(crate) async fn open<S: ByteStream, C: Clock>(
     };
     match incoming.acceptance(acceptance).accept_or_refuse().await {
         Ok(mut socket) => {
+            // A stop that came after the check above has used this closer already. The socket finds
+            // the Close there and sends it.
             socket.closer = Some(permit.closer.clone());
             Opened::Socket(Box::new(socket), client)
         }
@@ -80,7 +85,11 @@ async fn receive_request<S: ByteStream, C: Clock>(
     options: &ServeOptions,
 ) -> Result<Incoming<S, C>, Opened<S, C>> {
     let limits = &options.limits;
+    // Only this part is called off. From the request on, a client gets a response, even if the
+    // server is to stop.
     let received = unless_called_off(&permit.closer, async {
+        // The limit of the request begins when the stream is usable. A client that sends half a TLS
+        // hello never comes so far, so TLS has a limit of its own.
         let deadline = limits.timeout().map(|timeout| clock.now() + timeout);
         let stream = before_deadline(&mut clock, deadline, opening).await?;
         Some(Incoming::receive_or_refuse(stream.ok()?, clock, limits.clone()).await)
@@ -120,6 +129,8 @@ async fn decide(
     options: &ServeOptions,
 ) -> Option<Decision> {
     if let Some(origins) = &options.origins
+        // Against pages of other sites that use the cookies of a browser (RFC 6455 §10.2). The
+        // application is not even asked about them.
         && !origins.allow_request(client.request())
     {
         return Some(Rejection::new(403).body("the origin is not one that may connect\n").into());
@@ -138,6 +149,7 @@ async fn decide(
 async fn unless_called_off<T>(closer: &Closer, receiving: impl Future<Output = T>) -> Option<T> {
     let mut receiving = pin!(receiving);
     poll_fn(|cx| {
+        // This leaves no waker. `run_abortable` has left it before this poll.
         if closer.was_called() {
             return Poll::Ready(None);
         }

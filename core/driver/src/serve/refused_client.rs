@@ -36,6 +36,8 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
                 RefusedClient(opening)
             })
         };
+        // Boxed, so that the task of the connection does not stay as large as its opening
+        // handshake.
         within(Span::accept(), Box::pin(receiving)).await
     }
 
@@ -53,6 +55,7 @@ impl<S: ByteStream, C: Clock> Incoming<S, C> {
     /// rejection that cannot be sent becomes a 500.
     pub(crate) async fn refuse(self, rejection: Rejection) -> RefusedClient<S, C> {
         let mut opening = self.opening;
+        // The client gets a response although the application's rejection is wrong.
         if opening.handshake.reject(rejection).is_err() {
             let _ = opening.handshake.reject(Rejection::new(500));
         }

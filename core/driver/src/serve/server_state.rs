@@ -62,9 +62,11 @@ impl SharedServer {
             let is_first = state.stopping.is_none();
             state.stopping = Some(state.stopping.map_or(drain, |before| before.min(drain)));
             let closers: Vec<Closer> =
+                // The first call has told all clients, and none was admitted after it.
                 if is_first { state.closers.values().cloned().collect() } else { Vec::new() };
             (is_first.then_some(state.connections.counts().1), state.server.take(), closers)
         };
+        // A subscriber of `tracing` may use the server, so this happens without the lock.
         if let Some(open) = open {
             Span::stopping(open);
         }
@@ -72,6 +74,7 @@ impl SharedServer {
             // This frame may be sent, so there is no error.
             let _ = closer.close(going_away());
         }
+        // This happens after a later call too: the drain has to look at the shorter time.
         if let Some(server) = server {
             server.wake();
         }
@@ -82,6 +85,8 @@ impl SharedServer {
         let closers: Vec<Closer> = {
             let mut state = self.state();
             let (handshakes, open, _) = state.connections.counts();
+            // Refused clients are closed too, but they have their response: nothing of theirs is
+            // cut.
             state.counters.cut += (handshakes + open) as u64;
             state.closers.values().cloned().collect()
         };
@@ -96,6 +101,8 @@ impl SharedServer {
         self.watch(cx, |state| {
             if state.stopping.is_some() {
                 Poll::Ready(false)
+            // Without the second condition, silent clients (Slowloris) could take all places, and
+            // all others would wait in the backlog.
             } else if state.connections.has_room(options) || state.connections.has_silent() {
                 Poll::Ready(true)
             } else {
@@ -117,6 +124,9 @@ impl SharedServer {
                 // Only one at a time: there is room when its stream is closed.
                 let number = state.connections.displace();
                 displaced = number.and_then(|number| state.closers.get(&number).cloned());
+                // The waker of the accept loop is left in the same look. It is woken when the
+                // stream is closed, and also when the request of the displaced client has arrived
+                // after all: then the next silent client gives way.
                 Poll::Pending
             }
         });
@@ -140,6 +150,8 @@ impl SharedServer {
     pub(crate) fn admit(self: &Arc<Self>, peer: &Remote, options: &ServeOptions) -> Option<Permit> {
         let closer = Closer::default();
         let mut state = self.state();
+        // Checked under the lock under which the closer is added: `stop` tells only the closers
+        // that it finds.
         if state.stopping.is_some() {
             return None;
         }
@@ -211,6 +223,8 @@ impl Permit {
     fn change<T>(&self, change: impl FnOnce(&mut ServerState, u64) -> T) -> T {
         let (changed, server) = {
             let mut state = self.shared.state();
+            // The accept loop leaves its waker in each look at the state. So a waker that is taken
+            // here is left again before the loop waits.
             (change(&mut state, self.number), state.server.take())
         };
         if let Some(server) = server {
