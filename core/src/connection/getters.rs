@@ -73,6 +73,7 @@ impl Connection {
     /// [`is_end_queued`](Self::is_end_queued).
     pub fn queued_end(&self) -> Option<Closed> {
         Some(match self.pending_input.end()? {
+            // The frame twice: our answer repeats the peer's code and reason.
             PendingEnd::Close { frame, .. } => Closed::clean(frame.clone(), frame.clone(), true),
             PendingEnd::Violation(error) => Closed::failed(Failure::Protocol(*error), None, true),
         })

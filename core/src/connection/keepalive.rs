@@ -72,6 +72,8 @@ impl Keepalive {
         let answered = self.newest;
         self.newest = self.newest.wrapping_add(1);
         let outstanding = self.outstanding.get_or_insert_with(|| {
+            // One place is usually enough: the keepalive has more pings on their way only if a round
+            // trip takes longer than its interval.
             Box::new(Outstanding { pings: Vec::with_capacity(1), answered })
         });
         if outstanding.pings.len() == KEPT {
@@ -91,6 +93,7 @@ impl Keepalive {
     pub(crate) fn received(&mut self, payload: &[u8], now: Timestamp) {
         let Some(outstanding) = &mut self.outstanding else { return };
         let Outstanding { pings, answered } = &mut **outstanding;
+        // A peer may send pongs that nobody asked for (RFC 6455 §5.5.3). They are ignored.
         let Some(index) = pings.iter().position(|ping| ping.payload == *payload) else { return };
         if let Some(ping) = pings.drain(..=index).next_back() {
             *answered = ping.number;

@@ -74,6 +74,7 @@ impl<T: Timer> Clock for TimerClock<T> {
         if timer.deadline() > deadline {
             timer.reset(deadline);
         }
+        // A loop, because only a poll registers the waker with a timer that was moved.
         while timer.poll(cx).is_ready() {
             if T::now() >= deadline {
                 self.timer = None;

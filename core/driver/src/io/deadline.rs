@@ -16,6 +16,8 @@ pub(crate) async fn before_deadline<T>(
 ) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| {
+        // The future before the deadline: a result that is there counts, even if this poll comes
+        // late.
         if let Poll::Ready(result) = future.as_mut().poll(cx) {
             return Poll::Ready(Some(result));
         }

@@ -19,6 +19,8 @@ pub(crate) fn with_read_buffer<T>(size: usize, read: impl FnOnce(&mut [u8]) -> T
     let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
     if buffer.len() < size {
         let more = size - buffer.len();
+        // `resize` alone may reserve twice as much, and the buffer is kept as long as the thread
+        // lives.
         buffer.reserve_exact(more);
         buffer.resize(size, 0);
     }

@@ -33,6 +33,8 @@ pub fn client_config() -> io::Result<Arc<ClientConfig>> {
     if let Some(config) = CONFIG.get() {
         return Ok(config.clone());
     }
+    // Made outside `get_or_init`, which cannot return an error. If two threads make settings at
+    // the same time, both get those that were stored first.
     let config = with_http1(Arc::new(default_config()?));
     Ok(CONFIG.get_or_init(|| config).clone())
 }

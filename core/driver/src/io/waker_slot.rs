@@ -24,6 +24,8 @@ pub(crate) fn look_and_leave<T, R>(
     let waker = cx.waker().clone();
     let mut locked = lock(state);
     let before = slot(&mut locked).replace(waker);
+    // Under the lock under which the waker was left: whoever changes the state after this look
+    // finds the waker.
     let seen = look(&mut locked);
     drop(locked);
     drop(before);

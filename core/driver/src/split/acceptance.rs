@@ -93,6 +93,7 @@ impl SplitState {
                     Err(error) => Error::Chunk(error),
                 }
             }
+            // Not expected here: `accept_waiting` passes over items that have failed.
             SendItem::Failed(error) => error,
             waiting => return Err(NotAccepted::HasToWait(waiting)),
         };
@@ -117,6 +118,8 @@ impl SplitState {
             return false;
         }
         if self.cannot_write() {
+            // The items stay until their calls are polled: each call takes its own out and is told
+            // why.
             self.sends.iter_mut().for_each(|entry| wakes.push(entry.waker.take()));
             return false;
         }

@@ -91,6 +91,7 @@ pub async fn broadcast_until<'a>(
             // Puts the message into every queue before it waits for any.
             members.iter_mut().for_each(|member| member.poll(cx, slow));
         }
+        // A future that has completed must not be polled again.
         is_over = is_over || deadline.as_mut().poll(cx).is_ready();
         // Waiting for one after the other takes no longer: all are served meanwhile.
         while let Some(member) = members.get_mut(next) {
@@ -98,6 +99,8 @@ pub async fn broadcast_until<'a>(
             if is_over {
                 member.give_up(slow);
             }
+            // A member that comes later may wake this task in vain. No answer is lost by that,
+            // since it is asked when its turn comes.
             if member.outcome.is_none() {
                 return Poll::Pending;
             }
@@ -106,6 +109,7 @@ pub async fn broadcast_until<'a>(
         Poll::Ready(())
     })
     .await;
+    // All have an outcome here; the other value is only for the compiler.
     members.into_iter().map(|member| member.outcome.unwrap_or(Outcome::Closed)).collect()
 }
 

@@ -50,6 +50,7 @@ impl<S, C> HasDriver<C> for S {
 impl<S, C> DriverParts<S, C> {
     /// Whether a server closes the connection if this is dropped now.
     fn is_left_to_server(&mut self) -> bool {
+        // The `Closer` is asked last, because its answer also leaves a note for the server.
         self.endpoint.stream.is_some()
             && self.return_guard.is_some()
             && self.closer.as_ref().is_some_and(Closer::is_left_to_server)
@@ -141,11 +142,14 @@ impl<S, C> Drop for Driver<S, C> {
         // It may hold a waker, so it too is dropped after the lock is released.
         let replaced = std::mem::replace(&mut state.driver, DriverTask::Gone);
         state.connection.abort();
+        // Nobody is left to begin it.
         state.close = None;
         state.stream.is_open = false;
         if state.is_discarding {
             state.discard(&mut wakes);
         }
+        // Nothing is accepted any more. This wakes the calls that wait for room, so that they
+        // return an error.
         state.accept_waiting(&mut wakes);
         state.wake_answered(&mut wakes);
         drop(state);

@@ -56,6 +56,8 @@ impl Receiver {
     /// Returns a message that was read already, without waiting. Use it after [`recv`](Self::recv) to
     /// take all messages that arrived together.
     pub fn try_recv(&mut self) -> Option<Message> {
+        // `with` and not only the lock: taking a message may open the gate, and then the driver
+        // has to read on.
         self.shared.with(|state, _| {
             loop {
                 let event = state.take_event()?;
@@ -77,6 +79,7 @@ impl Receiver {
     ///
     /// As [`recv`](Self::recv).
     pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        // Only the lock: this part has left the inbox before, so the driver has nothing to do.
         let assembled = self.shared.lock().assembly.take_assembled(ChunkAssembly::AsEvents);
         if let Some(chunk) = assembled {
             return Ok(Some(Event::Chunk(chunk)));

@@ -29,10 +29,13 @@ impl SharedConnection {
         let mut state = self.lock();
         let before = state.needs_if_it_sleeps();
         let value = change(&mut state, &mut wakes);
+        // A quiet call before this one may have left a change untold: this call tells the driver
+        // of both.
         if state.is_untold || has_changed(before, &state) {
             state.notify(&mut wakes);
         }
         drop(state);
+        // Without the lock: a waker runs code of the executor, which may take the lock.
         wakes.wake();
         value
     }

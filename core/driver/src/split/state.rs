@@ -84,6 +84,8 @@ impl SplitState {
             end: EndProgress::EventsLeft,
             assembly: ChunkAssembly::default(),
             stream: StreamStatus::default(),
+            // As if notified: the first poll of the driver looks at everything, so no call before
+            // it has to wake anything.
             driver: DriverTask::Awake { is_notified: true },
             receiver: None,
             has_receiver: true,
@@ -186,12 +188,16 @@ impl SplitState {
         }
         let is_last = !self.has_receiver && self.senders == 0;
         if !self.has_receiver {
+            // With its messages in the inbox the gate could stay closed, and the peer's Close
+            // would never be read.
             self.discard(wakes);
         }
         match choice {
             OnDrop::Abort => self.connection.abort(),
             OnDrop::Continue if !is_last => {}
             OnDrop::Close | OnDrop::Continue
+                // While the server polls the handler it does this itself: a moment later it knows
+                // which close code fits.
                 if self.closer.as_ref().is_some_and(Closer::is_left_to_server) => {}
             OnDrop::Close | OnDrop::Continue => {
                 self.begin_close(CloseFrame::from(CloseCode::GOING_AWAY), wakes);
@@ -224,6 +230,8 @@ impl SplitState {
     }
 
     pub(crate) fn is_closing(&self) -> bool {
+        // A Close that the driver has still to begin counts too: nothing is accepted after it was
+        // asked for.
         self.close.is_some() || self.connection.is_closing()
     }
 

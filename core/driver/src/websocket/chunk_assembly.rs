@@ -39,6 +39,8 @@ impl ChunkAssembly {
         let Self::Assembling { kind, bytes } = self else { return None };
         let (kind, payload) = (*kind, std::mem::take(bytes).into());
         *self = next;
+        // Not the last one: a message whose last chunk has come is given out at once and is never
+        // kept here.
         Some(Chunk { kind, payload, last: false })
     }
 
@@ -70,6 +72,8 @@ impl ChunkAssembly {
     /// For a call that wants events.
     pub(crate) fn event(&mut self, event: Event) -> Option<Event> {
         let Event::Chunk(chunk) = event else { return Some(event) };
+        // A reader that was dropped has taken the beginning of this message. A rest without its
+        // beginning is not passed on.
         if matches!(self, Self::InReader) {
             *self = Self::Skipping;
         }
@@ -112,6 +116,8 @@ impl ChunkAssembly {
                 *self = Self::Assembling { kind, bytes };
                 None
             }
+            // `InReader` and `AsEvents` do not get here, since `begin_message` has turned them
+            // into `Skipping`.
             Self::BetweenMessages | Self::InReader | Self::AsEvents if last => {
                 Some(message(kind, payload))
             }

@@ -47,10 +47,13 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         poll_fn(|cx| {
             self.poll_until(cx, |socket| {
                 if socket.discard_events() {
+                    // Taking events may open the gate, or let the peer's Close take effect. So
+                    // another round follows before anything waits.
                     return Attempt::Again;
                 }
                 match socket.result() {
                     Some(result) => {
+                        // A `recv` after this returns `None`, and not the same end again.
                         socket.report_end();
                         Attempt::Done(result)
                     }
@@ -66,6 +69,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     pub fn abort(&mut self) {
         self.connection.abort();
         self.endpoint.stream = None;
+        // After the stream is closed: the server stops counting the connection when the guard is
+        // dropped.
         self.return_guard = None;
     }
 
@@ -78,6 +83,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     pub(crate) fn follow_closer(&mut self, cx: &Context<'_>) {
         let Some(closer) = &self.closer else { return };
         match closer.take_request(cx) {
+            // The request to abort is never reset, so every later call finds it. It is carried out
+            // once, while there is a stream.
             CloseRequest::Abort if self.endpoint.stream.is_some() => self.abort(),
             CloseRequest::Close(frame) => {
                 // The frame was checked in `Closer::close`.
@@ -90,6 +97,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Begins the closing handshake, unless that has begun already.
     pub(crate) fn begin_close(&mut self, frame: CloseFrame) -> Result<(), Error> {
         match self.connection.close(self.endpoint.clock.now(), frame) {
+            // A handshake that is under way is as good: the caller goes on to wait for its end.
             Ok(()) | Err(ControlError::Closed) => Ok(()),
             Err(error) => Err(Error::Control(error)),
         }

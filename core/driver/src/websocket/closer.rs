@@ -77,6 +77,8 @@ impl Closer {
             requests.was_called = true;
             requests.close.replace(frame)
         });
+        // The frame of an earlier call is dropped without the lock. The buffer of its reason may
+        // be the application's, and so may the code that frees it.
         drop(before);
         Ok(())
     }
@@ -97,6 +99,8 @@ impl Closer {
     fn request<T>(&self, change: impl FnOnce(&mut PendingRequests) -> T) -> T {
         let (done, wakers) = {
             let mut requests = self.lock();
+            // Both are woken, since the handler may have given the socket to another task. Each
+            // leaves its waker again when it looks for requests.
             (change(&mut requests), [requests.socket_task.take(), requests.handler_task.take()])
         };
         // Woken without the lock: wakers run code of the executor.

@@ -46,12 +46,15 @@ pub(crate) fn received_end(closed: Closed) -> Result<(), Error> {
 /// Close of the peer, "connection reset" would hide the reason.
 pub(crate) fn reason(connection: &Connection, fault: Option<&io::Error>) -> Error {
     match (connection.closed(), fault) {
+        // All that is known is that the stream has ended. The error of the transport says why.
         (Some(closed), Some(fault)) if closed.failure() == Some(Failure::EndOfStream) => {
             Error::Io(copy(fault))
         }
         (Some(closed), Some(fault)) if !closed.is_clean() => {
             Error::Closed(closed.clone().with_transport_error(Arc::new(copy(fault))))
         }
+        // After a clean close the error of the transport is left out: it does not matter any more
+        // how the stream ended.
         (Some(closed), _) => Error::Closed(closed.clone()),
         (None, fault) => match (connection.queued_end(), fault) {
             // The end is known, but waits until the application has taken the messages before it.

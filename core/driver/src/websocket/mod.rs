@@ -176,6 +176,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
 
     /// Returns the stream, without a closing handshake; `None` once it is closed.
     pub fn into_inner(mut self) -> Option<S> {
+        // `Drop` finds no stream after this. So the server of a handler gets nothing back, and
+        // stops counting the connection.
         self.endpoint.stream.take()
     }
 
@@ -220,6 +222,8 @@ impl<S: ByteStream, C: Clock> EventLoop for WebSocket<S, C> {
     /// An application that only sends must notice the peer's end too.
     fn after_extra_read(&mut self) {
         let now = self.endpoint.now();
+        // The time for the next check is not needed: this call returns now, and a later call
+        // checks again.
         let _ = self.queued_end_timeout.check(&mut self.connection, now);
     }
 

@@ -30,6 +30,8 @@ impl QueuedEndTimeout {
         };
         let queued = connection.queued_messages();
         let since = match self.0 {
+            // Nothing after the end is decoded, so the number of messages can only fall. The same
+            // number means that none was taken.
             Some((since, before)) if before == queued => since,
             // The application has taken messages since, and may answer them: the wait begins anew.
             Some(_) | None => now,
@@ -54,6 +56,7 @@ fn timeout(connection: &Connection) -> Option<Duration> {
     } else if connection.queued_messages() == 0 {
         Some(READ_INTERVAL)
     } else {
+        // If `close_timeout` is off, the end waits until the application takes the messages.
         connection.config().close_timeout().map(|limit| limit / 2)
     }
 }

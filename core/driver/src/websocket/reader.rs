@@ -81,6 +81,8 @@ impl<'a, T: MessageSource> MessageReader<'a, T> {
     /// As [`next_chunk`](Self::next_chunk).
     pub fn poll_next_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         Poll::Ready(match ready!(self.poll_rest(cx)) {
+            // The last chunk may be empty: a `MessageWriter` ends its message with an empty frame.
+            // The reader is told of the end then, and not of an empty part.
             Ok(()) if self.rest.is_empty() => Ok(None),
             Ok(()) => Ok(Some(std::mem::take(&mut self.rest))),
             Err(error) => Err(error),
@@ -102,6 +104,8 @@ impl<'a, T: MessageSource> MessageReader<'a, T> {
             return Poll::Ready(Ok(0));
         }
         ready!(self.poll_rest(cx)).map_err(|error| {
+            // Not `Ok(0)`, which means the end of the message. A part must not be taken for the
+            // whole, even if the peer closed in an orderly way.
             if let Error::Closed(_) = error {
                 io::Error::new(io::ErrorKind::UnexpectedEof, error)
             } else {
@@ -117,6 +121,8 @@ impl<'a, T: MessageSource> MessageReader<'a, T> {
 
     /// Waits until there are bytes to read, or the message has ended.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // After the last chunk the source is not asked again: it would give a part of the next
+        // message.
         while self.rest.is_empty() && !self.has_ended {
             let chunk = ready!(self.source.poll_chunk(cx, WantedChunk::Next))?;
             let Some(chunk) = chunk else { return Poll::Ready(Err(self.source.ended())) };
@@ -182,6 +188,8 @@ impl<S: ByteStream, C: Clock> ChunkSource for WebSocket<S, C> {
         if wanted == WantedChunk::First {
             self.assembly.begin_message();
         }
+        // A `recv` that was cancelled may have put a part of the message together. That part comes
+        // first, so nothing is lost.
         if let Some(chunk) = self.assembly.take_assembled(ChunkAssembly::InReader) {
             return Poll::Ready(Ok(Some(chunk)));
         }

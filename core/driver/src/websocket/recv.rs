@@ -65,6 +65,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     ///
     /// As [`recv`](Self::recv).
     pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        // A `recv` that was cancelled may have put a part of the message together. The chunks that
+        // follow continue that part.
         if let Some(chunk) = self.assembly.take_assembled(ChunkAssembly::AsEvents) {
             return Ok(Some(Event::Chunk(chunk)));
         }
@@ -131,6 +133,7 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
             if self.connection.wants_control_output() {
                 self.endpoint.poll_output(cx, &mut self.connection);
             }
+            // This way does not lead through `poll_until`, which does this last in every call.
             self.after_polling();
             return Poll::Ready(Ok(Some(message)));
         }
@@ -153,6 +156,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     pub(crate) fn take_event(&mut self) -> Option<Event> {
         match self.connection.poll_event() {
             Some(Event::Closed(_)) => {
+                // The application is told by `end`, and only when our own Close is written or
+                // cannot be.
                 self.end = EndProgress::EventsTaken;
                 None
             }

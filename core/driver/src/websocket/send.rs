@@ -71,6 +71,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         poll_fn(|cx| {
             self.poll_until(cx, |socket| match socket.room() {
                 Attempt::Done(Ok(())) => Attempt::Done(match waiting.take() {
+                    // `poll_until` stops at the first `Done`, so the message is there. The
+                    // compiler does not know that, hence the other arm.
                     Some(message) => socket.accept(message),
                     None => Ok(()),
                 }),
@@ -148,6 +150,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// The ping may have been sent; the calls that follow take its pong.
     pub async fn ping(&mut self) -> Result<Option<Duration>, Error> {
         self.pings += 1;
+        // Eight bytes, where the payload of a keepalive ping has four: their pongs cannot be mixed
+        // up.
         let payload = self.pings.to_be_bytes();
         let (mut sent, mut has_looked) = (None, false);
         let pong = poll_fn(|cx| {
@@ -160,6 +164,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
                             let limit = limit.map(|limit| now + limit);
                             socket.endpoint.alarm = limit;
                             sent = Some((number, limit));
+                            // Again, so that the ping is offered to the stream before this call
+                            // waits.
                             Attempt::Again
                         }
                         Err(ControlError::Full) => socket.wait_for_room(),
@@ -167,6 +173,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
                         Err(error) => Attempt::Done(Err(Error::Control(error))),
                     };
                 };
+                // The answer comes first: a pong that has arrived counts even if the connection
+                // has ended since.
                 if socket.connection.is_ping_answered(number) {
                     Attempt::Done(Ok(socket.connection.latency()))
                 } else if socket.cannot_write() {
@@ -180,12 +188,16 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
                 } else {
                     // The pong may have arrived: a call that comes late reads before it decides.
                     has_looked = true;
+                    // The core gives a last look the same millisecond (R1 in
+                    // docs/flow-control.md).
                     socket.endpoint.alarm = limit.map(|limit| limit + Duration::from_millis(1));
                     Attempt::Wait
                 }
             })
         })
         .await;
+        // A call that is cancelled leaves its alarm. That costs a later call one wake-up at most:
+        // an alarm in the past is dropped.
         self.endpoint.alarm = None;
         pong
     }
@@ -289,6 +301,9 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
         if self.connection.wants_output() || !self.endpoint.is_flushed() {
             return match self.endpoint.stream {
                 Some(_) => {
+                    // Tells the core that a call waits for output. The write limit then runs even
+                    // while the gate is closed, because it is the peer that stops us (R2 in
+                    // docs/flow-control.md).
                     self.connection.await_output();
                     Attempt::Wait
                 }

@@ -18,6 +18,8 @@ impl<S: ByteStream, C: Clock> Stream for WebSocket<S, C> {
 
     /// As [`recv`](WebSocket::recv): `None` after a clean close, and after an error.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // The `Sink` half may be in another task, and the byte stream keeps one waker for each
+        // direction. This waker wakes both tasks.
         let waker = self.half_wakers.stream(cx);
         self.poll_recv(&mut Context::from_waker(&waker)).map(Result::transpose)
     }
@@ -48,6 +50,8 @@ impl<S: ByteStream, C: Clock> Sink<Message> for WebSocket<S, C> {
     /// Sends a Close with [`CloseCode::NORMAL`] after what was accepted before, and waits until it is
     /// written. The stream half can still receive up to the end, since another task may hold it.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // Runs in every poll of the close. After the first one the closing handshake has begun,
+        // and this changes nothing.
         self.begin_close(CloseFrame::from(CloseCode::NORMAL))?;
         self.poll_flush(cx)
     }

@@ -104,6 +104,8 @@ impl<'a, T: MessageTarget> MessageWriter<'a, T> {
     ///
     /// As [`finish`](Self::finish).
     pub fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // The `progress` tells the polls apart: this is polled until it is ready, and the end of
+        // the message goes out once.
         if matches!(self.progress, WriterProgress::Ahead | WriterProgress::Begun) {
             ready!(self.target.poll_ready(cx))?;
             self.start(Bytes::new(), true)?;
@@ -157,6 +159,8 @@ impl<'a, T: MessageTarget> MessageWriter<'a, T> {
 
 impl<T: MessageTarget> Drop for MessageWriter<'_, T> {
     fn drop(&mut self) {
+        // In `Ending` the last chunk may still wait for room. `abandon` does nothing if it was
+        // accepted.
         if matches!(self.progress, WriterProgress::Begun | WriterProgress::Ending) {
             self.target.abandon();
         }

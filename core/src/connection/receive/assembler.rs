@@ -101,6 +101,8 @@ impl Assembler {
             let max_length = if fragments.is_last_frame() {
                 fragments.announced()
             } else {
+                // Not the length that is announced so far: each small fragment could then move the
+                // whole message, which takes quadratic time (docs/lessons.md).
                 config.max_message_size
             };
             partial.append(payload, max_length)?;

@@ -139,7 +139,11 @@ impl Chunker {
         } else {
             (Bytes::from(bytes), Ok(()))
         };
+        // Of a message with an error no chunk is the last one, so that nobody takes the part for
+        // the whole.
         let last = last && valid.is_ok();
+        // A flood of empty fragments causes no events. Only the last chunk may be empty, because
+        // it tells the end of the message.
         if last || !payload.is_empty() {
             let length = payload.len();
             inbox.push(length, Event::Chunk(Chunk { kind, payload, last }), config);

@@ -20,6 +20,8 @@ impl Connection {
     /// Decodes input until the gate closes, and keeps the rest.
     pub(crate) fn decode_input(&mut self, input: &[u8]) {
         let mut rest = input;
+        // Input that waits for the gate comes first. What arrives now is kept after it, so that
+        // the order stays.
         if !self.pending_input.has_input() {
             self.decode(&mut rest);
             if rest.is_empty() && self.pending_input.is_empty() {
@@ -30,6 +32,8 @@ impl Connection {
         if self.decodes() && !rest.is_empty() {
             self.pending_input.push(rest);
         }
+        // What ends the connection waits while there are messages that the application may still
+        // answer.
         if self.inbox.is_empty() || self.phase != Phase::Open {
             self.release();
         }
@@ -48,6 +52,8 @@ impl Connection {
                 // A loop of its own: of many messages in one read, each costs only these comparisons.
                 while let Some(message) = self.fast_path.take_message(input) {
                     self.received_message(message);
+                    // Checked after each message: one read of 64 KiB can hold nine thousand tiny
+                    // ones.
                     if !self.inbox.is_open() {
                         return;
                     }
@@ -172,6 +178,7 @@ impl Connection {
                 let frame = CloseFrame::parse(&payload)?;
                 self.hold(PendingEnd::Close { frame, trailing: 0 });
             }
+            // Not expected here: `begin_frame` collects only control frames.
             OpCode::Continuation | OpCode::Text | OpCode::Binary => {}
         }
         Ok(())

@@ -94,6 +94,8 @@ fn check_message(
     config: &Config,
 ) -> Result<u64, ProtocolError> {
     check_frame(header, config)?;
+    // Saturating, because a peer may announce lengths whose sum overflows, to get past the limit
+    // (as in CVE-2020-27813 of another library).
     let length = announced.saturating_add(header.length);
     let limit = config.max_message_size;
     if length > limit as u64 {

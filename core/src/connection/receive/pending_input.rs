@@ -40,6 +40,7 @@ impl PendingInput {
             let bytes = Vec::with_capacity(input.len());
             Box::new(Pending::Input { bytes, decoded: 0 })
         });
+        // Input after an end is dropped: nothing after a Close or a violation is decoded.
         if let Pending::Input { bytes, decoded } = &mut **kept {
             // Decoded bytes are dropped once they are more than half of the buffer, so that each byte
             // is moved a bounded number of times.

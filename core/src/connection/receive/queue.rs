@@ -46,6 +46,7 @@ impl Inbox {
     /// Queues an event with this much payload.
     #[inline(always)]
     pub(crate) fn push(&mut self, length: usize, event: Event, config: &Config) {
+        // Asks for both places: in `first` this event would overtake those that wait in `rest`.
         if self.holds_nothing() {
             self.first = Some(event);
         } else {
