@@ -204,10 +204,7 @@ impl Connection {
         if input.is_empty() || self.end_of_stream || self.phase == Phase::Cut {
             return;
         }
-        self.counters.bytes_in += input.len() as u64;
-        // Any byte shows that the peer is alive, not only a pong.
-        self.timers.clear(Timer::Pong);
-        self.timers.hear(input.len());
+        self.note_input(input.len());
         if self.decodes() {
             self.decode_input(input);
         } else {

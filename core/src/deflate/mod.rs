@@ -30,8 +30,8 @@ pub(crate) use self::inflater::Inflater;
 ///
 /// Measured by a counting allocator, for every `mem_level` (`tests/tests/deflate_memory.rs` does it
 /// again): an inflater 79 KiB (state, window, our copy of it), a compressor 292 KiB (window, chains,
-/// hash table, our copy of the window), and its buffers for symbols and pending output, which double with each level: seven
-/// bytes for each of `64 << mem_level` symbols. The level of compression makes no difference.
+/// hash table, our copy of the window), and its buffers for symbols and pending output, which double
+/// with each level: seven bytes for each of `64 << mem_level` symbols. The level of compression makes no difference.
 #[cfg(feature = "deflate")]
 pub(crate) const fn context_bound(mem_level: u8) -> usize {
     376 * 1024 + ((7 * 64) << mem_level)

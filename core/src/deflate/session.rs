@@ -76,7 +76,7 @@ impl Compression {
         }
     }
 
-    /// Inflates one block of the next piece, and takes what that needed off it. Tells whether there
+    /// Inflates one block of the next piece, and takes what that needed off it. Returns whether there
     /// may be more of it.
     pub(crate) fn inflate_step(
         &mut self,

@@ -156,7 +156,8 @@ impl SplitState {
         }
     }
 
-    /// Called when a sender is dropped. If it leaves a message in chunks unfinished, another one may go on with it.
+    /// Called when a sender is dropped. If it leaves a message in chunks unfinished, another one may
+    /// go on with it.
     pub(crate) fn forget_chunks_of(&mut self, sender: u64, wakes: &mut Wakes) {
         if self.chunks_of.take_if(|owner| *owner == sender).is_some() && !self.sends.is_empty() {
             self.notify(wakes);

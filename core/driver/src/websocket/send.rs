@@ -7,8 +7,7 @@ use bytes::Bytes;
 
 use crate::error::Error;
 use crate::event_loop::{Attempt, EventLoop};
-use crate::io::ByteStream;
-use crate::io::Clock;
+use crate::io::{ByteStream, Clock};
 use crate::websocket::WebSocket;
 use crate::websocket::end::{is_cause_known, is_output_done};
 use tidegate_core::{Chunk, ChunkError, ControlError, Outgoing, SendError};
@@ -16,8 +15,9 @@ use tidegate_core::{Chunk, ChunkError, ControlError, Outgoing, SendError};
 impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// Sends a message: waits until the stream has taken it, and everything that was fed before.
     ///
-    /// [`Outgoing`] lists what can be given: text or bytes, owned or borrowed, a [`Message`](tidegate_core::Message), or a
-    /// [`Prepared`](tidegate_core::Prepared) one that many connections share.
+    /// [`Outgoing`] lists what can be given: text or bytes, owned or borrowed, a
+    /// [`Message`](tidegate_core::Message), or a [`Prepared`](tidegate_core::Prepared) one that many
+    /// connections share.
     ///
     /// Meanwhile messages are read ahead up to the gate and pings are answered. For many messages
     /// that need not be written one by one, [`feed`](Self::feed) is faster: a loop that answers is
@@ -34,6 +34,8 @@ impl<S: ByteStream, C: Clock> WebSocket<S, C> {
     /// If it is cancelled before there was room, the message is dropped and nothing of it is sent. If
     /// it is cancelled later, the calls that follow send all of it.
     pub async fn send(&mut self, message: impl Into<Outgoing<'_>>) -> Result<(), Error> {
+        // What `feed` does. Calling it here would cost 4 % more instructions for a short message: one
+        // more future to keep and to poll.
         if self.has_room() {
             self.accept(message)?;
         } else {

@@ -8,8 +8,7 @@ use futures_sink::Sink;
 
 use crate::error::Error;
 use crate::event_loop::EventLoop;
-use crate::io::ByteStream;
-use crate::io::Clock;
+use crate::io::{ByteStream, Clock};
 use crate::websocket::WebSocket;
 use tidegate_core::{CloseCode, CloseFrame, Message};
 

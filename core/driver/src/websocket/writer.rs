@@ -9,8 +9,7 @@ use bytes::Bytes;
 
 use crate::error::Error;
 use crate::event_loop::EventLoop;
-use crate::io::ByteStream;
-use crate::io::Clock;
+use crate::io::{ByteStream, Clock};
 use crate::websocket::WebSocket;
 use tidegate_core::{Chunk, CloseCode, CloseFrame, MessageKind};
 

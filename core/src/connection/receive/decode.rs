@@ -11,12 +11,21 @@ use crate::connection::event::Event;
 use crate::connection::phase::Phase;
 use crate::connection::receive::data_frames::DataFrames;
 use crate::connection::receive::pending_input::PendingEnd;
+use crate::connection::timers::Timer;
 use crate::connection::{Connection, ControlFrame, Receiving};
 use crate::error::ProtocolError;
 use crate::frame::{FrameHeader, OpCode, Part, Payload};
 use crate::message::Message;
 
 impl Connection {
+    /// Counts input of this length. Any byte shows that the peer is alive, not only a pong.
+    #[inline]
+    pub(crate) fn note_input(&mut self, length: usize) {
+        self.counters.bytes_in += length as u64;
+        self.timers.clear(Timer::Pong);
+        self.timers.hear(length);
+    }
+
     /// Decodes input until the gate closes, and keeps the rest.
     pub(crate) fn decode_input(&mut self, input: &[u8]) {
         let mut rest = input;

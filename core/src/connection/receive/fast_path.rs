@@ -19,8 +19,8 @@ use crate::utf8::validate::from_utf8;
 /// What a frame must be on this connection for the fast path to take it.
 ///
 /// It is derived from the configuration, and kept beside the decoder so that a message does not cost
-/// a look at the configuration. In five bytes without alignment, which fit into padding: an idle connection pays
-/// nothing for it.
+/// a look at the configuration. In five bytes without alignment, which fit into padding: an idle
+/// connection pays nothing for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FastPath {
     flags: u8,

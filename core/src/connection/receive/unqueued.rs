@@ -186,9 +186,7 @@ impl Connection {
         let event = self.decode_event(input);
         let taken = before - input.len();
         if taken > 0 {
-            self.counters.bytes_in += taken as u64;
-            self.timers.clear(Timer::Pong);
-            self.timers.hear(taken);
+            self.note_input(taken);
             self.note_gate();
         }
         self.timers.tick(self.now);

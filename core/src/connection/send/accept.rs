@@ -158,7 +158,7 @@ impl Connection {
     }
 
     /// Fast path of `send`: copies a short message into the outbox if nothing else is to be done
-    /// with it. Tells whether it did.
+    /// with it. Returns whether it did.
     #[inline]
     fn push_plain(&mut self, kind: MessageKind, payload: &[u8]) -> bool {
         // `&`, not `&&`: all of these hold nearly always, and one branch is cheaper than four.

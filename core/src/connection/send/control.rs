@@ -37,8 +37,8 @@ impl Connection {
     }
 
     /// Sends a pong: the answer to a ping by [`PongPolicy::Manual`](crate::PongPolicy::Manual), or
-    /// a heartbeat that nobody asked for (RFC 6455 §5.5.3). If more than thirty-two are queued, the
-    /// oldest are dropped. After [`close`](Self::close), pings can be answered until the peer's
+    /// a heartbeat that nobody asked for (RFC 6455 §5.5.3). If more than
+    /// [`max_pongs`](crate::ConfigBuilder::max_pongs) are queued, the oldest are dropped. After [`close`](Self::close), pings can be answered until the peer's
     /// Close arrives.
     ///
     /// # Errors
@@ -92,7 +92,7 @@ impl Connection {
 
     /// Answers the peer's Close, or a violation, now, although messages before it are not taken yet:
     /// for an application that takes none for a long time. They can still be taken, but nothing can
-    /// be sent any more. Tells whether there was one ([`is_end_queued`](Self::is_end_queued)).
+    /// be sent any more. Returns whether there was one ([`is_end_queued`](Self::is_end_queued)).
     pub fn answer_end(&mut self, now: Timestamp) -> bool {
         self.tick(now);
         let is_queued = self.pending_input.end().is_some();
